@@ -1,0 +1,80 @@
+/** What the engine needs to know of a GPU, a model and an engine configuration. Names are those of the catalogue. */
+
+export interface GpuSpec {
+  readonly id: string;
+  readonly name: string;
+  /** Datasheet memory, GB = 1e9 bytes; `usableMemoryGiB` is what the driver reports, null = derived. */
+  readonly memoryGB: number;
+  readonly usableMemoryGiB: number | null;
+  readonly memoryBandwidthGBps: number;
+  readonly bf16DenseTflops: number;
+  readonly fp8DenseTflops: number | null;
+  readonly fp4DenseTflops: number | null;
+  readonly linkGBpsPerDirection: number;
+}
+
+export interface LlmSpec {
+  readonly id: string;
+  readonly name: string;
+  readonly layers: number;
+  readonly fullAttentionLayers: number;
+  readonly hiddenSize: number;
+  readonly attentionHeads: number;
+  readonly kvHeads: number;
+  readonly headDim: number;
+  readonly vocabSize: number;
+  readonly maxContext: number;
+  readonly slidingWindow: number | null;
+  readonly moe: { readonly experts: number; readonly expertsPerToken: number; readonly expertFfnSize: number; readonly moeLayers: number } | null;
+  readonly params: number;
+  /** Without the input embedding. */
+  readonly activeParams: number;
+  readonly nonExpertParams: number;
+  readonly expertParams: number;
+  readonly embeddingParams: number;
+  readonly headParams: number;
+  readonly kvElementsPerToken: number;
+  readonly kvElementsPerTokenSliding: number;
+}
+
+export type WeightDtype = "bf16" | "fp8";
+export type KvDtype = "bf16" | "fp8";
+
+/** One fitted coefficient set of the step-time model (`models/engines/`); never mix terms of two sets. */
+export interface StepCoefficients {
+  readonly scope: string;
+  readonly ew: number;
+  readonly ekv: number;
+  readonly mfu: number;
+  readonly t0Ms: number;
+  readonly tlMsPerLayer: number;
+  readonly tsMsPerSeq: number;
+  readonly arMs: number;
+  readonly el: number;
+  readonly ea: number;
+  readonly moeMsPerLayer: number;
+}
+
+/** Engine options under vLLM's names, all resolved to numbers. */
+export interface EngineSpec {
+  readonly engine: string;
+  readonly engineVersion: string;
+  readonly weightDtype: WeightDtype;
+  readonly kvDtype: KvDtype;
+  /** GPUs per replica. */
+  readonly tensorParallelSize: number;
+  readonly maxNumSeqs: number;
+  /** Token budget of one step; at least maxNumSeqs. */
+  readonly maxNumBatchedTokens: number;
+  /** Longest chunk of one prompt in one step; 0 = no limit. */
+  readonly longPrefillTokenThreshold: number;
+  readonly gpuMemoryUtilization: number;
+  readonly blockTokens: number;
+  /** KV blocks of one replica (computed, or recorded and given). */
+  readonly kvBlocks: number;
+  readonly maxModelLen: number;
+  /** Extra per layer of a step that contains prefill, from the engine profile. */
+  readonly tpreMsPerLayer: number;
+  /** API server and tokenizer overhead in TTFT and E2E. */
+  readonly apiOverheadMs: number;
+}

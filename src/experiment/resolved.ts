@@ -1,0 +1,311 @@
+/**
+ * A resolved experiment: every name looked up, every default filled in, every unit SI. Plain JSON-like data
+ * (typed arrays allowed), so that it crosses to a worker by structured clone and is what `manifest.json` records.
+ * `resolve.ts` produces it; everything after it (dispatch, fleet, provider, decision, report) reads only this.
+ */
+import type { EngineSpec, GpuSpec, LlmSpec, StepCoefficients } from "../engine/spec.ts";
+
+/** Where a number comes from. `declared` = the user's experiment file; `derived` = computed from other entries. */
+export interface Provenance {
+  readonly kind: "measured" | "published" | "fitted" | "assumed" | "declared" | "derived";
+  readonly source: string;
+  /** ISO date, or as much of one as is known ("2026-05", "2026"). */
+  readonly asOf: string;
+  readonly unverified?: boolean;
+}
+
+/** One value that the answer rests on, for the report's assumption table and the manifest. */
+export interface Assumption extends Provenance {
+  /** Stable id, for example `gpus/h100-sxm/usdPerGpuHour`. */
+  readonly id: string;
+  readonly label: string;
+  readonly value: number | string;
+  readonly unit: string;
+}
+
+export type Sensitivity = "none" | "moderate" | "restricted";
+export type TeamDimension = "platform" | "gpu_capacity" | "observability" | "release" | "incident_coverage" | "perf_engineering";
+export type TeamLevels = Readonly<Record<TeamDimension, number>>;
+
+/** A traffic class; it is also one segment of the decision. Index in `classes` = class id everywhere. */
+export interface RequestClass {
+  readonly name: string;
+  /** Share of requests, in (0, 1]; all sum to 1. */
+  readonly shareFraction: number;
+  readonly sensitivity: Sensitivity;
+  /** Moderate content can be redacted upstream. */
+  readonly redactable: boolean;
+  /** Lowest boundary level (0–7) this class accepts; derived from the sensitivity unless set. */
+  readonly minLevel: number;
+  /** Places that satisfy the class whatever their level: dedicated_managed, private_vpc, onprem. */
+  readonly allowedPlaces: readonly string[];
+  readonly quality: "open_ok" | "premium_api_only";
+  readonly premiumPrivatelyOffered: boolean;
+  readonly customization: readonly CustomizationNeed[];
+  readonly slo: Slo;
+  /** Client deadline over all attempts, from the first send. */
+  readonly timeoutS: number;
+}
+
+export interface CustomizationNeed {
+  readonly name: string;
+  readonly need: "must" | "want";
+  readonly apiSupports: boolean;
+  readonly privateSupports: boolean;
+}
+
+/** Targets a request must all meet to count as met; null = no target. */
+export interface Slo {
+  readonly ttftS: number | null;
+  readonly tpotS: number | null;
+  readonly e2eS: number | null;
+  /** Share of requests (or of one-minute windows) that must meet them. */
+  readonly targetFraction: number;
+  /** The business depends on it: the latency node T2 may force. */
+  readonly strict: boolean;
+  readonly attainBasis: "windows" | "requests";
+}
+
+export type LengthDistribution =
+  | { readonly kind: "constant"; readonly tokens: number }
+  | { readonly kind: "lognormal"; readonly medianTokens: number; readonly sigma: number; readonly minTokens: number; readonly maxTokens: number }
+  /** Inverse CDF by linear interpolation, scaled so that the mean is `meanTokens`. */
+  | { readonly kind: "quantiles"; readonly percentiles: readonly number[]; readonly tokens: readonly number[]; readonly meanTokens: number };
+
+export interface SyntheticTraffic {
+  readonly kind: "synthetic";
+  /** Mean rate at t = 0 with season and burst factors of mean 1. */
+  readonly meanRatePerS: number;
+  /** 0.05 = 5 % a month of 30.4 days, compounding continuously. */
+  readonly growthFractionPerMonth: number;
+  /** 168 factors from Monday 00:00 UTC, mean 1, each at half past its hour, linear between; null = flat. */
+  readonly hourOfWeek: readonly number[] | null;
+  readonly burst: {
+    /** Log-Gaussian Cox components: coefficient of variation and correlation time of the intensity. Empty = none. */
+    readonly components: readonly { readonly cv: number; readonly tauS: number }[];
+    /** CV of the Gamma gaps in transformed time; 1 = Poisson. */
+    readonly gapCv: number;
+  };
+  readonly input: LengthDistribution;
+  readonly output: LengthDistribution;
+  /** Rank correlation of input and output length. */
+  readonly spearman: number;
+  readonly maxOutput: MaxOutputRule;
+}
+
+/** max_tokens that clients send = max(factor × output, minTokens): traces do not record it. */
+export interface MaxOutputRule {
+  readonly factor: number;
+  readonly minTokens: number;
+}
+
+export interface ReplayTraffic {
+  readonly kind: "replay";
+  readonly file: string;
+  /** Seconds from the start of the simulation, rising. */
+  readonly arrivalS: Float64Array;
+  readonly inputTokens: Uint32Array;
+  readonly outputTokens: Uint32Array;
+  readonly maxOutput: MaxOutputRule;
+}
+
+export type ResolvedTraffic = SyntheticTraffic | ReplayTraffic;
+
+/** How the calling SDK behaves (openai-node, openai-python, anthropic-node …). */
+export interface ClientProfile {
+  readonly name: string;
+  readonly maxRetries: number;
+  readonly backoffInitialS: number;
+  readonly backoffFactor: number;
+  readonly backoffMaxS: number;
+  /** delay × (1 − jitter·U). */
+  readonly jitterFraction: number;
+  readonly honorRetryAfter: boolean;
+  /** A longer Retry-After is not obeyed and ends the request (openai-python: 120 s); null = without bound. */
+  readonly maxRetryAfterS: number | null;
+}
+
+export interface ResolvedPool {
+  readonly name: string;
+  readonly place: "private_vpc" | "onprem" | "dedicated_managed";
+  readonly boundaryLevel: number;
+  readonly gpu: GpuSpec;
+  readonly llm: LlmSpec;
+  readonly engine: EngineSpec;
+  readonly coefficients: StepCoefficients;
+  readonly router: { readonly name: string; readonly options: Readonly<Record<string, number>> };
+  /** "auto" is replaced by a number before the runs (see `size-pool.ts`). */
+  readonly replicas: number | "auto";
+  /** Loaded and paid for, taking over when a serving replica is lost. */
+  readonly warmReplicas: number;
+  readonly gpusPerNode: number;
+  readonly usdPerGpuHour: number;
+  /** Requests waiting per serving replica above which the pool rejects (503); null = no limit. */
+  readonly maxWaitingPerReplica: number | null;
+  /** Client ↔ pool round trip, added to the first token and to a rejection. */
+  readonly networkS: number;
+  readonly coldStart: {
+    /** Engine restart on a node that is up (weights load, compile, graph capture, warm-up). */
+    readonly restartS: number;
+    /** A node and its image on top of that. */
+    readonly provisionS: number;
+  };
+  readonly incidents: {
+    readonly nodeFailuresPerNodeDay: number;
+    readonly nodeRepair: { readonly medianS: number; readonly sigma: number };
+    readonly engineCrashesPerReplicaDay: number;
+    readonly engineRestart: { readonly medianS: number; readonly sigma: number };
+  };
+  /** Set when the configuration lies outside the range that `crossover validate` covers; printed as a banner. */
+  readonly outsideValidatedRange: string | null;
+}
+
+/** USD per million tokens from a date on. */
+export interface PriceRow {
+  /** UTC seconds since 1970 from which it holds; −Infinity is written as null. */
+  readonly fromEpochS: number | null;
+  readonly inputUsdPerMTok: number;
+  readonly outputUsdPerMTok: number;
+  /** Whole-request tiers: above this many input tokens both prices are replaced. Sorted by threshold. */
+  readonly longContext: readonly { readonly aboveInputTokens: number; readonly inputUsdPerMTok: number; readonly outputUsdPerMTok: number }[];
+}
+
+/** Weights of what one request is charged at admission and settled to at its end. */
+export interface LimitCharge {
+  readonly requests: number;
+  readonly input: number;
+  readonly maxOutput: number;
+  readonly output: number;
+}
+
+/** Kinds grow in `provider/limits/`; see that folder's registry. */
+export interface LimitSpec {
+  readonly name: string;
+  readonly kind: "token_bucket";
+  readonly limitPerMin: number;
+  /** Depth of the bucket in seconds of its own rate. */
+  readonly burstS: number;
+  readonly reserve: LimitCharge;
+  /** Charge that replaces the reserve when the request ends; null = never settled. */
+  readonly settle: LimitCharge | null;
+  /** A refused attempt still debits this limit (OpenAI RPM). */
+  readonly failedCounts: boolean;
+}
+
+export interface ResolvedOffer {
+  readonly name: string;
+  readonly provider: string;
+  readonly model: string;
+  readonly boundaryLevel: number;
+  readonly residency: string;
+  /** Multiplies every price (residency, priority …). */
+  readonly priceMultiplier: number;
+  readonly prices: readonly PriceRow[];
+  readonly priceAsOf: string;
+  readonly limits: readonly LimitSpec[];
+  readonly contextTokens: number;
+  readonly latency: {
+    readonly ttftBaseS: number;
+    readonly ttftSigma: number;
+    readonly tailProbability: number;
+    readonly tailMultiple: number;
+    readonly tailSigma: number;
+    readonly prefillSPerKTok: number;
+    readonly tokensPerS: number;
+    readonly rateSigma: number;
+  };
+  /** Hours Mon–Fri UTC [from, to) in which TTFT and rate are multiplied; null = no diurnal effect. */
+  readonly diurnal: { readonly fromHour: number; readonly toHour: number; readonly ttftFactor: number; readonly rateFactor: number } | null;
+  /** Markov chain of congestion states; index 0 is the start; null = none. */
+  readonly congestion: readonly CongestionState[] | null;
+  readonly outages: {
+    readonly gapWeibullShape: number;
+    readonly gapWeibullScaleH: number;
+    readonly durationLnHMean: number;
+    readonly durationLnHSigma: number;
+    readonly durationMaxH: number;
+    /** Multiplier of the hazard by hour of the week: Mon–Fri 13–23 UTC, other weekday hours, weekend; rescaled to mean 1. */
+    readonly hazard: { readonly businessHours: number; readonly otherWeekday: number; readonly weekend: number };
+    readonly severities: readonly { readonly name: string; readonly weight: number; readonly errorFraction: number; readonly latencyFactor: number }[];
+  } | null;
+  readonly networkS: number;
+}
+
+export interface CongestionState {
+  readonly name: string;
+  readonly ttftFactor: number;
+  readonly rateFactor: number;
+  readonly overloadProbability: number;
+  readonly meanDwellH: number;
+  /** Probability of each next state, by index. */
+  readonly next: readonly number[];
+}
+
+/** One stop of a request's way. The first open one is taken; the rest are overflow and fallback, in order. */
+export interface RouteTarget {
+  readonly kind: "pool" | "offer";
+  /** Index in the strategy's `pools` or `offers`. */
+  readonly index: number;
+  /** Requests in flight per serving replica from which a request goes on to the next target; null = never. */
+  readonly overflowInFlightPerReplica: number | null;
+}
+
+export interface ResolvedStrategy {
+  readonly name: string;
+  readonly title: string;
+  /** Which option of the decision these runs are evidence for. */
+  readonly option: "api" | "self" | "split";
+  readonly pools: readonly ResolvedPool[];
+  readonly offers: readonly ResolvedOffer[];
+  /** By class index. */
+  readonly routes: readonly (readonly RouteTarget[])[];
+  /** By class index: why no target of this strategy may take the class, or null. Such requests are `boundaryRefused`. */
+  readonly barred: readonly (string | null)[];
+  /** Boundary rules were lifted by `--what-if-unrestricted`: a labelled counterfactual. */
+  readonly counterfactual: boolean;
+}
+
+export interface PeopleCost {
+  /** Zero for a strategy without own pools; see self-hosting ledger. */
+  readonly fte: number;
+  readonly loadedUsdPerYear: number;
+  readonly preset: string;
+}
+
+export interface DecisionThresholds {
+  readonly attainTarget: number;
+  readonly marginFraction: number;
+  readonly uSloMin: number;
+  readonly peakToMeanMax: number;
+  readonly wapeMax: number;
+  readonly apiShareFraction: number;
+  readonly controlledShareFraction: number;
+  readonly softPremium: number;
+  readonly gateMin: number;
+  readonly teamMeanMin: number;
+  readonly softNeeds: number;
+  readonly splitShareFraction: number;
+}
+
+export interface ResolvedExperiment {
+  readonly id: string;
+  readonly title: string;
+  readonly question: string;
+  readonly asOf: string;
+  /** UTC seconds since 1970 at simulated t = 0. */
+  readonly startEpochS: number;
+  readonly horizonS: number;
+  /** Simulated before t = 0 and left out of every statistic and bill. */
+  readonly warmupS: number;
+  readonly seed: string;
+  readonly replications: number;
+  readonly classes: readonly RequestClass[];
+  readonly traffic: ResolvedTraffic;
+  readonly client: ClientProfile;
+  readonly strategies: readonly ResolvedStrategy[];
+  readonly team: { readonly preset: string; readonly levels: TeamLevels; readonly rotaOk: boolean | null };
+  readonly people: PeopleCost;
+  readonly thresholds: DecisionThresholds;
+  readonly assumptions: readonly Assumption[];
+  readonly warnings: readonly string[];
+}

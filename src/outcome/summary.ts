@@ -1,0 +1,161 @@
+/**
+ * What an experiment found: the shape of `summary.json`. Every number that the report or the terminal quotes is here,
+ * as an interval over independent replications. No clock, path or host name, so that the bytes depend on config, seed
+ * and version alone (INV-5).
+ */
+import type { EvidenceRecord, WorkloadVerdict } from "../decision/evidence.ts";
+
+/** Mean over replications with its 95 % Student-t interval; `n` replications. With n = 1 lo and hi are null. */
+export interface Estimate {
+  readonly mean: number;
+  readonly lo: number | null;
+  readonly hi: number | null;
+  readonly n: number;
+}
+
+/** Latency over the requests that completed. Null where fewer than 1,000 samples stand behind a P99 (all: behind anything). */
+export interface LatencySummary {
+  readonly samples: number;
+  readonly mean: Estimate | null;
+  readonly p50: Estimate | null;
+  readonly p95: Estimate | null;
+  readonly p99: Estimate | null;
+}
+
+/** How requests ended, as means per replication. INV-1: sent = the sum of the six ends. */
+export interface RequestCounts {
+  readonly sent: Estimate;
+  readonly completed: Estimate;
+  /** Refused by us or by a 429 after the last retry. */
+  readonly rejected: Estimate;
+  readonly timedOut: Estimate;
+  readonly failed: Estimate;
+  readonly boundaryRefused: Estimate;
+  readonly inFlightAtHorizon: Estimate;
+  /** Attempts beyond the first. */
+  readonly retried: Estimate;
+  /** 429 answers of offers, attempts counted. */
+  readonly rateLimited: Estimate;
+  /** Requests that went past a full or absent target to the next one of their route. */
+  readonly overflowed: Estimate;
+  readonly sloMet: Estimate;
+}
+
+export interface ClassSummary {
+  readonly name: string;
+  /** Null: allowed. Else why this strategy may not take the class. */
+  readonly barred: string | null;
+  readonly requests: RequestCounts;
+  readonly ttftMs: LatencySummary;
+  readonly tpotMs: LatencySummary;
+  readonly itlMs: LatencySummary;
+  readonly e2eMs: LatencySummary;
+  /** met ÷ (met + missed + rejected + timed out + failed). */
+  readonly sloAttainment: Estimate;
+  /** Share of one-minute windows (merged until 20 requests) whose percentile meets every target. */
+  readonly sloAttainmentWindows: Estimate;
+  readonly goodputPerS: Estimate;
+  readonly usdPerMonth: Estimate;
+  /** Share of completed requests served by a controlled target. */
+  readonly controlledShare: Estimate;
+}
+
+export interface LedgerLine {
+  /** gpu, warm, api-input, api-output, people … */
+  readonly line: string;
+  readonly usdPerMonth: Estimate;
+}
+
+export interface PoolSummary {
+  readonly name: string;
+  readonly model: string;
+  readonly gpu: string;
+  readonly gpusPerReplica: number;
+  readonly replicas: number;
+  readonly warmReplicas: number;
+  /** Fractions of serving replica time. */
+  readonly busyFraction: Estimate;
+  readonly occupancyFraction: Estimate;
+  readonly kvFraction: Estimate;
+  /** Replica-hours over the horizon. paid = busy + idle + warm + down. */
+  readonly paidReplicaH: Estimate;
+  readonly busyReplicaH: Estimate;
+  readonly idleReplicaH: Estimate;
+  readonly warmReplicaH: Estimate;
+  readonly downReplicaH: Estimate;
+  readonly preemptions: Estimate;
+  readonly incidents: Estimate;
+  readonly uSlo: Estimate | null;
+  /** Steady requests per second and replica at which the SLO is still met. */
+  readonly sloRatePerReplica: number | null;
+  readonly outsideValidatedRange: string | null;
+}
+
+export interface OfferSummary {
+  readonly name: string;
+  readonly attempts: Estimate;
+  readonly rateLimited: Estimate;
+  readonly overloaded: Estimate;
+  readonly outageFailures: Estimate;
+  readonly outages: Estimate;
+  readonly availabilityFraction: Estimate;
+  readonly priceAsOf: string;
+}
+
+export interface StrategySummary {
+  readonly name: string;
+  readonly title: string;
+  readonly option: "api" | "self" | "split";
+  /** A class is barred: the strategy is not permitted as a whole and not ranked on cost. */
+  readonly permitted: boolean;
+  readonly counterfactual: boolean;
+  readonly replications: number;
+  /** Requests simulated over all replications, warm-up included. */
+  readonly requestsSimulated: number;
+  readonly requests: RequestCounts;
+  readonly ttftMs: LatencySummary;
+  readonly tpotMs: LatencySummary;
+  readonly itlMs: LatencySummary;
+  readonly e2eMs: LatencySummary;
+  readonly sloAttainment: Estimate;
+  readonly goodputPerS: Estimate;
+  readonly usdPerMonth: Estimate;
+  readonly ledger: readonly LedgerLine[];
+  readonly usdPerMTokOutput: Estimate;
+  readonly usdPerRequest: Estimate;
+  readonly usdPerSloMetRequest: Estimate;
+  readonly classes: readonly ClassSummary[];
+  readonly pools: readonly PoolSummary[];
+  readonly offers: readonly OfferSummary[];
+}
+
+export interface DemandSummary {
+  readonly requestsPerS: Estimate;
+  /** 99.9th percentile of the rate over 5-minute bins ÷ mean rate. */
+  readonly peakToMean: Estimate;
+  /** Weighted absolute percentage error of the seasonal-naive forecast over 5-minute bins; null when too short. */
+  readonly wape: Estimate | null;
+  /** Variance ÷ mean of the counts in 60-s windows. */
+  readonly dispersion60s: Estimate;
+}
+
+export interface Summary {
+  readonly schemaVersion: 1;
+  readonly experiment: string;
+  readonly title: string;
+  readonly version: string;
+  readonly asOf: string;
+  readonly seed: string;
+  readonly replications: number;
+  /** False after Ctrl-C: only what had finished is in here. */
+  readonly complete: boolean;
+  readonly horizonDays: number;
+  readonly requestsSimulated: number;
+  readonly demand: DemandSummary;
+  readonly strategies: readonly StrategySummary[];
+  /** Paired differences on common random numbers, USD a month: first minus second. */
+  readonly pairedCost: readonly { readonly first: string; readonly second: string; readonly usdPerMonth: Estimate }[];
+  readonly verdict: WorkloadVerdict | null;
+  readonly records: readonly EvidenceRecord[];
+  readonly warnings: readonly string[];
+}
