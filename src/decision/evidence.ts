@@ -10,6 +10,20 @@ export type Choice = Option | "conflict";
 export type VerdictName = "api-first" | "hybrid" | "self-hosted" | "private-controlled" | "conflict";
 export type Mode = "evidence" | "literal";
 
+/**
+ * One comparison inside a node that has several (T2, T3a, T3, T5), so that every margin to a threshold is kept.
+ * A term without a threshold only carries a number the verdict needs; its value is "n/a".
+ */
+export interface EvidenceTerm {
+  readonly metric: string;
+  readonly value: NodeValue;
+  readonly estimate: number | null;
+  readonly ci95: readonly [number, number] | null;
+  readonly threshold: number | null;
+  /** Signed; positive = on the side that makes the term true. */
+  readonly distanceToThreshold: number | null;
+}
+
 /** One node of the tree for one segment and, where it is kept per option, one option. */
 export interface EvidenceRecord {
   readonly id: string;
@@ -33,6 +47,8 @@ export interface EvidenceRecord {
   readonly priceBookDate: string | null;
   /** Ids of assumptions (`Assumption.id`) of kind assumed or unverified that the estimate used. */
   readonly assumptions: readonly string[];
+  /** The comparisons the node is made of; metric, estimate and threshold above repeat the one that decides it. */
+  readonly terms?: readonly EvidenceTerm[];
 }
 
 /** What a segment got and why. `rule` is the number of the rule that applied (1–4). */
@@ -57,7 +73,11 @@ export interface SegmentVerdict {
 export interface ConflictRecord {
   /** Smallest set of constraints that together leaves no option: sensitivity, boundary-place, quality, must:<name>, team. */
   readonly clash: readonly string[];
-  readonly relaxations: readonly { readonly constraint: string; readonly returns: readonly Option[]; readonly usdPerMonth: number | null }[];
+  readonly relaxations: readonly {
+    readonly constraint: string;
+    readonly returns: readonly Option[];
+    readonly usdPerMonth: number | null;
+  }[];
 }
 
 export interface WorkloadVerdict {

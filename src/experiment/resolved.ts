@@ -24,7 +24,8 @@ export interface Assumption extends Provenance {
 }
 
 export type Sensitivity = "none" | "moderate" | "restricted";
-export type TeamDimension = "platform" | "gpu_capacity" | "observability" | "release" | "incident_coverage" | "perf_engineering";
+export type TeamDimension =
+  "platform" | "gpu_capacity" | "observability" | "release" | "incident_coverage" | "perf_engineering";
 export type TeamLevels = Readonly<Record<TeamDimension, number>>;
 
 /** A traffic class; it is also one segment of the decision. Index in `classes` = class id everywhere. */
@@ -68,9 +69,20 @@ export interface Slo {
 
 export type LengthDistribution =
   | { readonly kind: "constant"; readonly tokens: number }
-  | { readonly kind: "lognormal"; readonly medianTokens: number; readonly sigma: number; readonly minTokens: number; readonly maxTokens: number }
+  | {
+      readonly kind: "lognormal";
+      readonly medianTokens: number;
+      readonly sigma: number;
+      readonly minTokens: number;
+      readonly maxTokens: number;
+    }
   /** Inverse CDF by linear interpolation, scaled so that the mean is `meanTokens`. */
-  | { readonly kind: "quantiles"; readonly percentiles: readonly number[]; readonly tokens: readonly number[]; readonly meanTokens: number };
+  | {
+      readonly kind: "quantiles";
+      readonly percentiles: readonly number[];
+      readonly tokens: readonly number[];
+      readonly meanTokens: number;
+    };
 
 export interface SyntheticTraffic {
   readonly kind: "synthetic";
@@ -167,7 +179,11 @@ export interface PriceRow {
   readonly inputUsdPerMTok: number;
   readonly outputUsdPerMTok: number;
   /** Whole-request tiers: above this many input tokens both prices are replaced. Sorted by threshold. */
-  readonly longContext: readonly { readonly aboveInputTokens: number; readonly inputUsdPerMTok: number; readonly outputUsdPerMTok: number }[];
+  readonly longContext: readonly {
+    readonly aboveInputTokens: number;
+    readonly inputUsdPerMTok: number;
+    readonly outputUsdPerMTok: number;
+  }[];
 }
 
 /** Weights of what one request is charged at admission and settled to at its end. */
@@ -215,7 +231,12 @@ export interface ResolvedOffer {
     readonly rateSigma: number;
   };
   /** Hours Mon–Fri UTC [from, to) in which TTFT and rate are multiplied; null = no diurnal effect. */
-  readonly diurnal: { readonly fromHour: number; readonly toHour: number; readonly ttftFactor: number; readonly rateFactor: number } | null;
+  readonly diurnal: {
+    readonly fromHour: number;
+    readonly toHour: number;
+    readonly ttftFactor: number;
+    readonly rateFactor: number;
+  } | null;
   /** Markov chain of congestion states; index 0 is the start; null = none. */
   readonly congestion: readonly CongestionState[] | null;
   readonly outages: {
@@ -226,7 +247,12 @@ export interface ResolvedOffer {
     readonly durationMaxH: number;
     /** Multiplier of the hazard by hour of the week: Mon–Fri 13–23 UTC, other weekday hours, weekend; rescaled to mean 1. */
     readonly hazard: { readonly businessHours: number; readonly otherWeekday: number; readonly weekend: number };
-    readonly severities: readonly { readonly name: string; readonly weight: number; readonly errorFraction: number; readonly latencyFactor: number }[];
+    readonly severities: readonly {
+      readonly name: string;
+      readonly weight: number;
+      readonly errorFraction: number;
+      readonly latencyFactor: number;
+    }[];
   } | null;
   readonly networkS: number;
 }

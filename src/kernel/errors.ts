@@ -6,15 +6,23 @@
 export interface Problem {
   readonly path: readonly (string | number)[];
   readonly message: string;
+  /** The document it stands in, where several are read together (the catalogue). */
+  readonly file?: string;
   /** What would make it right, for example the nearest valid name. */
   readonly hint?: string;
+  /** The key itself is wrong (an unknown field), not its value: where the caret points. */
+  readonly onKey?: boolean;
+}
+
+function problemText({ file, path, message }: Problem): string {
+  return [file, path.join("."), message].filter((part) => part !== undefined && part !== "").join(": ");
 }
 
 /** The user's configuration is wrong (exit 2). Carries every problem found, not the first. */
 export class ConfigError extends Error {
   readonly problems: readonly Problem[];
   constructor(problems: readonly Problem[]) {
-    super(problems.map((problem) => `${problem.path.join(".")}: ${problem.message}`).join("\n"));
+    super(problems.map(problemText).join("\n"));
     this.name = "ConfigError";
     this.problems = problems;
   }

@@ -25,10 +25,10 @@ export function log(x: number): number {
     exponent = -54;
   }
   bits64[0] = x;
-  const high = bits32[HIGH]!;
+  const high = bits32[HIGH];
   exponent += (high >>> 20) - 1023;
   bits32[HIGH] = (high & 0x000fffff) | 0x3ff00000;
-  let mantissa = bits64[0]!;
+  let mantissa = bits64[0];
   if (mantissa > SQRT2) {
     mantissa *= 0.5;
     exponent++;
@@ -80,7 +80,7 @@ export function exp(x: number): number {
 function twoTo(k: number): number {
   bits32[0] = 0;
   bits32[HIGH] = (k + 1023) << 20;
-  return bits64[0]!;
+  return bits64[0];
 }
 
 /** x^y for x ≥ 0; whole y up to 1024 by repeated squaring, the rest as exp(y·log x) (relative error about |y·log x|·2^-52). */

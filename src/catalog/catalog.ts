@@ -1,0 +1,227 @@
+/**
+ * Builds the catalogue from parsed documents and looks names up in it. All problems of all documents are collected and
+ * thrown together as one ConfigError; nothing here reads files or knows a clock.
+ */
+import { ConfigError, type Problem } from "../kernel/errors.ts";
+import { hintFor } from "./nearest.ts";
+import { CATALOG_KINDS, KINDS, type Catalog, type CatalogEntry, type CatalogKind } from "./schema.ts";
+
+/** One parsed file. `override` documents replace shipped entries of the same kind and id as a whole. */
+export interface CatalogDocument {
+  readonly kind: CatalogKind;
+  readonly file: string;
+  readonly value: unknown;
+  readonly override: boolean;
+}
+
+type AnyEntry = CatalogEntry<CatalogKind>;
+
+interface Reference {
+  readonly to: CatalogKind;
+  readonly name: string;
+  readonly path: readonly (string | number)[];
+  /** For incidents: the type that the entry must be of. */
+  readonly type?: CatalogEntry<"incidents">["type"];
+}
+
+/** Names in one entry that must exist in another kind. Checked only if that kind was loaded. */
+function referencesOf(entry: AnyEntry): Reference[] {
+  const out: Reference[] = [];
+  const add = (to: CatalogKind, name: string, ...path: (string | number)[]) => out.push({ to, name, path });
+  const incident = (type: CatalogEntry<"incidents">["type"], name: string, ...path: (string | number)[]) =>
+    out.push({ to: "incidents", name, path, type });
+
+  if ("architectureOf" in entry && entry.architectureOf !== undefined)
+    add("llms", entry.architectureOf, "architectureOf");
+  if ("rows" in entry) entry.rows.forEach((row, i) => add("gpus", row.gpu, "rows", i, "gpu"));
+  if ("sets" in entry) {
+    entry.sets.forEach((set, i) => {
+      if (set.gpu !== undefined) add("gpus", set.gpu, "sets", i, "gpu");
+      if (set.llm !== undefined) add("llms", set.llm, "sets", i, "llm");
+    });
+  }
+  if ("outageProfile" in entry) {
+    add("outageProfiles", entry.outageProfile, "outageProfile");
+    add("congestions", entry.congestion, "congestion");
+  }
+  if ("latencyClass" in entry) {
+    add("latencyClasses", entry.latencyClass, "latencyClass");
+    add("providers", entry.provider, "provider");
+  }
+  if ("season" in entry && entry.season !== null) add("seasons", entry.season, "season");
+  if ("type" in entry && entry.type === "node_failure") entry.gpus.forEach((gpu, i) => add("gpus", gpu, "gpus", i));
+  if ("type" in entry && entry.type === "preset") {
+    entry.nodeFailure.forEach((name, i) => incident("node_failure", name, "nodeFailure", i));
+    for (const [place, name] of Object.entries(entry.nodeRepair)) incident("repair", name, "nodeRepair", place);
+    if (entry.engineCrash !== null) incident("engine_crash", entry.engineCrash, "engineCrash");
+    incident("repair", entry.engineRestart, "engineRestart");
+  }
+  return out;
+}
+
+/** The value at a path, or undefined where there is none. */
+function valueAt(value: unknown, path: readonly (string | number)[]): unknown {
+  let at: unknown = value;
+  for (const key of path) {
+    if (typeof at !== "object" || at === null || !Object.hasOwn(at, key)) return undefined;
+    at = (at as Record<string | number, unknown>)[key];
+  }
+  return at;
+}
+
+type Report = (
+  file: string,
+  path: readonly (string | number)[],
+  message: string,
+  hint?: string | undefined,
+  onKey?: boolean,
+) => void;
+
+function parseDocument(document: CatalogDocument, report: Report): AnyEntry | null {
+  const { kind, file, value, override } = document;
+  const schema = KINDS[kind].schema;
+  const parsed = schema.safeParse(value);
+  if (!parsed.success) {
+    for (const issue of parsed.error.issues) {
+      const path = issue.path.map((key) => (typeof key === "symbol" ? String(key) : key));
+      if (issue.code === "unrecognized_keys") {
+        const known = "shape" in schema ? Object.keys(schema.shape) : [];
+        for (const key of issue.keys)
+          report(file, [...path, key], "unknown field", path.length === 0 ? hintFor(key, known) : undefined, true);
+      } else {
+        report(file, path, valueAt(value, path) === undefined ? "is missing" : issue.message);
+      }
+    }
+    return null;
+  }
+  for (const path of Object.keys(parsed.data.fields ?? {})) {
+    if (valueAt(parsed.data, path.split(".")) === undefined)
+      report(file, ["fields", path], "no such value in this entry", hintFor(path, Object.keys(parsed.data)));
+  }
+  return { ...parsed.data, file, override } as AnyEntry;
+}
+
+/**
+ * Checks every document and joins them. An override entry replaces the shipped entry of its kind and id; two shipped, or two
+ * overriding, entries of one id are a problem, and so is an alias that names two entries.
+ * @throws ConfigError with every problem of every document.
+ */
+export function buildCatalog(documents: readonly CatalogDocument[], asOf: string): Catalog {
+  const problems: Problem[] = [];
+  const report: Report = (file, path, message, hint, onKey) =>
+    problems.push({
+      file,
+      path,
+      message,
+      ...(hint === undefined ? {} : { hint }),
+      ...(onKey === true ? { onKey } : {}),
+    });
+
+  const maps = new Map<CatalogKind, Map<string, AnyEntry>>(CATALOG_KINDS.map((kind) => [kind, new Map()]));
+  const shippedFirst = [...documents.filter((d) => !d.override), ...documents.filter((d) => d.override)];
+  for (const document of shippedFirst) {
+    const entry = parseDocument(document, report);
+    if (entry === null) continue;
+    const entries = maps.get(document.kind)!;
+    const before = entries.get(entry.id);
+    if (before !== undefined && before.override === entry.override)
+      report(entry.file, ["id"], `"${entry.id}" is also in ${before.file}`);
+    else entries.set(entry.id, entry);
+  }
+
+  for (const entries of maps.values()) {
+    const owner = new Map([...entries.values()].map((entry) => [entry.id.toLowerCase(), entry]));
+    for (const entry of entries.values()) {
+      entry.aliases.forEach((alias, i) => {
+        const other = owner.get(alias.toLowerCase());
+        if (other !== undefined && other !== entry)
+          report(entry.file, ["aliases", i], `"${alias}" already names ${other.id} (${other.file})`);
+        else owner.set(alias.toLowerCase(), entry);
+      });
+      for (const { to, name, path, type } of referencesOf(entry)) {
+        const targets = maps.get(to)!;
+        const target = targets.get(name);
+        if (target === undefined) {
+          if (targets.size === 0) continue;
+          report(entry.file, path, `no "${name}" in ${KINDS[to].folder}/`, hintFor(name, [...targets.keys()]));
+        } else if (type !== undefined && "type" in target && target.type !== type) {
+          report(entry.file, path, `"${name}" is of type ${target.type}, not ${type}`);
+        }
+      }
+    }
+  }
+  for (const entry of maps.get("offers")!.values()) checkTiers(entry as CatalogEntry<"offers">, maps, report);
+  if (problems.length > 0) throw new ConfigError(problems);
+  return { ...(Object.fromEntries(maps) as unknown as Omit<Catalog, "asOf">), asOf };
+}
+
+/** Every limit of a tier needs the provider's rule of that name: otherwise nobody knows what it charges. */
+function checkTiers(
+  offer: CatalogEntry<"offers">,
+  maps: ReadonlyMap<CatalogKind, Map<string, AnyEntry>>,
+  report: Report,
+): void {
+  const provider = maps.get("providers")!.get(offer.provider) as CatalogEntry<"providers"> | undefined;
+  if (provider === undefined) return;
+  for (const [tier, { limits }] of Object.entries(offer.tiers)) {
+    for (const name of Object.keys(limits)) {
+      if (!Object.hasOwn(provider.limitRules, name)) {
+        report(
+          offer.file,
+          ["tiers", tier, "limits", name],
+          `${offer.provider} has no limit rule of this name`,
+          hintFor(name, Object.keys(provider.limitRules)),
+        );
+      }
+    }
+  }
+}
+
+/** What a person calls an entry of this kind, for messages. */
+const NOUN: Record<CatalogKind, string> = {
+  gpus: "GPU",
+  llms: "model",
+  engines: "engine profile",
+  coefficients: "coefficient file",
+  gpuPrices: "GPU price",
+  providers: "provider",
+  offers: "offer",
+  latencyClasses: "latency class",
+  congestions: "congestion chain",
+  outageProfiles: "outage profile",
+  clients: "client",
+  seasons: "season",
+  traffic: "traffic preset",
+  incidents: "incident entry",
+  coldStarts: "cold start",
+  places: "place",
+  teams: "team preset",
+  teamLevels: "team dimension",
+  people: "people cost",
+};
+
+export type Found<T> =
+  { readonly ok: true; readonly value: T } | { readonly ok: false; readonly message: string; readonly hint?: string };
+
+/** A miss with its nearest known name, in the form that `Problem` takes. */
+export function miss<T>(what: string, name: string, candidates: readonly string[]): Found<T> {
+  const hint = hintFor(name, candidates);
+  const message = `unknown ${what} "${name}"`;
+  return hint === undefined ? { ok: false, message } : { ok: false, message, hint };
+}
+
+/** Finds an entry by id or alias, without regard to case. Never throws: the caller adds its own path to the problem. */
+export function find<K extends CatalogKind>(catalog: Catalog, kind: K, name: string): Found<CatalogEntry<K>> {
+  const entries = catalog[kind] as unknown as ReadonlyMap<string, CatalogEntry<K>>;
+  const exact = entries.get(name);
+  if (exact !== undefined) return { ok: true, value: exact };
+  const wanted = name.toLowerCase();
+  const names: string[] = [];
+  for (const entry of entries.values()) {
+    for (const known of [entry.id, ...entry.aliases]) {
+      if (known.toLowerCase() === wanted) return { ok: true, value: entry };
+      names.push(known);
+    }
+  }
+  return miss(NOUN[kind], name, names);
+}

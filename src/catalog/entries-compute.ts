@@ -1,0 +1,165 @@
+/** Entries of what a replica is made of: GPUs and their rates, models, engine profiles, fitted coefficients. */
+import { z } from "zod";
+import { Id, common, count, fraction, nonNegative, positive } from "./entry.ts";
+import { rowOriginShape } from "./origin.ts";
+
+export const GpuEntry = z.strictObject({
+  ...common,
+  name: z.string(),
+  arch: z.string(),
+  memoryGB: positive.describe("datasheet memory, GB = 1e9 bytes"),
+  usableMemoryGiB: positive.nullable().describe("what the driver reports; null = not known"),
+  memoryType: z.string(),
+  memoryBandwidthGBps: positive,
+  bf16DenseTflops: positive,
+  fp8DenseTflops: positive.nullable(),
+  fp4DenseTflops: positive.nullable(),
+  interconnect: z.string(),
+  linkGBpsPerDirection: positive,
+  tdpW: positive,
+});
+
+export const LlmEntry = z
+  .strictObject({
+    ...common,
+    name: z.string(),
+    architectureOf: Id.optional().describe(
+      "llm with the same architecture, whose fitted coefficients hold for this one too",
+    ),
+    layers: count,
+    fullAttentionLayers: count,
+    hiddenSize: count,
+    attentionHeads: count,
+    kvHeads: count,
+    headDim: count,
+    ffnSize: count,
+    vocabSize: count,
+    tiedEmbeddings: z.boolean(),
+    maxContext: count,
+    slidingWindow: count.nullable(),
+    nativeDtype: z.string(),
+    moe: z
+      .strictObject({
+        experts: count,
+        expertsPerToken: count,
+        expertFfnSize: count,
+        sharedExpertFfnSize: z.int().min(0),
+        firstDenseLayers: z.int().min(0),
+        moeLayers: count,
+      })
+      .nullable(),
+    mla: z
+      .strictObject({
+        qLoraRank: count,
+        kvLoraRank: count,
+        qkNopeHeadDim: count,
+        qkRopeHeadDim: count,
+        vHeadDim: count,
+      })
+      .nullable(),
+    params: count,
+    activeParams: count.describe("per token, without the input embedding"),
+    nonExpertParams: count,
+    expertParams: z.int().min(0),
+    embeddingParams: count,
+    headParams: count,
+    kvElementsPerToken: count.describe("of full-attention layers, all GPUs together"),
+    kvElementsPerTokenSliding: z.int().min(0),
+  })
+  .refine((llm) => llm.fullAttentionLayers <= llm.layers, {
+    path: ["fullAttentionLayers"],
+    message: "more than `layers`",
+  });
+
+export const EngineEntry = z.strictObject({
+  ...common,
+  engine: z.enum(["vllm", "trtllm", "sglang"]).describe("name under which coefficient sets are filed"),
+  engineVersion: z.string().describe("versions whose measurements the constants were fitted on"),
+  scheduler: z
+    .array(z.strictObject({ minMemoryGB: nonNegative, maxNumSeqs: count, maxNumBatchedTokens: count }))
+    .min(1)
+    .describe("defaults by GPU memory; the first row whose minMemoryGB the GPU reaches holds"),
+  longPrefillTokenThreshold: z.int().min(0),
+  blockTokens: count,
+  gpuMemoryUtilization: fraction,
+  tpreMsPerLayer: z
+    .strictObject({ dense: nonNegative, moe: nonNegative })
+    .describe("extra per layer of a step that contains prefill"),
+  apiOverheadMs: nonNegative.describe("API server and tokenizer, in TTFT and E2E"),
+  kvCapacity: z.strictObject({
+    activationBytesPerSeqVocab: positive.describe(
+      "activation bytes = this × maxNumSeqs × vocabSize (FP32 logits of the sampler at profiling)",
+    ),
+    nonTorchGiB: z.strictObject({ oneGpu: nonNegative, tensorParallel: nonNegative }),
+  }),
+  fallbackScope: z
+    .strictObject({ dense: z.enum(["engine", "global"]), moe: z.enum(["engine", "global"]) })
+    .describe("coefficient scope for a GPU that has no set of its own"),
+});
+
+const Coefficients = z.strictObject({
+  ew: positive.max(1),
+  ekv: positive.max(1),
+  mfu: positive.max(1),
+  t0Ms: nonNegative,
+  tlMsPerLayer: nonNegative,
+  tsMsPerSeq: nonNegative,
+  arMs: nonNegative,
+  el: positive.max(1),
+  ea: positive.max(1),
+  moeMsPerLayer: nonNegative,
+});
+
+const CoefficientRow = z.strictObject({
+  scope: z.enum(["global", "engine", "gpu+engine", "gpu+engine+model+dtype"]),
+  gpu: Id.optional(),
+  engine: Id.optional(),
+  llm: Id.optional(),
+  weightDtype: z.string().optional(),
+  fittedRows: count,
+  fitMapePercent: nonNegative,
+  fitMedianPercent: nonNegative,
+  validationRows: z.int().min(0).describe("0 = no group of this set was left for validation"),
+  validationMapePercent: nonNegative.nullable(),
+  validationMedianPercent: nonNegative.nullable(),
+  values: Coefficients,
+});
+
+const Band = z.strictObject({ p5: z.number(), p25: z.number(), p50: z.number(), p75: z.number(), p95: z.number() });
+
+export const CoefficientsEntry = z.strictObject({
+  ...common,
+  fitSet: z
+    .enum(["calibration", "all"])
+    .describe("calibration = for claims on validation cases; all = shipped default"),
+  modelClass: z.enum(["dense", "moe"]),
+  residualBandsPercent: z
+    .strictObject({ finest: Band, global: Band })
+    .describe(
+      "quantiles of the signed TPOT error on validation groups, by the finest set that exists and by the global set",
+    ),
+  sets: z.array(CoefficientRow).min(1),
+});
+
+export const GpuPriceEntry = z.strictObject({
+  ...common,
+  seller: z.string(),
+  sellerClass: z.enum(["hyperscaler", "neocloud", "marketplace", "index", "reference"]),
+  pricing: z.enum(["on_demand", "spot", "reserved", "capacity_block", "index"]),
+  termMonths: z.int().min(0),
+  commitment: z.string().optional(),
+  rows: z
+    .array(
+      z.strictObject({
+        gpu: Id,
+        usdPerGpuHour: positive,
+        instance: z.string().nullable(),
+        gpusPerNode: count.describe("GPUs that are rented together; 1 also where the source does not say"),
+        region: z.string().nullable(),
+        confidence: z.enum(["high", "medium", "low"]),
+        note: z.string().optional(),
+        ...rowOriginShape,
+      }),
+    )
+    .min(1),
+});

@@ -1,0 +1,73 @@
+/** Entries of demand: how calling clients retry, and how much of what length arrives when. */
+import { z } from "zod";
+import { Id, common, count, fraction, nonNegative, positive } from "./entry.ts";
+
+export const ClientEntry = z.strictObject({
+  ...common,
+  name: z.string(),
+  maxRetries: z.int().min(0),
+  backoffInitialS: nonNegative,
+  backoffFactor: positive,
+  backoffMaxS: nonNegative,
+  jitterFraction: fraction,
+  honorRetryAfter: z.boolean(),
+  maxRetryAfterS: positive.nullable(),
+  attemptTimeoutS: positive.nullable().describe("default timeout of one attempt; null = none"),
+});
+
+const Lengths = z.discriminatedUnion("kind", [
+  z.strictObject({ kind: z.literal("constant"), tokens: count }),
+  z.strictObject({
+    kind: z.literal("lognormal"),
+    medianTokens: positive,
+    sigma: nonNegative,
+    minTokens: count,
+    maxTokens: count,
+  }),
+  z
+    .strictObject({
+      kind: z.literal("quantiles"),
+      percentiles: z.array(z.number().min(0).max(100)).min(2),
+      tokens: z.array(nonNegative).min(2),
+      meanTokens: positive,
+    })
+    .superRefine((lengths, context) => {
+      const rising = (values: readonly number[], strictly: boolean) =>
+        values.every((value, i) => i === 0 || (strictly ? value > values[i - 1]! : value >= values[i - 1]!));
+      if (lengths.tokens.length !== lengths.percentiles.length)
+        context.addIssue({ code: "custom", path: ["tokens"], message: "one value per percentile is needed" });
+      if (!rising(lengths.percentiles, true))
+        context.addIssue({ code: "custom", path: ["percentiles"], message: "must rise" });
+      if (!rising(lengths.tokens, false))
+        context.addIssue({ code: "custom", path: ["tokens"], message: "must not fall" });
+    }),
+]);
+
+/** Weekly profile of a rate. */
+export const SeasonEntry = z.strictObject({
+  ...common,
+  name: z.string(),
+  hourOfWeek: z
+    .array(nonNegative)
+    .length(168)
+    .refine(
+      (hours) => Math.abs(hours.reduce((sum, hour) => sum + hour, 0) / 168 - 1) < 1e-3,
+      "the mean of the 168 factors must be 1",
+    )
+    .describe("rate over mean rate, hours of the week from Monday 00:00 UTC"),
+});
+
+export const TrafficEntry = z.strictObject({
+  ...common,
+  name: z.string(),
+  meanRatePerS: positive,
+  burst: z.strictObject({ components: z.array(z.strictObject({ cv: positive, tauS: positive })), gapCv: positive }),
+  season: Id.nullable().describe("entry of seasons/; null = flat"),
+  input: Lengths,
+  output: Lengths,
+  spearman: z.number().min(-1).max(1),
+  maxOutput: z
+    .strictObject({ factor: positive, minTokens: count })
+    .describe("max_tokens that clients send = max(factor × output, minTokens)"),
+  trace: z.string().nullable().describe("recording behind the preset, a file beside this one; null = none shipped"),
+});

@@ -1,0 +1,139 @@
+/**
+ * Which fitted coefficient set a configuration gets, how far off such sets were on measurements they had not seen, and
+ * whether the configuration lies inside what was measured at all. Terms of two sets are never mixed; the one exception,
+ * all-reduce over PCIe, is assumed and says so in the scope.
+ */
+import type { GpuSpec, LlmSpec, StepCoefficients } from "./spec.ts";
+import type { WeightFormat } from "./step-time-physics.ts";
+
+export type LlmClass = "dense" | "moe";
+
+/**
+ * What a set was fitted on. `calibration`: groups of measurements set apart for it, so that a claim on the other groups
+ * is honest. `all`: every clean measurement, for use; its errors are claimed against other sources only.
+ */
+export type FitSet = "calibration" | "all";
+
+export type CoefficientScope = "global" | "engine" | "gpu+engine" | "gpu+engine+model+dtype";
+
+/** Quantiles of the signed error (predicted ÷ measured − 1) of closed-loop TPOT on groups never fitted, percent. */
+export interface ResidualBandPercent {
+  readonly p5: number;
+  readonly p25: number;
+  readonly p50: number;
+  readonly p75: number;
+  readonly p95: number;
+}
+
+/** One entry of the catalogue's `coefficients` folder: the sets of one fit set and class. */
+export interface CoefficientSets {
+  readonly fitSet: FitSet;
+  readonly modelClass: LlmClass;
+  readonly residualBandsPercent: { readonly finest: ResidualBandPercent; readonly global: ResidualBandPercent };
+  readonly sets: readonly CoefficientSet[];
+}
+
+/** One fitted set; what its scope does not name holds for all. */
+export interface CoefficientSet {
+  readonly scope: CoefficientScope;
+  readonly gpu?: string | undefined;
+  readonly engine?: string | undefined;
+  readonly llm?: string | undefined;
+  readonly weightDtype?: string | undefined;
+  readonly values: Omit<StepCoefficients, "scope">;
+}
+
+/** A configuration, as far as coefficients depend on it. */
+export interface CoefficientRequest {
+  readonly gpu: GpuSpec;
+  readonly llm: LlmSpec;
+  /** Model whose sets hold for this one: its own id, or that of a model with the same architecture. */
+  readonly architecture: string;
+  readonly engine: string;
+  readonly weightDtype: WeightFormat;
+  readonly tensorParallelSize: number;
+  /** The engine profile's answer for a GPU without a set of its own: newer versions can be nearer to the global set. */
+  readonly fallbackScope: { readonly dense: "engine" | "global"; readonly moe: "engine" | "global" };
+}
+
+export interface ChosenCoefficients {
+  readonly coefficients: StepCoefficients;
+  readonly scope: CoefficientScope;
+  /** Known for the finest and the widest scope; scopes between them get the wide one. */
+  readonly bandPercent: ResidualBandPercent;
+}
+
+/** PCIe 5 ×16 moves 64 GB/s in each direction, NVLink 3 and later 300 and more. */
+const PCIE_LINK_MAX_GBPS = 64;
+/** Assumed: no all-reduce over PCIe was fitted; link efficiency 0.25–0.4 and 0.03–0.05 ms each are considered plausible. */
+const PCIE_EL = 0.3;
+const PCIE_AR_MS = 0.04;
+
+export function llmClass(llm: LlmSpec): LlmClass {
+  return llm.moe === null ? "dense" : "moe";
+}
+
+/**
+ * The finest set that fits: (GPU, engine, model, dtype), else (GPU, engine), else engine unless the engine profile
+ * prefers the global set, else the global set of the class. Throws a RangeError when the catalogue lacks even that.
+ */
+export function chooseCoefficients(
+  catalogue: readonly CoefficientSets[],
+  request: CoefficientRequest,
+  fitSet: FitSet,
+): ChosenCoefficients {
+  const modelClass = llmClass(request.llm);
+  const { gpu, engine, architecture, weightDtype } = request;
+  for (const entry of catalogue) {
+    if (entry.fitSet !== fitSet || entry.modelClass !== modelClass) continue;
+    const find = (scope: CoefficientScope, matches: (set: CoefficientSet) => boolean): CoefficientSet | undefined =>
+      entry.sets.find((set) => set.scope === scope && matches(set));
+    const onGpu = (set: CoefficientSet): boolean => set.gpu === gpu.id && set.engine === engine;
+    const set =
+      find(
+        "gpu+engine+model+dtype",
+        (one) => onGpu(one) && one.llm === architecture && one.weightDtype === weightDtype,
+      ) ??
+      find("gpu+engine", onGpu) ??
+      (request.fallbackScope[modelClass] === "engine" ? find("engine", (one) => one.engine === engine) : undefined) ??
+      find("global", () => true);
+    if (set === undefined) continue;
+    const pcie = overPcie(request);
+    const name = [modelClass, set.scope, set.gpu, set.engine, set.llm, set.weightDtype].filter(
+      (part) => part !== undefined,
+    );
+    const scope = name.join("|") + (pcie ? ", PCIe all-reduce assumed" : "");
+    const finest = set.scope === "gpu+engine+model+dtype" && !pcie;
+    return {
+      coefficients: pcie ? { ...set.values, scope, el: PCIE_EL, arMs: PCIE_AR_MS } : { ...set.values, scope },
+      scope: set.scope,
+      bandPercent: finest ? entry.residualBandsPercent.finest : entry.residualBandsPercent.global,
+    };
+  }
+  throw new RangeError(`the catalogue has no global ${modelClass} coefficient set (fit set ${fitSet})`);
+}
+
+function overPcie(request: CoefficientRequest): boolean {
+  return request.tensorParallelSize > 1 && request.gpu.linkGBpsPerDirection <= PCIE_LINK_MAX_GBPS;
+}
+
+/**
+ * Why the accuracy that `crossover validate` measures does not carry over to this configuration, in one sentence for the
+ * report's banner; null when it does.
+ */
+export function outsideValidatedRange(
+  catalogue: readonly CoefficientSets[],
+  request: CoefficientRequest,
+): string | null {
+  const { gpu, llm } = request;
+  const modelClass = llmClass(llm);
+  const sets = catalogue.filter((entry) => entry.modelClass === modelClass).flatMap((entry) => entry.sets);
+  const reasons: string[] = [];
+  if (!sets.some((set) => set.gpu === gpu.id)) reasons.push(`no ${modelClass} model was fitted on ${gpu.id}`);
+  if (!sets.some((set) => set.engine === request.engine)) reasons.push(`${request.engine} was never fitted`);
+  if (!sets.some((set) => set.llm === request.architecture)) reasons.push(`${llm.id} was never fitted`);
+  if (request.weightDtype !== "bf16" && gpu.fp8DenseTflops === null)
+    reasons.push(`${gpu.id} has no FP8 units and the cost of unpacking ${request.weightDtype} weights is not modelled`);
+  if (overPcie(request)) reasons.push("all-reduce over PCIe is assumed, not fitted");
+  return reasons.length === 0 ? null : `Outside the validated range: ${reasons.join("; ")}.`;
+}

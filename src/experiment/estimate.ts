@@ -1,0 +1,34 @@
+/** Intervals over independent replications. */
+import { mean, sampleStandardDeviation } from "simple-statistics";
+import type { Estimate } from "../outcome/summary.ts";
+
+/** Two-sided 95 % quantiles of Student's t, 1 to 30 degrees of freedom (simple-statistics has none). */
+const T95 = [
+  12.706205, 4.302653, 3.182446, 2.776445, 2.570582, 2.446912, 2.364624, 2.306004, 2.262157, 2.228139, 2.200985,
+  2.178813, 2.160369, 2.144787, 2.13145, 2.119905, 2.109816, 2.100922, 2.093024, 2.085963, 2.079614, 2.073873, 2.068658,
+  2.063899, 2.059539, 2.055529, 2.05183, 2.048407, 2.04523, 2.042272,
+];
+const Z95 = 1.959963984540054;
+
+/** t quantile for any degrees of freedom ≥ 1; beyond the table by the expansion in 1/df, right to 1e-6. */
+export function studentT95(degreesOfFreedom: number): number {
+  if (degreesOfFreedom <= T95.length) return T95[degreesOfFreedom - 1]!;
+  const z2 = Z95 * Z95;
+  const d = degreesOfFreedom;
+  return Z95 * (1 + (z2 + 1) / (4 * d) + ((5 * z2 + 16) * z2 + 3) / (96 * d * d));
+}
+
+/** Mean with its 95 % interval; values that are NaN (nothing to measure in that replication) are left out. Null if none is left. */
+export function estimateOrNull(values: readonly number[]): Estimate | null {
+  const known = values.filter((value) => value === value);
+  if (known.length === 0) return null;
+  const middle = mean(known);
+  if (known.length === 1) return { mean: middle, lo: null, hi: null, n: 1 };
+  const half = (studentT95(known.length - 1) * sampleStandardDeviation(known)) / Math.sqrt(known.length);
+  return { mean: middle, lo: middle - half, hi: middle + half, n: known.length };
+}
+
+/** As `estimateOrNull` for values of which at least one is a number; without any it is zero of no replications. */
+export function estimate(values: readonly number[]): Estimate {
+  return estimateOrNull(values) ?? { mean: 0, lo: null, hi: null, n: 0 };
+}

@@ -1,0 +1,53 @@
+/** How long requests get, in tokens of prompt and answer together, against what a target can hold. */
+import type { LengthDistribution, ResolvedTraffic } from "./resolved.ts";
+
+export interface RequestSizes {
+  readonly shortest: number;
+  readonly median: number;
+  readonly longest: number;
+}
+
+export function requestSizes(traffic: ResolvedTraffic): RequestSizes {
+  if (traffic.kind === "replay") {
+    const totals = Float64Array.from(traffic.inputTokens, (tokens, i) => tokens + traffic.outputTokens[i]!).sort();
+    return {
+      shortest: totals[0]!,
+      median: totals[Math.floor(totals.length / 2)]!,
+      longest: totals[totals.length - 1]!,
+    };
+  }
+  const input = sizes(traffic.input);
+  const output = sizes(traffic.output);
+  return {
+    shortest: input.shortest + output.shortest,
+    median: input.median + output.median,
+    longest: input.longest + output.longest,
+  };
+}
+
+function sizes(length: LengthDistribution): RequestSizes {
+  switch (length.kind) {
+    case "constant":
+      return { shortest: length.tokens, median: length.tokens, longest: length.tokens };
+    case "lognormal":
+      return length.sigma === 0
+        ? { shortest: length.medianTokens, median: length.medianTokens, longest: length.medianTokens }
+        : { shortest: length.minTokens, median: length.medianTokens, longest: length.maxTokens };
+    case "quantiles": {
+      const { percentiles, tokens } = length;
+      let mean = 0;
+      let median = 0;
+      for (let i = 0; i + 1 < tokens.length; i++) {
+        const width = percentiles[i + 1]! - percentiles[i]!;
+        mean += (width / 100) * 0.5 * (tokens[i]! + tokens[i + 1]!);
+        if (percentiles[i]! <= 50 && percentiles[i + 1]! >= 50) {
+          median = tokens[i]! + ((50 - percentiles[i]!) / width) * (tokens[i + 1]! - tokens[i]!);
+        }
+      }
+      // The generator scales the table to the recorded mean; so do the figures here.
+      const scale = length.meanTokens / mean;
+      const of = (value: number): number => Math.max(1, Math.round(value * scale));
+      return { shortest: of(tokens[0]!), median: of(median), longest: of(tokens.at(-1)!) };
+    }
+  }
+}

@@ -1,0 +1,139 @@
+/**
+ * What resolving collects on its way: every problem, warning and assumption, and for each resolved value where it came
+ * from. Nothing here stops at the first problem; the caller throws once, at the end.
+ */
+import { find } from "../catalog/catalog.ts";
+import { originOf } from "../catalog/origin.ts";
+import { KINDS } from "../catalog/schema.ts";
+import type { Catalog, CatalogEntry, CatalogKind } from "../catalog/schema.ts";
+import { DAY_S, epochSOfDate } from "../kernel/calendar-time.ts";
+import type { Problem } from "../kernel/errors.ts";
+import { related, valueAt } from "./read.ts";
+import type { Path } from "./read.ts";
+import type { Assumption, Provenance } from "./resolved.ts";
+import { fieldLabel, fieldUnit } from "./units.ts";
+
+/** Where a resolved value came from. `derived` = computed from other resolved values. */
+export type ValueOrigin = "file" | "default" | "derived" | "cli" | `preset:${string}` | `catalogue:${string}`;
+
+/**
+ * By dotted path of the resolved experiment (`strategies.0.pools.0.gpu`). The longest key that is a path or a parent of it
+ * holds for that path.
+ */
+export type Origins = Readonly<Record<string, ValueOrigin>>;
+
+/** Prices older than this are worth a second look: they move in steps, several times a year. */
+const OLD_PRICE_DAYS = 90;
+
+export class Resolution {
+  readonly problems: Problem[] = [];
+  readonly warnings: string[] = [];
+  readonly origins: Record<string, ValueOrigin> = {};
+  readonly catalog: Catalog;
+  /** End of the day that ages are relative to, UTC seconds. */
+  private readonly clockS: number;
+  private readonly raw: unknown;
+  private readonly ignore: readonly Path[];
+  private readonly byId = new Map<string, Assumption>();
+
+  /** Problems under a path of `ignore` have been reported already. */
+  constructor(catalog: Catalog, raw: unknown, ignore: readonly Path[], asOf: string) {
+    this.catalog = catalog;
+    this.clockS = endOfS(asOf);
+    this.raw = raw;
+    this.ignore = ignore;
+  }
+
+  problem(path: Path, message: string, hint?: string): void {
+    if (this.reported(path)) return;
+    this.problems.push(hint === undefined ? { path, message } : { path, message, hint });
+  }
+
+  /** Has a problem been reported that concerns `path`? */
+  reported(path: Path): boolean {
+    return this.ignore.some((before) => related(before, path));
+  }
+
+  warn(message: string): void {
+    if (!this.warnings.includes(message)) this.warnings.push(message);
+  }
+
+  /** An entry of the catalogue by id or alias; a miss is a problem at `path` with the nearest name, and gives null. */
+  find<K extends CatalogKind>(kind: K, name: string, path: Path): CatalogEntry<K> | null {
+    const found = find(this.catalog, kind, name);
+    if (found.ok) return found.value;
+    this.problem(path, found.message, found.hint);
+    return null;
+  }
+
+  /** Did the file set the value at `path`? */
+  declared(path: Path): boolean {
+    return valueAt(this.raw, path) !== undefined && valueAt(this.raw, path) !== null;
+  }
+
+  /** Notes the origin of a resolved value. */
+  from(path: string, origin: ValueOrigin): void {
+    this.origins[path] = origin;
+  }
+
+  /** Origin of a value that the file may set at `path`, else `otherwise`. */
+  fromFile(resolvedPath: string, path: Path, otherwise: ValueOrigin = "default"): void {
+    this.from(resolvedPath, this.declared(path) ? "file" : otherwise);
+  }
+
+  assume(assumption: Assumption): void {
+    if (!this.byId.has(assumption.id)) this.byId.set(assumption.id, assumption);
+  }
+
+  /** Notes values of a catalogue entry that the answer rests on, with unit and label from their names. */
+  useEntry<K extends CatalogKind>(kind: K, entry: CatalogEntry<K>, fields: readonly string[]): void {
+    const name = "name" in entry && typeof entry.name === "string" ? entry.name : entry.id;
+    for (const field of fields) {
+      const value = valueAt(entry, field.split("."));
+      if (value === undefined || value === null) continue;
+      this.useValue(
+        `${KINDS[kind].folder}/${entry.id}/${field.replaceAll(".", "/")}`,
+        `${name}: ${fieldLabel(field)}`,
+        value,
+        field,
+        originOf(entry, field),
+      );
+    }
+  }
+
+  /** One value with its provenance; lists and groups are shown in short. */
+  useValue(id: string, label: string, value: unknown, field: string, provenance: Provenance): void {
+    const shown = typeof value === "number" || typeof value === "string" ? value : summarize(value);
+    const { kind, source, asOf, unverified } = provenance;
+    const origin = unverified === undefined ? { kind, source, asOf } : { kind, source, asOf, unverified };
+    this.assume({ id, label, value: shown, unit: fieldUnit(field), ...origin });
+  }
+
+  /** Warns of a price that was more than 90 days old at the experiment's date. */
+  noteAge(what: string, asOf: string): void {
+    const ageDays = Math.floor((this.clockS - endOfS(asOf)) / DAY_S);
+    if (ageDays > OLD_PRICE_DAYS) this.warn(`${what} is ${ageDays} days old (${asOf})`);
+  }
+
+  /** By id, so that the order does not depend on who came first. */
+  assumptions(): Assumption[] {
+    return [...this.byId.values()].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
+  }
+}
+
+/** Last day of a date of which only the year or the month may be known, UTC seconds: the youngest it can be. */
+function endOfS(asOf: string): number {
+  const [year = 1970, month = 12, day] = asOf.split("-").map(Number);
+  if (day !== undefined) return epochSOfDate({ year, month, day });
+  return epochSOfDate(month === 12 ? { year: year + 1, month: 1, day: 1 } : { year, month: month + 1, day: 1 }) - DAY_S;
+}
+
+function summarize(value: unknown): string {
+  if (typeof value === "object" && value !== null && "percentiles" in value && "meanTokens" in value) {
+    return `quantile table with mean ${String(value.meanTokens)} tokens`;
+  }
+  if (Array.isArray(value) && value.length > 4 && value.every((item) => typeof item === "number")) {
+    return `${value.length} values from ${Math.min(...(value as number[]))} to ${Math.max(...(value as number[]))}`;
+  }
+  return JSON.stringify(value);
+}

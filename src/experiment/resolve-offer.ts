@@ -1,0 +1,256 @@
+/** One API offer: the catalogue's facts with the values that the file replaces. Prices in USD per million tokens. */
+import { rowOriginOf, originOf } from "../catalog/origin.ts";
+import { offerFacts, type OfferFacts } from "../catalog/offer.ts";
+import { hintFor } from "../catalog/nearest.ts";
+import { epochSOfDate } from "../kernel/calendar-time.ts";
+import type { Path } from "./read.ts";
+import type { Resolution } from "./resolution.ts";
+import type { LimitSpec, PriceRow, ResolvedOffer } from "./resolved.ts";
+import type { OfferFile } from "./schema.ts";
+
+type Override = Exclude<OfferFile, string>;
+
+const LATENCY_FIELDS = [
+  "ttftBaseS",
+  "ttftSigma",
+  "tailProbability",
+  "tailMultiple",
+  "tailSigma",
+  "prefillSPerKTok",
+  "tokensPerS",
+  "rateSigma",
+] as const;
+const OUTAGE_FIELDS = [
+  "gapWeibullShape",
+  "gapWeibullScaleH",
+  "durationLnHMean",
+  "durationLnHSigma",
+  "durationMaxH",
+] as const;
+
+/** Null when the offer is unknown; the problems are in `resolution` then. */
+export function resolveOffer(
+  resolution: Resolution,
+  name: string,
+  file: OfferFile,
+  path: Path,
+  at: string,
+): ResolvedOffer | null {
+  const own: Override = typeof file === "string" ? { offer: file, boundary: "default" } : file;
+  const found = offerFacts(resolution.catalog, own.offer, own.boundary);
+  if (!found.ok) {
+    const field = found.message.includes("boundary") ? "boundary" : "offer";
+    resolution.problem(typeof file === "string" ? path : [...path, field], found.message, found.hint);
+    return null;
+  }
+  const facts = found.value;
+  const { offer, provider, latency, congestion, outages } = facts;
+  const boundary = provider.boundaries[facts.boundary]!; // offerFacts has found it
+  const entry = `catalogue:offers/${offer.id}` as const;
+  for (const field of ["provider", "model", "prices", "priceAsOf", "contextTokens"])
+    resolution.from(`${at}.${field}`, entry);
+  resolution.from(`${at}.name`, "file");
+  for (const field of ["boundaryLevel", "residency", "networkS", "priceMultiplier"])
+    resolution.from(`${at}.${field}`, `catalogue:providers/${provider.id}`);
+  if (own.networkMs !== undefined) resolution.from(`${at}.networkS`, "file");
+  if (own.priceMultiplier !== undefined) resolution.from(`${at}.priceMultiplier`, "file");
+  const boundaryOrigin = rowOriginOf(provider, `boundaries.${facts.boundary}`, boundary);
+  resolution.useValue(
+    `providers/${provider.id}/boundaries/${facts.boundary}/level`,
+    `${provider.name} (${boundary.option}): boundary level`,
+    boundary.level,
+    "level",
+    boundaryOrigin,
+  );
+  if (boundary.priceMultiplier !== 1) {
+    resolution.useValue(
+      `providers/${provider.id}/boundaries/${facts.boundary}/priceMultiplier`,
+      `${provider.name} (${boundary.option}): price multiplier`,
+      boundary.priceMultiplier,
+      "priceMultiplier",
+      boundaryOrigin,
+    );
+  }
+  if (own.networkMs === undefined) resolution.useEntry("providers", provider, ["networkS"]);
+  const { prices, priceAsOf } = resolvePrices(resolution, facts);
+  return {
+    name,
+    provider: provider.id,
+    model: offer.model,
+    boundaryLevel: boundary.level,
+    residency: boundary.residency,
+    priceMultiplier: boundary.priceMultiplier * (own.priceMultiplier ?? 1),
+    prices,
+    priceAsOf,
+    limits: resolveLimits(resolution, own, facts, path, at),
+    contextTokens: offer.contextTokens,
+    latency: resolveLatency(resolution, own, latency, path, at),
+    diurnal:
+      own.diurnal === "none"
+        ? offLine(resolution, `${at}.diurnal`)
+        : congestionPart(resolution, congestion, `${at}.diurnal`, "diurnal"),
+    congestion:
+      own.congestion === "none"
+        ? offLine(resolution, `${at}.congestion`)
+        : (congestionPart(resolution, congestion, `${at}.congestion`, "states"), facts.congestionStates),
+    outages: resolveOutages(resolution, own, outages, path, at),
+    networkS: own.networkMs === undefined ? provider.networkS : own.networkMs / 1000,
+  };
+}
+
+function offLine(resolution: Resolution, at: string): null {
+  resolution.from(at, "file");
+  return null;
+}
+
+function congestionPart<F extends "diurnal" | "states">(
+  resolution: Resolution,
+  entry: OfferFacts["congestion"],
+  at: string,
+  field: F,
+): OfferFacts["congestion"][F] {
+  resolution.from(at, `catalogue:congestions/${entry.id}`);
+  resolution.useEntry("congestions", entry, [field]);
+  return entry[field];
+}
+
+/** The catalogue's price rows by time, and the date of the youngest source among them. */
+function resolvePrices(
+  resolution: Resolution,
+  { offer }: OfferFacts,
+): { readonly prices: PriceRow[]; readonly priceAsOf: string } {
+  let priceAsOf = "";
+  const prices = offer.prices.map((row, i): PriceRow => {
+    const origin = rowOriginOf(offer, `prices.${i}`, row);
+    if (origin.asOf > priceAsOf) priceAsOf = origin.asOf;
+    const from = row.from === null ? "" : `/${row.from}`;
+    for (const field of ["inputUsdPerMTok", "outputUsdPerMTok"] as const) {
+      resolution.useValue(
+        `offers/${offer.id}${from}/${field}`,
+        `${offer.model}: ${field === "inputUsdPerMTok" ? "input" : "output"} price${row.from === null ? "" : ` from ${row.from}`}`,
+        row[field],
+        field,
+        origin,
+      );
+    }
+    return {
+      fromEpochS: row.from === null ? null : startOfS(row.from),
+      inputUsdPerMTok: row.inputUsdPerMTok,
+      outputUsdPerMTok: row.outputUsdPerMTok,
+      longContext: row.longContext.map(({ aboveInputTokens, inputUsdPerMTok, outputUsdPerMTok }) => ({
+        aboveInputTokens,
+        inputUsdPerMTok,
+        outputUsdPerMTok,
+      })),
+    };
+  });
+  resolution.noteAge(`price of ${offer.id}`, priceAsOf);
+  return { prices, priceAsOf };
+}
+
+function startOfS(date: string): number {
+  const [year = 1970, month = 1, day = 1] = date.split("-").map(Number);
+  return epochSOfDate({ year, month, day });
+}
+
+function resolveLimits(resolution: Resolution, own: Override, facts: OfferFacts, path: Path, at: string): LimitSpec[] {
+  const { offer, provider, tier } = facts;
+  if (own.limits === "none") {
+    resolution.from(`${at}.limits`, "file");
+    return [];
+  }
+  resolution.from(`${at}.limits`, `catalogue:offers/${offer.id}`);
+  const replaced = own.limits ?? {};
+  const names = facts.limits.map((limit) => limit.name);
+  for (const name of Object.keys(replaced)) {
+    if (names.includes(name)) continue;
+    resolution.problem([...path, "limits", name], `${offer.id}@${tier} has no limit "${name}"`, hintFor(name, names));
+  }
+  return facts.limits.map((limit, i) => {
+    const override = replaced[limit.name];
+    const rule = provider.limitRules[limit.name]!; // offerFacts has read the limit from it
+    if (override?.limitPerMin === undefined) {
+      resolution.useValue(
+        `offers/${offer.id}@${tier}/${limit.name}/limitPerMin`,
+        `${offer.model} (${tier}): ${limit.name}`,
+        limit.limitPerMin,
+        "limitPerMin",
+        rowOriginOf(offer, `tiers.${tier}`, offer.tiers[tier]!),
+      );
+    } else resolution.from(`${at}.limits.${i}.limitPerMin`, "file");
+    if (override?.burstS === undefined) {
+      resolution.useValue(
+        `providers/${provider.id}/limitRules/${limit.name}/burstS`,
+        `${provider.name}: depth of ${limit.name}`,
+        limit.burstS,
+        "burstS",
+        originOf(provider, `limitRules.${limit.name}.burstS`),
+      );
+    } else resolution.from(`${at}.limits.${i}.burstS`, "file");
+    resolution.useValue(
+      `providers/${provider.id}/limitRules/${limit.name}/reserve`,
+      `${provider.name}: what ${limit.name} charges`,
+      limit.reserve,
+      "reserve",
+      rowOriginOf(provider, `limitRules.${limit.name}`, rule),
+    );
+    return {
+      ...limit,
+      limitPerMin: override?.limitPerMin ?? limit.limitPerMin,
+      burstS: override?.burstS ?? limit.burstS,
+    };
+  });
+}
+
+function resolveLatency(
+  resolution: Resolution,
+  own: Override,
+  entry: OfferFacts["latency"],
+  path: Path,
+  at: string,
+): ResolvedOffer["latency"] {
+  const pick = (field: (typeof LATENCY_FIELDS)[number]): number => {
+    resolution.fromFile(`${at}.latency.${field}`, [...path, "latency", field], `catalogue:latency-classes/${entry.id}`);
+    const value = own.latency?.[field];
+    if (value === undefined) resolution.useEntry("latencyClasses", entry, [field]);
+    return value ?? entry[field];
+  };
+  return {
+    ttftBaseS: pick("ttftBaseS"),
+    ttftSigma: pick("ttftSigma"),
+    tailProbability: pick("tailProbability"),
+    tailMultiple: pick("tailMultiple"),
+    tailSigma: pick("tailSigma"),
+    prefillSPerKTok: pick("prefillSPerKTok"),
+    tokensPerS: pick("tokensPerS"),
+    rateSigma: pick("rateSigma"),
+  };
+}
+
+function resolveOutages(
+  resolution: Resolution,
+  own: Override,
+  entry: OfferFacts["outages"],
+  path: Path,
+  at: string,
+): ResolvedOffer["outages"] {
+  if (own.outages === "none") return offLine(resolution, `${at}.outages`);
+  const override = own.outages;
+  const pick = (field: (typeof OUTAGE_FIELDS)[number]): number => {
+    resolution.fromFile(`${at}.outages.${field}`, [...path, "outages", field], `catalogue:outage-profiles/${entry.id}`);
+    const value = override?.[field];
+    if (value === undefined) resolution.useEntry("outageProfiles", entry, [field]);
+    return value ?? entry[field];
+  };
+  resolution.from(`${at}.outages`, `catalogue:outage-profiles/${entry.id}`);
+  resolution.useEntry("outageProfiles", entry, ["hazard", "severities"]);
+  return {
+    gapWeibullShape: pick("gapWeibullShape"),
+    gapWeibullScaleH: pick("gapWeibullScaleH"),
+    durationLnHMean: pick("durationLnHMean"),
+    durationLnHSigma: pick("durationLnHSigma"),
+    durationMaxH: pick("durationMaxH"),
+    hazard: entry.hazard,
+    severities: entry.severities,
+  };
+}

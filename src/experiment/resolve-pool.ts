@@ -1,0 +1,345 @@
+/**
+ * One own pool: GPU, model, engine options, coefficients, price, incidents and start times from the catalogue, and the
+ * checks that the model fits. Memory in GiB per GPU, money in USD per GPU-hour, times in seconds.
+ */
+import { originOf } from "../catalog/origin.ts";
+import { coldStartTimes, gpuPriceFact, incidentFacts } from "../catalog/pool-facts.ts";
+import type { CatalogEntry } from "../catalog/schema.ts";
+import { hintFor } from "../catalog/nearest.ts";
+import { chooseCoefficients, outsideValidatedRange } from "../engine/coefficients.ts";
+import { weightsGiB } from "../engine/kv-capacity.ts";
+import type { GpuSpec, LlmSpec, StepCoefficients } from "../engine/spec.ts";
+import { routerNamed, routers } from "../fleet/routers/registry.ts";
+import type { Path } from "./read.ts";
+import { resolveEngine } from "./resolve-engine.ts";
+import type { RequestSizes } from "./request-size.ts";
+import type { Resolution } from "./resolution.ts";
+import type { ResolvedPool } from "./resolved.ts";
+import type { PoolFile } from "./schema.ts";
+
+const GB_PER_GIB = 1.073741824;
+
+const GPU_FIELDS = [
+  "memoryGB",
+  "usableMemoryGiB",
+  "memoryBandwidthGBps",
+  "bf16DenseTflops",
+  "fp8DenseTflops",
+  "fp4DenseTflops",
+  "linkGBpsPerDirection",
+];
+const LLM_FIELDS = [
+  "layers",
+  "fullAttentionLayers",
+  "hiddenSize",
+  "attentionHeads",
+  "kvHeads",
+  "headDim",
+  "vocabSize",
+  "maxContext",
+  "slidingWindow",
+  "params",
+  "activeParams",
+  "nonExpertParams",
+  "expertParams",
+  "embeddingParams",
+  "headParams",
+  "kvElementsPerToken",
+  "kvElementsPerTokenSliding",
+];
+
+/** Null when a name is unknown or the model does not fit; the problems are in `resolution` then. */
+export function resolvePool(
+  resolution: Resolution,
+  name: string,
+  file: PoolFile,
+  path: Path,
+  at: string,
+  sizes: RequestSizes | null,
+): ResolvedPool | null {
+  const gpuEntry = resolution.find("gpus", file.gpu, [...path, "gpu"]);
+  const llmEntry = resolution.find("llms", file.llm, [...path, "llm"]);
+  const profile = resolution.find("engines", file.engine, [...path, "engine"]);
+  const place = resolution.find("places", file.place, [...path, "place"]);
+  const router = resolveRouter(resolution, file, path, at);
+  const price = gpuEntry === null ? null : resolvePrice(resolution, file, gpuEntry.id, path, at);
+  const incidents = gpuEntry === null ? null : resolveIncidents(resolution, file, gpuEntry.id, path, at);
+  const coldStart = resolveColdStart(resolution, file, llmEntry, path, at);
+  if (gpuEntry === null || llmEntry === null || profile === null) return null;
+  resolution.useEntry("gpus", gpuEntry, GPU_FIELDS);
+  resolution.useEntry("llms", llmEntry, LLM_FIELDS);
+  const gpu = gpuSpec(gpuEntry);
+  const llm = llmSpec(llmEntry);
+  const engine = resolveEngine(resolution, file, { gpu, llm, profile }, path, at, sizes);
+  if (
+    engine === null ||
+    place === null ||
+    router === null ||
+    price === null ||
+    incidents === null ||
+    coldStart === null
+  )
+    return null;
+
+  const request = {
+    gpu,
+    llm,
+    architecture: llmEntry.architectureOf ?? llm.id,
+    engine: engine.engine,
+    weightDtype: engine.weightDtype,
+    tensorParallelSize: engine.tensorParallelSize,
+    fallbackScope: profile.fallbackScope,
+  };
+  const sets = [...resolution.catalog.coefficients.values()];
+  const { coefficients } = chooseCoefficients(sets, request, "all");
+  noteCoefficients(resolution, llm, coefficients, at);
+  resolution.useEntry("places", place, ["boundaryLevel", ...(file.networkMs === undefined ? ["networkS"] : [])]);
+
+  resolution.from(`${at}.name`, "file");
+  resolution.from(`${at}.gpu`, `catalogue:gpus/${gpu.id}`);
+  resolution.from(`${at}.llm`, `catalogue:llms/${llm.id}`);
+  resolution.from(`${at}.outsideValidatedRange`, "derived");
+  for (const field of ["place", "replicas", "warmReplicas", "maxWaitingPerReplica"])
+    resolution.fromFile(`${at}.${field}`, [...path, field]);
+  resolution.fromFile(`${at}.boundaryLevel`, [...path, "boundaryLevel"], `catalogue:places/${place.id}`);
+  resolution.fromFile(`${at}.networkS`, [...path, "networkMs"], `catalogue:places/${place.id}`);
+  return {
+    name,
+    place: file.place,
+    boundaryLevel: file.boundaryLevel ?? place.boundaryLevel,
+    gpu,
+    llm,
+    engine,
+    coefficients,
+    router,
+    replicas: file.replicas,
+    warmReplicas: file.warmReplicas,
+    gpusPerNode: price.gpusPerNode,
+    usdPerGpuHour: price.usdPerGpuHour,
+    maxWaitingPerReplica: file.maxWaitingPerReplica,
+    networkS: file.networkMs === undefined ? place.networkS : file.networkMs / 1000,
+    coldStart,
+    incidents,
+    outsideValidatedRange: outsideValidatedRange(sets, request),
+  };
+}
+
+export function gpuSpec(entry: CatalogEntry<"gpus">): GpuSpec {
+  const {
+    id,
+    name,
+    memoryGB,
+    usableMemoryGiB,
+    memoryBandwidthGBps,
+    bf16DenseTflops,
+    fp8DenseTflops,
+    fp4DenseTflops,
+    linkGBpsPerDirection,
+  } = entry;
+  return {
+    id,
+    name,
+    memoryGB,
+    usableMemoryGiB,
+    memoryBandwidthGBps,
+    bf16DenseTflops,
+    fp8DenseTflops,
+    fp4DenseTflops,
+    linkGBpsPerDirection,
+  };
+}
+
+export function llmSpec(entry: CatalogEntry<"llms">): LlmSpec {
+  const { moe } = entry;
+  return {
+    id: entry.id,
+    name: entry.name,
+    layers: entry.layers,
+    fullAttentionLayers: entry.fullAttentionLayers,
+    hiddenSize: entry.hiddenSize,
+    attentionHeads: entry.attentionHeads,
+    kvHeads: entry.kvHeads,
+    headDim: entry.headDim,
+    vocabSize: entry.vocabSize,
+    maxContext: entry.maxContext,
+    slidingWindow: entry.slidingWindow,
+    moe:
+      moe === null
+        ? null
+        : {
+            experts: moe.experts,
+            expertsPerToken: moe.expertsPerToken,
+            expertFfnSize: moe.expertFfnSize,
+            moeLayers: moe.moeLayers,
+          },
+    params: entry.params,
+    activeParams: entry.activeParams,
+    nonExpertParams: entry.nonExpertParams,
+    expertParams: entry.expertParams,
+    embeddingParams: entry.embeddingParams,
+    headParams: entry.headParams,
+    kvElementsPerToken: entry.kvElementsPerToken,
+    kvElementsPerTokenSliding: entry.kvElementsPerTokenSliding,
+  };
+}
+
+function resolvePrice(
+  resolution: Resolution,
+  file: PoolFile,
+  gpu: string,
+  path: Path,
+  at: string,
+): { readonly usdPerGpuHour: number; readonly gpusPerNode: number } | null {
+  resolution.fromFile(`${at}.gpusPerNode`, [...path, "gpusPerNode"], "derived");
+  if (file.gpusPerNode !== undefined && file.gpusPerNode < file.tensorParallelSize) {
+    resolution.problem(
+      [...path, "gpusPerNode"],
+      `a node of ${file.gpusPerNode} GPUs does not hold a replica of ${file.tensorParallelSize}`,
+    );
+    return null;
+  }
+  if (typeof file.gpuPrice !== "string") {
+    resolution.from(`${at}.usdPerGpuHour`, "file");
+    return { usdPerGpuHour: file.gpuPrice.usdPerGpuHour, gpusPerNode: file.gpusPerNode ?? file.tensorParallelSize };
+  }
+  const found = gpuPriceFact(resolution.catalog, gpu, file.gpuPrice, file.tensorParallelSize);
+  if (!found.ok) {
+    resolution.problem([...path, "gpuPrice"], found.message, found.hint);
+    return null;
+  }
+  const price = found.value;
+  const id = file.gpuPrice.split("@")[0]!;
+  resolution.from(`${at}.usdPerGpuHour`, `catalogue:gpu-prices/${id}`);
+  if (file.gpusPerNode === undefined) resolution.from(`${at}.gpusPerNode`, `catalogue:gpu-prices/${id}`);
+  resolution.useValue(
+    `gpu-prices/${id}/${gpu}/usdPerGpuHour`,
+    `${id}: rate of ${gpu}${price.instance === null ? "" : ` (${price.instance})`}`,
+    price.usdPerGpuHour,
+    "usdPerGpuHour",
+    price.origin,
+  );
+  resolution.noteAge(`GPU price ${id}`, price.origin.asOf);
+  return {
+    usdPerGpuHour: price.usdPerGpuHour,
+    gpusPerNode: Math.max(file.gpusPerNode ?? price.gpusPerNode, file.tensorParallelSize),
+  };
+}
+
+function resolveIncidents(
+  resolution: Resolution,
+  file: PoolFile,
+  gpu: string,
+  path: Path,
+  at: string,
+): ResolvedPool["incidents"] | null {
+  const found = incidentFacts(resolution.catalog, file.incidents, gpu, file.place);
+  if (!found.ok) {
+    resolution.problem([...path, "incidents"], found.message, found.hint);
+    return null;
+  }
+  resolution.from(`${at}.incidents`, `catalogue:incidents/${file.incidents}`);
+  const { nodeFailure, nodeRepair, engineCrash, engineRestart } = found.value;
+  if (nodeFailure !== null) resolution.useEntry("incidents", nodeFailure, ["failuresPerNodeDay"]);
+  if (engineCrash !== null) resolution.useEntry("incidents", engineCrash, ["crashesPerReplicaDay"]);
+  for (const repair of [nodeRepair, engineRestart])
+    resolution.useEntry("incidents", repair, ["time.medianS", "time.sigma"]);
+  return {
+    nodeFailuresPerNodeDay: nodeFailure?.failuresPerNodeDay ?? 0,
+    nodeRepair: nodeRepair.time,
+    engineCrashesPerReplicaDay: engineCrash?.crashesPerReplicaDay ?? 0,
+    engineRestart: engineRestart.time,
+  };
+}
+
+function resolveColdStart(
+  resolution: Resolution,
+  file: PoolFile,
+  llm: CatalogEntry<"llms"> | null,
+  path: Path,
+  at: string,
+): ResolvedPool["coldStart"] | null {
+  const { profile, restartS, provisionS } = file.coldStart;
+  const entry = resolution.find("coldStarts", profile, [...path, "coldStart", "profile"]);
+  if (entry === null || llm === null) return null;
+  const times = coldStartTimes(entry, weightsGiB(llmSpec(llm), file.weightDtype) * GB_PER_GIB);
+  resolution.fromFile(
+    `${at}.coldStart.restartS`,
+    [...path, "coldStart", "restartS"],
+    `catalogue:cold-starts/${entry.id}`,
+  );
+  resolution.fromFile(
+    `${at}.coldStart.provisionS`,
+    [...path, "coldStart", "provisionS"],
+    `catalogue:cold-starts/${entry.id}`,
+  );
+  if (restartS === undefined)
+    resolution.useEntry("coldStarts", entry, [
+      "loaderGBps",
+      "downloadGBps",
+      "engineInitS",
+      "transformS",
+      "compileS",
+      "graphCaptureS",
+    ]);
+  if (provisionS === undefined) resolution.useEntry("coldStarts", entry, ["nodeBootS", "imageGB", "imagePullGBps"]);
+  return { restartS: restartS ?? times.restartS, provisionS: provisionS ?? times.provisionS };
+}
+
+function resolveRouter(resolution: Resolution, file: PoolFile, path: Path, at: string): ResolvedPool["router"] | null {
+  const { name, options } = typeof file.router === "string" ? { name: file.router, options: {} } : file.router;
+  const namePath = typeof file.router === "string" ? [...path, "router"] : [...path, "router", "name"];
+  const plugin = routerNamed(name);
+  if (plugin === undefined) {
+    resolution.problem(
+      namePath,
+      `unknown router "${name}"`,
+      hintFor(
+        name,
+        routers.map((router) => router.name),
+      ),
+    );
+    return null;
+  }
+  const given: Readonly<Record<string, number>> = options;
+  for (const [option, value] of Object.entries(given)) {
+    const spec = plugin.options[option];
+    if (spec === undefined)
+      resolution.problem(
+        [...path, "router", "options", option],
+        `${name} has no option "${option}"`,
+        `its options: ${Object.keys(plugin.options).join(", ") || "none"}`,
+      );
+    else if (value < spec.min || value > spec.max)
+      resolution.problem(
+        [...path, "router", "options", option],
+        `must be from ${spec.min} to ${spec.max}, is ${value}`,
+        spec.doc,
+      );
+  }
+  resolution.fromFile(`${at}.router`, [...path, "router"]);
+  return {
+    name,
+    options: Object.fromEntries(
+      Object.entries(plugin.options).map(([option, spec]) => [option, given[option] ?? spec.default]),
+    ),
+  };
+}
+
+function noteCoefficients(resolution: Resolution, llm: LlmSpec, coefficients: StepCoefficients, at: string): void {
+  const modelClass = llm.moe === null ? "dense" : "moe";
+  const entry = [...resolution.catalog.coefficients.values()].find(
+    (item) => item.fitSet === "all" && item.modelClass === modelClass,
+  );
+  if (entry === undefined) return;
+  resolution.from(`${at}.coefficients`, `catalogue:coefficients/${entry.id}`);
+  const { scope, ...values } = coefficients;
+  for (const [field, value] of Object.entries(values)) {
+    resolution.useValue(
+      `coefficients/${entry.id}/${scope.replaceAll("|", "/")}/${field}`,
+      `step time: ${field} (${scope.replaceAll("|", " ")})`,
+      value,
+      field,
+      originOf(entry, "sets"),
+    );
+  }
+}

@@ -1,0 +1,192 @@
+/** One strategy: its pools and offers, and for each class the route that the boundary rules leave of it (INV-13). */
+import { hintFor } from "../catalog/nearest.ts";
+import type { Path } from "./read.ts";
+import type { RequestSizes } from "./request-size.ts";
+import { refusal, type BoundaryTarget } from "./resolve-boundary.ts";
+import { resolveOffer } from "./resolve-offer.ts";
+import { checkSizes } from "./resolve-engine.ts";
+import { resolvePool } from "./resolve-pool.ts";
+import type { Resolution } from "./resolution.ts";
+import type { RequestClass, ResolvedOffer, ResolvedPool, ResolvedStrategy, RouteTarget } from "./resolved.ts";
+import type { ClassFile, StrategyFile } from "./schema.ts";
+
+export interface StrategyContext {
+  readonly classes: readonly RequestClass[];
+  readonly classFiles: readonly ClassFile[];
+  readonly sizes: RequestSizes | null;
+  readonly whatIfUnrestricted: boolean;
+}
+
+/** Null when a pool or an offer did not resolve; the problems are in `resolution` then. */
+export function resolveStrategy(
+  resolution: Resolution,
+  name: string,
+  file: StrategyFile,
+  index: number,
+  context: StrategyContext,
+): ResolvedStrategy | null {
+  const path: Path = ["strategies", name];
+  const at = `strategies.${index}`;
+  const pools = Object.entries(file.pools).map(([pool, poolFile], i) =>
+    resolvePool(resolution, pool, poolFile, [...path, "pools", pool], `${at}.pools.${i}`, context.sizes),
+  );
+  const offers = Object.entries(file.offers).map(([offer, offerFile], i) =>
+    resolveOffer(resolution, offer, offerFile, [...path, "offers", offer], `${at}.offers.${i}`),
+  );
+  offers.forEach((offer, i) => {
+    if (offer === null || context.sizes === null) return;
+    checkSizes(resolution, context.sizes, offer.contextTokens, "context", `offer ${offer.name}`, [
+      ...path,
+      "offers",
+      Object.keys(file.offers)[i]!,
+    ]);
+  });
+  const option = optionOf(resolution, file, path, at);
+  const routes = checkRoutes(resolution, file, path, context);
+  if (pools.includes(null) || offers.includes(null) || option === null || routes === null) return null;
+  resolution.from(`${at}.name`, "file");
+  resolution.fromFile(`${at}.title`, [...path, "title"], "file");
+  // Of what is not empty each part has its own origin.
+  if (pools.length === 0) resolution.from(`${at}.pools`, "file");
+  if (offers.length === 0) resolution.from(`${at}.offers`, "file");
+  resolution.from(`${at}.routes`, "file");
+  resolution.from(`${at}.barred`, "derived");
+  resolution.from(`${at}.counterfactual`, context.whatIfUnrestricted ? "cli" : "derived");
+  const parts = { pools: pools as ResolvedPool[], offers: offers as ResolvedOffer[] };
+  const filtered = applyBoundary(resolution, name, file, routes, parts, context);
+  return { name, title: file.title ?? name, option, ...parts, ...filtered };
+}
+
+function optionOf(
+  resolution: Resolution,
+  file: StrategyFile,
+  path: Path,
+  at: string,
+): ResolvedStrategy["option"] | null {
+  const hasPools = Object.keys(file.pools).length > 0;
+  const hasOffers = Object.keys(file.offers).length > 0;
+  if (!hasPools && !hasOffers) {
+    resolution.problem(path, "a strategy needs at least one pool or offer");
+    return null;
+  }
+  const implied = hasPools ? (hasOffers ? "split" : "self") : "api";
+  if (file.option !== undefined && file.option !== implied) {
+    const has = implied === "split" ? "pools and offers" : implied === "self" ? "pools only" : "offers only";
+    resolution.problem([...path, "option"], `is ${file.option}, but a strategy with ${has} is evidence for ${implied}`);
+    return null;
+  }
+  resolution.fromFile(`${at}.option`, [...path, "option"], "derived");
+  return implied;
+}
+
+/** Per class the declared targets; null after a problem. */
+function checkRoutes(
+  resolution: Resolution,
+  file: StrategyFile,
+  path: Path,
+  context: StrategyContext,
+): RouteTarget[][] | null {
+  const before = resolution.problems.length;
+  const pools = Object.keys(file.pools);
+  const offers = Object.keys(file.offers);
+  for (const name of offers.filter((offer) => pools.includes(offer))) {
+    resolution.problem(
+      [...path, "offers", name],
+      `${name} names a pool and an offer of this strategy`,
+      "give one of them another name",
+    );
+  }
+  const classNames = context.classes.map((cls) => cls.name);
+  for (const name of Object.keys(file.routes).filter((route) => !classNames.includes(route))) {
+    resolution.problem([...path, "routes", name], `unknown class "${name}"`, hintFor(name, classNames));
+  }
+  const used = new Set<string>();
+  const routes = classNames.map((className): RouteTarget[] => {
+    const route = file.routes[className];
+    const at = [...path, "routes", className];
+    if (route === undefined) {
+      resolution.problem(
+        at,
+        `class ${className} has no route`,
+        `add "${className}: [...]" with a pool or an offer of this strategy`,
+      );
+      return [];
+    }
+    const names = route.map((target) => (typeof target === "string" ? target : target.to));
+    return route.flatMap((target, i): RouteTarget[] => {
+      const name = names[i]!;
+      const targetPath = typeof target === "string" ? [...at, i] : [...at, i, "to"];
+      used.add(name);
+      if (names.indexOf(name) < i) {
+        resolution.problem(targetPath, `${name} stands twice in this route`);
+        return [];
+      }
+      const overflow = typeof target === "string" ? null : target.overflowInFlightPerReplica;
+      if (pools.includes(name))
+        return [{ kind: "pool", index: pools.indexOf(name), overflowInFlightPerReplica: overflow }];
+      if (!offers.includes(name)) {
+        resolution.problem(targetPath, `unknown pool or offer "${name}"`, hintFor(name, [...pools, ...offers]));
+        return [];
+      }
+      if (overflow !== null) {
+        resolution.problem(
+          [...at, i, "overflowInFlightPerReplica"],
+          `${name} is an offer, which has no replicas`,
+          "a full offer passes on by itself when it answers 429",
+        );
+      }
+      return [{ kind: "offer", index: offers.indexOf(name), overflowInFlightPerReplica: null }];
+    });
+  });
+  for (const name of [...pools, ...offers].filter((target) => !used.has(target))) {
+    resolution.warn(`${path.join(".")}: no route leads to ${name}`);
+  }
+  return resolution.problems.length > before ? null : routes;
+}
+
+function applyBoundary(
+  resolution: Resolution,
+  name: string,
+  file: StrategyFile,
+  routes: readonly RouteTarget[][],
+  { pools, offers }: { readonly pools: readonly ResolvedPool[]; readonly offers: readonly ResolvedOffer[] },
+  context: StrategyContext,
+): Pick<ResolvedStrategy, "routes" | "barred" | "counterfactual"> {
+  let lifted = false;
+  const barred: (string | null)[] = [];
+  const kept = routes.map((route, i) => {
+    const refused = route.map((target) => {
+      const boundary =
+        target.kind === "pool"
+          ? poolBoundary(resolution, pools[target.index]!, file)
+          : offerBoundary(offers[target.index]!);
+      return refusal(context.classFiles[i]!, context.classes[i]!.minLevel, boundary);
+    });
+    const reasons = refused.filter((reason) => reason !== null);
+    if (context.whatIfUnrestricted) {
+      lifted ||= reasons.length > 0;
+      barred.push(null);
+      return route;
+    }
+    const rest = route.filter((_, k) => refused[k] === null);
+    barred.push(rest.length === 0 ? reasons.join("; ") : null);
+    if (rest.length > 0)
+      for (const reason of reasons) resolution.warn(`${name}: ${reason}; it is left out of the route`);
+    return rest;
+  });
+  return { routes: kept.map(lastNeverOverflows), barred, counterfactual: lifted };
+}
+
+/** Behind the last target there is nothing to overflow to. */
+function lastNeverOverflows(route: readonly RouteTarget[]): RouteTarget[] {
+  return route.map((target, i) => (i === route.length - 1 ? { ...target, overflowInFlightPerReplica: null } : target));
+}
+
+function poolBoundary(resolution: Resolution, pool: ResolvedPool, file: StrategyFile): BoundaryTarget {
+  const residency = file.pools[pool.name]?.residency ?? resolution.catalog.places.get(pool.place)?.residency ?? "";
+  return { name: pool.name, kind: "pool", level: pool.boundaryLevel, place: pool.place, residency };
+}
+
+function offerBoundary(offer: ResolvedOffer): BoundaryTarget {
+  return { name: offer.name, kind: "offer", level: offer.boundaryLevel, place: null, residency: offer.residency };
+}

@@ -1,0 +1,151 @@
+/**
+ * The team and what people cost. Until incidents make work for simulated people, the work of a month is declared:
+ *   opsHours = hoursPerIncident·incidents + releaseHours·releases + upgradeHours·upgrades + nodeHours·nodes + fixedHours
+ *   fte = max(minFte, opsHours / (operationalFraction·hoursPerFteMonth))
+ */
+import { hintFor } from "../catalog/nearest.ts";
+import type { Resolution } from "./resolution.ts";
+import type { PeopleCost, ResolvedExperiment, ResolvedStrategy, TeamLevels } from "./resolved.ts";
+import type { ExperimentFile } from "./schema.ts";
+
+type TeamFile = ExperimentFile["team"];
+export type ResolvedTeam = ResolvedExperiment["team"];
+
+const CUSTOM = "declared levels";
+
+/** Null when neither a known preset nor levels are given; the problems are in `resolution` then. */
+export function resolveTeam(resolution: Resolution, file: TeamFile): ResolvedTeam | null {
+  resolution.fromFile("team.rotaOk", ["team", "rotaOk"]);
+  if ((file.preset === undefined) === (file.levels === undefined)) {
+    resolution.problem(
+      ["team"],
+      "needs either a preset or levels",
+      `presets: ${[...resolution.catalog.teams.keys()].join(", ")}`,
+    );
+    return null;
+  }
+  if (file.levels !== undefined) {
+    resolution.from("team.preset", "derived");
+    resolution.from("team.levels", "file");
+    return { preset: CUSTOM, levels: file.levels, rotaOk: file.rotaOk };
+  }
+  const entry = resolution.find("teams", file.preset!, ["team", "preset"]);
+  if (entry === null) return null;
+  resolution.from("team.preset", "file");
+  resolution.from("team.levels", `preset:${entry.id}`);
+  resolution.useEntry(
+    "teams",
+    entry,
+    Object.keys(entry.levels).map((dimension) => `levels.${dimension}`),
+  );
+  return { preset: entry.id, levels: entry.levels, rotaOk: file.rotaOk };
+}
+
+export interface MonthOfWork {
+  readonly incidents: number;
+  readonly releases: number;
+  readonly engineUpgrades: number;
+  readonly nodes: number;
+}
+
+/** People for own pools; zero when no strategy has any. */
+export function resolvePeople(
+  resolution: Resolution,
+  file: TeamFile,
+  team: ResolvedTeam,
+  strategies: readonly ResolvedStrategy[],
+): PeopleCost | null {
+  const people = [...resolution.catalog.people.values()][0];
+  if (people === undefined) {
+    resolution.problem(["team"], "the catalogue has no entry of people cost");
+    return null;
+  }
+  const loaded = people.loadedUsdPerYear[file.region];
+  if (loaded === undefined) {
+    resolution.problem(
+      ["team", "region"],
+      `unknown region "${file.region}"`,
+      hintFor(file.region, Object.keys(people.loadedUsdPerYear)),
+    );
+    return null;
+  }
+  for (const field of ["fte", "preset"]) resolution.from(`people.${field}`, "derived");
+  resolution.from("people.loadedUsdPerYear", `catalogue:people/${people.id}`);
+  const nodes = Math.max(0, ...strategies.map(nodesOf));
+  if (!strategies.some((strategy) => strategy.pools.length > 0)) {
+    return { fte: 0, loadedUsdPerYear: loaded.typical, preset: team.preset };
+  }
+  const { levels } = team;
+  resolution.useEntry("people", people, [
+    "hoursPerIncident",
+    `releaseHoursByReleaseLevel.${levels.release}`,
+    `upgradeHoursByPerfLevel.${levels.perf_engineering}`,
+    `minFteByPlatformLevel.${levels.platform}`,
+    "nodeHoursPerMonth",
+    "fixedHoursPerMonth",
+    "operationalFraction",
+    "hoursPerFteMonth",
+    `loadedUsdPerYear.${file.region}.typical`,
+  ]);
+  const work = {
+    incidents: file.incidentsPerMonth,
+    releases: file.releasesPerMonth,
+    engineUpgrades: file.engineUpgradesPerMonth,
+    nodes,
+  };
+  const fte = peopleFte(people, levels, work);
+  const note = {
+    kind: "derived",
+    source: "declared work of a month and the team's levels",
+    asOf: people.asOf,
+  } as const;
+  resolution.assume({
+    id: "derived/people/nodes",
+    label: "nodes of the largest own fleet; an automatic pool counts as one node",
+    value: nodes,
+    unit: "",
+    ...note,
+  });
+  resolution.assume({
+    id: "derived/people/fte",
+    label: "people who run the own fleet",
+    value: fte,
+    unit: "FTE",
+    ...note,
+  });
+  return { fte, loadedUsdPerYear: loaded.typical, preset: team.preset };
+}
+
+/** Full-time equivalents for a month of work. */
+export function peopleFte(
+  people: {
+    readonly hoursPerIncident: number;
+    readonly releaseHoursByReleaseLevel: readonly number[];
+    readonly upgradeHoursByPerfLevel: readonly number[];
+    readonly minFteByPlatformLevel: readonly number[];
+    readonly nodeHoursPerMonth: number;
+    readonly fixedHoursPerMonth: number;
+    readonly operationalFraction: number;
+    readonly hoursPerFteMonth: number;
+  },
+  levels: TeamLevels,
+  work: MonthOfWork,
+): number {
+  const opsHours =
+    people.hoursPerIncident * work.incidents +
+    people.releaseHoursByReleaseLevel[levels.release]! * work.releases +
+    people.upgradeHoursByPerfLevel[levels.perf_engineering]! * work.engineUpgrades +
+    people.nodeHoursPerMonth * work.nodes +
+    people.fixedHoursPerMonth;
+  return Math.max(
+    people.minFteByPlatformLevel[levels.platform]!,
+    opsHours / (people.operationalFraction * people.hoursPerFteMonth),
+  );
+}
+
+function nodesOf(strategy: ResolvedStrategy): number {
+  return strategy.pools.reduce((sum, pool) => {
+    const replicas = pool.replicas === "auto" ? 1 : pool.replicas;
+    return sum + Math.ceil(((replicas + pool.warmReplicas) * pool.engine.tensorParallelSize) / pool.gpusPerNode);
+  }, 0);
+}

@@ -1,0 +1,250 @@
+/**
+ * Traffic: a preset with single values replaced, a fully inline description, or the replay of a recording. Rates per
+ * second, lengths in tokens, times in seconds.
+ */
+import type { CatalogEntry } from "../catalog/schema.ts";
+import { exp, log, normalCdf } from "../kernel/math.ts";
+import type { Path } from "./read.ts";
+import type { Resolution } from "./resolution.ts";
+import type {
+  LengthDistribution,
+  MaxOutputRule,
+  ReplayTraffic,
+  ResolvedTraffic,
+  SyntheticTraffic,
+} from "./resolved.ts";
+import { MAX_OUTPUT_DEFAULT, MAX_OUTPUT_PROVENANCE } from "./schema.ts";
+import type { ExperimentFile, LengthFile } from "./schema.ts";
+
+type TrafficFile = ExperimentFile["traffic"];
+type Preset = CatalogEntry<"traffic">;
+
+/** A recording as `io` reads it: seconds from its first request, rising. */
+export interface Recording {
+  readonly arrivalS: Float64Array;
+  readonly inputTokens: Uint32Array;
+  readonly outputTokens: Uint32Array;
+}
+
+/** Word for a week without a season. */
+const FLAT = "flat";
+
+/** Null when what the file says leaves no traffic; the problems are in `resolution` then. */
+export function resolveTraffic(
+  resolution: Resolution,
+  file: TrafficFile,
+  recording: Recording | null,
+): ResolvedTraffic | null {
+  return file.replay === undefined
+    ? synthetic(resolution, file)
+    : replay(resolution, file, file.replay.file, recording);
+}
+
+function replay(
+  resolution: Resolution,
+  file: TrafficFile,
+  name: string,
+  recording: Recording | null,
+): ReplayTraffic | null {
+  for (const field of ["preset", "requestsPerS", "growthPerMonth", "season", "burst", "input", "output", "spearman"]) {
+    if (resolution.declared(["traffic", field])) {
+      resolution.problem(
+        ["traffic", field],
+        "has no effect in a replay, where times and lengths are the recorded ones",
+        "leave it out, or leave replay out",
+      );
+    }
+  }
+  if (recording === null) {
+    resolution.problem(
+      ["traffic", "replay", "file"],
+      "no such recording",
+      "the path counts from the folder of this file",
+    );
+    return null;
+  }
+  if (recording.arrivalS.length === 0) {
+    resolution.problem(["traffic", "replay", "file"], "the recording holds no request");
+    return null;
+  }
+  resolution.from("traffic", "file");
+  resolution.from("traffic.kind", "derived");
+  const { arrivalS, inputTokens, outputTokens } = recording;
+  return {
+    kind: "replay",
+    file: name,
+    arrivalS,
+    inputTokens,
+    outputTokens,
+    maxOutput: maxOutput(resolution, file, null),
+  };
+}
+
+function synthetic(resolution: Resolution, file: TrafficFile): SyntheticTraffic | null {
+  const preset = file.preset === undefined ? null : resolution.find("traffic", file.preset, ["traffic", "preset"]);
+  if (file.preset === undefined) {
+    const needed = (["requestsPerS", "input", "output"] as const).filter((field) => file[field] === undefined);
+    for (const field of needed) {
+      resolution.problem(
+        ["traffic", field],
+        "is missing: traffic without a preset or replay needs requestsPerS, input and output",
+        presetHint(resolution),
+      );
+    }
+    if (needed.length > 0) return null;
+  } else if (preset === null) return null;
+
+  const input = file.input === undefined ? undefined : resolveLength(resolution, file.input, ["traffic", "input"]);
+  const output = file.output === undefined ? undefined : resolveLength(resolution, file.output, ["traffic", "output"]);
+  if (input === null || output === null) return null;
+  /** The file's own value, else the preset's, else what stands for absence. */
+  const pick = <K extends "burst" | "input" | "output" | "spearman">(
+    field: K,
+    own: SyntheticTraffic[K] | undefined,
+    absent: SyntheticTraffic[K],
+  ): SyntheticTraffic[K] => {
+    if (own === undefined && preset !== null) resolution.useEntry("traffic", preset, [field]);
+    resolution.fromFile(`traffic.${field}`, ["traffic", field], preset === null ? "default" : `preset:${preset.id}`);
+    return own ?? (preset?.[field] as SyntheticTraffic[K] | undefined) ?? absent;
+  };
+  if (file.requestsPerS === undefined && preset !== null) resolution.useEntry("traffic", preset, ["meanRatePerS"]);
+  resolution.from("traffic.kind", "derived");
+  resolution.fromFile("traffic.meanRatePerS", ["traffic", "requestsPerS"], `preset:${preset?.id ?? ""}`);
+  resolution.fromFile("traffic.growthFractionPerMonth", ["traffic", "growthPerMonth"]);
+  const unset: LengthDistribution = { kind: "constant", tokens: 1 }; // never taken: without a preset both lengths are given
+  return {
+    kind: "synthetic",
+    meanRatePerS: file.requestsPerS ?? preset?.meanRatePerS ?? 0,
+    growthFractionPerMonth: file.growthPerMonth,
+    hourOfWeek: seasonOf(resolution, file.season, preset),
+    burst: pick("burst", file.burst, { components: [], gapCv: 1 }),
+    input: pick("input", input, unset),
+    output: pick("output", output, unset),
+    spearman: pick("spearman", file.spearman, 0),
+    maxOutput: maxOutput(resolution, file, preset),
+  };
+}
+
+function maxOutput(resolution: Resolution, file: TrafficFile, preset: Preset | null): MaxOutputRule {
+  const fields = ["factor", "minTokens"] as const;
+  const [factor, minTokens] = fields.map((field) => {
+    const own = file.maxOutput[field];
+    const at = `traffic.maxOutput.${field}`;
+    resolution.fromFile(at, ["traffic", "maxOutput", field], preset === null ? "default" : `preset:${preset.id}`);
+    if (own !== undefined) return own;
+    if (preset !== null) {
+      resolution.useEntry("traffic", preset, [`maxOutput.${field}`]);
+      return preset.maxOutput[field];
+    }
+    resolution.useValue(
+      `experiment/traffic/maxOutput/${field}`,
+      `max_tokens that clients send: ${field}`,
+      MAX_OUTPUT_DEFAULT[field],
+      field,
+      MAX_OUTPUT_PROVENANCE,
+    );
+    return MAX_OUTPUT_DEFAULT[field];
+  });
+  return { factor: factor!, minTokens: minTokens! };
+}
+
+function presetHint(resolution: Resolution): string {
+  return `traffic presets: ${[...resolution.catalog.traffic.keys()].join(", ")}`;
+}
+
+function seasonOf(resolution: Resolution, name: string | undefined, preset: Preset | null): readonly number[] | null {
+  const at = "traffic.hourOfWeek";
+  const wanted = name ?? preset?.season ?? FLAT;
+  if (wanted === FLAT) {
+    resolution.from(at, name !== undefined ? "file" : preset === null ? "default" : `preset:${preset.id}`);
+    return null;
+  }
+  const entry = resolution.find("seasons", wanted, ["traffic", "season"]);
+  if (entry === null) return null;
+  resolution.from(at, `catalogue:seasons/${entry.id}`);
+  resolution.useEntry("seasons", entry, ["hourOfWeek"]);
+  return entry.hourOfWeek;
+}
+
+/** Checks a length of the file and gives it the form of the generator; null after a problem. */
+export function resolveLength(resolution: Resolution, length: LengthFile, path: Path): LengthDistribution | null {
+  switch (length.kind) {
+    case "constant":
+      return length;
+    case "lognormal":
+      return resolveLognormal(resolution, length, path);
+    case "quantiles": {
+      const { percentiles, tokens } = length;
+      const rising = (values: readonly number[], least: number): boolean =>
+        values.every((value, i) => i === 0 || value - values[i - 1]! >= least);
+      if (percentiles.length !== tokens.length) {
+        resolution.problem(
+          [...path, "tokens"],
+          `${tokens.length} lengths for ${percentiles.length} percentiles: one each is needed`,
+        );
+      } else if (!rising(percentiles, Number.MIN_VALUE) || percentiles[0] !== 0 || percentiles.at(-1) !== 100) {
+        resolution.problem([...path, "percentiles"], "must rise from 0 to 100");
+      } else if (!rising(tokens, 0)) {
+        resolution.problem([...path, "tokens"], "must not fall");
+      } else if (!(tokens.at(-1)! > 0)) {
+        resolution.problem([...path, "tokens"], "are all zero");
+      } else return length;
+      return null;
+    }
+  }
+}
+
+function resolveLognormal(
+  resolution: Resolution,
+  length: Extract<LengthFile, { kind: "lognormal" }>,
+  path: Path,
+): LengthDistribution | null {
+  const { medianTokens, meanTokens, sigma, minTokens, maxTokens } = length;
+  if (minTokens > maxTokens) {
+    resolution.problem([...path, "minTokens"], `minTokens ${minTokens} is above maxTokens ${maxTokens}`);
+    return null;
+  }
+  if ((medianTokens === undefined) === (meanTokens === undefined)) {
+    resolution.problem(
+      path,
+      "a lognormal length needs either medianTokens or meanTokens",
+      meanTokens === undefined ? undefined : "leave one of them out",
+    );
+    return null;
+  }
+  if (medianTokens !== undefined) return { kind: "lognormal", medianTokens, sigma, minTokens, maxTokens };
+  const median = medianOfMean(meanTokens!, sigma, minTokens, maxTokens);
+  if (median === null) {
+    resolution.problem(
+      [...path, "meanTokens"],
+      `no lognormal cut to ${minTokens}–${maxTokens} tokens has the mean ${meanTokens}`,
+    );
+    return null;
+  }
+  return { kind: "lognormal", medianTokens: median, sigma, minTokens, maxTokens };
+}
+
+/** Mean of exp(ln median + sigma·Z) cut to [low, high]. */
+export function meanOfCutLognormal(median: number, sigma: number, low: number, high: number): number {
+  if (sigma === 0) return Math.min(high, Math.max(low, median));
+  const mu = log(median);
+  const a = (log(low) - mu) / sigma;
+  const b = (log(high) - mu) / sigma;
+  const inside = exp(mu + (sigma * sigma) / 2) * (normalCdf(b - sigma) - normalCdf(a - sigma));
+  return low * normalCdf(a) + inside + high * (1 - normalCdf(b));
+}
+
+/** The median whose cut lognormal has this mean, by bisection on the logarithm; null when the cut makes it impossible. */
+function medianOfMean(mean: number, sigma: number, low: number, high: number): number | null {
+  if (mean < low || mean > high) return null;
+  if (sigma === 0) return mean;
+  let from = log(low) - 10 * sigma;
+  let to = log(high) + 10 * sigma;
+  for (let i = 0; i < 100; i++) {
+    const middle = (from + to) / 2;
+    if (meanOfCutLognormal(exp(middle), sigma, low, high) < mean) from = middle;
+    else to = middle;
+  }
+  const median = exp((from + to) / 2);
+  return Math.abs(meanOfCutLognormal(median, sigma, low, high) - mean) < 1e-3 * mean ? median : null;
+}

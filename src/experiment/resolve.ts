@@ -1,0 +1,165 @@
+/**
+ * From a checked experiment file and the catalogue to a resolved experiment: every name looked up, every default filled
+ * in, every unit SI. All problems are collected and thrown together. Pure: recordings come in already read.
+ */
+import type { Catalog } from "../catalog/schema.ts";
+import { DAY_S, epochSOfIso } from "../kernel/calendar-time.ts";
+import { ConfigError } from "../kernel/errors.ts";
+import { readExperiment, type FieldSchema } from "./read.ts";
+import { requestSizes } from "./request-size.ts";
+import { resolveClasses } from "./resolve-classes.ts";
+import { noteDeclared } from "./resolve-declared.ts";
+import { resolveStrategy } from "./resolve-strategy.ts";
+import { resolvePeople, resolveTeam } from "./resolve-team.ts";
+import { resolveTraffic, type Recording } from "./resolve-traffic.ts";
+import { Resolution, type Origins } from "./resolution.ts";
+import type { ClientProfile, ResolvedExperiment, ResolvedStrategy, ResolvedTraffic } from "./resolved.ts";
+import { experimentJsonSchema, type ExperimentFile } from "./schema.ts";
+
+export interface ResolveOptions {
+  /** Lifts the boundary rules: a labelled counterfactual. */
+  readonly whatIfUnrestricted?: boolean;
+  readonly seed?: string;
+  readonly replications?: number;
+  /** The recording that `traffic.replay` names; null when it could not be read. */
+  readonly recording?: Recording | null;
+}
+
+export interface Resolved {
+  readonly experiment: ResolvedExperiment;
+  readonly origins: Origins;
+}
+
+const CLIENT_FIELDS = [
+  "maxRetries",
+  "backoffInitialS",
+  "backoffFactor",
+  "backoffMaxS",
+  "jitterFraction",
+  "honorRetryAfter",
+  "maxRetryAfterS",
+] as const;
+
+/** Resolves the plain data of an experiment file. Throws a ConfigError with every problem of form and of meaning. */
+export function resolveExperiment(raw: unknown, catalog: Catalog, options: ResolveOptions = {}): Resolved {
+  const { experiment: file, problems } = readExperiment(raw);
+  if (file === null) throw new ConfigError(problems);
+  const asOf = file.asOf ?? catalog.asOf;
+  const resolution = new Resolution(
+    catalog,
+    raw,
+    problems.map((problem) => problem.path),
+    asOf,
+  );
+  const experiment = assemble(resolution, file, asOf, options);
+  const all = [...problems, ...resolution.problems];
+  if (experiment === null || all.length > 0) throw new ConfigError(all);
+  noteDeclared(resolution, experimentJsonSchema() as FieldSchema, raw, asOf);
+  return {
+    experiment: { ...experiment, assumptions: resolution.assumptions(), warnings: resolution.warnings },
+    origins: resolution.origins,
+  };
+}
+
+function assemble(
+  resolution: Resolution,
+  file: ExperimentFile,
+  asOf: string,
+  options: ResolveOptions,
+): Omit<ResolvedExperiment, "assumptions" | "warnings"> | null {
+  const classes = resolveClasses(resolution, file.classes);
+  const traffic = resolveTraffic(resolution, file.traffic, options.recording ?? null);
+  const client = resolveClient(resolution, file.client);
+  const team = resolveTeam(resolution, file.team);
+  const context = {
+    classes,
+    classFiles: file.classes,
+    sizes: traffic === null ? null : requestSizes(traffic),
+    whatIfUnrestricted: options.whatIfUnrestricted ?? false,
+  };
+  const entries = Object.entries(file.strategies);
+  if (entries.length === 0) resolution.problem(["strategies"], "at least one strategy is needed");
+  const strategies = entries.map(([name, strategy], i) => resolveStrategy(resolution, name, strategy, i, context));
+  const horizonS = resolveHorizon(resolution, file, traffic);
+  noteOrigins(resolution, file, options);
+  if (traffic === null || client === null || team === null || horizonS === null || strategies.includes(null))
+    return null;
+  const people = resolvePeople(resolution, file.team, team, strategies as ResolvedStrategy[]);
+  if (people === null) return null;
+  return {
+    id: file.id,
+    title: file.title,
+    question: file.question,
+    asOf,
+    startEpochS: epochSOfIso(file.start)!, // the schema has checked it
+    horizonS,
+    warmupS: file.warmupMinutes * 60,
+    seed: options.seed ?? String(file.seed),
+    replications: options.replications ?? file.replications,
+    classes,
+    traffic,
+    client,
+    strategies: strategies as ResolvedStrategy[],
+    team,
+    people,
+    thresholds: file.decision,
+  };
+}
+
+/** The declared days, or for a replay its length rounded up to a whole second. */
+function resolveHorizon(resolution: Resolution, file: ExperimentFile, traffic: ResolvedTraffic | null): number | null {
+  resolution.fromFile("horizonS", ["days"], "derived");
+  const recordedS = traffic?.kind === "replay" ? Math.floor(traffic.arrivalS.at(-1)!) + 1 : null;
+  if (file.days === undefined) {
+    if (recordedS === null && file.traffic.replay === undefined) {
+      resolution.problem(["days"], "is missing: synthetic traffic has no end of its own", "for example days: 30");
+    }
+    return recordedS;
+  }
+  const horizonS = file.days * DAY_S;
+  if (recordedS !== null && recordedS > horizonS) {
+    resolution.warn(`the recording is ${recordedS} s long, only its first ${Math.round(horizonS)} s are replayed`);
+  }
+  if (recordedS !== null && recordedS < horizonS) {
+    resolution.warn(
+      `the recording ends after ${recordedS} s, the rest of the ${Math.round(horizonS)} s has no traffic`,
+    );
+  }
+  return horizonS;
+}
+
+function resolveClient(resolution: Resolution, name: string): ClientProfile | null {
+  const entry = resolution.find("clients", name, ["client"]);
+  if (entry === null) return null;
+  resolution.from("client", `catalogue:clients/${entry.id}`);
+  resolution.useEntry(
+    "clients",
+    entry,
+    CLIENT_FIELDS.filter((field) => typeof entry[field] === "number"),
+  );
+  const { maxRetries, backoffInitialS, backoffFactor, backoffMaxS, jitterFraction, honorRetryAfter, maxRetryAfterS } =
+    entry;
+  return {
+    name: entry.id,
+    maxRetries,
+    backoffInitialS,
+    backoffFactor,
+    backoffMaxS,
+    jitterFraction,
+    honorRetryAfter,
+    maxRetryAfterS,
+  };
+}
+
+function noteOrigins(resolution: Resolution, file: ExperimentFile, options: ResolveOptions): void {
+  for (const field of ["id", "title", "question"]) resolution.from(field, "file");
+  resolution.fromFile("asOf", ["asOf"], "catalogue:catalog");
+  resolution.from("startEpochS", "file");
+  resolution.fromFile("warmupS", ["warmupMinutes"]);
+  resolution.fromFile("seed", ["seed"]);
+  resolution.fromFile("replications", ["replications"]);
+  if (options.seed !== undefined) resolution.from("seed", "cli");
+  if (options.replications !== undefined) resolution.from("replications", "cli");
+  for (const field of Object.keys(file.decision)) resolution.fromFile(`thresholds.${field}`, ["decision", field]);
+  for (const field of ["assumptions", "warnings"]) resolution.from(field, "derived");
+}

@@ -1,0 +1,101 @@
+/**
+ * `replicas: auto`: the fewest serving replicas with which every permitted class meets its SLO on the days of highest
+ * expected demand, without incidents (warm replicas are there for those). Only these days are simulated: a fleet that
+ * is large enough for them is large enough for the rest.
+ */
+import { simulateRun } from "../dispatch/simulate.ts";
+import { InfeasibleError } from "../kernel/errors.ts";
+import { openTraffic } from "../traffic/open.ts";
+import { peakDays } from "../traffic/rate.ts";
+import type { ResolvedExperiment, ResolvedStrategy } from "./resolved.ts";
+
+const PEAK_DAYS = 2;
+const MOST_REPLICAS = 1024;
+
+/** One peak day of one replication. */
+export interface SizingTask {
+  readonly experiment: ResolvedExperiment;
+  readonly strategy: number;
+  readonly replication: number;
+  readonly fromS: number;
+  readonly toS: number;
+}
+
+export function needsSizing(strategy: ResolvedStrategy): boolean {
+  return strategy.pools.some((pool) => pool.replicas === "auto");
+}
+
+export function sizingTasks(experiment: ResolvedExperiment, strategy: number): SizingTask[] {
+  const days = peakDays(experiment.traffic, experiment.startEpochS, experiment.horizonS, PEAK_DAYS);
+  const tasks: SizingTask[] = [];
+  for (let replication = 0; replication < experiment.replications; replication++) {
+    for (const { fromS, toS } of days) tasks.push({ experiment, strategy, replication, fromS, toS });
+  }
+  return tasks;
+}
+
+/** Serving replicas of each pool when "auto" means `auto`. */
+export function replicasWith(strategy: ResolvedStrategy, auto: number): number[] {
+  return strategy.pools.map((pool) => (pool.replicas === "auto" ? auto : pool.replicas));
+}
+
+/** SLO attainment of each class on the day, NaN where nothing of it was sent or it is barred. */
+export function runSizing(task: SizingTask, auto: number): number[] {
+  const { experiment, replication, fromS, toS } = task;
+  const strategy = experiment.strategies[task.strategy]!;
+  const { startEpochS, warmupS, seed, classes } = experiment;
+  const setting = { ...experiment, startEpochS: startEpochS + fromS, horizonS: toS - fromS };
+  const traffic = openTraffic(experiment.traffic, {
+    startEpochS,
+    offsetS: fromS,
+    warmupS,
+    horizonS: toS - fromS,
+    seed,
+    replication,
+    classShares: classes.map((requestClass) => requestClass.shareFraction),
+  });
+  const run = simulateRun(setting, strategy, traffic, {
+    seed,
+    replication,
+    incidents: false,
+    replicas: replicasWith(strategy, auto),
+    demand: null,
+    rows: null,
+    onProgress: null,
+  });
+  return run.classes.map(({ totals, attainmentWindows }, c) => {
+    if (strategy.barred[c] !== null) return NaN;
+    const answered = totals.completed + totals.rejected + totals.timedOut + totals.failed;
+    return classes[c]!.slo.attainBasis === "windows" ? attainmentWindows : totals.sloMet / answered;
+  });
+}
+
+/** Whether the mean attainment over tasks reaches the target in every class. */
+export function meetsSlo(experiment: ResolvedExperiment, attainments: readonly (readonly number[])[]): boolean {
+  return experiment.classes.every(({ slo }, c) => {
+    const known = attainments.map((byClass) => byClass[c]!).filter((value) => value === value);
+    return known.length === 0 || known.reduce((sum, value) => sum + value, 0) / known.length >= slo.targetFraction;
+  });
+}
+
+/**
+ * Smallest n ≥ 1 that `meets` accepts, by doubling and bisection (more replicas never hurt).
+ * @throws InfeasibleError when even the largest fleet misses, with what it reached.
+ */
+export async function fewestReplicas(meets: (replicas: number) => Promise<boolean>, strategy: string): Promise<number> {
+  let enough = 1;
+  while (!(await meets(enough))) {
+    if (enough >= MOST_REPLICAS)
+      throw new InfeasibleError(
+        `strategy ${strategy}: ${MOST_REPLICAS} replicas do not meet the SLO on the peak days; the target lies below what one request alone needs, or the network and API overhead eat it`,
+      );
+    enough *= 2;
+  }
+  let tooFew = Math.floor(enough / 2);
+  while (enough - tooFew > 1) {
+    const middle = Math.floor((enough + tooFew) / 2);
+    if (await meets(middle)) enough = middle;
+    else tooFew = middle;
+  }
+  return enough;
+}

@@ -1,0 +1,91 @@
+/**
+ * λ of `uSlo`: the highest steady Poisson rate, requests per second, at which one replica of a pool still meets the SLO
+ * of a class with that class's lengths, found by simulating one replica and bisecting to 2 %.
+ */
+import { simulateRun } from "../dispatch/simulate.ts";
+import { openTraffic } from "../traffic/open.ts";
+import type { LengthDistribution, ReplayTraffic, ResolvedExperiment, SyntheticTraffic } from "./resolved.ts";
+
+const REQUESTS = 20_000;
+const TOLERANCE = 0.02;
+const LOWEST_RATE_PER_S = 1 / 64;
+
+export interface SloRateTask {
+  readonly experiment: ResolvedExperiment;
+  readonly strategy: number;
+  readonly pool: number;
+  readonly classIndex: number;
+}
+
+/** Null when the replica misses the target even for a lone request. */
+export function sloRatePerReplica(task: SloRateTask): number | null {
+  if (!meetsAt(task, LOWEST_RATE_PER_S)) return null;
+  let good = LOWEST_RATE_PER_S;
+  let bad = good * 2;
+  while (meetsAt(task, bad)) {
+    good = bad;
+    bad *= 2;
+  }
+  while (bad / good > 1 + TOLERANCE) {
+    const middle = Math.sqrt(good * bad);
+    if (meetsAt(task, middle)) good = middle;
+    else bad = middle;
+  }
+  return good;
+}
+
+function meetsAt(task: SloRateTask, ratePerS: number): boolean {
+  const { experiment } = task;
+  const { traffic: recorded, startEpochS, seed } = experiment;
+  const requestClass = experiment.classes[task.classIndex]!;
+  const pool = experiment.strategies[task.strategy]!.pools[task.pool]!;
+  const horizonS = REQUESTS / ratePerS;
+  const warmupS = 0.1 * horizonS;
+  const lengths = recorded.kind === "synthetic" ? recorded : recordedLengths(recorded);
+  const spec: SyntheticTraffic = {
+    ...lengths,
+    kind: "synthetic",
+    meanRatePerS: ratePerS,
+    growthFractionPerMonth: 0,
+    hourOfWeek: null,
+    burst: { components: [], gapCv: 1 },
+    maxOutput: recorded.maxOutput,
+  };
+  const setting = { ...experiment, horizonS, warmupS, classes: [requestClass] };
+  const run = simulateRun(
+    setting,
+    {
+      name: "one-replica",
+      title: "",
+      option: "self",
+      pools: [{ ...pool, warmReplicas: 0 }],
+      offers: [],
+      routes: [[{ kind: "pool", index: 0, overflowInFlightPerReplica: null }]],
+      barred: [null],
+      counterfactual: false,
+    },
+    openTraffic(spec, { startEpochS, warmupS, horizonS, seed: `${seed}/slo-rate`, replication: 0, classShares: [1] }),
+    { seed, replication: 0, incidents: false, replicas: [1], demand: null, rows: null, onProgress: null },
+  );
+  const { totals } = run.classes[0]!;
+  const answered = totals.completed + totals.rejected + totals.timedOut + totals.failed;
+  return totals.sloMet / answered >= requestClass.slo.targetFraction;
+}
+
+/** The lengths of a recording as quantile tables: the sweep wants its mix, not its order. */
+function recordedLengths(trace: ReplayTraffic): Pick<SyntheticTraffic, "input" | "output" | "spearman"> {
+  return { input: quantilesOf(trace.inputTokens), output: quantilesOf(trace.outputTokens), spearman: 0 };
+}
+
+function quantilesOf(tokens: Uint32Array): LengthDistribution {
+  const sorted = tokens.slice().sort();
+  const percentiles: number[] = [];
+  const values: number[] = [];
+  for (let i = 0; i <= 200; i++) {
+    percentiles.push(i / 2);
+    values.push(sorted[Math.round((i / 200) * (sorted.length - 1))]!);
+  }
+  let sum = 0;
+  for (const value of tokens) sum += value;
+  return { kind: "quantiles", percentiles, tokens: values, meanTokens: sum / tokens.length };
+}

@@ -1,0 +1,287 @@
+/**
+ * The experiment that `crossover init` writes: a commented file to start from, either of the recorded chat workload or
+ * sized for the workload that is described. Rates per second, lengths in tokens, the peak over 5-minute bins.
+ */
+import { gpuPriceFact } from "../catalog/pool-facts.ts";
+import { find } from "../catalog/catalog.ts";
+import type { Catalog, CatalogEntry, CatalogKind } from "../catalog/schema.ts";
+import { DAY_S, epochSOfIso, isoDate, secondOfWeek } from "../kernel/calendar-time.ts";
+import { ConfigError, type Problem } from "../kernel/errors.ts";
+import { exp, log, normalCdf } from "../kernel/math.ts";
+import { smallestParallelSize } from "./resolve-engine.ts";
+import { gpuSpec, llmSpec } from "./resolve-pool.ts";
+
+/** What the user says of the workload. */
+export interface Workload {
+  readonly requestsPerDay: number;
+  /** Mean lengths. */
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  /** 99.9th percentile of the rate over 5-minute bins ÷ mean rate. */
+  readonly peakToMean: number;
+  readonly model: string;
+  readonly gpu: string;
+  /** Share of requests that may not leave the boundary, 0 to below 1. */
+  readonly restrictedShare: number;
+}
+
+const PRESET = "chat-azure-2023";
+const OFFER = "openai/gpt-5-mini@tier-5";
+const TEAM = "ready";
+const SEASON = "azure-llm-2024-conv";
+/** What a described workload leaves open. */
+export const WORKLOAD_DEFAULTS = {
+  peakToMean: 2,
+  model: "llama-3.3-70b",
+  gpu: "h100-sxm",
+  restrictedShare: 0,
+} as const;
+
+/** Shapes of length distributions of recorded chat traffic (sigma of the logarithm, Azure 2023), rounded. */
+const INPUT_SIGMA = 1;
+const OUTPUT_SIGMA = 0.9;
+/** Longest request of a class as a multiple of its mean: 99.9 % of a lognormal with sigma 1 lie below 14 times its mean. */
+const LONGEST = 16;
+/** Correlation time of the fluctuation that makes the asked peak. */
+const BURST_TAU_S = 1800;
+const BIN_S = 300;
+const PEAK_RANK = 0.999;
+export const PEAK_TO_MEAN_MAX = 40;
+
+const SIMULATED_REQUESTS = 20e6;
+
+/** A starter for the recorded chat workload. Throws a ConfigError when the catalogue lacks what it needs. */
+export function starterExperiment(catalog: Catalog): string {
+  const preset = mustFind(catalog, "traffic", PRESET, "traffic preset");
+  const longest = 16_384; // beyond the longest recorded request
+  const traffic = [
+    `  preset: ${preset.id} # lengths, bursts and weekly profile; crossover catalog traffic`,
+    `  requestsPerS: ${preset.meanRatePerS} # mean rate at the start`,
+    `  growthPerMonth: 0 # 0.05 = 5 % a month`,
+  ];
+  return compose(catalog, {
+    id: "my-workload",
+    title: "A chat product",
+    traffic,
+    pool: choosePool(catalog, WORKLOAD_DEFAULTS.model, WORKLOAD_DEFAULTS.gpu, longest),
+    restrictedShare: 0.2,
+    days: 14,
+  });
+}
+
+/** An experiment for this workload. Throws a ConfigError with everything about it that cannot be. */
+export function experimentFor(workload: Workload, catalog: Catalog): string {
+  const problems: Problem[] = [];
+  const demand = (ok: boolean, option: string, message: string): void => {
+    if (!ok) problems.push({ path: [option], message });
+  };
+  demand(workload.requestsPerDay > 0, "--requests-per-day", "must be above 0");
+  demand(workload.inputTokens >= 1, "--input", "must be at least 1");
+  demand(workload.outputTokens >= 1, "--output", "must be at least 1");
+  demand(
+    workload.peakToMean >= 1 && workload.peakToMean <= PEAK_TO_MEAN_MAX,
+    "--peak-to-mean",
+    `must be from 1 to ${PEAK_TO_MEAN_MAX}`,
+  );
+  demand(
+    workload.restrictedShare >= 0 && workload.restrictedShare < 1,
+    "--restricted",
+    "must be at least 0 and below 1",
+  );
+  if (problems.length > 0) throw new ConfigError(problems);
+
+  const meanRatePerS = workload.requestsPerDay / DAY_S;
+  const longestInput = Math.ceil(workload.inputTokens * LONGEST);
+  const longestOutput = Math.ceil(workload.outputTokens * LONGEST);
+  const season = mustFind(catalog, "seasons", SEASON, "season");
+  const peak = peakShape(workload.peakToMean, season.hourOfWeek, meanRatePerS);
+  const components = peak.cv === 0 ? "[]" : `[{ cv: ${rounded(peak.cv)}, tauS: ${BURST_TAU_S} }]`;
+  const traffic = [
+    `  requestsPerS: ${rounded(meanRatePerS, 8)} # ${workload.requestsPerDay.toLocaleString("en-US")} a day`,
+    `  growthPerMonth: 0 # 0.05 = 5 % a month`,
+    `  # The busiest 5-minute bins (99.9th percentile) are to be ${workload.peakToMean} times the mean. ${peak.how}`,
+    `  season: ${peak.season ? season.id : "flat"}`,
+    `  burst: { components: ${components}, gapCv: 1 }`,
+    `  # Lognormal lengths with the means you gave; the spread is that of recorded chat traffic (assumed).`,
+    `  input: { kind: lognormal, meanTokens: ${workload.inputTokens}, sigma: ${INPUT_SIGMA}, minTokens: 1, maxTokens: ${longestInput} }`,
+    `  output: { kind: lognormal, meanTokens: ${workload.outputTokens}, sigma: ${OUTPUT_SIGMA}, minTokens: 1, maxTokens: ${longestOutput} }`,
+  ];
+  const days = Math.min(14, Math.max(0.25, Math.floor((4 * SIMULATED_REQUESTS) / workload.requestsPerDay) / 4));
+  return compose(catalog, {
+    id: "my-workload",
+    title: `${workload.requestsPerDay.toLocaleString("en-US")} requests a day`,
+    traffic,
+    pool: choosePool(catalog, workload.model, workload.gpu, longestInput + longestOutput),
+    restrictedShare: workload.restrictedShare,
+    days,
+  });
+}
+
+export interface PeakShape {
+  /** With the weekly profile; without it the peak is lower than that profile's own. */
+  readonly season: boolean;
+  /** Coefficient of variation of the log-Gaussian intensity. */
+  readonly cv: number;
+  readonly how: string;
+}
+
+/**
+ * The fluctuation that gives the asked peak. The rate is season × exp(x − σ²/2) with normal x, so the share of bins above
+ * q is the mean over the week's hours s of 1 − Φ((ln(q/s) + σ²/2)/σ); σ is what puts 0.1 % above the peak. The chance of
+ * single arrivals at the peak adds 1/(requests per bin) to σ², and the mean over a bin takes bin/(3 tau) off it.
+ */
+export function peakShape(peakToMean: number, hourOfWeek: readonly number[], meanRatePerS: number): PeakShape {
+  const highest = Math.max(...hourOfWeek);
+  const chance = 1 / (meanRatePerS * BIN_S * peakToMean);
+  for (const season of [true, false]) {
+    const factors = season ? hourOfWeek : [1];
+    const sigma = sigmaForPeak(peakToMean, factors);
+    const variance = sigma === null ? -1 : (sigma * sigma - chance) / (1 - BIN_S / (3 * BURST_TAU_S));
+    if (variance <= 0) continue;
+    const how = season
+      ? `The weekly profile gives ${rounded(highest)}, a fluctuation of ${BURST_TAU_S / 60} minutes the rest.`
+      : `A weekly profile alone would exceed that, so a fluctuation of ${BURST_TAU_S / 60} minutes gives it.`;
+    return { season, cv: Math.sqrt(exp(variance) - 1), how };
+  }
+  return { season: false, cv: 0, how: "The chance of single arrivals alone gives that or more." };
+}
+
+/** σ whose bins exceed `peak` with probability 0.1 %; null when the factors alone do. */
+function sigmaForPeak(peak: number, factors: readonly number[]): number | null {
+  if (Math.max(...factors) >= peak) return null;
+  const above = (sigma: number): number => {
+    const total = factors.reduce(
+      (sum, factor) => sum + 1 - normalCdf((log(peak / factor) + (sigma * sigma) / 2) / sigma),
+      0,
+    );
+    return total / factors.length;
+  };
+  let low = 1e-4;
+  let high = 2;
+  for (let i = 0; i < 60; i++) {
+    const middle = (low + high) / 2;
+    if (above(middle) < 1 - PEAK_RANK) low = middle;
+    else high = middle;
+  }
+  return high;
+}
+
+interface PoolChoice {
+  readonly llm: string;
+  readonly gpu: string;
+  readonly weightDtype: "bf16" | "fp8";
+  readonly tensorParallelSize: number;
+  readonly gpuPrice: string;
+}
+
+/** FP8 weights where the GPU computes in FP8, the fewest GPUs that hold the longest request, a seller of middling price. */
+function choosePool(catalog: Catalog, model: string, gpuName: string, longestTokens: number): PoolChoice {
+  const llmEntry = mustFind(catalog, "llms", model, "--model");
+  const gpuEntry = mustFind(catalog, "gpus", gpuName, "--gpu");
+  const profile = mustFind(catalog, "engines", "vllm", "engine");
+  if (longestTokens > llmEntry.maxContext) {
+    const message = `requests of up to ${longestTokens} tokens (${LONGEST} times the means) exceed the context of ${llmEntry.id}, ${llmEntry.maxContext}`;
+    throw new ConfigError([{ path: ["--model"], message, hint: "shorter lengths, or a model with a longer context" }]);
+  }
+  const weightDtype = gpuEntry.fp8DenseTflops === null ? "bf16" : "fp8";
+  const parts = { gpu: gpuSpec(gpuEntry), llm: llmSpec(llmEntry), profile };
+  const tensorParallelSize = smallestParallelSize(parts, { weightDtype }, longestTokens);
+  if (tensorParallelSize === null) {
+    const message = `${llmEntry.id} in ${weightDtype} does not fit on up to 8 GPUs of ${gpuEntry.id} with a request of ${longestTokens} tokens`;
+    throw new ConfigError([{ path: ["--gpu"], message, hint: "a GPU with more memory, or a smaller model" }]);
+  }
+  const sellers = [...catalog.gpuPrices.values()]
+    .filter(
+      (price) => price.pricing === "on_demand" && price.sellerClass !== "index" && price.sellerClass !== "reference",
+    )
+    .flatMap((price) => {
+      const found = gpuPriceFact(catalog, gpuEntry.id, price.id, tensorParallelSize);
+      return found.ok ? [{ id: price.id, usdPerGpuHour: found.value.usdPerGpuHour }] : [];
+    })
+    .sort((a, b) => a.usdPerGpuHour - b.usdPerGpuHour || (a.id < b.id ? -1 : 1));
+  const middle = sellers[Math.floor((sellers.length - 1) / 2)];
+  if (middle === undefined) {
+    const message = `no seller of the catalogue has ${gpuEntry.id} on demand in nodes of ${tensorParallelSize} or more`;
+    throw new ConfigError([{ path: ["--gpu"], message, hint: "crossover catalog gpu-prices lists them" }]);
+  }
+  return { llm: llmEntry.id, gpu: gpuEntry.id, weightDtype, tensorParallelSize, gpuPrice: middle.id };
+}
+
+function mustFind<K extends CatalogKind>(catalog: Catalog, kind: K, name: string, option: string): CatalogEntry<K> {
+  const found = find(catalog, kind, name);
+  if (found.ok) return found.value;
+  const problem = { path: [option], message: found.message };
+  throw new ConfigError([found.hint === undefined ? problem : { ...problem, hint: found.hint }]);
+}
+
+interface Parts {
+  readonly id: string;
+  readonly title: string;
+  readonly traffic: readonly string[];
+  readonly pool: PoolChoice;
+  readonly restrictedShare: number;
+  readonly days: number;
+}
+
+function compose(catalog: Catalog, { id, title, traffic, pool, restrictedShare, days }: Parts): string {
+  const clockS = epochSOfIso(catalog.asOf)!; // the catalogue has checked its date
+  const monday = isoDate(clockS - secondOfWeek(clockS));
+  const slo = "{ ttftMs: 3000, tpotMs: 80, target: 0.99 }";
+  const split = restrictedShare > 0;
+  const { llm, gpu, weightDtype, tensorParallelSize, gpuPrice } = pool;
+  const own = `own: { llm: ${llm}, gpu: ${gpu}, weightDtype: ${weightDtype}, tensorParallelSize: ${tensorParallelSize}, replicas: auto, warmReplicas: 1, gpuPrice: ${gpuPrice} }`;
+  const route = (open: string, restricted: string): string =>
+    split ? `{ open: [${open}], restricted: [${restricted}] }` : `{ open: [${open}] }`;
+  const lines = [
+    `# An experiment: one workload, several ways to serve it. Check it with "crossover check", run it with "crossover run".`,
+    `# Every field with its meaning, unit and default: "crossover schema". Names of models, GPUs, offers: "crossover catalog".`,
+    `id: ${id}`,
+    `title: ${title}`,
+    `question: Run it on an API provider, on our own GPUs, or on both?`,
+    `# Write down what you expect before the first run, and what came out after it:`,
+    `# prediction: ...`,
+    `# finding: ...`,
+    ``,
+    `asOf: ${catalog.asOf} # prices and ages are of this day`,
+    `start: ${monday}T00:00:00Z # a Monday`,
+    `days: ${days}`,
+    `warmupMinutes: 30`,
+    `seed: 1`,
+    `replications: 3 # with fewer than 10 the verdict is only indicative`,
+    ``,
+    `# Classes share the traffic. Restricted content may not leave your boundary, whatever an API would cost.`,
+    `classes:`,
+    `  - { name: open, share: ${split ? rounded(1 - restrictedShare, 6) : 1}, sensitivity: none, slo: ${slo} }`,
+    ...(split ? [`  - { name: restricted, share: ${restrictedShare}, sensitivity: restricted, slo: ${slo} }`] : []),
+    ``,
+    `traffic:`,
+    ...traffic,
+    ``,
+    `client: openai-node # how the calling SDK retries`,
+    ``,
+    `# The people who would run own GPUs: a preset, or six levels from 0 to 4.`,
+    `team: { preset: ${TEAM}, region: us }`,
+    ``,
+    `strategies:`,
+    `  api-first:`,
+    `    offers: { api: ${OFFER} } # take the offer that meets your quality, and the tier of your account`,
+    `    routes: ${route("api", "api")}`,
+    `  self-hosted:`,
+    `    pools:`,
+    `      # ${tensorParallelSize} GPU${tensorParallelSize === 1 ? " holds" : "s hold"} the model and the longest request; auto: the fewest replicas that meet the targets.`,
+    `      ${own}`,
+    `    routes: ${route("own", "own")}`,
+    `  hybrid:`,
+    `    pools:`,
+    `      ${own}`,
+    `    offers: { api: ${OFFER} }`,
+    `    # The open class goes on to the API while a replica has 32 requests in flight.`,
+    `    routes: ${route("{ to: own, overflowInFlightPerReplica: 32 }, api", "own")}`,
+  ];
+  return `${lines.join("\n")}\n`;
+}
+
+/** Four significant digits unless told otherwise. */
+function rounded(value: number, digits = 4): number {
+  return Number(value.toPrecision(digits));
+}

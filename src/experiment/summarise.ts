@@ -1,0 +1,288 @@
+/**
+ * From the runs of an experiment to what it found. Each figure is computed per replication and then estimated over
+ * replications (never by averaging percentiles of parts: parts are merged as sketches). Money per month of 730 hours.
+ */
+import { Sketch } from "../kernel/sketch.ts";
+import { HOURS_PER_MONTH } from "../outcome/ledger.ts";
+import type { ClassResult, RunResult } from "../outcome/run-result.ts";
+import type {
+  ClassSummary,
+  DemandSummary,
+  Estimate,
+  LatencySummary,
+  LedgerLine,
+  OfferSummary,
+  PoolSummary,
+  RequestCounts,
+  StrategySummary,
+  Summary,
+} from "../outcome/summary.ts";
+import type { DemandMeasures } from "../traffic/demand.ts";
+import { estimate, estimateOrNull } from "./estimate.ts";
+import type { ResolvedExperiment } from "./resolved.ts";
+import type { RunOutcome } from "./run-one.ts";
+
+/** A P99 wants at least this many samples behind it. */
+const P99_SAMPLES = 1000;
+
+export type Findings = Omit<Summary, "verdict" | "records">;
+
+/** What was settled about a strategy before its runs. */
+export interface StrategySetup {
+  /** Serving replicas of each pool. */
+  readonly replicas: readonly number[];
+  /** By pool and class: λ of `uSlo`, null where one replica can't meet the SLO or the class never goes there. */
+  readonly sloRates: readonly (readonly (number | null)[])[];
+}
+
+export interface SummariseInput {
+  readonly experiment: ResolvedExperiment;
+  readonly version: string;
+  /** By strategy index; those whose runs are in `outcomes`. */
+  readonly setups: readonly StrategySetup[];
+  /** Finished runs; a strategy without any is left out. */
+  readonly outcomes: readonly (readonly RunOutcome[])[];
+  readonly complete: boolean;
+}
+
+export function summarise(input: SummariseInput): Findings {
+  const { experiment, outcomes } = input;
+  const strategies = experiment.strategies.flatMap((_, s) =>
+    outcomes[s]!.length === 0 ? [] : [summariseStrategy(experiment, s, input.setups[s]!, outcomes[s]!)],
+  );
+  const demand = outcomes.find((runs) => runs.length > 0)?.map((outcome) => outcome.demand) ?? [];
+  return {
+    schemaVersion: 1,
+    experiment: experiment.id,
+    title: experiment.title,
+    version: input.version,
+    asOf: experiment.asOf,
+    seed: experiment.seed,
+    replications: experiment.replications,
+    complete: input.complete,
+    horizonDays: experiment.horizonS / 86_400,
+    requestsSimulated: strategies.reduce((sum, strategy) => sum + strategy.requestsSimulated, 0),
+    demand: summariseDemand(demand),
+    strategies,
+    pairedCost: pairedCost(experiment, outcomes),
+    warnings: experiment.warnings,
+  };
+}
+
+function summariseDemand(demand: readonly DemandMeasures[]): DemandSummary {
+  return {
+    requestsPerS: estimate(demand.map((measures) => measures.meanRatePerS)),
+    peakToMean: estimate(demand.map((measures) => measures.peakToMean ?? NaN)),
+    wape: estimateOrNull(demand.map((measures) => measures.wape ?? NaN)),
+    dispersion60s: estimate(demand.map((measures) => measures.dispersion60s ?? NaN)),
+  };
+}
+
+function summariseStrategy(
+  experiment: ResolvedExperiment,
+  index: number,
+  setup: StrategySetup,
+  outcomes: readonly RunOutcome[],
+): StrategySummary {
+  const strategy = experiment.strategies[index]!;
+  const runs = outcomes.map((outcome) => outcome.run);
+  const all = runs.map((run) => mergeClasses(run.classes));
+  const usd = runs.map((run) => usdPerMonth(experiment, run, null));
+  const hours = experiment.horizonS / 3600;
+  const months = hours / HOURS_PER_MONTH;
+  const lines = [...new Set(runs.flatMap((run) => run.series.ledger.line))];
+  return {
+    name: strategy.name,
+    title: strategy.title,
+    option: strategy.option,
+    permitted: strategy.barred.every((reason) => reason === null) && !strategy.counterfactual,
+    counterfactual: strategy.counterfactual,
+    replications: runs.length,
+    requestsSimulated: runs.reduce((sum, run) => sum + run.requestsSimulated, 0),
+    requests: counts(all),
+    ...latencies(all),
+    sloAttainment: estimate(all.map(attainment)),
+    goodputPerS: estimate(all.map((result) => result.totals.sloMet / experiment.horizonS)),
+    usdPerMonth: estimate(usd),
+    ledger: lines.map((line): LedgerLine => ({
+      line,
+      usdPerMonth: estimate(runs.map((run) => usdPerMonth(experiment, run, (row) => row.line === line))),
+    })),
+    usdPerMTokOutput: estimate(all.map((result, r) => (usd[r]! * months * 1e6) / result.totals.outputTokens)),
+    usdPerRequest: estimate(all.map((result, r) => (usd[r]! * months) / result.totals.completed)),
+    usdPerSloMetRequest: estimate(all.map((result, r) => (usd[r]! * months) / result.totals.sloMet)),
+    classes: experiment.classes.map((requestClass, c): ClassSummary => {
+      const results = runs.map((run) => run.classes[c]!);
+      return {
+        name: requestClass.name,
+        barred: strategy.barred[c]!,
+        requests: counts(results),
+        ...latencies(results),
+        sloAttainment: estimate(results.map(attainment)),
+        sloAttainmentWindows: estimate(results.map((result) => result.attainmentWindows)),
+        goodputPerS: estimate(results.map((result) => result.totals.sloMet / experiment.horizonS)),
+        usdPerMonth: estimate(
+          runs.map((run) => usdPerMonth(experiment, run, (row) => row.className === requestClass.name)),
+        ),
+        controlledShare: estimate(results.map((result) => result.controlledCompleted / result.totals.completed)),
+      };
+    }),
+    pools: strategy.pools.map((pool, p): PoolSummary => {
+      const results = runs.map((run) => run.pools[p]!);
+      const of = (value: (result: (typeof results)[number]) => number): Estimate => estimate(results.map(value));
+      const rates = setup.sloRates[p]!;
+      const known = rates.filter((rate) => rate !== null);
+      return {
+        name: pool.name,
+        model: pool.llm.name,
+        gpu: pool.gpu.name,
+        gpusPerReplica: pool.engine.tensorParallelSize,
+        replicas: setup.replicas[p]!,
+        warmReplicas: pool.warmReplicas,
+        busyFraction: of((result) => result.busyFraction),
+        occupancyFraction: of((result) => result.occupancyFraction),
+        kvFraction: of((result) => result.kvFraction),
+        paidReplicaH: of((result) => result.busyH + result.idleH + result.warmH + result.downH),
+        busyReplicaH: of((result) => result.busyH),
+        idleReplicaH: of((result) => result.idleH),
+        warmReplicaH: of((result) => result.warmH),
+        downReplicaH: of((result) => result.downH),
+        preemptions: of((result) => result.preemptions),
+        incidents: of((result) => result.incidents),
+        uSlo:
+          known.length === 0
+            ? null
+            : of((result) => {
+                const replicaS = (result.busyH + result.idleH + result.warmH + result.downH) * 3600;
+                const neededS = result.completedByClass.reduce((sum, served, c) => {
+                  const rate = rates[c] ?? null;
+                  return rate === null ? sum : sum + served / rate;
+                }, 0);
+                return neededS / replicaS;
+              }),
+        sloRatePerReplica: known.length === 0 ? null : Math.min(...known),
+        outsideValidatedRange: pool.outsideValidatedRange,
+      };
+    }),
+    offers: strategy.offers.map((offer, o): OfferSummary => {
+      const of = (key: keyof RunResult["offers"][number]): Estimate => estimate(runs.map((run) => run.offers[o]![key]));
+      return {
+        name: offer.name,
+        attempts: of("attempts"),
+        rateLimited: of("rateLimited"),
+        overloaded: of("overloaded"),
+        outageFailures: of("outageFailures"),
+        outages: of("outages"),
+        availabilityFraction: of("availabilityFraction"),
+        priceAsOf: offer.priceAsOf,
+      };
+    }),
+  };
+}
+
+function mergeClasses(classes: readonly ClassResult[]): ClassResult {
+  const sketch = (of: (result: ClassResult) => ReturnType<Sketch["toPlain"]>): ReturnType<Sketch["toPlain"]> => {
+    const merged = new Sketch();
+    for (const result of classes) merged.merge(Sketch.fromPlain(of(result)));
+    return merged.toPlain();
+  };
+  const totals = { ...classes[0]!.totals };
+  for (const key of Object.keys(totals) as (keyof typeof totals)[])
+    totals[key] = classes.reduce((sum, result) => sum + result.totals[key], 0);
+  return {
+    totals,
+    inFlightAtHorizon: classes.reduce((sum, result) => sum + result.inFlightAtHorizon, 0),
+    controlledCompleted: classes.reduce((sum, result) => sum + result.controlledCompleted, 0),
+    ttftS: sketch((result) => result.ttftS),
+    tpotS: sketch((result) => result.tpotS),
+    itlS: sketch((result) => result.itlS),
+    e2eS: sketch((result) => result.e2eS),
+    attainmentWindows: NaN,
+  };
+}
+
+/** met ÷ (met + missed + rejected + timed out + failed); boundary refusals and what is in flight stand outside. */
+function attainment({ totals }: ClassResult): number {
+  return totals.sloMet / (totals.completed + totals.rejected + totals.timedOut + totals.failed);
+}
+
+function counts(results: readonly ClassResult[]): RequestCounts {
+  const of = (key: keyof ClassResult["totals"]): Estimate => estimate(results.map((result) => result.totals[key]));
+  return {
+    sent: of("sent"),
+    completed: of("completed"),
+    rejected: of("rejected"),
+    timedOut: of("timedOut"),
+    failed: of("failed"),
+    boundaryRefused: of("boundaryRefused"),
+    inFlightAtHorizon: estimate(results.map((result) => result.inFlightAtHorizon)),
+    retried: of("retried"),
+    rateLimited: of("rateLimited"),
+    overflowed: of("overflowed"),
+    sloMet: of("sloMet"),
+  };
+}
+
+function latencies(results: readonly ClassResult[]): Pick<ClassSummary, "ttftMs" | "tpotMs" | "itlMs" | "e2eMs"> {
+  const of = (key: "ttftS" | "tpotS" | "itlS" | "e2eS"): LatencySummary => {
+    const sketches = results.map((result) => Sketch.fromPlain(result[key]));
+    const samples = sketches.map((sketch) => sketch.samples());
+    const ms = (q: number): Estimate | null => estimateOrNull(sketches.map((sketch) => sketch.quantile(q) * 1000));
+    return {
+      samples: samples.reduce((sum, n) => sum + n, 0),
+      mean: estimateOrNull(sketches.map((sketch) => sketch.mean() * 1000)),
+      p50: ms(0.5),
+      p95: ms(0.95),
+      p99: Math.min(...samples) >= P99_SAMPLES ? ms(0.99) : null,
+    };
+  };
+  return { ttftMs: of("ttftS"), tpotMs: of("tpotS"), itlMs: of("itlS"), e2eMs: of("e2eS") };
+}
+
+interface LedgerRow {
+  readonly line: string;
+  readonly className: string;
+}
+
+/** USD per month of the ledger rows of a run that `keep` accepts (null = all). */
+function usdPerMonth(
+  experiment: ResolvedExperiment,
+  run: RunResult,
+  keep: ((row: LedgerRow) => boolean) | null,
+): number {
+  const { line, className, usd } = run.series.ledger;
+  let sum = 0;
+  for (let i = 0; i < usd.length; i++) {
+    if (keep === null || keep({ line: line[i]!, className: className[i]! })) sum += usd[i]!;
+  }
+  return (sum / (experiment.horizonS / 3600)) * HOURS_PER_MONTH;
+}
+
+/** Differences between permitted strategies on the replications that both finished: same traffic, same luck. */
+function pairedCost(
+  experiment: ResolvedExperiment,
+  outcomes: readonly (readonly RunOutcome[])[],
+): Summary["pairedCost"] {
+  const pairs: { first: string; second: string; usdPerMonth: Estimate }[] = [];
+  const allowed = experiment.strategies.map(
+    (strategy) => strategy.barred.every((reason) => reason === null) && !strategy.counterfactual,
+  );
+  for (let a = 0; a < outcomes.length; a++) {
+    for (let b = a + 1; b < outcomes.length; b++) {
+      if (!allowed[a] || !allowed[b]) continue;
+      const differences = outcomes[a]!.flatMap(({ run }) => {
+        const other = outcomes[b]!.find((candidate) => candidate.run.replication === run.replication);
+        return other === undefined
+          ? []
+          : [usdPerMonth(experiment, run, null) - usdPerMonth(experiment, other.run, null)];
+      });
+      if (differences.length > 0)
+        pairs.push({
+          first: experiment.strategies[a]!.name,
+          second: experiment.strategies[b]!.name,
+          usdPerMonth: estimate(differences),
+        });
+    }
+  }
+  return pairs;
+}

@@ -1,0 +1,123 @@
+/**
+ * A recorded measurement of a real engine, as its file states it. Only recorded values appear; units are in the names.
+ * Fields that nothing here reads are kept out of the way, not refused: sources record more than we predict.
+ */
+import { z } from "zod";
+
+const tokens = z.number().positive();
+
+const Lengths = z.discriminatedUnion("dist", [
+  z.looseObject({ dist: z.literal("constant"), value: tokens }),
+  z.looseObject({ dist: z.literal("uniform-int"), min: tokens, max: tokens }),
+  z.looseObject({ dist: z.literal("mean-only"), mean: tokens }),
+  z.looseObject({ dist: z.literal("trace"), mean: tokens.optional() }),
+]);
+export type CaseLengths = z.infer<typeof Lengths>;
+
+const Load = z.looseObject({
+  kind: z.enum(["open", "closed", "offline", "trace", "startup"]),
+  ratePerS: z.number().positive().optional(),
+  arrivalCv: z.number().min(0).optional(),
+  stages: z
+    .array(z.looseObject({ ratePerS: z.number().positive(), durationS: z.number().positive() }))
+    .min(1)
+    .optional(),
+  concurrency: z.number().min(1).optional(),
+  requests: z.int().min(1).optional(),
+  durationS: z.number().positive().optional(),
+  warmupRequests: z.int().min(0).optional(),
+  inputTokens: Lengths.optional(),
+  outputTokens: Lengths.optional(),
+  sharedPrefixTokens: z.number().min(0).optional(),
+  prefix: z.unknown().optional(),
+  requestsFile: z.string().min(1).optional(),
+});
+
+const EngineOptions = z.looseObject({
+  maxNumSeqs: z.int().min(1).optional(),
+  maxNumBatchedTokens: z.int().min(1).optional(),
+  longPrefillTokenThreshold: z.int().min(0).optional(),
+  gpuMemoryFraction: z.number().positive().max(1).optional(),
+  blockTokens: z.int().min(1).optional(),
+  kvBlocks: z.int().min(1).optional(),
+  prefixCaching: z.boolean().optional(),
+  maxModelLen: z.int().min(1).optional(),
+  usableMemoryGiB: z.number().positive().optional(),
+  speculativeTokens: z.number().min(0).optional(),
+});
+
+const count = z.int().min(1);
+
+const RecordedCase = z.looseObject({
+  id: z.string().min(1),
+  source: z.string().default("source not stated"),
+  licence: z.string().default("not stated"),
+  role: z.enum(["calibration", "validation"]),
+  gpu: z.string(),
+  gpus: count.optional(),
+  tp: count.default(1),
+  // Some sources write 0 for "not used".
+  pp: z.int().min(0).default(1),
+  ep: z.int().min(0).default(1),
+  dp: z.int().min(0).default(1),
+  replicas: count.default(1),
+  disaggregated: z.unknown().optional(),
+  model: z.string(),
+  weightDtype: z.string(),
+  kvDtype: z.string().optional(),
+  engine: z.string(),
+  engineVersion: z.string().default(""),
+  engineOptions: EngineOptions.default({}),
+  load: Load,
+  measured: z.record(z.string(), z.unknown()),
+  tags: z.array(z.string()).default([]),
+});
+
+export type RecordedCase = z.infer<typeof RecordedCase>;
+
+/** A case, or why an element of a case file is none. */
+export type ParsedCase =
+  | { readonly ok: true; readonly case: RecordedCase }
+  | { readonly ok: false; readonly id: string; readonly reason: string };
+
+function isCaseLike(value: unknown): boolean {
+  return typeof value === "object" && value !== null && "measured" in value && "load" in value;
+}
+
+/** The cases of one parsed JSON file; null when it holds none (a case file is an array with `measured` and `load`). */
+export function parseCaseFile(file: string, value: unknown): readonly ParsedCase[] | null {
+  if (!Array.isArray(value) || !value.some(isCaseLike)) return null;
+  return value.map((element: unknown, index): ParsedCase => {
+    const parsed = RecordedCase.safeParse(element);
+    if (parsed.success) return { ok: true, case: parsed.data };
+    const named = typeof element === "object" && element !== null && "id" in element ? element.id : undefined;
+    const issue = parsed.error.issues[0]!;
+    return {
+      ok: false,
+      id: typeof named === "string" ? named : `${file}[${index}]`,
+      reason: `not a case: ${[...issue.path, issue.message].map(String).join(": ")}`,
+    };
+  });
+}
+
+/** The recorded numbers of a case, by metric. */
+export function measuredNumbers(recorded: RecordedCase): Readonly<Record<string, number>> {
+  const numbers: Record<string, number> = {};
+  for (const [metric, value] of Object.entries(recorded.measured))
+    if (typeof value === "number" && Number.isFinite(value)) numbers[metric] = value;
+  return numbers;
+}
+
+/** Mean of a length distribution in tokens; null where only a trace would tell. */
+export function meanTokens(lengths: CaseLengths): number | null {
+  switch (lengths.dist) {
+    case "constant":
+      return lengths.value;
+    case "uniform-int":
+      return (lengths.min + lengths.max) / 2;
+    case "mean-only":
+      return lengths.mean;
+    case "trace":
+      return lengths.mean ?? null;
+  }
+}

@@ -1,0 +1,162 @@
+/**
+ * A pool: replicas of one model on one GPU type, some serving, some warm (loaded and paid for, not serving), some down.
+ * Owns who serves; the replicas' engines own what runs. Times in simulated seconds, integrals in replica-seconds.
+ *   INV-8  paid = serving + warm + down, and busy ≤ serving.
+ */
+import { EngineMeter, Replica, type ReplicaSink } from "../engine/replica.ts";
+import type { RequestTable } from "../engine/request-table.ts";
+import type { StepTime } from "../engine/step-time.ts";
+import type { ResolvedPool } from "../experiment/resolved.ts";
+import { Sketch } from "../kernel/sketch.ts";
+import { stream } from "../kernel/random.ts";
+import { NO_REPLICA, type Router, type RouterView } from "./routers/router.ts";
+import { routerNamed } from "./routers/registry.ts";
+
+export const SERVING = 0;
+export const WARM = 1;
+export const DOWN = 2;
+
+export class Pool implements RouterView {
+  readonly spec: ResolvedPool;
+  readonly replicas: readonly Replica[];
+  readonly meter: EngineMeter;
+  /** Requests waiting or running in the whole pool. */
+  inFlightAll = 0;
+
+  // Replica-seconds since the last reset.
+  servingS = 0;
+  warmS = 0;
+  downS = 0;
+  incidents = 0;
+
+  private readonly state: Uint8Array;
+  /** Serving replicas, packed; `place` is where each stands in it. */
+  private readonly serving: Int32Array;
+  private readonly place: Int32Array;
+  private servingCount = 0;
+  private warmCount = 0;
+  private downCount = 0;
+  private readonly inFlightOf: Int32Array;
+  private readonly router: Router;
+  private readonly target: number;
+  private countedUntilS: number;
+
+  /** `replicas` serving and `spec.warmReplicas` warm, all loaded at `startS`. */
+  constructor(
+    spec: ResolvedPool,
+    replicas: number,
+    stepTime: StepTime,
+    table: RequestTable,
+    sink: ReplicaSink,
+    classes: number,
+    seed: string,
+    replication: number,
+    startS: number,
+  ) {
+    this.spec = spec;
+    this.target = replicas;
+    const total = replicas + spec.warmReplicas;
+    const itlS: Sketch[] = [];
+    for (let c = 0; c < classes; c++) itlS.push(new Sketch());
+    this.meter = new EngineMeter(itlS);
+    const made: Replica[] = [];
+    for (let r = 0; r < total; r++) made.push(new Replica(spec.engine, stepTime, table, sink, this.meter, classes));
+    this.replicas = made;
+    this.state = new Uint8Array(total).fill(WARM);
+    this.serving = new Int32Array(total);
+    this.place = new Int32Array(total);
+    this.inFlightOf = new Int32Array(total);
+    this.countedUntilS = startS;
+    this.warmCount = total;
+    for (let r = 0; r < replicas; r++) this.become(r, SERVING);
+    const plugin = routerNamed(spec.router.name);
+    if (plugin === undefined) throw new RangeError(`no router is named ${spec.router.name}`);
+    this.router = plugin.create(spec.router.options, stream(seed, replication, `router/${spec.name}`));
+  }
+
+  count(): number {
+    return this.servingCount;
+  }
+
+  inFlight(i: number): number {
+    return this.inFlightOf[this.serving[i]];
+  }
+
+  stateOf(replica: number): number {
+    return this.state[replica];
+  }
+
+  /** The replica that takes the next request, NO_REPLICA when none serves. */
+  pick(): number {
+    return this.servingCount === 0 ? NO_REPLICA : this.serving[this.servingCount === 1 ? 0 : this.router.route(this)];
+  }
+
+  entered(replica: number): void {
+    this.inFlightOf[replica]++;
+    this.inFlightAll++;
+  }
+
+  left(replica: number): void {
+    this.inFlightOf[replica]--;
+    this.inFlightAll--;
+  }
+
+  /** A replica is lost; a warm one takes its place at once. The caller fails its engine. */
+  lose(replica: number, nowS: number): void {
+    this.countTime(nowS);
+    const served = this.state[replica] === SERVING;
+    this.become(replica, DOWN);
+    if (served) this.promote();
+  }
+
+  /** A replica is loaded again: it serves if one is missing, else it waits warm. */
+  restore(replica: number, nowS: number): void {
+    this.countTime(nowS);
+    this.become(replica, WARM);
+    this.promote();
+  }
+
+  /** Books replica-seconds and engine integrals up to `timeS`, the edge of a window. */
+  bookUntil(timeS: number): void {
+    this.countTime(timeS);
+    for (const replica of this.replicas) replica.bookUntil(timeS);
+  }
+
+  /** Forgets what was booked so far (end of the warm-up or of a window), but not the state. */
+  resetMeters(): void {
+    this.servingS = this.warmS = this.downS = 0;
+    const meter = this.meter;
+    meter.busyS = meter.occupancySeqS = meter.kvTokenS = 0;
+  }
+
+  private promote(): void {
+    if (this.servingCount >= this.target) return;
+    const warm = this.state.indexOf(WARM);
+    if (warm >= 0) this.become(warm, SERVING);
+  }
+
+  private countTime(nowS: number): void {
+    const elapsedS = nowS - this.countedUntilS;
+    this.servingS += elapsedS * this.servingCount;
+    this.warmS += elapsedS * this.warmCount;
+    this.downS += elapsedS * this.downCount;
+    this.countedUntilS = nowS;
+  }
+
+  private become(replica: number, state: number): void {
+    const was = this.state[replica];
+    if (was === SERVING) {
+      const last = this.serving[--this.servingCount];
+      const hole = this.place[replica];
+      this.serving[hole] = last;
+      this.place[last] = hole;
+    } else if (was === WARM) this.warmCount--;
+    else this.downCount--;
+    this.state[replica] = state;
+    if (state === SERVING) {
+      this.place[replica] = this.servingCount;
+      this.serving[this.servingCount++] = replica;
+    } else if (state === WARM) this.warmCount++;
+    else this.downCount++;
+  }
+}

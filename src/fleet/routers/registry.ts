@@ -1,0 +1,11 @@
+/** The routers that ship, by name. Adding one touches its own file and this list. */
+import { leastInFlight } from "./least-in-flight.ts";
+import { roundRobin } from "./round-robin.ts";
+import type { RouterPlugin } from "./router.ts";
+import { twoChoices } from "./two-choices.ts";
+
+export const routers: readonly RouterPlugin[] = [twoChoices, leastInFlight, roundRobin];
+
+export function routerNamed(name: string): RouterPlugin | undefined {
+  return routers.find((router) => router.name === name);
+}

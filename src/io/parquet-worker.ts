@@ -1,0 +1,18 @@
+/** Entry of the thread that reads Parquet: one job, one answer. */
+import { concatInThread, type ConcatJob } from "./requests-concat.ts";
+import { serveParquetJob } from "./parquet-thread.ts";
+import { readTableInThread, type TableJob } from "./parquet-table.ts";
+import { readTraceInThread, type TraceJob } from "./trace-parquet.ts";
+
+export type ParquetJob = TableJob | TraceJob | ConcatJob;
+
+await serveParquetJob((job: ParquetJob, progress) => {
+  switch (job.kind) {
+    case "table":
+      return readTableInThread(job, progress);
+    case "trace":
+      return readTraceInThread(job, progress);
+    case "concat":
+      return concatInThread(job, progress);
+  }
+});

@@ -1,0 +1,141 @@
+/**
+ * What a request trace is, which column layouts are known, and the checks that every row passes whatever file it came
+ * from. Times in seconds since the first arrival.
+ */
+import { DataError } from "../kernel/errors.ts";
+import { nearestName, nearestOf } from "./nearest-name.ts";
+
+/** A request trace in arrival order. The arrays lie in shared memory: threads read them without a copy. */
+export interface Trace {
+  /** Seconds since the first arrival, never decreasing; the first is 0. */
+  readonly arrivalS: Float64Array;
+  readonly inputTokens: Uint32Array;
+  readonly outputTokens: Uint32Array;
+  readonly rowsRead: number;
+  readonly format: TraceFormat;
+  /** Unix time of the first arrival, seconds; null where the file has no dates. */
+  readonly epochS: number | null;
+}
+
+export type TraceFormat = "azure-llm-parquet" | "azure-llm-csv" | "crossover-parquet" | "crossover-csv";
+
+/** The three columns that a trace is made of, by the names of one source. */
+export interface TraceLayout {
+  readonly name: "azure-llm" | "crossover";
+  /** `dates`: points in time; else seconds as a number. */
+  readonly dates: boolean;
+  readonly time: string;
+  readonly input: string;
+  readonly output: string;
+}
+
+/** Azure: github.com/Azure/AzurePublicDataset, LLM inference traces of 2023 and 2024. Crossover: our own canonical form. */
+const LAYOUTS: readonly TraceLayout[] = [
+  { name: "azure-llm", dates: true, time: "TIMESTAMP", input: "ContextTokens", output: "GeneratedTokens" },
+  { name: "crossover", dates: false, time: "arrivalS", input: "inputTokens", output: "outputTokens" },
+];
+
+/**
+ * Finds the layout whose columns are there; other columns are ignored. Throws DataError that names the missing column
+ * and the nearest present one, or the known layouts if nothing resembles any.
+ */
+export function detectLayout(file: string, names: readonly string[]): TraceLayout {
+  let best: TraceLayout | null = null;
+  let bestScore = 0;
+  for (const layout of LAYOUTS) {
+    const score = columnsOf(layout).reduce((sum, name) => sum + likeness(name, names), 0);
+    if (score > bestScore) [best, bestScore] = [layout, score];
+  }
+  if (best === null) {
+    const known = LAYOUTS.map((layout) => `${columnsOf(layout).join(", ")} (${layout.name})`).join(" or ");
+    throw new DataError(file, null, `not a known trace format; needed are the columns ${known}`);
+  }
+  const needed = columnsOf(best);
+  const missing = needed.find((name) => !names.includes(name));
+  if (missing !== undefined) {
+    const others = names.filter((name) => !needed.includes(name));
+    throw new DataError(file, null, `no column ${missing} (format ${best.name})${nearestName(missing, others)}`);
+  }
+  return best;
+}
+
+function columnsOf(layout: TraceLayout): readonly string[] {
+  return [layout.time, layout.input, layout.output];
+}
+
+function likeness(wanted: string, names: readonly string[]): number {
+  if (names.includes(wanted)) return 2;
+  return nearestOf(wanted, names) === null ? 0 : 1;
+}
+
+/** Collects rows in order and refuses the first wrong one. */
+export class TraceBuilder {
+  private rows = 0;
+  private lastS = 0;
+  private arrivalS: Float64Array;
+  private inputTokens: Uint32Array;
+  private outputTokens: Uint32Array;
+  private readonly file: string;
+
+  /** `capacity`: the number of rows if it is known, else a first guess; it grows. */
+  constructor(file: string, capacity: number) {
+    this.file = file;
+    this.arrivalS = new Float64Array(new SharedArrayBuffer(capacity * 8));
+    this.inputTokens = new Uint32Array(new SharedArrayBuffer(capacity * 4));
+    this.outputTokens = new Uint32Array(new SharedArrayBuffer(capacity * 4));
+  }
+
+  /** Appends one row. Throws DataError with the row for a time that is no number or runs backwards, and for bad counts. */
+  add(arrivalS: number, inputTokens: number, outputTokens: number): void {
+    const at = this.rows;
+    const row = at + 1;
+    if (!(arrivalS >= this.lastS && arrivalS < Infinity)) this.refuseTime(arrivalS, row);
+    if (!isCount(inputTokens)) this.refuseCount("input", inputTokens, row);
+    if (!isCount(outputTokens)) this.refuseCount("output", outputTokens, row);
+    if (at === this.arrivalS.length) this.resize(Math.max(at * 2, 1));
+    this.arrivalS[at] = arrivalS;
+    this.inputTokens[at] = inputTokens;
+    this.outputTokens[at] = outputTokens;
+    this.lastS = arrivalS;
+    this.rows = row;
+  }
+
+  /** The trace. Throws DataError if it has no row. */
+  finish(layout: TraceLayout, container: "parquet" | "csv", epochS: number | null): Trace {
+    if (this.rows === 0) throw new DataError(this.file, null, "the trace has no rows");
+    if (this.rows !== this.arrivalS.length) this.resize(this.rows);
+    const { arrivalS, inputTokens, outputTokens, rows } = this;
+    return { arrivalS, inputTokens, outputTokens, rowsRead: rows, format: `${layout.name}-${container}`, epochS };
+  }
+
+  private resize(capacity: number): void {
+    const { arrivalS, inputTokens, outputTokens } = this;
+    const kept = Math.min(capacity, this.rows);
+    this.arrivalS = new Float64Array(new SharedArrayBuffer(capacity * 8));
+    this.inputTokens = new Uint32Array(new SharedArrayBuffer(capacity * 4));
+    this.outputTokens = new Uint32Array(new SharedArrayBuffer(capacity * 4));
+    this.arrivalS.set(arrivalS.subarray(0, kept));
+    this.inputTokens.set(inputTokens.subarray(0, kept));
+    this.outputTokens.set(outputTokens.subarray(0, kept));
+  }
+
+  private refuseTime(arrivalS: number, row: number): never {
+    if (!Number.isFinite(arrivalS)) throw new DataError(this.file, row, "the arrival time is missing or not finite");
+    const backwards = `time runs backwards: ${arrivalS} s after ${this.lastS} s (counted from the first arrival)`;
+    throw new DataError(this.file, row, backwards);
+  }
+
+  private refuseCount(which: "input" | "output", tokens: number, row: number): never {
+    const what = `${which} token count`;
+    if (Number.isNaN(tokens)) throw new DataError(this.file, row, `the ${what} is missing or not a number`);
+    if (tokens < 0) throw new DataError(this.file, row, `negative ${what} ${tokens}`);
+    if (!Number.isInteger(tokens)) throw new DataError(this.file, row, `the ${what} ${tokens} is not a whole number`);
+    throw new DataError(this.file, row, `the ${what} ${tokens} is above ${MAX_COUNT}`);
+  }
+}
+
+const MAX_COUNT = 2 ** 32 - 1;
+
+function isCount(tokens: number): boolean {
+  return tokens >= 0 && tokens <= MAX_COUNT && Math.floor(tokens) === tokens;
+}

@@ -1,0 +1,94 @@
+/** `crossover check FILE`: is this experiment sound, and what would it simulate? Nothing is run. */
+import type { ResolvedExperiment, ResolvedStrategy } from "../../experiment/resolved.ts";
+import { DAY_S, MONTH_S } from "../../kernel/calendar-time.ts";
+import { exp, log } from "../../kernel/math.ts";
+import { ConfigError } from "../../kernel/errors.ts";
+import { EXIT } from "../exit.ts";
+import { loadExperiment, type LoadOptions } from "../load-experiment.ts";
+import { LocatedConfigError } from "../yaml-source.ts";
+
+export interface CheckOptions extends LoadOptions {
+  readonly json?: boolean;
+}
+
+/** Prints the summary. Problems are thrown, or with `json` printed as data with exit code 2. */
+export async function checkCommand(file: string, options: CheckOptions, out: (text: string) => void): Promise<number> {
+  try {
+    const { experiment } = await loadExperiment(file, options);
+    const facts = summarize(experiment);
+    out(options.json === true ? `${JSON.stringify({ ok: true, ...facts })}\n` : text(file, facts));
+    return EXIT.done;
+  } catch (error) {
+    if (options.json !== true || !(error instanceof ConfigError)) throw error;
+    const problems = error instanceof LocatedConfigError ? error.located : error.problems;
+    out(`${JSON.stringify({ ok: false, problems })}\n`);
+    return EXIT.config;
+  }
+}
+
+interface CheckFacts {
+  readonly id: string;
+  readonly days: number;
+  readonly replications: number;
+  /** Per replication, warm-up left out. */
+  readonly requestsExpected: number;
+  readonly strategies: readonly {
+    readonly name: string;
+    readonly option: string;
+    readonly parts: readonly string[];
+    readonly barred: readonly string[];
+  }[];
+  readonly assumed: number;
+  readonly warnings: readonly string[];
+}
+
+function summarize(experiment: ResolvedExperiment): CheckFacts {
+  return {
+    id: experiment.id,
+    days: experiment.horizonS / DAY_S,
+    replications: experiment.replications,
+    requestsExpected: Math.round(requestsExpected(experiment)),
+    strategies: experiment.strategies.map((strategy) => ({
+      name: strategy.name,
+      option: strategy.option,
+      parts: partsOf(strategy),
+      barred: strategy.barred.filter((reason) => reason !== null),
+    })),
+    assumed: experiment.assumptions.filter(({ kind, unverified }) => kind === "assumed" || unverified === true).length,
+    warnings: experiment.warnings,
+  };
+}
+
+/** Mean number of requests in the horizon: season and bursts have mean 1, growth compounds continuously. */
+export function requestsExpected({ traffic, horizonS }: ResolvedExperiment): number {
+  if (traffic.kind === "replay") return traffic.arrivalS.filter((arrivalS) => arrivalS < horizonS).length;
+  const perS = log(1 + traffic.growthFractionPerMonth) / MONTH_S;
+  const effectiveS = perS === 0 ? horizonS : (exp(perS * horizonS) - 1) / perS;
+  return traffic.meanRatePerS * effectiveS;
+}
+
+function partsOf(strategy: ResolvedStrategy): string[] {
+  const pools = strategy.pools.map((pool) => {
+    const warm = pool.warmReplicas > 0 ? ` + ${pool.warmReplicas} warm` : "";
+    const gpus = pool.engine.tensorParallelSize;
+    return `${pool.name}: ${pool.replicas}${warm} × ${pool.llm.id} ${pool.engine.weightDtype} on ${gpus} × ${pool.gpu.id}`;
+  });
+  return [...pools, ...strategy.offers.map((offer) => `${offer.name}: ${offer.provider} ${offer.model}`)];
+}
+
+function text(file: string, facts: CheckFacts): string {
+  const requests = facts.requestsExpected.toLocaleString("en-US");
+  const days = Number(facts.days.toPrecision(4));
+  const strategies = facts.strategies.map(({ name, option, parts, barred }) => {
+    const closed = barred.map((reason) => `\n    not permitted: ${reason}`).join("");
+    return `  ${name} (${option}): ${parts.join("; ")}${closed}\n`;
+  });
+  const warnings = facts.warnings.map((warning) => `  warning: ${warning}\n`);
+  return (
+    `ok: ${file}\n` +
+    `  ${facts.id}: ${days} days, about ${requests} requests, ${facts.replications} replications of ${facts.strategies.length} strategies\n` +
+    strategies.join("") +
+    `  ${facts.assumed} values are assumed or unverified\n` +
+    warnings.join("")
+  );
+}

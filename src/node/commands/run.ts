@@ -1,0 +1,244 @@
+/**
+ * `crossover run FILE`: simulates an experiment and writes its folder of results. stdout is the table with the verdict
+ * (or the summary with --json), stderr the progress. Ctrl-C keeps the runs that have finished.
+ */
+import { readFile } from "node:fs/promises";
+import { join } from "node:path";
+import { decideExperiment, decisionAssumptions } from "../../decision/from-summary.ts";
+import type { RunOutcome } from "../../experiment/run-one.ts";
+import type { ResolvedExperiment } from "../../experiment/resolved.ts";
+import { fewestReplicas, meetsSlo, needsSizing, replicasWith, sizingTasks } from "../../experiment/size-pool.ts";
+import { summarise, type StrategySetup } from "../../experiment/summarise.ts";
+import type { Summary } from "../../outcome/summary.ts";
+import { Executor } from "../executor.ts";
+import { EXIT } from "../exit.ts";
+import { loadExperiment, type LoadedExperiment } from "../load-experiment.ts";
+import { Progress } from "../progress.ts";
+import type { RequestSelection } from "../request-rows.ts";
+import { canonicalJson, openRunFolder, runId, type NewRunFolder } from "../run-folder.ts";
+import { summaryText } from "../summary-text.ts";
+import { packageVersion } from "../version.ts";
+
+export interface RunOptions {
+  readonly json?: boolean;
+  readonly seed?: string;
+  readonly replications?: number;
+  readonly threads?: number;
+  readonly out: string;
+  readonly models?: string;
+  readonly requests?: RequestSelection;
+  readonly whatIfUnrestricted?: boolean;
+}
+
+/** What a run has come to when it ends or is interrupted. */
+interface Collected {
+  /** By strategy index; in the order of replications. */
+  readonly outcomes: RunOutcome[][];
+  readonly setups: StrategySetup[];
+  /** Files with single requests, by strategy and replication. */
+  readonly parts: string[][][];
+}
+
+export async function runCommand(file: string, options: RunOptions, out: (text: string) => void): Promise<number> {
+  const version = packageVersion();
+  const loaded = await loadExperiment(file, options);
+  const { experiment } = loaded;
+  const id = runId({ experiment, version, requests: options.requests ?? null });
+  const folder = await openRunFolder(options.out, experiment.id, id);
+  if (folder.kind === "complete") {
+    const summary = JSON.parse(await readFile(join(folder.path, "summary.json"), "utf8")) as Summary;
+    process.stderr.write(`This question was answered before; ${folder.path} is reused.\n`);
+    show(summary, folder.path, options, out);
+    return EXIT.done;
+  }
+  const collected: Collected = {
+    outcomes: experiment.strategies.map(() => []),
+    setups: [],
+    parts: experiment.strategies.map(() => []),
+  };
+  let interrupted = false;
+  try {
+    interrupted = await simulate(experiment, options, folder, collected);
+    if (collected.outcomes.every((runs) => runs.length === 0)) {
+      await folder.discard();
+      process.stderr.write("Interrupted before any run had finished; nothing was written.\n");
+      return EXIT.interrupted;
+    }
+    const summary = conclude(loaded, id, version, collected, !interrupted);
+    await write(folder, loaded, id, file, options, collected, summary);
+    await folder.commit();
+    show(summary, folder.path, options, out);
+  } catch (error) {
+    await folder.discard();
+    throw error;
+  }
+  return interrupted ? EXIT.interrupted : EXIT.done;
+}
+
+/** Sizes pools, sweeps single replicas, then runs every strategy and replication. True when interrupted. */
+async function simulate(
+  experiment: ResolvedExperiment,
+  options: RunOptions,
+  folder: NewRunFolder,
+  collected: Collected,
+): Promise<boolean> {
+  const fractions = new Map<number, number>();
+  const jobs = experiment.strategies.length * experiment.replications;
+  let progress = new Progress("sizing", 1, { enabled: options.json !== true });
+  const executor = new Executor(options.threads ?? null, ({ job, fraction }) => {
+    fractions.set(job, fraction);
+    progress.update([...fractions.values()].reduce((sum, value) => sum + value, 0));
+  });
+  let interrupted = false;
+  const onSignal = (): void => {
+    interrupted = true;
+    executor.cancel();
+  };
+  process.once("SIGINT", onSignal);
+  process.once("SIGTERM", onSignal);
+  try {
+    collected.setups.push(...(await setUp(experiment, executor)));
+    progress.stop();
+    progress = new Progress(`simulating ${jobs} runs`, jobs, { enabled: options.json !== true });
+    const results = new Map<number, RunOutcome>();
+    const tasks: Promise<void>[] = [];
+    for (let replication = 0; replication < experiment.replications; replication++) {
+      experiment.strategies.forEach((_, strategy) => {
+        const job = strategy * experiment.replications + replication;
+        const task = { experiment, strategy, replication, replicas: collected.setups[strategy]!.replicas };
+        const requests =
+          options.requests === undefined
+            ? null
+            : { selection: options.requests, file: folder.tempPath(`.requests-${strategy}-${replication}`) };
+        tasks.push(
+          executor.run({ task, job, requests }).then(({ outcome, parts }) => {
+            results.set(job, outcome);
+            collected.parts[strategy]![replication] = [...parts];
+            fractions.set(job, 1);
+          }),
+        );
+      });
+    }
+    const settled = await Promise.allSettled(tasks);
+    for (let job = 0; job < jobs; job++) {
+      const outcome = results.get(job);
+      if (outcome !== undefined) collected.outcomes[Math.floor(job / experiment.replications)]!.push(outcome);
+    }
+    const failed = settled.find((result) => result.status === "rejected");
+    if (failed !== undefined && !interrupted) throw failed.reason;
+  } catch (error) {
+    if (!interrupted) throw error;
+  } finally {
+    progress.stop();
+    process.off("SIGINT", onSignal);
+    process.off("SIGTERM", onSignal);
+    await executor.close();
+  }
+  return interrupted;
+}
+
+async function setUp(experiment: ResolvedExperiment, executor: Executor): Promise<StrategySetup[]> {
+  return Promise.all(
+    experiment.strategies.map(async (strategy, s): Promise<StrategySetup> => {
+      const tasks = needsSizing(strategy) ? sizingTasks(experiment, s) : [];
+      const auto =
+        tasks.length === 0
+          ? 0
+          : await fewestReplicas(
+              async (replicas) => meetsSlo(experiment, await Promise.all(tasks.map((task) => executor.size(task, replicas)))),
+              strategy.name,
+            );
+      const sloRates = await Promise.all(
+        strategy.pools.map((_, pool) =>
+          Promise.all(
+            experiment.classes.map((_, classIndex) => {
+              const goesThere = strategy.routes[classIndex]!.some(({ kind, index }) => kind === "pool" && index === pool);
+              return goesThere ? executor.sloRate({ experiment, strategy: s, pool, classIndex }) : null;
+            }),
+          ),
+        ),
+      );
+      return { replicas: replicasWith(strategy, auto), sloRates };
+    }),
+  );
+}
+
+function conclude(
+  { experiment }: LoadedExperiment,
+  id: string,
+  version: string,
+  collected: Collected,
+  complete: boolean,
+): Summary {
+  const findings = summarise({ experiment, version, setups: collected.setups, outcomes: collected.outcomes, complete });
+  const dates = experiment.strategies.flatMap((strategy) => strategy.offers.map((offer) => offer.priceAsOf)).sort();
+  const { verdict, records } = decideExperiment(experiment, findings, {
+    runIds: [id],
+    inputHash: runId(experiment),
+    priceBookDate: dates[0] ?? null,
+  });
+  return { ...findings, verdict, records };
+}
+
+async function write(
+  folder: NewRunFolder,
+  loaded: LoadedExperiment,
+  id: string,
+  file: string,
+  options: RunOptions,
+  collected: Collected,
+  summary: Summary,
+): Promise<void> {
+  const [tables, { buildReport }, { renderReport }] = await Promise.all([
+    import("../../io/run-tables.ts"),
+    import("../../report/view-model.ts"),
+    import("../../report/html.ts"),
+  ]);
+  const { experiment } = loaded;
+  const series = collected.outcomes.flatMap((runs) => runs.map(({ run }) => run.series));
+  const about = { version: summary.version };
+  const replayCommand = replay(file, options);
+  const manifest = {
+    runId: id,
+    version: summary.version,
+    replayCommand,
+    seed: experiment.seed,
+    catalogueHashes: loaded.catalogHashes,
+  };
+  const reported = {
+    ...experiment,
+    assumptions: [...experiment.assumptions, ...decisionAssumptions(experiment.asOf)],
+  };
+  await folder.writeFile("windows.parquet", await tables.windowsParquet(series, about));
+  await folder.writeFile("pool-hours.parquet", await tables.poolHoursParquet(series, about));
+  await folder.writeFile("ledger.parquet", await tables.ledgerParquet(series, about));
+  await folder.writeFile("incidents.parquet", await tables.incidentsParquet(series, about));
+  const parts = collected.parts.flat(2);
+  if (parts.length > 0) {
+    const { concatParquet } = await import("../../io/requests-concat.ts");
+    await concatParquet(parts, folder.tempPath("requests.parquet"));
+    const { rm } = await import("node:fs/promises");
+    await Promise.all(parts.map((part) => rm(part, { force: true })));
+  }
+  await folder.writeFile("summary.json", `${JSON.stringify(summary, null, 1)}\n`);
+  await folder.writeFile("report.html", renderReport(buildReport({ summary, experiment: reported, series, manifest })));
+  await folder.writeFile(
+    "manifest.json",
+    `${JSON.stringify({ ...manifest, complete: summary.complete, experiment: JSON.parse(canonicalJson(experiment)), origins: loaded.origins }, null, 1)}\n`,
+  );
+}
+
+/** The command that gives these results again. */
+function replay(file: string, options: RunOptions): string {
+  const words = ["npx crossover run", file];
+  if (options.seed !== undefined) words.push(`--seed ${options.seed}`);
+  if (options.replications !== undefined) words.push(`--replications ${options.replications}`);
+  if (options.models !== undefined) words.push(`--models ${options.models}`);
+  if (options.whatIfUnrestricted === true) words.push("--what-if-unrestricted");
+  return words.join(" ");
+}
+
+function show(summary: Summary, path: string, options: RunOptions, out: (text: string) => void): void {
+  if (options.json === true) out(`${JSON.stringify(summary, null, 1)}\n`);
+  else out(`${summaryText(summary)}\nReport: ${join(path, "report.html")}\n`);
+}

@@ -1,0 +1,54 @@
+/**
+ * Runs simulation tasks on worker threads (piscina). Which thread takes which task, and in what order they end, changes
+ * no result: tasks are pure and their results are put together in the order of the experiment.
+ */
+import { availableParallelism } from "node:os";
+import { Piscina } from "piscina";
+import type { SizingTask } from "../experiment/size-pool.ts";
+import type { SloRateTask } from "../experiment/slo-rate.ts";
+import type { JobOutcome, ProgressMessage, RunJob } from "./simulate-worker.ts";
+
+/** The same code runs from `src` (tests, tsx) and from `dist`. */
+const EXTENSION = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
+
+export class Executor {
+  readonly threads: number;
+  private readonly pool: Piscina;
+  private readonly abort = new AbortController();
+
+  /** `threads` null = one per core. */
+  constructor(threads: number | null, onProgress: (message: ProgressMessage) => void) {
+    this.threads = threads ?? availableParallelism();
+    this.pool = new Piscina({
+      filename: new URL(`./simulate-worker${EXTENSION}`, import.meta.url).href,
+      minThreads: 0,
+      maxThreads: this.threads,
+      idleTimeout: 2000,
+      execArgv: EXTENSION === ".ts" ? ["--import", "tsx"] : [],
+      // Boxed numbers die young: a roomy nursery spares most collections.
+      resourceLimits: { maxYoungGenerationSizeMb: 48 },
+    });
+    this.pool.on("message", onProgress);
+  }
+
+  run(job: RunJob): Promise<JobOutcome> {
+    return this.pool.run(job, { name: "run", signal: this.abort.signal }) as Promise<JobOutcome>;
+  }
+
+  size(task: SizingTask, replicas: number): Promise<number[]> {
+    return this.pool.run({ task, replicas }, { name: "size", signal: this.abort.signal }) as Promise<number[]>;
+  }
+
+  sloRate(task: SloRateTask): Promise<number | null> {
+    return this.pool.run(task, { name: "sloRate", signal: this.abort.signal }) as Promise<number | null>;
+  }
+
+  /** Ends what is running; its promises reject with an AbortError. */
+  cancel(): void {
+    this.abort.abort();
+  }
+
+  async close(): Promise<void> {
+    await this.pool.destroy();
+  }
+}

@@ -1,0 +1,50 @@
+/** From an experiment file on disk to a resolved experiment; every problem is located in the file. */
+import { existsSync } from "node:fs";
+import { readFile } from "node:fs/promises";
+import { dirname, resolve } from "node:path";
+import { valueAt } from "../experiment/read.ts";
+import { resolveExperiment, type Resolved, type ResolveOptions } from "../experiment/resolve.ts";
+import type { Recording } from "../experiment/resolve-traffic.ts";
+import { ConfigError } from "../kernel/errors.ts";
+import { loadCatalog } from "./catalog-files.ts";
+import { environmentFailure, EnvironmentFailure } from "./exit.ts";
+import { YamlSource } from "./yaml-source.ts";
+
+export interface LoadOptions extends Omit<ResolveOptions, "recording"> {
+  /** `--models DIR` */
+  readonly models?: string;
+}
+
+export interface LoadedExperiment extends Resolved {
+  /** sha256 of every catalogue file read. */
+  readonly catalogHashes: Readonly<Record<string, string>>;
+}
+
+/**
+ * Throws LocatedConfigError for what is wrong in the file or the catalogue, DataError for a broken recording and
+ * EnvironmentFailure when the file cannot be read.
+ */
+export async function loadExperiment(file: string, options: LoadOptions = {}): Promise<LoadedExperiment> {
+  const text = await readFile(file, "utf8").catch((error: unknown) => {
+    throw environmentFailure(error, `cannot read ${file}`);
+  });
+  if (text.includes("\u0000")) throw new EnvironmentFailure(`${file} is no text file`);
+  const source = YamlSource.parse(file, text);
+  const { catalog, hashes } = await loadCatalog(undefined, options.models);
+  const recording = await readRecording(file, source.value);
+  try {
+    return { ...resolveExperiment(source.value, catalog, { ...options, recording }), catalogHashes: hashes };
+  } catch (error) {
+    throw error instanceof ConfigError ? source.error(error.problems) : error;
+  }
+}
+
+/** The recording that the file replays, null when it names none or there is no such file. */
+async function readRecording(file: string, raw: unknown): Promise<Recording | null> {
+  const name = valueAt(raw, ["traffic", "replay", "file"]);
+  if (typeof name !== "string") return null;
+  const path = resolve(dirname(file), name);
+  if (!existsSync(path)) return null;
+  const { readTrace } = await import("../io/trace.ts");
+  return readTrace(path);
+}

@@ -1,0 +1,178 @@
+#!/usr/bin/env node
+/**
+ * The command line. Each verb lives in its own file and is loaded when it is called, so that `--help` loads neither the
+ * schema nor the readers. stdout is data, stderr is talk; exit codes are in `exit.ts`.
+ */
+import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { describeFailure, EXIT } from "./exit.ts";
+import type { InitOptions } from "./commands/init.ts";
+import { packageVersion } from "./version.ts";
+
+interface RunFlags {
+  readonly json?: boolean;
+  readonly seed?: string;
+  readonly replications?: number;
+  readonly threads?: number;
+  readonly out: string;
+  readonly models?: string;
+  readonly requests?: RequestFlag;
+  readonly whatIfUnrestricted?: boolean;
+}
+
+type RequestFlag =
+  | { readonly kind: "all" }
+  | { readonly kind: "sample"; readonly fraction: number }
+  | { readonly kind: "worst"; readonly count: number };
+
+let exitCode: number = EXIT.done;
+
+const out = (text: string): void => {
+  process.stdout.write(text);
+};
+
+function buildProgram(): Command {
+  const program = new Command("crossover")
+    .description("Should this AI workload run on API providers, on our own GPUs, or on both? Simulates all three.")
+    .version(packageVersion(), "-V, --version", "print the version")
+    .exitOverride()
+    .showHelpAfterError("(crossover --help lists commands and options)")
+    .addHelpText(
+      "after",
+      "\nExit codes: 0 done, 1 run failed, 2 configuration, 3 data, 4 environment, 5 infeasible or bars missed, 70 a bug, 130 interrupted.",
+    );
+
+  program
+    .command("run")
+    .description("simulate an experiment and write its report")
+    .argument("<file>", "experiment (YAML)")
+    .option("--json", "print the summary as JSON")
+    .option("--seed <seed>", "instead of the file's", text)
+    .option("--replications <n>", "instead of the file's", wholeNumber)
+    .option("--threads <n>", "worker threads (default: one per core)", wholeNumber)
+    .option("--out <dir>", "folder of results", "output")
+    .option("--models <dir>", "catalogue entries that replace shipped ones")
+    .option("--requests <which>", "also write single requests: all, sample:FRACTION or worst:COUNT", requestFlag)
+    .option("--what-if-unrestricted", "lift the data boundary rules: a labelled counterfactual")
+    .action(async (file: string, flags: RunFlags) => {
+      const { runCommand } = await import("./commands/run.ts");
+      exitCode = await runCommand(file, flags, out);
+    });
+
+  program
+    .command("check")
+    .description("check an experiment without running it")
+    .argument("<file>", "experiment (YAML)")
+    .option("--json", "print the result as JSON")
+    .option("--models <dir>", "catalogue entries that replace shipped ones")
+    .option("--what-if-unrestricted", "lift the data boundary rules")
+    .action(async (file: string, flags: { json?: boolean; models?: string; whatIfUnrestricted?: boolean }) => {
+      const { checkCommand } = await import("./commands/check.ts");
+      exitCode = await checkCommand(file, flags, out);
+    });
+
+  program
+    .command("init")
+    .description("write an experiment to start from; with a workload given, one that fits it")
+    .argument("[file]", "file to write", "experiment.yaml")
+    .option("--requests-per-day <n>", "mean, for example 400k", quantity)
+    .option("--input <tokens>", "mean prompt length", quantity)
+    .option("--output <tokens>", "mean answer length", quantity)
+    .option("--peak-to-mean <ratio>", "of the rate over 5-minute bins (2 unless given)", quantity)
+    .option("--model <id>", "open-weight model for own GPUs (llama-3.3-70b unless given)")
+    .option("--gpu <id>", "GPU for it (h100-sxm unless given)")
+    .option("--restricted <share>", "share of requests that may not leave your boundary (0 unless given)", quantity)
+    .action(async (file: string, flags: InitOptions) => {
+      const { initCommand } = await import("./commands/init.ts");
+      await initCommand(file, flags, (line: string) => process.stderr.write(line));
+    });
+
+  program
+    .command("schema")
+    .description("print the JSON Schema of an experiment file")
+    .action(async () => {
+      const { schemaCommand } = await import("./commands/schema.ts");
+      schemaCommand(out);
+    });
+
+  program
+    .command("catalog")
+    .description("list what the catalogue knows, with source and date")
+    .argument("[kind]", "for example gpus, llms, offers")
+    .option("--json", "print the entries as JSON")
+    .option("--models <dir>", "catalogue entries that replace shipped ones")
+    .option("--as-of <date>", "date that ages count from")
+    .action(async (kind: string | undefined, flags: { json?: boolean; models?: string; asOf?: string }) => {
+      const { catalogCommand } = await import("./commands/catalog.ts");
+      await catalogCommand(kind, flags, out);
+    });
+
+  program
+    .command("validate")
+    .description("compare the simulator with recorded measurements")
+    .option("--cases <dir>", "folder of cases instead of the shipped ones")
+    .option("--json", "print the comparison as JSON")
+    .option("--models <dir>", "catalogue entries that replace shipped ones")
+    .action(async (flags: { cases?: string; json?: boolean; models?: string }) => {
+      const { validateCommand } = await import("./commands/validate.ts");
+      const { simulateCase } = await import("../experiment/validate/simulate-case.ts");
+      exitCode = await validateCommand(flags, out, simulateCase);
+    });
+  return program;
+}
+
+function text(value: string): string {
+  if (value === "") throw new InvalidArgumentError("must not be empty");
+  return value;
+}
+
+function wholeNumber(value: string): number {
+  if (!/^[1-9]\d{0,5}$/.test(value)) throw new InvalidArgumentError("must be a whole number from 1");
+  return Number(value);
+}
+
+const MULTIPLES: Readonly<Record<string, number>> = { "": 1, k: 1e3, K: 1e3, M: 1e6, m: 1e6 };
+
+function quantity(value: string): number {
+  const match = /^(\d+(?:\.\d+)?)([kKmM]?)$/.exec(value);
+  if (match === null) throw new InvalidArgumentError("must be a number, with k or M for thousands and millions");
+  return Number(match[1]) * MULTIPLES[match[2]!]!;
+}
+
+function requestFlag(value: string): RequestFlag {
+  if (value === "all") return { kind: "all" };
+  const [word, amount = ""] = value.split(":");
+  const number = Number(amount);
+  if (word === "sample" && amount !== "" && number > 0 && number <= 1) return { kind: "sample", fraction: number };
+  if (word === "worst" && /^[1-9]\d*$/.test(amount)) return { kind: "worst", count: number };
+  throw new InvalidArgumentError("must be all, sample:FRACTION (0 to 1) or worst:COUNT");
+}
+
+/** As a shell would need it. */
+function commandLine(): string {
+  const quoted = process.argv
+    .slice(2)
+    .map((part) => (/^[\w./:@=+-]+$/.test(part) ? part : `'${part.replaceAll("'", "'\\''")}'`));
+  return ["crossover", ...quoted].join(" ");
+}
+
+// A reader such as `head` that has seen enough is no error.
+for (const stream of [process.stdout, process.stderr]) {
+  stream.on("error", (error: NodeJS.ErrnoException) => {
+    if (error.code === "EPIPE") process.exit(exitCode);
+    throw error;
+  });
+}
+
+try {
+  await buildProgram().parseAsync();
+} catch (error) {
+  if (error instanceof CommanderError) {
+    // Help and version that were asked for are no error; everything else commander complains of is how it was called.
+    exitCode = error.exitCode === 0 ? EXIT.done : EXIT.config;
+  } else {
+    const failure = describeFailure(error, commandLine());
+    process.stderr.write(failure.text);
+    exitCode = failure.exitCode;
+  }
+}
+process.exitCode = exitCode;

@@ -1,0 +1,116 @@
+/**
+ * The folder of one run, `<out>/<experiment>/<run>`. It appears whole or not at all: files are written into a sibling
+ * with a temporary name that is renamed at the end. A complete folder is reused; a folder that we did not write is left
+ * alone (exit 4).
+ */
+import { createHash } from "node:crypto";
+import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { dirname, join } from "node:path";
+import { EnvironmentFailure, environmentFailure } from "./exit.ts";
+
+/** Written last; a folder without it is not a finished run of ours. */
+export const MANIFEST = "manifest.json";
+
+export interface CompleteRunFolder {
+  readonly kind: "complete";
+  readonly path: string;
+}
+
+export interface NewRunFolder {
+  readonly kind: "new";
+  /** Where the folder will be after `commit`. */
+  readonly path: string;
+  writeFile(name: string, data: string | Uint8Array): Promise<void>;
+  /** Path inside the temporary folder, for writers that stream. */
+  tempPath(name: string): string;
+  commit(): Promise<void>;
+  /** Removes everything written so far. Safe to call after a failure, and twice. */
+  discard(): Promise<void>;
+}
+
+export type RunFolder = CompleteRunFolder | NewRunFolder;
+
+/** First 12 hex digits of SHA-256 over the canonical JSON of whatever changes results: resolved config, seed, version. */
+export function runId(identity: unknown): string {
+  return createHash("sha256").update(canonicalJson(identity)).digest("hex").slice(0, 12);
+}
+
+/** JSON with sorted keys, typed arrays as arrays: equal data gives equal text. */
+export function canonicalJson(value: unknown): string {
+  return JSON.stringify(value, (_key, item: unknown) => {
+    if (ArrayBuffer.isView(item) && !(item instanceof DataView))
+      return Array.from(item as unknown as ArrayLike<number>);
+    if (item === null || typeof item !== "object" || Array.isArray(item)) return item;
+    return Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
+  });
+}
+
+/**
+ * Opens the folder of a run. Throws EnvironmentFailure for a non-empty folder without a manifest of this run, and
+ * whenever the disk says no.
+ */
+export async function openRunFolder(outDir: string, experimentId: string, id: string): Promise<RunFolder> {
+  const path = join(outDir, experimentId, id);
+  const files = await list(path);
+  if (files.length > 0) {
+    if (await isOurs(path, id)) return { kind: "complete", path };
+    throw new EnvironmentFailure(
+      `${path} is not empty and holds no ${MANIFEST} of this run; move it away or choose another folder with --out`,
+    );
+  }
+  const temporary = join(dirname(path), `.${id}.${process.pid}.partial`);
+  const guarded = async <T>(doing: string, work: () => Promise<T>): Promise<T> => {
+    try {
+      return await work();
+    } catch (error) {
+      await remove(temporary);
+      throw environmentFailure(error, doing);
+    }
+  };
+  await guarded(`cannot create ${temporary}`, async () => {
+    await rm(temporary, { recursive: true, force: true });
+    await mkdir(temporary, { recursive: true });
+  });
+  return {
+    kind: "new",
+    path,
+    writeFile: (name, data) =>
+      guarded(`cannot write ${join(path, name)}`, () => writeFile(join(temporary, name), data)),
+    tempPath: (name) => join(temporary, name),
+    commit: () =>
+      guarded(`cannot finish ${path}`, async () => {
+        try {
+          await rename(temporary, path);
+        } catch (error) {
+          // Another process finished the same run meanwhile: its bytes are the same, so ours are dropped.
+          if (!(await isOurs(path, id))) throw error;
+          await remove(temporary);
+        }
+      }),
+    discard: () => remove(temporary),
+  };
+}
+
+async function list(path: string): Promise<string[]> {
+  try {
+    return await readdir(path);
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
+    throw environmentFailure(error, `cannot read ${path}`);
+  }
+}
+
+/** A manifest counts as ours when it is JSON whose `run` is this run's id. */
+async function isOurs(path: string, id: string): Promise<boolean> {
+  try {
+    const manifest: unknown = JSON.parse(await readFile(join(path, MANIFEST), "utf8"));
+    return typeof manifest === "object" && manifest !== null && "run" in manifest && manifest.run === id;
+  } catch {
+    return false;
+  }
+}
+
+/** The failure that led here is the one to report, so a failed clean-up is not. */
+async function remove(path: string): Promise<void> {
+  await rm(path, { recursive: true, force: true }).catch(() => undefined);
+}

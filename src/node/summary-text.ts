@@ -1,0 +1,59 @@
+/** What the terminal shows of a summary: the strategies side by side, and the verdict. */
+import type { Estimate, StrategySummary, Summary } from "../outcome/summary.ts";
+import { plainNumber, textTable } from "./text-table.ts";
+
+export function summaryText(summary: Summary): string {
+  const rows: readonly (readonly [string, (strategy: StrategySummary) => string])[] = [
+    ["permitted", permitted],
+    ["cost, USD a month", (s) => (s.permitted || s.counterfactual ? money(s.usdPerMonth) : "not ranked")],
+    ["USD per 1M output tokens", (s) => (s.permitted || s.counterfactual ? money(s.usdPerMTokOutput) : "not ranked")],
+    ["TTFT P50 / P99, ms", (s) => `${whole(s.ttftMs.p50)} / ${whole(s.ttftMs.p99)}`],
+    ["TPOT P50 / P99, ms", (s) => `${tenth(s.tpotMs.p50)} / ${tenth(s.tpotMs.p99)}`],
+    ["SLO attainment", (s) => percent(s.sloAttainment)],
+    ["completed", (s) => count(s.requests.completed)],
+    ["rejected, timed out, failed", (s) => [s.requests.rejected, s.requests.timedOut, s.requests.failed].map(count).join(", ")],
+    ["429 answers", (s) => count(s.requests.rateLimited)],
+    ["refused at the boundary", (s) => count(s.requests.boundaryRefused)],
+    ["replicas (serving + warm)", (s) => s.pools.map((pool) => `${pool.replicas} + ${pool.warmReplicas}`).join("; ") || "–"],
+    ["busy share of serving time", (s) => s.pools.map((pool) => percent(pool.busyFraction)).join("; ") || "–"],
+  ];
+  const table = textTable(
+    [{ head: "" }, ...summary.strategies.map((strategy) => ({ head: strategy.name, align: "right" as const }))],
+    rows.map(([label, cell]) => [label, ...summary.strategies.map(cell)]),
+  );
+  const { verdict } = summary;
+  const head = `${summary.title}\n${plainNumber(summary.requestsSimulated, 0)} requests simulated: ${plainNumber(summary.horizonDays, 2)} days, ${summary.replications} replications, ${summary.strategies.length} strategies${summary.complete ? "" : " (interrupted: only what had finished)"}\n`;
+  const warnings = summary.warnings.map((warning) => `warning: ${warning}\n`).join("");
+  const sentence =
+    verdict === null ? "" : `\nVerdict${verdict.indicative ? " (indicative: fewer than 10 replications)" : ""}: ${verdict.sentence}\n`;
+  return `${head}\n${table}${warnings}${sentence}`;
+}
+
+function permitted(strategy: StrategySummary): string {
+  if (strategy.counterfactual) return "counterfactual";
+  const barred = strategy.classes.filter((requestClass) => requestClass.barred !== null).map(({ name }) => name);
+  return barred.length === 0 ? "yes" : `not for ${barred.join(", ")}`;
+}
+
+/** Mean ± half-width. */
+function money(estimate: Estimate): string {
+  const digits = estimate.mean < 100 ? 3 : 0;
+  const half = estimate.hi === null ? "" : ` ± ${plainNumber(estimate.hi - estimate.mean, digits)}`;
+  return `${plainNumber(estimate.mean, digits)}${half}`;
+}
+
+function whole(estimate: Estimate | null): string {
+  return estimate === null ? "–" : plainNumber(estimate.mean, 0);
+}
+
+function tenth(estimate: Estimate | null): string {
+  return estimate === null ? "–" : plainNumber(estimate.mean, 1);
+}
+
+function percent(estimate: Estimate): string {
+  return estimate.n === 0 ? "–" : `${plainNumber(estimate.mean * 100, 2)} %`;
+}
+
+function count(estimate: Estimate): string {
+  return plainNumber(estimate.mean, 0);
+}

@@ -1,0 +1,294 @@
+/**
+ * What came of the requests of one run, recorded as it happens at flat memory: counters, sketches, hourly rows.
+ *   INV-1   every request sent at t ≥ 0 ends in exactly one outcome or is in flight at the horizon.
+ *   INV-12  latency percentiles are over completed requests; attainment counts the others as misses.
+ * Only requests first sent at t ≥ 0 count (the warm-up is left out). `sent` is booked in the hour of the first send,
+ * everything else in the hour in which it happened. Times in simulated seconds.
+ */
+import { Sketch } from "../kernel/sketch.ts";
+import type { WindowTable } from "./series.ts";
+
+export const COMPLETED = 0;
+export const REJECTED = 1;
+export const TIMED_OUT = 2;
+export const FAILED = 3;
+export const BOUNDARY_REFUSED = 4;
+export const OUTCOME_NAMES = ["completed", "rejected", "timed-out", "failed", "boundary-refused"] as const;
+
+// Counters of a cell, in the order of its columns.
+const SENT = 5;
+const RETRIED = 6;
+const RATE_LIMITED = 7;
+const SLO_MET = 8;
+const INPUT_TOKENS = 9;
+const OUTPUT_TOKENS = 10;
+const OVERFLOWED = 11;
+const COUNTERS = 12;
+
+/** SLO targets of a class in seconds; Infinity = none. */
+export interface Targets {
+  readonly ttftS: number;
+  readonly tpotS: number;
+  readonly e2eS: number;
+}
+
+/** Receives one row per ended request when the user asked for them. */
+export interface RequestRows {
+  row(
+    request: number,
+    sentS: number,
+    classIndex: number,
+    route: number,
+    inputTokens: number,
+    outputTokens: number,
+    ttftS: number,
+    tpotS: number,
+    e2eS: number,
+    outcome: number,
+    attempts: number,
+  ): void;
+}
+
+/** Class × route. Totals over the run plus what the current hour has seen. */
+class Cell {
+  readonly totals = new Float64Array(COUNTERS);
+  readonly hour = new Float64Array(COUNTERS);
+  readonly ttftS = new Sketch();
+  readonly tpotS = new Sketch();
+  readonly e2eS = new Sketch();
+  readonly hourTtftS = new Sketch();
+  readonly hourTpotS = new Sketch();
+  readonly hourE2eS = new Sketch();
+
+  closeHour(): void {
+    for (let i = 0; i < COUNTERS; i++) {
+      this.totals[i] += this.hour[i];
+      this.hour[i] = 0;
+    }
+    for (const [total, hour] of [
+      [this.ttftS, this.hourTtftS],
+      [this.tpotS, this.hourTpotS],
+      [this.e2eS, this.hourE2eS],
+    ] as const) {
+      total.merge(hour);
+      hour.clear();
+    }
+  }
+}
+
+/** Totals of one class. */
+export interface ClassTotals {
+  readonly sent: number;
+  readonly completed: number;
+  readonly rejected: number;
+  readonly timedOut: number;
+  readonly failed: number;
+  readonly boundaryRefused: number;
+  readonly retried: number;
+  readonly rateLimited: number;
+  readonly overflowed: number;
+  readonly sloMet: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
+
+/** The route column of requests that reached no target. */
+export const NO_ROUTE = 0;
+
+export class Recorder {
+  readonly windows: WindowTable = {
+    hour: [],
+    classIndex: [],
+    route: [],
+    sent: [],
+    completed: [],
+    rejected: [],
+    timedOut: [],
+    failed: [],
+    boundaryRefused: [],
+    retried: [],
+    rateLimited: [],
+    sloMet: [],
+    inputTokens: [],
+    outputTokens: [],
+    ttftMsP50: [],
+    ttftMsP95: [],
+    ttftMsP99: [],
+    tpotMsP99: [],
+    e2eMsP99: [],
+  };
+  /** Of the request that `completed` is about to be told of, as its client saw them; `tpotS` is NaN for a single token. */
+  request = 0.5;
+  sentS = 0.5;
+  ttftS = 0.5;
+  tpotS = 0.5;
+  e2eS = 0.5;
+  private readonly cells: Cell[] = [];
+  private readonly routes: readonly string[];
+  private readonly targets: readonly Targets[];
+  private readonly rows: RequestRows | null;
+  /** Requests and met ones by class and minute of the first send. */
+  private readonly minutes: number;
+  private readonly ended: Uint32Array;
+  private readonly met: Uint32Array;
+
+  /** `routes` names the targets from 1 on; route 0 stands for none. */
+  constructor(targets: readonly Targets[], routes: readonly string[], horizonS: number, rows: RequestRows | null) {
+    this.targets = targets;
+    this.routes = ["", ...routes];
+    this.rows = rows;
+    for (let i = 0; i < targets.length * this.routes.length; i++) this.cells.push(new Cell());
+    this.minutes = Math.ceil(horizonS / 60);
+    this.ended = new Uint32Array(this.minutes * targets.length);
+    this.met = new Uint32Array(this.minutes * targets.length);
+  }
+
+  sent(classIndex: number, sentS: number): void {
+    if (sentS >= 0) this.cell(classIndex, NO_ROUTE).hour[SENT]++;
+  }
+
+  retried(classIndex: number, route: number, sentS: number): void {
+    if (sentS >= 0) this.cell(classIndex, route).hour[RETRIED]++;
+  }
+
+  rateLimited(classIndex: number, route: number, sentS: number): void {
+    if (sentS >= 0) this.cell(classIndex, route).hour[RATE_LIMITED]++;
+  }
+
+  overflowed(classIndex: number, route: number, sentS: number): void {
+    if (sentS >= 0) this.cell(classIndex, route).hour[OVERFLOWED]++;
+  }
+
+  /** A request got all its tokens, with the times in the fields above. */
+  completed(classIndex: number, route: number, inputTokens: number, outputTokens: number, attempts: number): void {
+    const { sentS, ttftS, tpotS, e2eS } = this;
+    if (sentS < 0) return;
+    const cell = this.cell(classIndex, route);
+    const hour = cell.hour;
+    hour[COMPLETED]++;
+    hour[INPUT_TOKENS] += inputTokens;
+    hour[OUTPUT_TOKENS] += outputTokens;
+    cell.hourTtftS.add(ttftS, 1);
+    cell.hourE2eS.add(e2eS, 1);
+    if (tpotS === tpotS) cell.hourTpotS.add(tpotS, 1);
+    const target = this.targets[classIndex];
+    const minute = classIndex * this.minutes + Math.floor(sentS / 60);
+    this.ended[minute]++;
+    if (ttftS <= target.ttftS && !(tpotS > target.tpotS) && e2eS <= target.e2eS) {
+      hour[SLO_MET]++;
+      this.met[minute]++;
+    }
+    if (this.rows !== null)
+      this.rows.row(this.request, sentS, classIndex, route, inputTokens, outputTokens, ttftS, tpotS, e2eS, COMPLETED, attempts);
+  }
+
+  /** A request, `request` and `sentS` in the fields above, ended any other way. */
+  unanswered(classIndex: number, route: number, inputTokens: number, outcome: number, attempts: number): void {
+    const { sentS } = this;
+    if (sentS < 0) return;
+    this.cell(classIndex, route).hour[outcome]++;
+    if (outcome !== BOUNDARY_REFUSED) this.ended[classIndex * this.minutes + Math.floor(sentS / 60)]++;
+    if (this.rows !== null)
+      this.rows.row(this.request, sentS, classIndex, route, inputTokens, 0, NaN, NaN, NaN, outcome, attempts);
+  }
+
+  /** Writes the rows of the hour that ends now and adds it to the totals. */
+  closeHour(hour: number): void {
+    const windows = this.windows;
+    for (let c = 0; c < this.targets.length; c++) {
+      for (let r = 0; r < this.routes.length; r++) {
+        const cell = this.cell(c, r);
+        const counts = cell.hour;
+        if (counts.some((count) => count > 0)) {
+          windows.hour.push(hour);
+          windows.classIndex.push(c);
+          windows.route.push(this.routes[r]);
+          windows.sent.push(counts[SENT]);
+          windows.completed.push(counts[COMPLETED]);
+          windows.rejected.push(counts[REJECTED]);
+          windows.timedOut.push(counts[TIMED_OUT]);
+          windows.failed.push(counts[FAILED]);
+          windows.boundaryRefused.push(counts[BOUNDARY_REFUSED]);
+          windows.retried.push(counts[RETRIED]);
+          windows.rateLimited.push(counts[RATE_LIMITED]);
+          windows.sloMet.push(counts[SLO_MET]);
+          windows.inputTokens.push(counts[INPUT_TOKENS]);
+          windows.outputTokens.push(counts[OUTPUT_TOKENS]);
+          windows.ttftMsP50.push(milliseconds(cell.hourTtftS, 0.5));
+          windows.ttftMsP95.push(milliseconds(cell.hourTtftS, 0.95));
+          windows.ttftMsP99.push(milliseconds(cell.hourTtftS, 0.99));
+          windows.tpotMsP99.push(milliseconds(cell.hourTpotS, 0.99));
+          windows.e2eMsP99.push(milliseconds(cell.hourE2eS, 0.99));
+        }
+        cell.closeHour();
+      }
+    }
+  }
+
+  /** Totals of a class over all routes, or over one. Call after the last `closeHour`. */
+  totals(classIndex: number, route: number | null): ClassTotals {
+    const sum = new Float64Array(COUNTERS);
+    for (let r = 0; r < this.routes.length; r++) {
+      if (route !== null && r !== route) continue;
+      const totals = this.cell(classIndex, r).totals;
+      for (let i = 0; i < COUNTERS; i++) sum[i] += totals[i];
+    }
+    return {
+      sent: sum[SENT],
+      completed: sum[COMPLETED],
+      rejected: sum[REJECTED],
+      timedOut: sum[TIMED_OUT],
+      failed: sum[FAILED],
+      boundaryRefused: sum[BOUNDARY_REFUSED],
+      retried: sum[RETRIED],
+      rateLimited: sum[RATE_LIMITED],
+      overflowed: sum[OVERFLOWED],
+      sloMet: sum[SLO_MET],
+      inputTokens: sum[INPUT_TOKENS],
+      outputTokens: sum[OUTPUT_TOKENS],
+    };
+  }
+
+  /** Latency of a class over all routes. */
+  latency(classIndex: number): { ttftS: Sketch; tpotS: Sketch; e2eS: Sketch } {
+    const all = { ttftS: new Sketch(), tpotS: new Sketch(), e2eS: new Sketch() };
+    for (let r = 0; r < this.routes.length; r++) {
+      const cell = this.cell(classIndex, r);
+      all.ttftS.merge(cell.ttftS);
+      all.tpotS.merge(cell.tpotS);
+      all.e2eS.merge(cell.e2eS);
+    }
+    return all;
+  }
+
+  /**
+   * Share of one-minute windows that meet the targets; a window with fewer than 20 requests is merged with the next ones.
+   * A window meets its percentile if met ≥ ⌈targetFraction·n⌉ (nearest rank; requests without an answer are misses).
+   * NaN when there was no window.
+   */
+  attainmentWindows(classIndex: number, targetFraction: number): number {
+    let windows = 0;
+    let good = 0;
+    let n = 0;
+    let met = 0;
+    for (let m = classIndex * this.minutes, end = m + this.minutes; m < end; m++) {
+      n += this.ended[m];
+      met += this.met[m];
+      const last = m === end - 1 && n > 0;
+      if (n < 20 && !last) continue;
+      windows++;
+      if (met >= Math.ceil(targetFraction * n - 1e-9)) good++;
+      n = met = 0;
+    }
+    return good / windows;
+  }
+
+  private cell(classIndex: number, route: number): Cell {
+    return this.cells[classIndex * this.routes.length + route];
+  }
+}
+
+function milliseconds(sketch: Sketch, q: number): number | null {
+  const seconds = sketch.quantile(q);
+  return seconds !== seconds ? null : seconds * 1000;
+}

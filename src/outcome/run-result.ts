@@ -1,0 +1,56 @@
+/** What one run (strategy × replication) gives back. Plain data: it crosses threads by structured clone. */
+import type { PlainSketch } from "../kernel/sketch.ts";
+import type { ClassTotals } from "./recorder.ts";
+import type { RunSeries } from "./series.ts";
+
+export interface ClassResult {
+  readonly totals: ClassTotals;
+  readonly inFlightAtHorizon: number;
+  /** Completed by an own pool. */
+  readonly controlledCompleted: number;
+  /** Latency of completed requests, seconds; gaps over every token. */
+  readonly ttftS: PlainSketch;
+  readonly tpotS: PlainSketch;
+  readonly itlS: PlainSketch;
+  readonly e2eS: PlainSketch;
+  readonly attainmentWindows: number;
+}
+
+/** Replica-hours and fractions over the horizon. */
+export interface PoolResult {
+  readonly replicas: number;
+  readonly busyH: number;
+  readonly idleH: number;
+  readonly warmH: number;
+  readonly downH: number;
+  /** Of serving time: time stepping, sequences ÷ maxNumSeqs, KV tokens held ÷ capacity. */
+  readonly busyFraction: number;
+  readonly occupancyFraction: number;
+  readonly kvFraction: number;
+  readonly preemptions: number;
+  readonly incidents: number;
+  /** Requests completed by class. */
+  readonly completedByClass: readonly number[];
+}
+
+export interface OfferResult {
+  readonly attempts: number;
+  readonly rateLimited: number;
+  readonly overloaded: number;
+  readonly outageFailures: number;
+  readonly outages: number;
+  readonly availabilityFraction: number;
+}
+
+export interface RunResult {
+  readonly strategy: string;
+  readonly replication: number;
+  /** Warm-up included. */
+  readonly requestsSimulated: number;
+  /** Steps of engines, for the benchmark's cost per event. */
+  readonly events: number;
+  readonly classes: readonly ClassResult[];
+  readonly pools: readonly PoolResult[];
+  readonly offers: readonly OfferResult[];
+  readonly series: RunSeries;
+}

@@ -1,0 +1,17 @@
+/** Kinds of rate limit by name. A new kind is one file beside this one and one line here. */
+import type { LimitSpec } from "../../experiment/resolved.ts";
+import { DebtBucket } from "./debt-bucket.ts";
+import type { Limit } from "./limit.ts";
+import { TokenBucket, type TokenBucketSpec } from "./token-bucket.ts";
+
+type LimitKind = LimitSpec["kind"] | "debt_bucket";
+
+const limitKinds: Readonly<Record<LimitKind, (spec: TokenBucketSpec) => Limit>> = {
+  token_bucket: (spec) => new TokenBucket(spec),
+  debt_bucket: (spec) => new DebtBucket(spec),
+};
+
+/** A fresh limit of the spec's kind, unused. */
+export function createLimit(spec: TokenBucketSpec & { readonly kind: LimitKind }): Limit {
+  return limitKinds[spec.kind](spec);
+}

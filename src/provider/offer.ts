@@ -1,0 +1,239 @@
+/**
+ * One API offer as a server in the simulation: admits or refuses attempts and says when their tokens come. Times are
+ * simulated seconds (negative in the warm-up), tokens whole numbers. Attempts and ends must come in order of time; at
+ * equal times ends first.
+ *   OFF-1  Refusal or admission takes every limit or none.
+ *   OFF-2  The luck of an attempt depends on (request, attempt) alone, so compared strategies give it the same (RNG-2).
+ *          Offers of one model at one provider share it: an attempt number must not be used twice for a request.
+ *   OFF-3  Outages depend on the provider alone, congestion likewise: neither notices who asks when.
+ *   OFF-4  No object is allocated per attempt.
+ */
+import type { LimitSpec, ResolvedOffer } from "../experiment/resolved.ts";
+import { InvariantError } from "../kernel/errors.ts";
+import { counterKey, stream, threefry2x32, unit, words } from "../kernel/random.ts";
+import { Congestion } from "./congestion.ts";
+import { Latency } from "./latency.ts";
+import { chargeOf, type Limit } from "./limits/limit.ts";
+import { createLimit } from "./limits/registry.ts";
+import { drawOutages, OutageTimeline, type Outage } from "./outages.ts";
+import { PriceBook } from "./price.ts";
+
+/** The attempt runs: `firstTokenS`, `tokenGapS` and `finishS` hold, and `finish` or `fail` must follow. */
+export const ADMITTED = 0;
+/** 429: a limit of the own account. */
+export const RATE_LIMITED = 1;
+/** 503 or 529: the provider is overloaded, whatever the own quota. */
+export const OVERLOADED = 2;
+/** 5xx in an outage of the provider. */
+export const OUTAGE = 3;
+/** 400: no quota or context window could ever take it. Permanent, never retried. */
+export const OVERSIZE = 4;
+export type AttemptStatus = typeof ADMITTED | typeof RATE_LIMITED | typeof OVERLOADED | typeof OUTAGE | typeof OVERSIZE;
+
+export interface OfferContext {
+  readonly seed: string;
+  readonly replication: number;
+  /** UTC seconds since 1970 at t = 0. */
+  readonly startEpochS: number;
+  readonly horizonS: number;
+  readonly warmupS: number;
+}
+
+/** Second key word of the draws of failures; those of the latency use another. */
+const FAILURE_KEY = 0;
+
+export class Offer {
+  readonly spec: ResolvedOffer;
+  readonly prices: PriceBook;
+  /** In the order of `spec.limits`. */
+  readonly limits: readonly Limit[];
+  /** Those that touch the simulated time, warm-up included, ordered by start. */
+  readonly outages: readonly Outage[];
+  /** Mean share of requests over [0, horizonS) that outages would let through, limits and overload left aside. */
+  readonly availabilityFraction: number;
+
+  /** Results of the last `attempt`. Retry-After of a 429 in whole seconds; Infinity = no header. */
+  retryAfterS = Infinity;
+  /** When the client has the first token of an admitted attempt; else Infinity. */
+  firstTokenS = Infinity;
+  /** When the client has the last token, or the refusal. Network included. */
+  finishS = 0;
+  /** Between two tokens of an admitted attempt. */
+  tokenGapS = 0;
+
+  /** Counters over attempts at t ≥ 0; the warm-up is left out. Those of one attempt's end: attempts = the sum of the five. */
+  attempts = 0;
+  admitted = 0;
+  rateLimited = 0;
+  overloaded = 0;
+  outageFailures = 0;
+  oversize = 0;
+  /** Admitted attempts that ended in `fail`, at t ≥ 0. */
+  abandoned = 0;
+
+  private readonly charges: Float64Array;
+  private readonly key: number;
+  private readonly latency: Latency;
+  private readonly congestion: Congestion | null;
+  private readonly timeline: OutageTimeline | null;
+  private nowS = -Infinity;
+
+  constructor(spec: ResolvedOffer, context: OfferContext) {
+    const { seed, replication, startEpochS, horizonS, warmupS } = context;
+    this.spec = spec;
+    this.prices = new PriceBook(spec, startEpochS);
+    this.limits = spec.limits.map(createLimit);
+    this.charges = new Float64Array(spec.limits.length);
+    this.key = counterKey(seed, replication, `offer/${spec.provider}/${spec.model}`);
+    this.latency = new Latency(spec.latency, spec.diurnal, startEpochS, this.key);
+    this.congestion =
+      spec.congestion === null
+        ? null
+        : new Congestion(spec.congestion, stream(seed, replication, `congestion/${spec.provider}`), -warmupS);
+    if (spec.outages === null) {
+      this.outages = [];
+      this.timeline = null;
+      this.availabilityFraction = 1;
+    } else {
+      const draw = stream(seed, replication, `outage/${spec.provider}`);
+      this.outages = drawOutages(spec.outages, draw, startEpochS, -warmupS, horizonS);
+      this.timeline = new OutageTimeline(this.outages, spec.outages.severities);
+      this.availabilityFraction = this.timeline.availabilityFraction(horizonS);
+    }
+  }
+
+  /**
+   * One attempt arriving at `timeS`. `attempt` numbers the attempts of the request over all its targets. The checks
+   * come in the order outage, size, limits, overload; a refusal takes nothing from the limits, except where refused
+   * attempts count, and except that an overloaded attempt keeps its charge of requests. O(limits).
+   */
+  attempt(
+    timeS: number,
+    request: number,
+    attempt: number,
+    inputTokens: number,
+    outputTokens: number,
+    maxOutputTokens: number,
+  ): AttemptStatus {
+    this.moveTo(timeS);
+    const counted = timeS >= 0 ? 1 : 0;
+    this.attempts += counted;
+    this.retryAfterS = Infinity;
+    this.firstTokenS = Infinity;
+    this.finishS = timeS + this.spec.networkS;
+    this.tokenGapS = 0;
+
+    let errorFraction = 0;
+    let slowdown = 1;
+    if (this.timeline !== null) {
+      this.timeline.advance(timeS);
+      errorFraction = this.timeline.errorFraction;
+      slowdown = this.timeline.latencyFactor;
+    }
+    let ttftFactor = slowdown;
+    let rateFactor = 1 / slowdown;
+    let overloadProbability = 0;
+    if (this.congestion !== null) {
+      this.congestion.advance(timeS);
+      ttftFactor *= this.congestion.ttftFactor;
+      rateFactor *= this.congestion.rateFactor;
+      overloadProbability = this.congestion.overloadProbability;
+    }
+    threefry2x32(this.key, FAILURE_KEY, request, attempt);
+    const outageU = unit(words[0]!);
+    const overloadU = unit(words[1]!);
+
+    if (outageU < errorFraction) {
+      this.outageFailures += counted;
+      return OUTAGE;
+    }
+    // As vendors check it: the prompt and what it may grow to, not what it will (which no server knows).
+    if (inputTokens + maxOutputTokens > this.spec.contextTokens) {
+      this.oversize += counted;
+      return OVERSIZE;
+    }
+    const limits = this.limits;
+    const specs = this.spec.limits;
+    const charges = this.charges;
+    for (let i = 0; i < limits.length; i++) {
+      const charge = chargeOf(specs[i]!.reserve, inputTokens, maxOutputTokens, outputTokens);
+      charges[i] = charge;
+      if (limits[i]!.oversize(charge)) {
+        this.oversize += counted;
+        return OVERSIZE;
+      }
+    }
+    let waitS = 0;
+    for (let i = 0; i < limits.length; i++) waitS = Math.max(waitS, limits[i]!.waitS(timeS, charges[i]!));
+    if (waitS > 0) {
+      for (let i = 0; i < limits.length; i++) {
+        if (specs[i]!.failedCounts) limits[i]!.debitRefused(timeS, charges[i]!);
+      }
+      // Whole seconds, as the header has it; the tolerance keeps 5.000000001 from being 6.
+      this.retryAfterS = Math.max(1, Math.ceil(waitS - 1e-9));
+      this.rateLimited += counted;
+      return RATE_LIMITED;
+    }
+    for (let i = 0; i < limits.length; i++) limits[i]!.take(timeS, charges[i]!);
+    if (overloadU < overloadProbability) {
+      for (let i = 0; i < limits.length; i++) limits[i]!.settle(timeS, charges[i]!, specs[i]!.reserve.requests);
+      this.overloaded += counted;
+      return OVERLOADED;
+    }
+
+    const latency = this.latency;
+    latency.draw(timeS, request, attempt, inputTokens, ttftFactor, rateFactor);
+    this.firstTokenS = timeS + latency.ttftS + this.spec.networkS;
+    this.tokenGapS = latency.tokenGapS;
+    this.finishS = this.firstTokenS + Math.max(0, outputTokens - 1) * latency.tokenGapS;
+    this.admitted += counted;
+    return ADMITTED;
+  }
+
+  /** An admitted attempt has sent its last token: settles the limits. The token counts are those of its `attempt`. */
+  finish(timeS: number, inputTokens: number, maxOutputTokens: number, outputTokens: number): void {
+    this.settle(timeS, inputTokens, maxOutputTokens, outputTokens, outputTokens);
+  }
+
+  /** An admitted attempt was given up at `timeS` after `producedTokens` of its `outputTokens`: settles the limits to those. */
+  fail(
+    timeS: number,
+    inputTokens: number,
+    maxOutputTokens: number,
+    outputTokens: number,
+    producedTokens: number,
+  ): void {
+    this.settle(timeS, inputTokens, maxOutputTokens, outputTokens, producedTokens);
+    if (timeS >= 0) this.abandoned++;
+  }
+
+  private settle(
+    timeS: number,
+    inputTokens: number,
+    maxOutputTokens: number,
+    outputTokens: number,
+    producedTokens: number,
+  ): void {
+    this.moveTo(timeS);
+    for (let i = 0; i < this.limits.length; i++) {
+      const spec: LimitSpec = this.spec.limits[i]!;
+      if (spec.settle === null) continue;
+      this.limits[i]!.settle(
+        timeS,
+        chargeOf(spec.reserve, inputTokens, maxOutputTokens, outputTokens),
+        chargeOf(spec.settle, inputTokens, maxOutputTokens, producedTokens),
+      );
+    }
+  }
+
+  private moveTo(timeS: number): void {
+    if (!(timeS >= this.nowS)) throw new InvariantError("INV-2", { offer: this.spec.name, timeS, nowS: this.nowS });
+    this.nowS = timeS;
+  }
+}
+
+/** Tokens that the client of an admitted attempt had by `timeS`, for its bill and its limits when it gives up. */
+export function producedTokens(timeS: number, firstTokenS: number, tokenGapS: number, outputTokens: number): number {
+  if (timeS < firstTokenS) return 0;
+  return Math.min(outputTokens, 1 + Math.floor((timeS - firstTokenS) / tokenGapS));
+}

@@ -1,0 +1,130 @@
+/**
+ * Outages of a provider: a Weibull renewal process (start to start, clustered for shapes below 1) that runs in a time
+ * warped by the hour of the week, lognormal durations and a severity each, all laid out before the simulation from one
+ * named stream, so that every strategy meets the same outages. Model and parameters: fitted on the status pages
+ * collected by atlarge-research/llm-service-analysis (ICPE 2025). Simulated seconds; the parameters are in hours.
+ */
+import type { ResolvedOffer } from "../experiment/resolved.ts";
+import { exp, log, normalQuantile, pow } from "../kernel/math.ts";
+import type { Draw } from "../kernel/random.ts";
+import { HOURS_PER_WEEK, hoursSinceMonday, isWeekday } from "./hour-of-week.ts";
+
+type OutageSpec = NonNullable<ResolvedOffer["outages"]>;
+
+export interface Outage {
+  readonly startS: number;
+  readonly endS: number;
+  /** Index in the spec's `severities`. */
+  readonly severity: number;
+}
+
+/**
+ * The renewals begin this many gap scales before t = 0. Beginning with a renewal at t = 0 instead would put an
+ * incident's aftermath there: half to one outage too many in whatever month is simulated.
+ */
+const LEAD_IN_SCALES = 100;
+
+/** Outages that touch [fromS, toS), ordered by start. What lies between does not depend on either bound. */
+export function drawOutages(spec: OutageSpec, draw: Draw, startEpochS: number, fromS: number, toS: number): Outage[] {
+  const clock = new HazardClock(spec.hazard);
+  const outages: Outage[] = [];
+  let warpedH = clock.warp(hoursSinceMonday(startEpochS)) - LEAD_IN_SCALES * spec.gapWeibullScaleH;
+  for (;;) {
+    warpedH += spec.gapWeibullScaleH * pow(-log(1 - draw()), 1 / spec.gapWeibullShape);
+    const durationH = Math.min(
+      spec.durationMaxH,
+      exp(spec.durationLnHMean + spec.durationLnHSigma * normalQuantile(draw())),
+    );
+    const severity = pick(spec.severities, draw());
+    const startS = (clock.unwarp(warpedH) - hoursSinceMonday(startEpochS)) * 3600;
+    if (startS >= toS) return outages;
+    const endS = startS + durationH * 3600;
+    if (endS > fromS) outages.push({ startS, endS, severity });
+  }
+}
+
+function pick(severities: OutageSpec["severities"], u: number): number {
+  let left = u * severities.reduce((sum, severity) => sum + severity.weight, 0);
+  for (let i = 0; i < severities.length - 1; i++) {
+    left -= severities[i]!.weight;
+    if (left < 0) return i;
+  }
+  return severities.length - 1;
+}
+
+/** Time in which the hazard is even: the integral of its hour-of-week factors, rescaled to mean 1 over the week. */
+class HazardClock {
+  /** Warped hours from Monday 00:00 to the start of each hour; the last entry is the whole week, 168. */
+  private readonly cumulative = new Float64Array(HOURS_PER_WEEK + 1);
+
+  constructor(hazard: OutageSpec["hazard"]) {
+    for (let hour = 0; hour < HOURS_PER_WEEK; hour++) {
+      const business = hour % 24 >= 13 && hour % 24 < 23;
+      const factor = !isWeekday(hour) ? hazard.weekend : business ? hazard.businessHours : hazard.otherWeekday;
+      this.cumulative[hour + 1] = this.cumulative[hour]! + factor;
+    }
+    const scale = HOURS_PER_WEEK / this.cumulative[HOURS_PER_WEEK]!;
+    for (let hour = 1; hour < HOURS_PER_WEEK; hour++) this.cumulative[hour]! *= scale;
+    this.cumulative[HOURS_PER_WEEK] = HOURS_PER_WEEK; // exactly, so that rounding leaves no gap between weeks
+  }
+
+  warp(hours: number): number {
+    const week = Math.floor(hours / HOURS_PER_WEEK);
+    const inWeek = hours - week * HOURS_PER_WEEK;
+    const hour = Math.floor(inWeek);
+    const start = this.cumulative[hour]!;
+    return week * HOURS_PER_WEEK + start + (this.cumulative[hour + 1]! - start) * (inWeek - hour);
+  }
+
+  unwarp(warped: number): number {
+    const week = Math.floor(warped / HOURS_PER_WEEK);
+    const inWeek = warped - week * HOURS_PER_WEEK;
+    let hour = 0;
+    while (hour < HOURS_PER_WEEK - 1 && this.cumulative[hour + 1]! <= inWeek) hour++;
+    const start = this.cumulative[hour]!;
+    return week * HOURS_PER_WEEK + hour + (inWeek - start) / (this.cumulative[hour + 1]! - start);
+  }
+}
+
+/** What the outages do to a request at a time: a step function, read forward in time. Where outages overlap, the worst values hold. */
+export class OutageTimeline {
+  errorFraction = 0;
+  latencyFactor = 1;
+  /** When each step begins; it holds up to the next. */
+  private readonly stepS: number[];
+  private readonly errorByStep: number[];
+  private readonly latencyByStep: number[];
+  private next = 0;
+
+  constructor(outages: readonly Outage[], severities: OutageSpec["severities"]) {
+    const edges = new Set(outages.flatMap((outage) => [outage.startS, outage.endS]));
+    this.stepS = [...edges].sort((a, b) => a - b);
+    const active = this.stepS.map((stepS) =>
+      outages
+        .filter((outage) => outage.startS <= stepS && stepS < outage.endS)
+        .map((outage) => severities[outage.severity]!),
+    );
+    this.errorByStep = active.map((list) => list.reduce((worst, it) => Math.max(worst, it.errorFraction), 0));
+    this.latencyByStep = active.map((list) => list.reduce((worst, it) => Math.max(worst, it.latencyFactor), 1));
+  }
+
+  /** Brings the fields to `timeS`, which must not run backwards. */
+  advance(timeS: number): void {
+    while (this.next < this.stepS.length && timeS >= this.stepS[this.next]!) {
+      this.errorFraction = this.errorByStep[this.next]!;
+      this.latencyFactor = this.latencyByStep[this.next]!;
+      this.next++;
+    }
+  }
+
+  /** Mean share of requests that outages would let through, requests being spread evenly over [0, horizonS). */
+  availabilityFraction(horizonS: number): number {
+    let lostS = 0;
+    for (let i = 0; i + 1 < this.stepS.length; i++) {
+      const fromS = Math.max(0, this.stepS[i]!);
+      const toS = Math.min(horizonS, this.stepS[i + 1]!);
+      if (toS > fromS) lostS += this.errorByStep[i]! * (toS - fromS);
+    }
+    return 1 - lostS / horizonS;
+  }
+}

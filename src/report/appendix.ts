@@ -1,0 +1,239 @@
+/** What a reader needs to check the answer: assumptions with their age, evidence records, the run itself, definitions. */
+import type { Assumption } from "../experiment/resolved.ts";
+import type { EvidenceRecord } from "../decision/evidence.ts";
+import { DAY_S, epochSOfIso } from "../kernel/calendar-time.ts";
+import { count, dateText, list, percent, plain, plural, ratePerS, significant } from "./format.ts";
+import type { ReportInput, ReportModel, TableView } from "./model.ts";
+import { optionTitle } from "./strategies.ts";
+import { cell, estimateCell } from "./tables.ts";
+
+/** Days from a date, or the first day of a month or year, to `asOf`; null where either is no date. */
+export function ageDays(date: string, asOf: string): number | null {
+  const full = /^\d{4}$/.test(date) ? `${date}-01-01` : /^\d{4}-\d{2}$/.test(date) ? `${date}-01` : date;
+  const from = epochSOfIso(full);
+  const to = epochSOfIso(asOf);
+  return from === null || to === null ? null : Math.floor((to - from) / DAY_S);
+}
+
+const KIND_ORDER = ["assumed", "fitted", "published", "measured", "declared", "derived"] as const;
+
+/** Unverified first, then assumed, then the rest from the weakest kind to the strongest. */
+export function assumptionsView(assumptions: readonly Assumption[], asOf: string): ReportModel["assumptions"] {
+  const weakness = (entry: Assumption): number => (entry.unverified === true ? -1 : KIND_ORDER.indexOf(entry.kind));
+  const ordered = [...assumptions].sort((a, b) => weakness(a) - weakness(b));
+  const unverified = ordered.filter((entry) => entry.unverified === true).length;
+  const assumed = ordered.filter((entry) => entry.unverified !== true && entry.kind === "assumed").length;
+  const text = (label: string): { label: string; note: null; color: null; numeric: boolean } => ({
+    label,
+    note: null,
+    color: null,
+    numeric: false,
+  });
+  return {
+    headline: `${plural(ordered.length, "value")} behind the answer: ${unverified} unverified, ${assumed} assumed`,
+    table: {
+      caption: `Assumptions, weakest first; age in days on ${dateText(asOf)}`,
+      columns: [
+        text("Assumption"),
+        { ...text("Value"), numeric: true },
+        text("Kind"),
+        text("Source"),
+        text("As of"),
+        { ...text("Age"), numeric: true },
+      ],
+      rows: ordered.map((entry) => {
+        const age = ageDays(entry.asOf, asOf);
+        const kind = entry.unverified === true ? `${entry.kind}, unverified` : entry.kind;
+        return {
+          header: entry.label,
+          note: entry.id,
+          color: null,
+          cells: [
+            cell(
+              typeof entry.value === "number" ? exact(entry.value) : entry.value,
+              entry.unit === "" ? null : entry.unit,
+            ),
+            cell(kind, null, entry.unverified === true ? "bad" : entry.kind === "assumed" ? "warn" : null),
+            cell(entry.source),
+            cell(entry.asOf),
+            cell(age === null ? "–" : `${age} d`, null, age !== null && age > 90 ? "warn" : null),
+          ],
+        };
+      }),
+      layout: "cards",
+    },
+  };
+}
+
+/** Inputs are printed as given (up to six digits), not rounded for reading. */
+function exact(value: number): string {
+  return Math.abs(value) >= 1e6 ? plain(value) : String(Number(value.toPrecision(6)));
+}
+
+function recordsTable(records: readonly EvidenceRecord[]): TableView {
+  const text = (label: string): { label: string; note: null; color: null; numeric: boolean } => ({
+    label,
+    note: null,
+    color: null,
+    numeric: false,
+  });
+  const number = (value: number | null): string => (value === null ? "–" : significant(value).replace("-", "−"));
+  return {
+    caption: `Evidence records (${records.length})`,
+    columns: [
+      text("Record"),
+      text("Value"),
+      text("Statement"),
+      { ...text("Estimate"), numeric: true },
+      { ...text("Threshold"), numeric: true },
+    ],
+    rows: records.map((record) => ({
+      header: `${record.node} · ${record.segment}${record.option === null ? "" : ` · ${optionTitle(record.option)}`}`,
+      note: record.id,
+      color: null,
+      cells: [
+        cell(record.value, record.kind),
+        cell(record.statement, basis(record)),
+        cell(
+          number(record.estimate),
+          record.ci95 === null ? null : `${number(record.ci95[0])} – ${number(record.ci95[1])}`,
+        ),
+        cell(
+          number(record.threshold),
+          record.distanceToThreshold === null ? null : `distance ${number(record.distanceToThreshold)}`,
+        ),
+      ],
+    })),
+    layout: "cards",
+  };
+}
+
+/** What a record measured, on how many replications, and the assumptions below it. */
+function basis({ metric, seeds, assumptions }: EvidenceRecord): string {
+  const parts = [
+    metric,
+    ...(seeds > 0 ? [plural(seeds, "replication")] : []),
+    ...(assumptions.length > 0 ? [`rests on ${list(assumptions)}`] : []),
+  ];
+  return parts.filter((part) => part !== "").join(" · ");
+}
+
+function keyValues(caption: string, rows: readonly (readonly [string, string, string | null])[]): TableView {
+  const text = (label: string): { label: string; note: null; color: null; numeric: boolean } => ({
+    label,
+    note: null,
+    color: null,
+    numeric: false,
+  });
+  return {
+    caption,
+    columns: [text(""), text("Value")],
+    rows: rows.map(([header, value, note]) => ({ header, note: null, color: null, cells: [cell(value, note)] })),
+    layout: "compare",
+  };
+}
+
+export function appendixView({ summary, experiment, manifest }: ReportInput): ReportModel["appendix"] {
+  const { demand } = summary;
+  const text = { note: null, color: null };
+  return {
+    records: recordsTable(summary.records),
+    run: keyValues("Run manifest", [
+      ["Run", manifest.runId, null],
+      ["Version", manifest.version, null],
+      ["Experiment", summary.experiment, null],
+      ["As of", summary.asOf, "every age in this report counts to this date"],
+      ["Seed", manifest.seed, null],
+      ["Replications", String(summary.replications), `${experiment.replications} asked for`],
+      ["Requests simulated", count(summary.requestsSimulated), "all strategies and replications, warm-up included"],
+      ["Team", experiment.team.preset, null],
+      ["Client", experiment.client.name, null],
+      ...Object.entries(manifest.catalogueHashes).map(([name, hash]): [string, string, null] => [
+        `Catalogue ${name}`,
+        hash,
+        null,
+      ]),
+    ]),
+    demand: {
+      caption: "Demand as simulated",
+      columns: [
+        { label: "", numeric: false, ...text },
+        { label: "Value", numeric: true, ...text },
+      ],
+      rows: [
+        { header: "Requests per second", ...text, cells: [estimateCell(demand.requestsPerS, ratePerS)] },
+        {
+          header: "Peak to mean",
+          ...text,
+          note: "99.9th percentile of 5-minute rates ÷ mean",
+          cells: [estimateCell(demand.peakToMean, plain)],
+        },
+        {
+          header: "Forecast error (WAPE)",
+          ...text,
+          note: "seasonal naive, 5-minute bins",
+          cells: [demand.wape === null ? cell("–", "too short", "muted") : estimateCell(demand.wape, percent)],
+        },
+        {
+          header: "Dispersion in 60 s",
+          ...text,
+          note: "variance ÷ mean; 1 = Poisson",
+          cells: [estimateCell(demand.dispersion60s, plain)],
+        },
+      ],
+      layout: "compare",
+    },
+    definitions: DEFINITIONS,
+    replayCommand: manifest.replayCommand,
+  };
+}
+
+const DEFINITIONS: ReportModel["appendix"]["definitions"] = [
+  {
+    term: "Interval",
+    text: "95 % Student-t over independent replications; with one replication there is none. Shares are cut at 0 and 100 %, amounts at 0. All strategies get the same traffic and the same luck, so differences are paired.",
+  },
+  {
+    term: "TTFT",
+    text: "Time to first token: from the client's first send to the first token it can see; admission, queue, retries, prefill and network included.",
+  },
+  {
+    term: "TPOT",
+    text: "Time per output token, one value per request: (E2E − TTFT) ÷ (output tokens − 1). Its percentiles count requests.",
+  },
+  {
+    term: "ITL",
+    text: "Inter-token latency, one value per gap between two tokens. Its percentiles count gaps, so long answers weigh more.",
+  },
+  { term: "E2E", text: "From the first send to the last token, retries included." },
+  {
+    term: "Percentile denominators",
+    text: "Latency percentiles count completed requests only (ITL: their gaps), from a sketch with 1 % relative error; a P99 needs 1,000 samples. Requests that were rejected, timed out or failed show in the SLO attainment instead.",
+  },
+  {
+    term: "Hourly P99",
+    text: "Each hour's P99 over all classes and targets is interpolated from their own P50, P95 and P99, weighted by completed requests: exact with one of them, otherwise between the lowest and the highest. A gap in the line: no request completed in that hour.",
+  },
+  {
+    term: "SLO attainment",
+    text: "Requests that met every target of their class ÷ (met + missed + rejected + timed out + failed). On the basis of windows: share of one-minute windows (merged until 20 requests) whose percentile meets every target.",
+  },
+  { term: "Goodput", text: "Requests per second that met every target of their class." },
+  {
+    term: "Rejected, timed out, failed",
+    text: "Refused by us, or by a 429 after the last retry; ended by the client's deadline; ended by a server error. Boundary refused: no place of the strategy may take the class.",
+  },
+  { term: "Incident, outage", text: "Incidents are ours (node failure, engine crash), outages are the provider's." },
+  {
+    term: "Busy",
+    text: "Share of a serving replica's time in which it runs steps. It says nothing of how full the steps are.",
+  },
+  { term: "Occupancy", text: "Sequences in the running batch ÷ the maximum." },
+  { term: "KV fraction", text: "Blocks of the KV cache in use ÷ all blocks." },
+  { term: "Warm", text: "Loaded and paid for, not serving: it takes over when a replica is lost." },
+  { term: "SLO utilization (uSLO)", text: "Work served ÷ the work that the paid replicas could serve at the SLO." },
+  {
+    term: "Tree",
+    text: "T1 must the data stay inside? T2 is a latency target out of the API's reach? T3a is volume high and steady? T3 is own capacity cheaper beyond the margin? T4 is something needed that APIs lack? T5 can the team run it? Unknown counts as no.",
+  },
+];

@@ -1,0 +1,188 @@
+/**
+ * Headlines of the charts, computed from the summary. A sentence claims a difference only where the interval of it does
+ * not contain zero (or the target); otherwise it says that the two cannot be told apart.
+ */
+import type { RequestClass } from "../experiment/resolved.ts";
+import type { ClassSummary, Estimate, StrategySummary, Summary } from "../outcome/summary.ts";
+import { durationMs, intervalText, list, percent, usd } from "./format.ts";
+import { choosable, choosableByCost, costOrder, pairedDifference, titleOf } from "./strategies.ts";
+
+/** Where an estimate lies against a limit. `single`-replication estimates are judged by their mean. */
+type Side = "within" | "beyond" | "unclear" | "unknown";
+
+function side(estimate: Estimate | null, limit: number, goodSide: "below" | "above"): Side {
+  if (estimate === null) return "unknown";
+  const lo = estimate.lo ?? estimate.mean;
+  const hi = estimate.hi ?? estimate.mean;
+  if (goodSide === "below") return hi <= limit ? "within" : lo > limit ? "beyond" : "unclear";
+  return lo >= limit ? "within" : hi < limit ? "beyond" : "unclear";
+}
+
+/** The worst of several sides: one missed target misses, one doubtful one leaves doubt. */
+function worst(sides: readonly Side[]): Side {
+  for (const candidate of ["beyond", "unclear", "unknown"] as const) if (sides.includes(candidate)) return candidate;
+  return sides.length === 0 ? "unknown" : "within";
+}
+
+/** `, in the one replication run` where nothing has an interval. */
+function caution(summary: Summary): string {
+  return summary.replications < 2 ? " in the single replication, which has no interval" : "";
+}
+
+/** The strategies that a headline speaks of: those that can be chosen, or all where none can. */
+function judged(summary: Summary): readonly StrategySummary[] {
+  const open = choosable(summary);
+  return open.length > 0 ? open : summary.strategies;
+}
+
+/** Which permitted strategy is the cheapest, and by how much. */
+export function costHeadline(summary: Summary): string {
+  const ordered = choosableByCost(summary);
+  const [cheapest, next] = ordered;
+  if (cheapest === undefined) return "No strategy is permitted for every class, so none is compared on cost";
+  const cost = `${usd(cheapest.usdPerMonth.mean)} a month`;
+  if (next === undefined) return `${titleOf(cheapest)} costs ${cost}; no other strategy is permitted`;
+  const difference = pairedDifference(summary, cheapest.name, next.name);
+  const less = usd(Math.abs(difference === null ? next.usdPerMonth.mean - cheapest.usdPerMonth.mean : difference.mean));
+  switch (costOrder(summary, cheapest, next)) {
+    case "cheaper":
+      return `${titleOf(cheapest)} is the cheapest permitted strategy at ${cost}, ${less} below ${titleOf(next)}`;
+    case "single":
+      return `${titleOf(cheapest)} comes out cheapest at ${cost}, ${less} below ${titleOf(next)},${caution(summary)}`;
+    default: {
+      const tied = ordered.filter((other) => other === cheapest || costOrder(summary, cheapest, other) === "unclear");
+      return `${list(tied.map((strategy) => `${titleOf(strategy)} (${usd(strategy.usdPerMonth.mean)})`))} cannot be told apart on cost per month`;
+    }
+  }
+}
+
+/** What the paired differences say, cheapest first. */
+export function differenceHeadline(summary: Summary): string {
+  const [cheapest, ...others] = choosableByCost(summary);
+  if (cheapest === undefined || others.length === 0)
+    return "Nothing to compare: fewer than two strategies are permitted";
+  const clear = others.filter((other) => costOrder(summary, cheapest, other) === "cheaper");
+  const parts = clear.map((other) => {
+    const pair = pairedDifference(summary, cheapest.name, other.name);
+    return `${usd(Math.abs(pair === null ? other.usdPerMonth.mean - cheapest.usdPerMonth.mean : pair.mean))} less than ${titleOf(other)}`;
+  });
+  if (summary.replications < 2) return "One replication gives differences, but no interval around them";
+  if (parts.length === 0)
+    return `No strategy is cheaper than another beyond the interval of ${summary.replications} replications`;
+  return `${titleOf(cheapest)} costs ${list(parts)} a month, with the same traffic and the same failures`;
+}
+
+/** Which permitted strategies hold P99 TTFT under the target of every class that has one. */
+export function latencyHeadline(summary: Summary, classes: readonly RequestClass[]): string {
+  const targets = classes.filter((entry) => entry.slo.ttftS !== null);
+  if (targets.length === 0) return p99List(summary);
+  const of = (strategy: StrategySummary): Side =>
+    worst(
+      strategy.classes.flatMap((entry) => {
+        const ttftS = targets.find((target) => target.name === entry.name)?.slo.ttftS;
+        return entry.barred !== null || ttftS === undefined || ttftS === null
+          ? []
+          : [side(entry.ttftMs.p99, ttftS * 1000, "below")];
+      }),
+    );
+  const name = "P99 time to first token";
+  return sentence(summary, of, {
+    within: (titles, many) => `${titles} ${many ? "keep" : "keeps"} ${name} under the SLO`,
+    beyond: (titles, many, first) =>
+      `${titles} ${many ? "do" : "does"} not${first ? ` keep ${name} under the SLO` : ""}`,
+    unclear: (titles, many, first) =>
+      `whether ${titles} ${many ? "keep" : "keeps"} ${first ? name : "it"} under the SLO is open: the interval holds values on both sides`,
+    unknown: (titles) => `${titles} completed too few requests for a P99`,
+  });
+}
+
+function p99List(summary: Summary): string {
+  const parts = judged(summary).flatMap(({ title, ttftMs }) =>
+    ttftMs.p99 === null ? [] : [`${durationMs(ttftMs.p99.mean)} on ${title}`],
+  );
+  return parts.length === 0
+    ? "Too few requests completed for a P99"
+    : `P99 time to first token is ${list(parts)}; no class sets a target`;
+}
+
+/** Which permitted strategies meet the SLO of every class, on the basis the class declares; misses are named. */
+export function outcomeHeadline(summary: Summary, classes: readonly RequestClass[]): string {
+  const judgements = (strategy: StrategySummary): { side: Side; text: string }[] =>
+    strategy.classes.flatMap((entry) => {
+      const target = classes.find((candidate) => candidate.name === entry.name);
+      if (entry.barred !== null || target === undefined) return [];
+      const estimate = attained(entry, target);
+      return [
+        { side: side(estimate, target.slo.targetFraction, "above"), text: `${entry.name}: ${percent(estimate.mean)}` },
+      ];
+    });
+  const of = (strategy: StrategySummary): Side => worst(judgements(strategy).map((judgement) => judgement.side));
+  const described = (strategy: StrategySummary): string => {
+    const open = judgements(strategy).filter(
+      (judgement) => judgement.side === "beyond" || judgement.side === "unclear",
+    );
+    const met = `${percent(strategy.sloAttainment.mean)} of requests`;
+    return `${titleOf(strategy)} (${open.length === 0 ? met : open.map((judgement) => judgement.text).join(", ")})`;
+  };
+  return sentence(
+    summary,
+    of,
+    {
+      within: (titles, many) => `${titles} ${many ? "meet" : "meets"} the SLO of every class`,
+      beyond: (titles, many) => `${titles} ${many ? "miss" : "misses"} the SLO of a class`,
+      unclear: (titles, many) =>
+        `whether ${titles} ${many ? "meet" : "meets"} the SLO is open: the interval holds values on both sides`,
+      unknown: (titles) => `${titles} served no class`,
+    },
+    described,
+  );
+}
+
+/** The attainment that the class is judged by. */
+export function attained(entry: ClassSummary, target: RequestClass): Estimate {
+  return target.slo.attainBasis === "windows" ? entry.sloAttainmentWindows : entry.sloAttainment;
+}
+
+type Phrases = Readonly<Record<Side, (titles: string, many: boolean, first: boolean) => string>>;
+
+function sentence(
+  summary: Summary,
+  of: (strategy: StrategySummary) => Side,
+  phrases: Phrases,
+  describe: (strategy: StrategySummary) => string = titleOf,
+): string {
+  const groups = new Map<Side, string[]>();
+  for (const strategy of judged(summary)) {
+    const key = of(strategy);
+    groups.set(key, [...(groups.get(key) ?? []), describe(strategy)]);
+  }
+  const parts: string[] = [];
+  for (const key of ["within", "beyond", "unclear", "unknown"] as const) {
+    const titles = groups.get(key);
+    if (titles !== undefined) parts.push(phrases[key](list(titles), titles.length > 1, parts.length === 0));
+  }
+  if (parts.length === 0) return "No strategy was simulated";
+  const joined = parts.join("; ");
+  return (
+    joined.charAt(0).toUpperCase() +
+    joined.slice(1) +
+    (summary.replications < 2 ? " (single replication, no interval)" : "")
+  );
+}
+
+/** Busy share of what is paid for, by strategy, over all its pools. */
+export function poolHeadline(summary: Summary): string {
+  const parts = summary.strategies.flatMap((strategy) => {
+    const paid = strategy.pools.reduce((sum, pool) => sum + pool.paidReplicaH.mean, 0);
+    const busy = strategy.pools.reduce((sum, pool) => sum + pool.busyReplicaH.mean, 0);
+    return paid > 0 ? [`${percent(busy / paid)} on ${titleOf(strategy)}`] : [];
+  });
+  if (parts.length === 0) return "No strategy pays for GPUs of its own";
+  return `Of the replica time paid for, own GPUs are busy ${list(parts)}`;
+}
+
+/** Cost of one strategy with its interval, for texts of pictures. */
+export function costText(strategy: StrategySummary): string {
+  const interval = intervalText(strategy.usdPerMonth, usd);
+  return `${titleOf(strategy)} ${usd(strategy.usdPerMonth.mean)} a month${interval === null ? "" : ` (95 % interval ${interval})`}`;
+}

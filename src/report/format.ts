@@ -1,0 +1,115 @@
+/**
+ * Numbers for people: three significant digits, k, M and B, the unit always beside the number. Pure and without locale,
+ * so that the same summary gives the same page everywhere.
+ */
+import type { Estimate } from "../outcome/summary.ts";
+
+export type Format = (value: number) => string;
+
+const MINUS = "−";
+const SCALES: readonly (readonly [number, string])[] = [
+  [1e12, "T"],
+  [1e9, "B"],
+  [1e6, "M"],
+  [1e3, "k"],
+];
+
+/** Three significant digits without an exponent: 0.00123, 1.23, 12.3, 123; a value that rounds up carries over first. */
+export function significant(value: number): string {
+  if (value === 0) return "0";
+  const rounded = Number(value.toPrecision(3));
+  const magnitude = Math.abs(rounded);
+  let decimals = 0;
+  for (let step = 100; decimals < 9 && magnitude < step; step /= 10) decimals++;
+  return magnitude >= 1000 ? String(Math.round(rounded)) : rounded.toFixed(decimals);
+}
+
+/** 45,123 → 45.1k. `unit` stands before (a currency) or after the number. */
+function scaled(value: number, before: string, after: string): string {
+  if (!Number.isFinite(value)) return "–";
+  const sign = value < 0 ? MINUS : "";
+  const magnitude = Number(Math.abs(value).toPrecision(3));
+  for (const [scale, suffix] of SCALES) {
+    if (magnitude >= scale) return `${sign}${before}${significant(magnitude / scale)}${suffix}${after}`;
+  }
+  return `${sign}${before}${significant(magnitude)}${after}`;
+}
+
+/** US dollars: $45.1k, −$210, $0.00123, $0. */
+export const usd: Format = (value) => scaled(value, "$", "");
+
+/** Counts: whole below 1,000 where they are whole, else three significant digits. */
+export const count: Format = (value) =>
+  Number.isInteger(value) && Math.abs(value) < 1000 ? String(value).replace("-", MINUS) : scaled(value, "", "");
+
+export const hours: Format = (value) => scaled(value, "", " h");
+export const ratePerS: Format = (value) => scaled(value, "", "/s");
+
+/** A duration given in milliseconds: 0.85 ms, 850 ms, 1.23 s, 2.50 min. */
+export const durationMs: Format = (value) => {
+  if (!Number.isFinite(value)) return "–";
+  const magnitude = Math.abs(Number(value.toPrecision(3)));
+  if (magnitude < 1000) return `${significant(value)} ms`;
+  return magnitude < 120_000 ? `${significant(value / 1000)} s` : `${significant(value / 60_000)} min`;
+};
+
+/** A duration given in hours, for labels of incidents: 25 min, 6.2 h, 2.1 days. */
+export function span(valueH: number): string {
+  if (valueH < 1) return `${Math.max(1, Math.round(valueH * 60))} min`;
+  return valueH < 48 ? `${trim(valueH.toFixed(1))} h` : `${trim((valueH / 24).toFixed(1))} days`;
+}
+
+/** A fraction as a percentage. Digits grow towards 0 and 1, and neither 0 % nor 100 % is ever written for something else. */
+export const percent: Format = (value) => {
+  if (!Number.isFinite(value)) return "–";
+  // A mean of ones may miss one by a rounding of the last bit.
+  if (value === 0) return "0 %";
+  if (Math.abs(value - 1) < 1e-12) return "100 %";
+  const hundredth = value * 100;
+  if (value > 0 && hundredth < 0.001) return "<0.001 %";
+  if (value < 1 && hundredth > 99.999) return ">99.999 %";
+  const edge = Math.min(Math.abs(hundredth), Math.abs(100 - hundredth));
+  // More decimals towards the edges: 99.997 %, 99.42 %, 62.3 %.
+  const decimals = edge < 0.01 ? 3 : edge < 10 ? 2 : 1;
+  return `${hundredth.toFixed(decimals).replace("-", MINUS)} %`;
+};
+
+/** Plain numbers without a unit of their own. */
+export const plain: Format = (value) => scaled(value, "", "");
+
+/** For values that somebody chose: `3 s` and `99 %` instead of `3.00 s` and `99.00 %`. */
+export function chosen(format: Format): Format {
+  return (value) => trim(format(value));
+}
+
+function trim(text: string): string {
+  return text.replace(/\.0+(?!\d)|(\.\d*[1-9])0+(?!\d)/, "$1");
+}
+
+/** `$44.2k – $46.0k`, or null where there is no interval (one replication) or it has no width at this precision. */
+export function intervalText(estimate: Estimate, format: Format): string | null {
+  if (estimate.lo === null || estimate.hi === null) return null;
+  const [lo, hi] = [format(estimate.lo), format(estimate.hi)];
+  return lo === hi ? null : `${lo} – ${hi}`;
+}
+
+/** `2 Nov 2026` from an ISO date or date and time; other texts pass as they are. */
+export function dateText(iso: string): string {
+  const match = /^(\d{4})-(\d{2})(?:-(\d{2}))?/.exec(iso);
+  if (match === null) return iso;
+  const month = MONTHS[Number(match[2]) - 1] ?? match[2];
+  return match[3] === undefined ? `${month} ${match[1]}` : `${Number(match[3])} ${month} ${match[1]}`;
+}
+
+export const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"] as const;
+export const WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"] as const;
+
+/** `a`, `a and b`, `a, b and c`. */
+export function list(items: readonly string[]): string {
+  return items.length < 2 ? (items[0] ?? "") : `${items.slice(0, -1).join(", ")} and ${items[items.length - 1]}`;
+}
+
+/** `1 replication`, `3 replications`. */
+export function plural(amount: number, word: string): string {
+  return `${count(amount)} ${word}${amount === 1 ? "" : "s"}`;
+}

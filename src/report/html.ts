@@ -1,0 +1,239 @@
+/**
+ * The report page: one self-contained HTML file without scripts, fonts or anything else from outside (a content security
+ * policy forbids it), for the screen from 360 px on and for A4 paper.
+ */
+import { costSvg, differenceSvg, monthSvg, outcomeSvg } from "./charts/bars.ts";
+import { latencyPanelSvg } from "./charts/latency.ts";
+import { poolPanelSvg, STATES, stateStyle } from "./charts/pools.ts";
+import { OWN_EVENT, PROVIDER_EVENT } from "./charts/svg.ts";
+import { ink } from "./ink.ts";
+import { bullets, escapeHtml, legend, paragraph, prose, table } from "./markup.ts";
+import type { Banner, ChartWords, ReportModel, SegmentView, StrategyView, VerdictView } from "./model.ts";
+import { STYLE } from "./style.ts";
+
+/** The whole page as text. Everything that users wrote is escaped. */
+export function renderReport(model: ReportModel): string {
+  const sections: readonly (readonly [string, string, string])[] = [
+    ["verdict", "Verdict", verdictSection(model)],
+    ["strategies", "Strategies", strategiesSection(model)],
+    ["cost", "Cost", costSection(model)],
+    ["latency", "Latency", latencySection(model)],
+    ["utilization", "Own GPUs", poolSection(model)],
+    ["requests", "Requests", outcomeSection(model)],
+    ["differences", "Cost differences", differenceSection(model)],
+    ["assumptions", "Assumptions", assumptionSection(model)],
+    ["appendix", "Appendix", appendixSection(model)],
+  ];
+  const nav = sections.map(([id, title]) => `<a href="#${id}">${escapeHtml(title)}</a>`).join("");
+  const body = sections.map(
+    ([id, title, content]) =>
+      `<section id="${id}" aria-labelledby="${id}-title"><p class="eyebrow" id="${id}-title">${escapeHtml(title)}</p>${content}</section>`,
+  );
+  return `<!doctype html>
+<html lang="en">
+<head>
+<meta charset="utf-8">
+<meta name="viewport" content="width=device-width, initial-scale=1">
+<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
+<title>${escapeHtml(model.title)}</title>
+<style>${STYLE}</style>
+</head>
+<body>
+<main>
+<header>
+<p class="eyebrow">${escapeHtml(model.title)}</p>
+<p class="question">${escapeHtml(model.question)}</p>
+<p class="facts">${model.facts.map((fact) => `<span>${escapeHtml(fact)}</span>`).join(" ")}</p>
+<nav aria-label="Sections">${nav}</nav>
+</header>
+${body.join("\n")}
+</main>
+</body>
+</html>
+`;
+}
+
+function words(chart: ChartWords): string {
+  return `<h2>${prose(chart.headline)}</h2>${paragraph(chart.subtitle, "sub")}`;
+}
+
+function figure(svg: string, caption = ""): string {
+  return `<figure>${caption}${svg}</figure>`;
+}
+
+function bannerHtml(banner: Banner): string {
+  const title = `<strong>${escapeHtml(banner.title)}</strong>`;
+  const text =
+    banner.lines.length === 1 ? `<p>${title}: ${prose(banner.lines[0] ?? "")}</p>` : title + bullets(banner.lines);
+  return `<aside class="banner ${banner.tone}">${text}</aside>`;
+}
+
+function verdictSection({ verdict, banners, strategies }: ReportModel): string {
+  const head = verdict === null ? "<h1>No verdict was reached in this experiment</h1>" : verdictHead(verdict);
+  const rest = verdict === null ? "" : verdictBody(verdict);
+  return (
+    head + `<div class="tiles">${strategies.map(tileHtml).join("")}</div>` + banners.map(bannerHtml).join("") + rest
+  );
+}
+
+function tileHtml(view: StrategyView): string {
+  const labels = [
+    ...(view.counterfactual ? ["counterfactual"] : []),
+    ...(view.rank === null ? [] : [`rank ${view.rank} on cost`]),
+  ];
+  const title = `<h3><span style="color:${ink(view.color)}">${escapeHtml(view.title)}</span> <span class="quiet">${escapeHtml(labels.join(", "))}</span></h3>`;
+  const figures = view.figures.map(({ value, label }) => `<p><b>${escapeHtml(value)}</b> ${escapeHtml(label)}</p>`);
+  const barred = view.permitted
+    ? ""
+    : `<p><b>Not permitted</b></p>${view.barred.map((reason) => paragraph(`for ${reason}`)).join("")}`;
+  return `<div class="tile${view.permitted ? "" : " out"}" style="border-top-color:${view.color}">${title}${figures.join("")}${barred}</div>`;
+}
+
+function verdictHead(verdict: VerdictView): string {
+  const tags = [
+    `<span class="tag solid" style="background:${ink(verdict.color)}">${escapeHtml(verdict.name)}</span>`,
+    ...(verdict.indicative === null ? [] : [`<span class="tag warn">${escapeHtml(verdict.indicative)}</span>`]),
+    ...(verdict.controlledShare === null
+      ? []
+      : [`<span class="tag">${escapeHtml(verdict.controlledShare)} of requests on controlled capacity</span>`]),
+    ...(verdict.unknownNodes.length === 0
+      ? []
+      : [`<span class="tag warn">Unknown: ${escapeHtml(verdict.unknownNodes.join(", "))}</span>`]),
+  ];
+  return `<h1>${prose(verdict.sentence)}</h1><p class="tags">${tags.join(" ")}</p>`;
+}
+
+function verdictBody(verdict: VerdictView): string {
+  const forces =
+    verdict.forces.length > 0 ? bullets(verdict.forces) : verdict.noForces === null ? "" : paragraph(verdict.noForces);
+  return [
+    forces === "" ? "" : `<div id="forces"><h3>What forces it</h3>${forces}</div>`,
+    verdict.literal === null ? "" : paragraph(verdict.literal, "literal"),
+    ...verdict.segments.map(segmentHtml),
+  ].join("");
+}
+
+function segmentHtml(segment: SegmentView): string {
+  const path = segment.path.map(
+    ({ node, label, value, decides }) =>
+      `<li class="node ${value === "n/a" ? "na" : value}${decides ? " decides" : ""}"><b>${escapeHtml(node)}</b> ${escapeHtml(label)}<em>${value === "n/a" ? "n/a" : value}${decides ? " · decides" : ""}</em></li>`,
+  );
+  const evidence = segment.evidence.map(
+    ({ node, value, statement }) =>
+      `<li><span class="mark ${value === "n/a" ? "na" : value}">${escapeHtml(node)}: ${value}</span> ${prose(statement)}</li>`,
+  );
+  const notes = segment.notes.map(
+    ({ label, lines }) =>
+      `<dt>${escapeHtml(label)}</dt><dd>${lines.length === 1 ? escapeHtml(lines[0] ?? "") : bullets(lines)}</dd>`,
+  );
+  return `<article class="segment" style="border-color:${segment.color}">
+<h3>${escapeHtml(segment.name)} <span class="quiet">${escapeHtml(segment.share)}</span></h3>
+<ol class="path" aria-label="Path through the tree">${path.join("")}<li class="choice" style="background:${ink(segment.color)}">${escapeHtml(segment.choice)}</li></ol>
+<p class="reason"><b>${escapeHtml(segment.rule)}:</b> ${escapeHtml(segment.reason)}</p>
+${evidence.length === 0 ? "" : `<ul class="evidence">${evidence.join("")}</ul>`}
+${notes.length === 0 ? "" : `<dl class="notes">${notes.join("")}</dl>`}
+</article>`;
+}
+
+function strategiesSection({ comparison, strategies }: ReportModel): string {
+  const { permitted, notPermitted, classes } = comparison;
+  const barred = strategies.filter((view) => !view.permitted);
+  return [
+    "<h2>Cost, service level and latency side by side</h2>",
+    permitted === null ? paragraph("No strategy is permitted for every class.") : table(permitted),
+    notPermitted === null
+      ? ""
+      : `<div class="barred"><h3>Not permitted</h3>${barred.map(barredHtml).join("")}${table(notPermitted)}</div>`,
+    table(classes),
+  ].join("");
+}
+
+function barredHtml(view: StrategyView): string {
+  const reasons = view.barred.length === 0 ? "" : `: not permitted for ${view.barred.join("; ")}`;
+  return `<p><b style="color:${ink(view.color)}">${escapeHtml(view.title)}</b>${escapeHtml(reasons)}. Its cost leaves out the requests it refused and is not ranked.</p>`;
+}
+
+function costSection({ cost, costTable, months }: ReportModel): string {
+  return [
+    words(cost),
+    cost.bars.length === 0
+      ? paragraph("No strategy was simulated.", "empty")
+      : figure(costSvg(cost), legend(cost.legend)),
+    table(costTable),
+    `<h3>${escapeHtml(months.headline)}</h3>${paragraph(months.subtitle, "sub")}`,
+    months.bars.length === 0 ? paragraph("No ledger was recorded by month.", "empty") : figure(monthSvg(months)),
+  ].join("");
+}
+
+function panelCaption(title: string, color: string, note: string): string {
+  return `<figcaption><b style="color:${ink(color)}">${escapeHtml(title)}</b> <span class="quiet">${escapeHtml(note)}</span></figcaption>`;
+}
+
+function latencySection({ latency }: ReportModel): string {
+  const key = legend([
+    { label: "own incident", color: OWN_EVENT, opacity: 0.35 },
+    { label: "provider outage", color: PROVIDER_EVENT, opacity: 0.35 },
+  ]);
+  const panels = latency.panels.map((panel) =>
+    figure(latencyPanelSvg(latency, panel), panelCaption(panel.title, panel.color, panel.note)),
+  );
+  return (
+    words(latency) +
+    (panels.length === 0 ? paragraph("No hourly series was recorded.", "empty") : key + panels.join(""))
+  );
+}
+
+function poolSection({ pools, poolTable }: ReportModel): string {
+  const panels = pools.panels.map((panel) => {
+    const key = legend(
+      STATES.map((state) => ({
+        label: state,
+        color: stateStyle(state, panel.color).fill,
+        opacity: stateStyle(state, panel.color).opacity,
+      })),
+    );
+    return figure(poolPanelSvg(pools, panel), panelCaption(panel.title, panel.color, panel.note) + key);
+  });
+  const hasPools = poolTable.columns.length > 1;
+  return [
+    `<h2>${prose(pools.headline)}</h2>`,
+    panels.length > 0
+      ? paragraph(pools.subtitle, "sub") + panels.join("")
+      : hasPools
+        ? paragraph("No hourly series was recorded.", "empty")
+        : "",
+    hasPools ? table(poolTable) : "",
+  ].join("");
+}
+
+function outcomeSection({ outcomes, offerTable }: ReportModel): string {
+  return [
+    words(outcomes),
+    outcomes.bars.length === 0
+      ? paragraph("No strategy was simulated.", "empty")
+      : figure(outcomeSvg(outcomes), legend(outcomes.legend)),
+    offerTable.columns.length > 1 ? table(offerTable) : "",
+  ].join("");
+}
+
+function differenceSection({ differences }: ReportModel): string {
+  return words(differences) + (differences.rows.length === 0 ? "" : figure(differenceSvg(differences)));
+}
+
+function assumptionSection({ assumptions }: ReportModel): string {
+  return `<h2>${prose(assumptions.headline)}</h2>${table(assumptions.table)}`;
+}
+
+function appendixSection({ appendix }: ReportModel): string {
+  const definitions = appendix.definitions.map(
+    ({ term, text }) => `<dt>${escapeHtml(term)}</dt><dd>${escapeHtml(text)}</dd>`,
+  );
+  return [
+    "<h2>How to check this report</h2>",
+    `<h3>Replay</h3><pre><code>${escapeHtml(appendix.replayCommand)}</code></pre>`,
+    table(appendix.run),
+    table(appendix.demand),
+    `<h3>How to read it</h3><dl class="definitions">${definitions.join("")}</dl>`,
+    table(appendix.records),
+  ].join("");
+}

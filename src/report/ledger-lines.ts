@@ -1,0 +1,40 @@
+/** Names and colours of ledger lines: blue for money that goes to an API, amber for GPUs, slate for people. */
+
+interface LineStyle {
+  readonly label: string;
+  readonly color: string;
+}
+
+const LINES: Readonly<Record<string, LineStyle>> = {
+  "gpu-busy": { label: "GPUs busy", color: "#b45309" },
+  gpu: { label: "GPUs", color: "#b45309" },
+  "gpu-idle": { label: "GPUs idle", color: "#fbbf24" },
+  idle: { label: "GPUs idle", color: "#fbbf24" },
+  "gpu-warm": { label: "GPUs warm", color: "#fde68a" },
+  warm: { label: "GPUs warm", color: "#fde68a" },
+  "gpu-down": { label: "GPUs down", color: "#ef4444" },
+  people: { label: "People", color: "#475569" },
+  "api-input": { label: "API input", color: "#93c5fd" },
+  "api-output": { label: "API output", color: "#2563eb" },
+};
+
+const OTHERS = ["#7c3aed", "#0e7490", "#be185d", "#4d7c0f", "#57534e"] as const;
+
+/** Capacity that is paid for without doing work. */
+const SPARE = new Set(["gpu-idle", "idle", "gpu-warm", "warm"]);
+
+export function lineLabel(line: string): string {
+  return LINES[line]?.label ?? line;
+}
+
+/** `position` among the lines of the report, for lines without a colour of their own. */
+export function lineColor(line: string, position: number): string {
+  return LINES[line]?.color ?? OTHERS[position % OTHERS.length];
+}
+
+export function isSpare(line: string): boolean {
+  return SPARE.has(line);
+}
+
+export const PEOPLE = "people";
+export const SPARE_COLOR = "#fbbf24";

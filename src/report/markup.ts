@@ -1,0 +1,70 @@
+/** HTML as strings: text goes through `escapeHtml`, tables through `table`. Nothing here knows the report. */
+import { ink } from "./ink.ts";
+import type { Cell, TableView } from "./model.ts";
+
+const ENTITIES: Readonly<Record<string, string>> = {
+  "&": "&amp;",
+  "<": "&lt;",
+  ">": "&gt;",
+  '"': "&quot;",
+  "'": "&#39;",
+};
+
+/** Text for element content and quoted attributes. */
+export function escapeHtml(text: string): string {
+  return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
+}
+
+/** Running text: a number and its unit stay on one line. */
+export function prose(text: string): string {
+  return escapeHtml(text).replace(/(\d) (?=(%|ms|s|h|d|min)(?![a-z]))/g, "$1\u00a0");
+}
+
+export function paragraph(text: string, className = ""): string {
+  return `<p${className === "" ? "" : ` class="${className}"`}>${prose(text)}</p>`;
+}
+
+export function bullets(lines: readonly string[]): string {
+  return `<ul>${lines.map((line) => `<li>${prose(line)}</li>`).join("")}</ul>`;
+}
+
+function cellHtml(cell: Cell, numeric: boolean, label: string): string {
+  const classes = [numeric ? "num" : "", cell.tone ?? ""].filter((name) => name !== "").join(" ");
+  const note = cell.note === null ? "" : `<small>${escapeHtml(cell.note)}</small>`;
+  return `<td${classes === "" ? "" : ` class="${classes}"`} data-label="${escapeHtml(label)}"><div><span>${escapeHtml(cell.text)}</span>${note}</div></td>`;
+}
+
+/** With more columns than this, notes stay below the numbers. */
+const ROOMY_COLUMNS = 4;
+
+/** A table with its headers; it scrolls in its own box rather than the page, or becomes cards on a phone. */
+export function table(view: TableView): string {
+  const width = view.columns.length;
+  const color = (value: string | null): string => (value === null ? "" : ` style="color:${escapeHtml(ink(value))}"`);
+  const head = view.columns.map(({ label, note, color: ink, numeric }) => {
+    const small = note === null ? "" : `<small>${escapeHtml(note)}</small>`;
+    const type = numeric ? ' class="num"' : "";
+    return label === "" ? "<td></td>" : `<th scope="col"${type}${color(ink)}>${escapeHtml(label)}${small}</th>`;
+  });
+  const body = view.rows.map((row) => {
+    const small = row.note === null ? "" : `<small>${escapeHtml(row.note)}</small>`;
+    if (row.cells.length === 0)
+      return `<tr class="group"><th scope="rowgroup" colspan="${width}"${color(row.color)}>${escapeHtml(row.header)}${small}</th></tr>`;
+    const cells = row.cells.map((cell, i) =>
+      cellHtml(cell, view.columns[i + 1]?.numeric ?? false, view.columns[i + 1]?.label ?? ""),
+    );
+    return `<tr><th scope="row"${color(row.color)}>${escapeHtml(row.header)}${small}</th>${cells.join("")}</tr>`;
+  });
+  const scroll = `<div class="scroll" tabindex="0" role="region" aria-label="${escapeHtml(view.caption)}">`;
+  return `${scroll}<table class="${view.layout}${view.columns.length > ROOMY_COLUMNS ? " dense" : ""}"><caption>${escapeHtml(view.caption)}</caption><thead><tr>${head.join("")}</tr></thead><tbody>${body.join("")}</tbody></table></div>`;
+}
+
+export function legend(
+  entries: readonly { readonly label: string; readonly color: string; readonly opacity?: number }[],
+): string {
+  const items = entries.map(
+    ({ label, color, opacity }) =>
+      `<li><i style="background:${escapeHtml(color)};opacity:${opacity ?? 1}"></i>${escapeHtml(label)}</li>`,
+  );
+  return `<ul class="legend">${items.join("")}</ul>`;
+}

@@ -1,0 +1,352 @@
+/**
+ * Tables of the strategies: every number is an estimate of the summary with its interval below it. Strategies are the
+ * columns, because there are few of them and because a phone shows few columns.
+ */
+import type { RequestClass, ResolvedExperiment } from "../experiment/resolved.ts";
+import type { Estimate, LatencySummary, RequestCounts, StrategySummary, Summary } from "../outcome/summary.ts";
+import { attained } from "./findings.ts";
+import { chosen, count, dateText, durationMs, type Format, hours, percent, plain, ratePerS, usd } from "./format.ts";
+import { lineLabel } from "./ledger-lines.ts";
+import type { Cell, StrategyView, TableView, Tone } from "./model.ts";
+
+type Row = TableView["rows"][number];
+type Column = TableView["columns"][number];
+
+export function cell(text: string, note: string | null = null, tone: Tone | null = null): Cell {
+  return { text, note, tone };
+}
+
+/** An estimate with its interval. Shares are cut at 0 and 1, amounts that cannot be negative at 0. */
+export function estimateCell(
+  estimate: Estimate | null,
+  format: Format,
+  bounds: Bounds = NOT_NEGATIVE,
+  tone: Tone | null = null,
+): Cell {
+  if (estimate === null) return cell("–", "too few requests", "muted");
+  const { lo, hi } = estimate;
+  if (lo === null || hi === null || lo === hi) return cell(format(estimate.mean), null, tone);
+  const cut = (value: number): number => Math.min(Math.max(value, bounds.lo), bounds.hi);
+  const [low, high] = [format(cut(lo)), format(cut(hi))];
+  return cell(format(estimate.mean), low === high ? null : `${low} – ${high}`, tone);
+}
+
+interface Bounds {
+  readonly lo: number;
+  readonly hi: number;
+}
+const NOT_NEGATIVE: Bounds = { lo: 0, hi: Infinity };
+const SHARE: Bounds = { lo: 0, hi: 1 };
+
+function strategyColumns(
+  first: string,
+  strategies: readonly StrategySummary[],
+  views: readonly StrategyView[],
+): Column[] {
+  return [
+    { label: first, note: null, color: null, numeric: false },
+    ...strategies.map((strategy) => {
+      const view = views.find((candidate) => candidate.name === strategy.name);
+      return {
+        label: strategy.title,
+        note: strategy.counterfactual ? "counterfactual" : null,
+        color: view?.color ?? null,
+        numeric: true,
+      };
+    }),
+  ];
+}
+
+function group(header: string, note: string | null = null): Row {
+  return { header, note, color: null, cells: [] };
+}
+
+/** Cost, service level, latency and request counts of some strategies side by side. */
+export function comparisonTable(
+  summary: Summary,
+  experiment: ResolvedExperiment,
+  views: readonly StrategyView[],
+  permitted: boolean,
+): TableView | null {
+  const strategies = summary.strategies.filter((strategy) => strategy.permitted === permitted);
+  if (strategies.length === 0) return null;
+  const row = (header: string, note: string | null, of: (strategy: StrategySummary) => Cell): Row => ({
+    header,
+    note,
+    color: null,
+    cells: strategies.map(of),
+  });
+  const ttftTargetMs = commonTargetMs(experiment.classes, "ttftS");
+  const tpotTargetMs = commonTargetMs(experiment.classes, "tpotS");
+  const e2eTargetMs = commonTargetMs(experiment.classes, "e2eS");
+  const ranks = views.map((view) => view.rank);
+  const rankText = (strategy: StrategySummary): string => {
+    const rank = views.find((view) => view.name === strategy.name)?.rank ?? null;
+    return rank === null ? "–" : `${rank}${ranks.filter((other) => other === rank).length > 1 ? " =" : ""}`;
+  };
+  const cost: Row[] = [
+    group("Cost"),
+    ...(permitted
+      ? [row("Rank on cost", "= shared: not to be told apart", (strategy) => cell(rankText(strategy)))]
+      : []),
+    row("Per month", null, (strategy) => estimateCell(strategy.usdPerMonth, usd)),
+    row("Per 1M output tokens", null, (strategy) => estimateCell(strategy.usdPerMTokOutput, usd)),
+    row("Per request", null, (strategy) => estimateCell(strategy.usdPerRequest, usd)),
+    row("Per request within SLO", null, (strategy) => estimateCell(strategy.usdPerSloMetRequest, usd)),
+  ];
+  const service: Row[] = [
+    group("Service level"),
+    row("SLO attainment", "share of requests", (strategy) => estimateCell(strategy.sloAttainment, percent, SHARE)),
+    row("Goodput", "requests within SLO", (strategy) => estimateCell(strategy.goodputPerS, ratePerS)),
+  ];
+  const latency = (
+    title: string,
+    note: string,
+    of: (strategy: StrategySummary) => LatencySummary,
+    targetMs: number | null,
+  ): Row[] => [
+    group(title, targetMs === null ? note : `${note}; target ${chosen(durationMs)(targetMs)}`),
+    ...(["mean", "p50", "p95", "p99"] as const).map((key) =>
+      row(key === "mean" ? "Mean" : key.toUpperCase(), null, (strategy) => {
+        const estimate = of(strategy)[key];
+        const over = key === "p99" && estimate !== null && targetMs !== null && estimate.mean > targetMs;
+        return estimateCell(estimate, durationMs, NOT_NEGATIVE, over ? "bad" : null);
+      }),
+    ),
+  ];
+  return {
+    caption: permitted
+      ? "Mean over replications with 95 % interval"
+      : "As simulated, without the requests that were refused",
+    columns: strategyColumns("", strategies, views),
+    rows: [
+      ...cost,
+      ...service,
+      ...latency("Time to first token (TTFT)", "over completed requests", (strategy) => strategy.ttftMs, ttftTargetMs),
+      // Apart from the ranking the token pace of a strategy that cannot be chosen says little.
+      ...(permitted
+        ? [
+            ...latency(
+              "Time per output token (TPOT)",
+              "over completed requests",
+              (strategy) => strategy.tpotMs,
+              tpotTargetMs,
+            ),
+            ...latency("Gap between tokens (ITL)", "over gaps", (strategy) => strategy.itlMs, null),
+          ]
+        : []),
+      ...latency("End to end (E2E)", "over completed requests", (strategy) => strategy.e2eMs, e2eTargetMs),
+      group("Requests", `mean per replication of ${chosen(plain)(summary.horizonDays)} days`),
+      ...requestRows(strategies),
+    ],
+    layout: "compare",
+  };
+}
+
+/** The target of all classes in milliseconds; null where they differ or none is set. */
+function commonTargetMs(classes: readonly RequestClass[], key: "ttftS" | "tpotS" | "e2eS"): number | null {
+  const first = classes[0]?.slo[key] ?? null;
+  return first !== null && classes.every((entry) => entry.slo[key] === first) ? first * 1000 : null;
+}
+
+const ENDS: readonly (readonly [keyof RequestCounts, string, string | null])[] = [
+  ["sent", "Sent", null],
+  ["completed", "Completed", null],
+  ["sloMet", "… within SLO", null],
+  ["rejected", "Rejected", "by us, or 429 to the last retry"],
+  ["timedOut", "Timed out", "client deadline"],
+  ["failed", "Failed", "server error"],
+  ["boundaryRefused", "Boundary refused", "may not leave"],
+  ["inFlightAtHorizon", "In flight at the end", null],
+  ["retried", "Retries", "attempts beyond the first"],
+  ["rateLimited", "429 answers", "attempts"],
+  ["overflowed", "Overflowed", "to the next target"],
+];
+
+function requestRows(strategies: readonly StrategySummary[]): Row[] {
+  return ENDS.map(([key, header, note]) => ({
+    header,
+    note,
+    color: null,
+    cells: strategies.map((strategy) => estimateCell(strategy.requests[key], count)),
+  }));
+}
+
+/** Each class under each strategy against its own targets. */
+export function classTable(
+  summary: Summary,
+  experiment: ResolvedExperiment,
+  views: readonly StrategyView[],
+): TableView {
+  const rows = summary.strategies.flatMap((strategy) => [
+    {
+      ...group(strategy.title, strategy.permitted ? null : "not permitted"),
+      color: views.find((view) => view.name === strategy.name)?.color ?? null,
+    },
+    ...strategy.classes.map((entry): Row => {
+      const target = experiment.classes.find((candidate) => candidate.name === entry.name);
+      if (entry.barred !== null) {
+        return {
+          header: entry.name,
+          note: entry.barred,
+          color: null,
+          cells: [cell("not permitted", null, "bad"), ...Array.from({ length: 5 }, () => cell("–", null, "muted"))],
+        };
+      }
+      const over = (estimate: Estimate | null, limitS: number | null | undefined): Tone | null =>
+        estimate !== null && limitS !== null && limitS !== undefined && estimate.mean > limitS * 1000 ? "bad" : null;
+      const estimate = target === undefined ? entry.sloAttainment : attained(entry, target);
+      return {
+        header: entry.name,
+        note: target === undefined ? null : sloText(target),
+        color: null,
+        cells: [
+          estimateCell(
+            estimate,
+            percent,
+            SHARE,
+            target !== undefined && estimate.mean < target.slo.targetFraction ? "bad" : null,
+          ),
+          estimateCell(entry.ttftMs.p99, durationMs, NOT_NEGATIVE, over(entry.ttftMs.p99, target?.slo.ttftS)),
+          estimateCell(entry.tpotMs.p99, durationMs, NOT_NEGATIVE, over(entry.tpotMs.p99, target?.slo.tpotS)),
+          estimateCell(entry.goodputPerS, ratePerS),
+          estimateCell(entry.usdPerMonth, usd),
+          estimateCell(entry.controlledShare, percent, SHARE),
+        ],
+      };
+    }),
+  ]);
+  const numeric = (label: string): Column => ({ label, note: null, color: null, numeric: true });
+  return {
+    caption: "Classes under each strategy; red: beyond the target",
+    columns: [
+      { label: "Class and its SLO", note: null, color: null, numeric: false },
+      ...["SLO attainment", "TTFT P99", "TPOT P99", "Goodput", "Cost per month", "On own GPUs"].map(numeric),
+    ],
+    rows,
+    layout: "cards",
+  };
+}
+
+/** `99 % of requests: TTFT ≤ 3 s, TPOT ≤ 80 ms`. */
+function sloText({ slo }: RequestClass): string {
+  const targets = (["ttftS", "tpotS", "e2eS"] as const).flatMap((key) => {
+    const seconds = slo[key];
+    return seconds === null ? [] : [`${key.slice(0, -1).toUpperCase()} ≤ ${chosen(durationMs)(seconds * 1000)}`];
+  });
+  const basis = slo.attainBasis === "windows" ? "one-minute windows" : "requests";
+  return targets.length === 0
+    ? "no target"
+    : `${chosen(percent)(slo.targetFraction)} of ${basis}: ${targets.join(", ")}`;
+}
+
+/** Ledger lines by strategy, USD a month. */
+export function ledgerTable(summary: Summary, views: readonly StrategyView[]): TableView {
+  const lines = [...new Set(summary.strategies.flatMap((strategy) => strategy.ledger.map((entry) => entry.line)))];
+  return {
+    caption: "Cost per month by ledger line",
+    columns: strategyColumns("", summary.strategies, views),
+    rows: [
+      ...lines.map((line): Row => ({
+        header: lineLabel(line),
+        note: null,
+        color: null,
+        cells: summary.strategies.map((strategy) => {
+          const entry = strategy.ledger.find((candidate) => candidate.line === line);
+          return entry === undefined ? cell("–", null, "muted") : estimateCell(entry.usdPerMonth, usd);
+        }),
+      })),
+      {
+        header: "Total",
+        note: null,
+        color: null,
+        cells: summary.strategies.map((strategy) => estimateCell(strategy.usdPerMonth, usd)),
+      },
+    ],
+    layout: "compare",
+  };
+}
+
+/** Replica-hours, load and failures of every pool. */
+export function poolTable(summary: Summary, views: readonly StrategyView[]): TableView {
+  const pools = summary.strategies.flatMap((strategy) => strategy.pools.map((pool) => ({ strategy, pool })));
+  const row = (header: string, note: string | null, of: (pool: (typeof pools)[number]["pool"]) => Cell): Row => ({
+    header,
+    note,
+    color: null,
+    cells: pools.map((entry) => of(entry.pool)),
+  });
+  const ofPaid = (part: Estimate, paid: Estimate): Cell =>
+    cell(hours(part.mean), paid.mean > 0 ? percent(part.mean / paid.mean) : null);
+  return {
+    caption: "Own GPUs over the horizon: mean over replications with share of paid, or 95 % interval",
+    columns: [
+      { label: "", note: null, color: null, numeric: false },
+      ...pools.map(({ strategy, pool }) => ({
+        label: strategy.title,
+        note: pool.name,
+        color: views.find((view) => view.name === strategy.name)?.color ?? null,
+        numeric: true,
+      })),
+    ],
+    rows: [
+      row("Model", null, (pool) => cell(pool.model)),
+      row("Replicas", "serving + warm", (pool) =>
+        cell(`${pool.replicas} + ${pool.warmReplicas}`, `${pool.gpusPerReplica} × ${pool.gpu} each`),
+      ),
+      group("Replica-hours", "paid = busy + idle + warm + down"),
+      row("Paid", null, (pool) => estimateCell(pool.paidReplicaH, hours)),
+      row("Busy", null, (pool) => ofPaid(pool.busyReplicaH, pool.paidReplicaH)),
+      row("Idle", null, (pool) => ofPaid(pool.idleReplicaH, pool.paidReplicaH)),
+      row("Warm", null, (pool) => ofPaid(pool.warmReplicaH, pool.paidReplicaH)),
+      row("Down", null, (pool) => ofPaid(pool.downReplicaH, pool.paidReplicaH)),
+      group("Load of serving replicas"),
+      row("Busy", "time stepping", (pool) => estimateCell(pool.busyFraction, percent, SHARE)),
+      row("Occupancy", "sequences ÷ maximum", (pool) => estimateCell(pool.occupancyFraction, percent, SHARE)),
+      row("KV fraction", "blocks in use", (pool) => estimateCell(pool.kvFraction, percent, SHARE)),
+      row("SLO utilization (uSLO)", "capacity used at the SLO", (pool) =>
+        pool.uSlo === null ? cell("–", "not measured", "muted") : estimateCell(pool.uSlo, percent, SHARE),
+      ),
+      row("Rate at the SLO", "per replica", (pool) =>
+        pool.sloRatePerReplica === null ? cell("–", "not measured", "muted") : cell(ratePerS(pool.sloRatePerReplica)),
+      ),
+      group("Failures"),
+      row("Incidents", null, (pool) => estimateCell(pool.incidents, count)),
+      row("Preemptions", null, (pool) => estimateCell(pool.preemptions, count)),
+    ],
+    layout: "compare",
+  };
+}
+
+/** What the API offers answered, attempts counted. */
+export function offerTable(summary: Summary, views: readonly StrategyView[]): TableView {
+  const offers = summary.strategies.flatMap((strategy) => strategy.offers.map((offer) => ({ strategy, offer })));
+  const row = (header: string, note: string | null, of: (offer: (typeof offers)[number]["offer"]) => Cell): Row => ({
+    header,
+    note,
+    color: null,
+    cells: offers.map((entry) => of(entry.offer)),
+  });
+  return {
+    caption: "API offers: attempts and their answers, mean per replication",
+    columns: [
+      { label: "", note: null, color: null, numeric: false },
+      ...offers.map(({ strategy, offer }) => ({
+        label: strategy.title,
+        note: offer.name,
+        color: views.find((view) => view.name === strategy.name)?.color ?? null,
+        numeric: true,
+      })),
+    ],
+    rows: [
+      row("Attempts", null, (offer) => estimateCell(offer.attempts, count)),
+      row("429 rate limited", null, (offer) => estimateCell(offer.rateLimited, count)),
+      row("Overloaded", null, (offer) => estimateCell(offer.overloaded, count)),
+      row("Failed in an outage", null, (offer) => estimateCell(offer.outageFailures, count)),
+      row("Outages", null, (offer) => estimateCell(offer.outages, count)),
+      row("Availability", "of the offer", (offer) => estimateCell(offer.availabilityFraction, percent, SHARE)),
+      row("Price as of", null, (offer) => cell(dateText(offer.priceAsOf))),
+    ],
+    layout: "compare",
+  };
+}

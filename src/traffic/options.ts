@@ -1,0 +1,34 @@
+/**
+ * What every kind of traffic is opened with: the window in seconds and the luck of one replication.
+ */
+import { stream, type Draw } from "../kernel/random.ts";
+
+/** The window and the seeds of one replication, the same for open and closed traffic. */
+export interface TrafficOptions {
+  readonly warmupS: number;
+  readonly horizonS: number;
+  readonly seed: string;
+  readonly replication: number;
+  /** By class index; any positive scale. */
+  readonly classShares: readonly number[];
+}
+
+export interface OpenTrafficOptions extends TrafficOptions {
+  /** UTC seconds since 1970 at the experiment's start. */
+  readonly startEpochS: number;
+  /**
+   * Where t = 0 lies, seconds after the experiment's start; 0 unless set. A part [fromS, toS) of the experiment is
+   * `offsetS = fromS, horizonS = toS − fromS`: same rate, season and growth, a burst path and requests of its own.
+   */
+  readonly offsetS?: number;
+}
+
+/** The named stream of one aspect of the traffic; another part of the experiment has streams of its own. */
+export function trafficStream(options: OpenTrafficOptions, name: string): Draw {
+  const offsetS = options.offsetS ?? 0;
+  return stream(
+    options.seed,
+    options.replication,
+    offsetS === 0 ? `traffic/${name}` : `traffic/${name}/from-${offsetS}`,
+  );
+}

@@ -1,0 +1,80 @@
+/**
+ * Open traffic from a recording: arrival times (seconds) and lengths (tokens) exactly as recorded, classes by share,
+ * which recordings do not hold. TRF-1 and TRF-2 of `synthetic.ts` hold here too.
+ */
+import type { ReplayTraffic } from "../experiment/resolved.ts";
+import { DataError } from "../kernel/errors.ts";
+import type { Draw } from "../kernel/random.ts";
+import { cumulativeShares, discrete } from "../kernel/samplers.ts";
+import { maxOutputTokens } from "./lengths.ts";
+import { trafficStream, type OpenTrafficOptions } from "./options.ts";
+import { countBefore } from "./rate.ts";
+import type { Traffic } from "./traffic.ts";
+
+/**
+ * Opens the recording; the cursor stands at its first arrival in [−warmupS, horizonS). Throws DataError on columns of
+ * unequal length, times that fall or are no numbers, and lengths of zero (unknown or failed: the reader's to settle).
+ */
+export function replayTraffic(spec: ReplayTraffic, options: OpenTrafficOptions): Traffic {
+  const { arrivalS, inputTokens, outputTokens, file } = spec;
+  if (inputTokens.length !== arrivalS.length || outputTokens.length !== arrivalS.length) {
+    throw new DataError(
+      file,
+      null,
+      `${arrivalS.length} times, ${inputTokens.length} input and ${outputTokens.length} output lengths`,
+    );
+  }
+  for (let row = 0, beforeS = -Infinity; row < arrivalS.length; row++) {
+    if (!(arrivalS[row]! >= beforeS && arrivalS[row]! < Infinity))
+      throw new DataError(file, row + 1, `arrival at ${arrivalS[row]} s after one at ${beforeS} s`);
+    if (inputTokens[row] === 0 || outputTokens[row] === 0)
+      throw new DataError(file, row + 1, "a length of zero tokens");
+    beforeS = arrivalS[row]!;
+  }
+  return new ReplayCursor(spec, options);
+}
+
+class ReplayCursor implements Traffic {
+  timeS = -Infinity;
+  inputTokens = 0;
+  outputTokens = 0;
+  maxOutputTokens = 0;
+  classIndex = 0;
+  request = -1;
+
+  private readonly spec: ReplayTraffic;
+  private readonly offsetS: number;
+  private readonly endRow: number;
+  private readonly shares: Float64Array;
+  private readonly classDraw: Draw;
+  private row: number;
+
+  constructor(spec: ReplayTraffic, options: OpenTrafficOptions) {
+    this.spec = spec;
+    this.offsetS = options.offsetS ?? 0;
+    this.row = countBefore(spec, this.offsetS - options.warmupS) - 1;
+    this.endRow = countBefore(spec, this.offsetS + options.horizonS);
+    this.shares = cumulativeShares(options.classShares);
+    this.classDraw = trafficStream(options, "classes");
+    this.advance();
+  }
+
+  advance(): void {
+    const row = this.row + 1;
+    if (row >= this.endRow) {
+      this.timeS = Infinity;
+      return;
+    }
+    const spec = this.spec;
+    this.row = row;
+    this.request++;
+    this.timeS = spec.arrivalS[row]! - this.offsetS;
+    this.inputTokens = spec.inputTokens[row]!;
+    this.outputTokens = spec.outputTokens[row]!;
+    this.maxOutputTokens = maxOutputTokens(spec.maxOutput, this.outputTokens);
+    if (this.shares.length > 1) this.classIndex = discrete(this.shares, this.classDraw());
+  }
+
+  /** Open traffic does not listen. */
+  onComplete(): void {}
+}

@@ -1,0 +1,82 @@
+/**
+ * Compares what the leaping engine and the naive stepper made of one scenario. Times and integrals agree within 1e-9
+ * relative, counts exactly. Same fate at the same time for every request means the same order of events beyond that
+ * tolerance, with ties as sets.
+ */
+import { lowerEdge, SKETCH_BUCKETS } from "../../src/kernel/sketch.ts";
+import type { EngineOutcome } from "./replica-driver.ts";
+import type { NaiveOutcome } from "./naive-stepper.ts";
+import type { Integrals, Scenario } from "./scenario.ts";
+
+const TOLERANCE = 1e-9;
+
+function near(a: number, b: number): boolean {
+  return (Number.isNaN(a) && Number.isNaN(b)) || Math.abs(a - b) <= TOLERANCE * Math.max(Math.abs(a), Math.abs(b));
+}
+
+/** Every difference found, in words; empty when they agree. */
+export function differences(scenario: Scenario, engine: EngineOutcome, naive: NaiveOutcome): string[] {
+  const found: string[] = [];
+  const differ = (what: string, ours: unknown, theirs: unknown): void => {
+    found.push(`${what}: engine ${String(ours)}, naive ${String(theirs)}`);
+  };
+
+  scenario.requests.forEach((_, index) => {
+    const ours = engine.fates[index];
+    const theirs = naive.fates[index];
+    if (ours === undefined || theirs === undefined || ours.kind !== theirs.kind) {
+      differ(`fate of ${index}`, ours?.kind, theirs?.kind);
+      return;
+    }
+    if (!near(ours.timeS, theirs.timeS)) differ(`${ours.kind} of ${index} at`, ours.timeS, theirs.timeS);
+    if (!near(ours.firstTokenS, theirs.firstTokenS))
+      differ(`first token of ${index} at`, ours.firstTokenS, theirs.firstTokenS);
+  });
+
+  naive.integrals.forEach((theirs, at) => {
+    const ours = engine.integrals[at];
+    for (const name of ["busyS", "sequenceS", "kvTokenS"] as const satisfies readonly (keyof Integrals)[])
+      if (ours === undefined || !near(ours[name], theirs[name]))
+        differ(`${name} at book ${at}`, ours?.[name], theirs[name]);
+  });
+
+  if (engine.preemptions !== naive.preemptions) differ("preemptions", engine.preemptions, naive.preemptions);
+  if (engine.prefillTokens !== naive.prefillTokens) differ("prefill tokens", engine.prefillTokens, naive.prefillTokens);
+  if (engine.steps !== naive.steps) differ("steps", engine.steps, naive.steps);
+  if (engine.freeKvBlocksAtEnd !== scenario.spec.kvBlocks)
+    differ("free KV blocks at the end", engine.freeKvBlocksAtEnd, scenario.spec.kvBlocks);
+  if (engine.inFlightAtEnd !== 0) differ("in flight at the end", engine.inFlightAtEnd, 0);
+
+  compareGaps(engine, naive, differ);
+  return found;
+}
+
+/** The sketch must hold the same gaps: same number, same sum, and the same number below each edge but for rounding at it. */
+function compareGaps(
+  { gapsS: sketch }: EngineOutcome,
+  { gapsS, tiedGaps }: NaiveOutcome,
+  differ: (what: string, ours: unknown, theirs: unknown) => void,
+): void {
+  if (tiedGaps > 0) {
+    const samples = sketch.samples();
+    if (samples > gapsS.length || samples < gapsS.length - tiedGaps) differ("token gaps", samples, gapsS.length);
+    return;
+  }
+  if (sketch.samples() !== gapsS.length) differ("token gaps", sketch.samples(), gapsS.length);
+  const sum = gapsS.reduce((total, gapS) => total + gapS, 0);
+  if (!near(sketch.sum, sum)) differ("sum of token gaps", sketch.sum, sum);
+  const sorted = Float64Array.from(gapsS).sort();
+  let inBuckets = 0;
+  let surelyBelow = 0;
+  let perhapsBelow = 0;
+  for (let bucket = 0; bucket + 1 < SKETCH_BUCKETS; bucket++) {
+    inBuckets += sketch.counts[bucket]!;
+    const edge = lowerEdge(bucket + 1);
+    while (surelyBelow < sorted.length && sorted[surelyBelow]! < edge * (1 - TOLERANCE)) surelyBelow++;
+    while (perhapsBelow < sorted.length && sorted[perhapsBelow]! < edge * (1 + TOLERANCE)) perhapsBelow++;
+    if (inBuckets < surelyBelow || inBuckets > perhapsBelow) {
+      differ(`token gaps below ${edge} s`, inBuckets, `${surelyBelow}–${perhapsBelow}`);
+      return;
+    }
+  }
+}

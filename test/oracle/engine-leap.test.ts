@@ -1,0 +1,112 @@
+/** The proof that leaping is exact: the engine against the naive stepper over random scenarios. */
+import { describe, expect, test } from "vitest";
+import { Replica } from "../../src/engine/replica.ts";
+import type { StepTime } from "../../src/engine/step-time.ts";
+import { differences } from "./compare-outcomes.ts";
+import { stepThrough, type NaiveOutcome, type Reached } from "./naive-stepper.ts";
+import { randomScenario } from "./random-scenarios.ts";
+import { driveScenario, type ReplicaClass } from "./replica-driver.ts";
+import type { Scenario } from "./scenario.ts";
+
+const SCENARIOS = 3000;
+
+/** What the engine gets wrong in a scenario, with what it threw counted as one more difference. */
+function wrong(scenario: Scenario, naive: NaiveOutcome, replicaClass?: ReplicaClass): string[] {
+  try {
+    return differences(scenario, driveScenario(scenario, replicaClass), naive);
+  } catch (error) {
+    return [String(error)];
+  }
+}
+
+test(`leaping gives what walking gives, in ${SCENARIOS} random scenarios`, () => {
+  const reached = new Map<keyof Reached, number>();
+  const failed: string[] = [];
+  for (let number = 0; number < SCENARIOS; number++) {
+    const scenario = randomScenario(number);
+    const naive = stepThrough(scenario);
+    for (const [name, times] of Object.entries(naive.reached) as [keyof Reached, number][])
+      if (times > 0) reached.set(name, (reached.get(name) ?? 0) + 1);
+    const found = wrong(scenario, naive);
+    if (found.length > 0) failed.push(`scenario ${number}: ${found.join("; ")}`);
+  }
+  console.log(`engine-leap, scenarios of ${SCENARIOS}: ${[...reached].map(([name, n]) => `${name} ${n}`).join(", ")}`);
+  expect(failed.slice(0, 5), `${failed.length} scenarios differ`).toEqual([]);
+
+  // A comparison that never came to the hard cases would prove nothing.
+  const share = (name: keyof Reached): number => (reached.get(name) ?? 0) / SCENARIOS;
+  for (const name of ["preemptedForDecode", "preemptedForPrefill", "admissionBlocked", "recomputed"] as const)
+    expect(share(name), name).toBeGreaterThan(0.1);
+  for (const name of ["chunked", "thresholdCut", "idleGaps"] as const) expect(share(name), name).toBeGreaterThan(0.1);
+  for (const name of ["cancelledWaiting", "cancelledRunning", "cancelledPrefilling"] as const)
+    expect(share(name), name).toBeGreaterThan(0.1);
+  expect(share("lost"), "lost").toBeGreaterThan(0.04);
+  for (const name of ["decodePreemptedForPrefill", "tiedWithStepEnd"] as const)
+    expect(share(name), name).toBeGreaterThan(0.005);
+});
+
+describe("a planted error of one is caught", () => {
+  const numbers = Array.from({ length: 300 }, (_, i) => i);
+  const cases = numbers.map((number) => {
+    const scenario = randomScenario(number);
+    return { scenario, naive: stepThrough(scenario) };
+  });
+  // A scenario in which the engine as it is differs would count as caught whatever the mutant does.
+  const sound = cases.filter(({ scenario, naive }) => wrong(scenario, naive).length === 0);
+  const caught = (mutant: ReplicaClass): number =>
+    sound.filter(({ scenario, naive }) => wrong(scenario, naive, mutant).length > 0).length;
+
+  type ClosedForm = "stepsUntil" | "stepsAffordable" | "blocksForSteps" | "blocks" | "spanS" | "kvTokenSeconds";
+
+  /** The engine with one of its closed forms changed by `change`. */
+  function mutantOf(method: ClosedForm, change: (value: number) => number): ReplicaClass {
+    class Mutant extends Replica {}
+    const original: unknown = (Replica.prototype as unknown as Record<string, unknown>)[method];
+    if (typeof original !== "function") throw new Error(`Replica has no method ${method} to plant an error in`);
+    Object.defineProperty(Mutant.prototype, method, {
+      value(this: Replica, argument: number): number {
+        return change(original.call(this, argument) as number);
+      },
+    });
+    return Mutant;
+  }
+
+  test("the engine itself passes", () => expect(sound).toHaveLength(cases.length));
+
+  test.each<[ClosedForm, string, (value: number) => number]>([
+    ["stepsUntil", "one step late", (k) => k + 1],
+    ["stepsUntil", "one step early", (k) => Math.max(1, k - 1)],
+    ["stepsAffordable", "one step too many", (k) => k + 1],
+    ["blocksForSteps", "one block too few", (blocks) => Math.max(0, blocks - 1)],
+    ["blocksForSteps", "one block too many", (blocks) => blocks + 1],
+    ["spanS", "a millionth too long", (lengthS) => lengthS * (1 + 1e-6)],
+    ["kvTokenSeconds", "a millionth too much", (tokenS) => tokenS * (1 + 1e-6)],
+  ])("%s %s", (method, _, change) => {
+    expect(caught(mutantOf(method, change))).toBeGreaterThan(10);
+  });
+
+  test.each<[string, (scenario: Scenario) => Scenario]>([
+    ["token budget", (s) => ({ ...s, spec: { ...s.spec, maxNumBatchedTokens: s.spec.maxNumBatchedTokens + 1 } })],
+    [
+      "maxNumSeqs",
+      (s) => ({ ...s, spec: { ...s.spec, maxNumSeqs: s.spec.maxNumSeqs + 1 }, stepTime: longer(s.stepTime) }),
+    ],
+    ["KV blocks", (s) => ({ ...s, spec: { ...s.spec, kvBlocks: s.spec.kvBlocks + 1 } })],
+  ])("one more in the engine's %s than in the stepper's", (_, change) => {
+    const noticed = sound.filter(({ scenario, naive }) =>
+      // The count of free blocks at the end may differ by construction; only what requests and integrals show counts.
+      differences(scenario, driveScenario(change(scenario)), naive).some(
+        (found) => !found.startsWith("free KV blocks"),
+      ),
+    );
+    expect(noticed.length).toBeGreaterThan(10);
+  });
+});
+
+function longer(stepTime: StepTime): StepTime {
+  const base = stepTime.decodeBaseS;
+  return {
+    ...stepTime,
+    decodeBaseS: Float64Array.from({ length: base.length + 1 }, (_, d) => base[d] ?? base[base.length - 1]!),
+  };
+}

@@ -1,0 +1,227 @@
+/**
+ * Small event loops over the real `Replica`, without fleet or physics: `driveScenario` for the comparison with the naive
+ * stepper, `driveQueue` for the theorems of queueing. Order at one instant: window edge, failure, step end, arrival,
+ * cancellation, forming. Seconds and tokens.
+ */
+import { EngineMeter, Replica, type ReplicaSink } from "../../src/engine/replica.ts";
+import { RequestTable } from "../../src/engine/request-table.ts";
+import type { EngineSpec } from "../../src/engine/spec.ts";
+import type { StepTime } from "../../src/engine/step-time.ts";
+import { Sketch } from "../../src/kernel/sketch.ts";
+import {
+  ARRIVAL,
+  BOOK,
+  FAILURE,
+  outsideEvents,
+  type Fate,
+  type FateKind,
+  type Integrals,
+  type ReplicaOutcome,
+  type Scenario,
+} from "./scenario.ts";
+
+export interface EngineOutcome extends ReplicaOutcome {
+  readonly gapsS: Sketch;
+  readonly freeKvBlocksAtEnd: number;
+  readonly inFlightAtEnd: number;
+}
+
+export type ReplicaClass = typeof Replica;
+
+/** Runs the scenario on the engine (or on a mutant of it, to prove that the comparison would notice). */
+export function driveScenario(scenario: Scenario, replicaClass: ReplicaClass = Replica): EngineOutcome {
+  const table = new RequestTable(4);
+  const slotOf = new Map<number, number>();
+  const fates: (Fate | undefined)[] = scenario.requests.map(() => undefined);
+  let nowS = 0;
+  const close = (slot: number, kind: FateKind): void => {
+    const index = table.ordinal[slot];
+    if (fates[index] !== undefined) throw new Error(`request ${index} ended twice: ${fates[index].kind}, then ${kind}`);
+    const firstTokenS = table.generated[slot] > 0 || kind === "completed" ? table.firstTokenS[slot] : NaN;
+    fates[index] = { kind, timeS: kind === "completed" ? table.lastTokenS[slot] : nowS, firstTokenS };
+    slotOf.delete(index);
+    table.release(slot);
+  };
+  const sink: ReplicaSink = {
+    completed: (slot) => close(slot, "completed"),
+    dropped: (slot) => close(slot, "cancelled-running"),
+    lost: (slot) => close(slot, "lost"),
+  };
+  const meter = new EngineMeter([new Sketch()]);
+  const replica = new replicaClass(scenario.spec, scenario.stepTime, table, sink, meter, 1);
+  const integrals: Integrals[] = [];
+  const book = (): void => {
+    replica.bookUntil(nowS);
+    integrals.push({ busyS: meter.busyS, sequenceS: meter.occupancySeqS, kvTokenS: meter.kvTokenS });
+  };
+
+  const events = outsideEvents(scenario);
+  let next = 0;
+  for (let guard = 0; ; guard++) {
+    if (guard > 1_000_000) throw new Error("the replica does not come to an end");
+    const outsideS = next < events.length ? events[next]!.timeS : Infinity;
+    const timeS = Math.min(outsideS, replica.dueS);
+    if (timeS === Infinity) break;
+    if (!(timeS >= nowS)) throw new Error(`time ran backwards: ${timeS} after ${nowS}`);
+    nowS = timeS;
+    const comes = (kind: number): boolean =>
+      next < events.length && events[next]!.timeS === timeS && events[next]!.kind === kind;
+    for (; comes(BOOK); next++) book();
+    for (; comes(FAILURE); next++) replica.fail(timeS);
+    if (replica.dueS === timeS) replica.finish();
+    for (; next < events.length && events[next]!.timeS === timeS; next++) {
+      const { kind, index } = events[next]!;
+      if (kind === ARRIVAL) {
+        const slot = table.take();
+        const { inputTokens, outputTokens } = scenario.requests[index]!;
+        table.ordinal[slot] = index;
+        table.classIndex[slot] = 0;
+        table.inputTokens[slot] = inputTokens;
+        table.outputTokens[slot] = outputTokens;
+        table.attemptS[slot] = timeS;
+        slotOf.set(index, slot);
+        replica.enqueue(slot);
+      } else {
+        const slot = slotOf.get(index);
+        if (slot !== undefined && replica.cancel(slot, timeS)) close(slot, "cancelled-waiting");
+      }
+    }
+    if (replica.atBoundary) replica.form();
+  }
+  book();
+  return {
+    fates,
+    integrals,
+    preemptions: meter.preemptions,
+    prefillTokens: meter.prefillTokens,
+    steps: meter.steps,
+    gapsS: meter.itlS[0]!,
+    freeKvBlocksAtEnd: replica.freeKvBlocks,
+    inFlightAtEnd: replica.inFlight,
+  };
+}
+
+export interface QueueOptions {
+  readonly spec: EngineSpec;
+  readonly stepTime: StepTime;
+  /** Gap to the next arrival, seconds. */
+  readonly gapS: () => number;
+  readonly inputTokens: number;
+  readonly outputTokens: () => number;
+  /** What a request of so many tokens would take alone. */
+  readonly serviceS: (outputTokens: number) => number;
+  readonly requests: number;
+  /** Requests, in order of arrival, that no statistic counts. */
+  readonly warmup: number;
+  /** Requests in the replica from which on a new one is turned away; none if left out. */
+  readonly capacity?: number;
+  /** A wait up to this long counts as none: an arrival amid a step waits for its end even if a place is free. */
+  readonly noWaitS: number;
+}
+
+export interface QueueOutcome {
+  /** Means over the counted requests that were let in: time in the replica, time beyond their own service, their ratio. */
+  readonly sojournS: number;
+  readonly waitS: number;
+  readonly slowdown: number;
+  /** Share that waited, and share that was turned away. */
+  readonly delayedFraction: number;
+  readonly blockedFraction: number;
+  /** Over the counted arrivals, from the first to the last: the rate let in and means over time. */
+  readonly admittedPerS: number;
+  readonly busyFraction: number;
+  readonly occupancyMean: number;
+  /** Requests in the replica, counted from outside at each arrival and departure. */
+  readonly inFlightMean: number;
+}
+
+/** Feeds an open stream of requests to one replica, then lets it drain. */
+export function driveQueue(options: QueueOptions): QueueOutcome {
+  const { spec, stepTime, gapS, inputTokens, outputTokens, serviceS, requests, warmup, noWaitS } = options;
+  const capacity = options.capacity ?? Infinity;
+  const table = new RequestTable(64);
+  const meter = new EngineMeter([new Sketch()]);
+  const sums = { counted: 0, sojournS: 0, waitS: 0, slowdown: 0, delayed: 0, blocked: 0, admitted: 0 };
+  let nowS = 0;
+  let inFlight = 0;
+  let inFlightS = 0;
+  let changedS = 0;
+  const count = (change: number): void => {
+    inFlightS += inFlight * (nowS - changedS);
+    inFlight += change;
+    changedS = nowS;
+  };
+  const impossible = (): never => {
+    throw new Error("nothing was cancelled and nothing failed");
+  };
+  const sink: ReplicaSink = {
+    completed: (slot) => {
+      count(-1);
+      if (table.ordinal[slot] >= warmup) {
+        const stayS = nowS - table.sentS[slot];
+        const aloneS = serviceS(table.outputTokens[slot]);
+        sums.counted++;
+        sums.sojournS += stayS;
+        sums.waitS += stayS - aloneS;
+        sums.slowdown += stayS / aloneS;
+        if (stayS - aloneS > noWaitS) sums.delayed++;
+      }
+      table.release(slot);
+    },
+    dropped: impossible,
+    lost: impossible,
+  };
+  const replica = new Replica(spec, stepTime, table, sink, meter, 1);
+
+  let arrived = 0;
+  let nextS = gapS();
+  let fromS = 0;
+  let over = { lengthS: 0, busyS: 0, occupancySeqS: 0, inFlightS: 0 };
+  for (;;) {
+    nowS = Math.min(nextS, replica.dueS);
+    if (nowS === Infinity) break;
+    if (replica.dueS === nowS) replica.finish();
+    if (nextS === nowS) {
+      if (arrived === warmup) {
+        replica.bookUntil(nowS);
+        count(0);
+        fromS = nowS;
+        inFlightS = meter.busyS = meter.occupancySeqS = 0;
+      }
+      if (inFlight >= capacity) {
+        if (arrived >= warmup) sums.blocked++;
+      } else {
+        const slot = table.take();
+        table.ordinal[slot] = arrived;
+        table.classIndex[slot] = 0;
+        table.sentS[slot] = table.attemptS[slot] = nowS;
+        table.inputTokens[slot] = inputTokens;
+        table.outputTokens[slot] = outputTokens();
+        count(1);
+        if (arrived >= warmup) sums.admitted++;
+        replica.enqueue(slot);
+      }
+      arrived++;
+      nextS = arrived < requests ? nowS + gapS() : Infinity;
+      if (nextS === Infinity) {
+        // The drain that follows is not the stationary state, so the means over time end here.
+        replica.bookUntil(nowS);
+        count(0);
+        over = { lengthS: nowS - fromS, busyS: meter.busyS, occupancySeqS: meter.occupancySeqS, inFlightS };
+      }
+    }
+    if (replica.atBoundary) replica.form();
+  }
+  const { counted, admitted } = sums;
+  return {
+    sojournS: sums.sojournS / counted,
+    waitS: sums.waitS / counted,
+    slowdown: sums.slowdown / counted,
+    delayedFraction: sums.delayed / counted,
+    blockedFraction: sums.blocked / (requests - warmup),
+    admittedPerS: admitted / over.lengthS,
+    busyFraction: over.busyS / over.lengthS,
+    occupancyMean: over.occupancySeqS / over.lengthS,
+    inFlightMean: over.inFlightS / over.lengthS,
+  };
+}

@@ -1,0 +1,79 @@
+/** `crossover catalog`: tables and JSON, ages from a given date alone. */
+import { describe, expect, test } from "vitest";
+import { CATALOG_KINDS, KINDS } from "../../src/catalog/schema.ts";
+import { ConfigError } from "../../src/kernel/errors.ts";
+import { catalogCommand, type CatalogOptions } from "../../src/node/commands/catalog.ts";
+import { plainNumber, textTable } from "../../src/node/text-table.ts";
+
+async function run(kind: string | undefined, options: CatalogOptions = {}): Promise<string> {
+  let text = "";
+  await catalogCommand(kind, options, (part) => (text += part));
+  return text;
+}
+
+describe("crossover catalog", () => {
+  test("without a kind: one line per kind", async () => {
+    const text = await run(undefined);
+    expect(text).toContain("Catalogue of 2026-11-24");
+    for (const kind of CATALOG_KINDS) expect(text).toMatch(new RegExp(`^${KINDS[kind].folder} +\\d+`, "m"));
+    expect(text).toMatch(/^gpus +20 /m);
+  });
+
+  test.each(CATALOG_KINDS)("%s prints every entry with source, date and age", async (kind) => {
+    const text = await run(KINDS[kind].folder);
+    const entries = JSON.parse(await run(kind, { json: true }))[kind] as {
+      id: string;
+      asOf: string;
+      ageDays: number;
+    }[];
+    expect(entries.length).toBeGreaterThan(0);
+    for (const { id, ageDays } of entries) {
+      expect(text).toMatch(new RegExp(`^${id.replace(/[.+]/g, "\\$&")} `, "m"));
+      expect(ageDays).toBeGreaterThanOrEqual(0);
+    }
+    expect(text).not.toMatch(/undefined|NaN| \n/);
+  });
+
+  test("offers show prices and limits, each with its own date", async () => {
+    const text = await run("offers");
+    expect(text).toMatch(/^openai\/gpt-5-mini +price +0\.25 +2 +published +2026-09-23 +62 /m);
+    expect(text).toMatch(/@tier-5 .*rpm 30,000, tpm 180,000,000 +published, unverified +2026-09 +84 /);
+  });
+
+  test("ages count from --as-of", async () => {
+    expect(await run("offers", { asOf: "2026-09-24" })).toMatch(/^openai\/gpt-5-mini +price .* 2026-09-23 +1 /m);
+    expect(await run("offers", { asOf: "2026-09-22" })).toMatch(/^openai\/gpt-5-mini +price .* 2026-09-23 +- /m);
+    await expect(run("offers", { asOf: "yesterday" })).rejects.toThrow(ConfigError);
+  });
+
+  test("an unknown kind names the nearest", async () => {
+    const error = await run("gpu-price").catch((caught: unknown) => caught);
+    expect(error).toBeInstanceOf(ConfigError);
+    expect((error as ConfigError).problems[0]).toMatchObject({
+      message: 'unknown kind "gpu-price"',
+      hint: 'did you mean "gpu-prices"?',
+    });
+  });
+});
+
+describe("text tables", () => {
+  test("pad, align, cut, and end no line in a space", () => {
+    const columns = [{ head: "name", maxWidth: 5 }, { head: "n", align: "right" as const }, { head: "note" }];
+    expect(
+      textTable(columns, [
+        ["abcdefgh", "1,000", ""],
+        ["b", "7", "x\ny"],
+      ]),
+    ).toBe("name       n  note\nabcd…  1,000\nb          7  x y\n");
+  });
+
+  test.each([
+    [180_000_000, "180,000,000"],
+    [1154.697, "1,154.697"],
+    [0.00379, "0.0038"],
+    [-21, "-21"],
+    [0, "0"],
+  ])("%d prints as %s", (value, text) => {
+    expect(plainNumber(value)).toBe(text);
+  });
+});

@@ -1,0 +1,269 @@
+/** The report says what the summary says, and nothing without a record. */
+import { describe, expect, test } from "vitest";
+import type { EvidenceRecord } from "../../src/decision/evidence.ts";
+import type { Estimate, StrategySummary, Summary } from "../../src/outcome/summary.ts";
+import { renderReport } from "../../src/report/html.ts";
+import { buildReport, type ReportInput } from "../../src/report/view-model.ts";
+import { reportInput } from "../fixtures/report/input.ts";
+
+const input = reportInput({ days: 7 });
+const render = (changed: ReportInput): string => renderReport(buildReport(changed));
+const withSummary = (changes: Partial<Summary>, base: ReportInput = input): ReportInput => ({
+  ...base,
+  summary: { ...base.summary, ...changes },
+});
+const withStrategy = (
+  name: string,
+  change: (strategy: StrategySummary) => Partial<StrategySummary>,
+  base: ReportInput = input,
+): ReportInput =>
+  withSummary(
+    {
+      strategies: base.summary.strategies.map((strategy) =>
+        strategy.name === name ? { ...strategy, ...change(strategy) } : strategy,
+      ),
+    },
+    base,
+  );
+/** The page without charts, whose coordinates are numbers too. */
+const words = (html: string): string => html.replace(/<svg[\s\S]*?<\/svg>/g, "").replaceAll("\u00a0", " ");
+const estimate = (mean: number, half = 0): Estimate => ({ mean, lo: mean - half, hi: mean + half, n: 3 });
+
+describe("sentences and records", () => {
+  test("every evidence record's sentence vanishes with the record", () => {
+    const { records } = input.summary;
+    const whole = words(render(input));
+    const unique = (record: EvidenceRecord): boolean =>
+      records.filter((other) => other.statement === record.statement).length === 1;
+    const checked = records.filter(unique);
+    expect(checked.length).toBeGreaterThan(5);
+    for (const record of checked) {
+      const escaped = record.statement.replace(/'/g, "&#39;");
+      expect(whole).toContain(escaped);
+      expect(words(render(withSummary({ records: records.filter((other) => other !== record) })))).not.toContain(
+        escaped,
+      );
+    }
+  });
+
+  test("that nothing forces own capacity is said only when every record is there", () => {
+    const none = input.summary.records.map((record) => ({ ...record, value: "no" as const }));
+    expect(buildReport(withSummary({ records: none })).verdict?.noForces).toMatch(/^Nothing forces/);
+    expect(buildReport(withSummary({ records: none.slice(2) })).verdict?.noForces).toBeNull();
+    expect(buildReport(input).verdict?.noForces).toBeNull();
+    expect(buildReport(input).verdict?.forces).toEqual(["restricted: Restricted data must stay inside the boundary."]);
+  });
+
+  test("without a verdict no verdict is claimed", () => {
+    const html = render(withSummary({ verdict: null, records: [] }));
+    expect(html).toContain("No verdict was reached");
+    expect(html).not.toContain("What forces it");
+  });
+
+  test("indicative below ten replications alone; the literal mode only where it differs", () => {
+    const verdict = input.summary.verdict;
+    if (verdict === null) throw new Error("the fixture has a verdict");
+    expect(buildReport(input).verdict?.indicative).toMatch(/3 replications/);
+    expect(
+      buildReport(withSummary({ replications: 10, verdict: { ...verdict, indicative: false } })).verdict?.indicative,
+    ).toBeNull();
+    expect(buildReport(input).verdict?.literal).toContain("Self-hosted");
+    expect(
+      buildReport(withSummary({ verdict: { ...verdict, literal: { verdict: "hybrid", differs: [] } } })).verdict
+        ?.literal,
+    ).toBeNull();
+  });
+});
+
+describe("numbers come from the summary", () => {
+  const changes: readonly (readonly [string, (strategy: StrategySummary) => Partial<StrategySummary>, string])[] = [
+    ["usdPerMonth", () => ({ usdPerMonth: estimate(987_654) }), "$988k"],
+    ["usdPerMTokOutput", () => ({ usdPerMTokOutput: estimate(77.7) }), "$77.7"],
+    ["usdPerRequest", () => ({ usdPerRequest: estimate(0.0777) }), "$0.0777"],
+    ["usdPerSloMetRequest", () => ({ usdPerSloMetRequest: estimate(0.0888) }), "$0.0888"],
+    ["sloAttainment", () => ({ sloAttainment: estimate(0.9123) }), "91.23 %"],
+    ["goodputPerS", () => ({ goodputPerS: estimate(77.1) }), "77.1/s"],
+    ["ttftMs", ({ ttftMs }) => ({ ttftMs: { ...ttftMs, p99: estimate(7770) } }), "7.77 s"],
+    ["itlMs", ({ itlMs }) => ({ itlMs: { ...itlMs, p50: estimate(77.7) } }), "77.7 ms"],
+    ["requests", ({ requests }) => ({ requests: { ...requests, timedOut: estimate(7770) } }), "7.77k"],
+    [
+      "ledger",
+      ({ ledger }) => ({
+        ledger: ledger.map((line) => (line.line === "people" ? { ...line, usdPerMonth: estimate(77_700) } : line)),
+      }),
+      "$77.7k",
+    ],
+    ["pools", ({ pools }) => ({ pools: pools.map((pool) => ({ ...pool, kvFraction: estimate(0.777) })) }), "77.7 %"],
+    [
+      "offers",
+      ({ offers }) => ({ offers: offers.map((offer) => ({ ...offer, availabilityFraction: estimate(0.777) })) }),
+      "77.7 %",
+    ],
+  ];
+
+  test.each(changes)("%s", (_, change, text) => {
+    expect(words(render(input))).not.toContain(text);
+    expect(words(render(withStrategy("hybrid", change)))).toContain(text);
+  });
+
+  test("series feed charts alone: without them every word stays but the charts' own", () => {
+    const html = words(render({ ...input, series: [] }));
+    expect(html).toContain("No hourly series was recorded");
+    for (const cell of words(render(input)).match(/<td[^>]*><div><span>[^<]*/g) ?? []) expect(html).toContain(cell);
+  });
+
+  test("a missing P99 is a dash with its reason, not a number", () => {
+    const html = words(render(withStrategy("hybrid", ({ ttftMs }) => ({ ttftMs: { ...ttftMs, p99: null } }))));
+    expect(html).toContain("<span>–</span><small>too few requests</small>");
+  });
+});
+
+describe("ranks and headlines", () => {
+  test("a strategy that is not permitted has no rank and no figures, however cheap", () => {
+    const model = buildReport(withStrategy("api-first", () => ({ usdPerMonth: estimate(1) })));
+    const api = model.strategies.find((view) => view.name === "api-first");
+    expect(api).toMatchObject({ permitted: false, rank: null, figures: [] });
+    expect(
+      model.strategies
+        .filter((view) => view.permitted)
+        .map((view) => view.rank)
+        .sort(),
+    ).toEqual([1, 2]);
+    expect(model.cost.headline).not.toContain("API-first");
+    expect(model.comparison.permitted?.columns.map((column) => column.label)).toEqual(["", "Self-hosted", "Hybrid"]);
+    expect(model.comparison.notPermitted?.rows.some((row) => row.header.includes("Rank"))).toBe(false);
+    expect(model.differences.rows.some((row) => row.label.includes("API-first"))).toBe(false);
+    expect(renderReport(model)).toContain("not permitted for class restricted");
+  });
+
+  test("with a counterfactual beside real choices the choices alone are ranked", () => {
+    const model = buildReport(reportInput({ days: 7, unrestricted: true }));
+    expect(model.strategies.find((view) => view.name === "api-first")).toMatchObject({
+      counterfactual: true,
+      rank: null,
+    });
+    expect(model.banners.map((banner) => banner.title)).toContain("Counterfactual");
+    expect(model.cost.headline).not.toContain("API-first");
+  });
+
+  const pair = (difference: Estimate): ReportInput =>
+    withSummary({ pairedCost: [{ first: "self-hosted", second: "hybrid", usdPerMonth: difference }] });
+
+  test("the cheapest is named only beyond the interval of the paired difference", () => {
+    const clear = buildReport(pair(estimate(5000, 1000)));
+    expect(clear.cost.headline).toMatch(/^Hybrid is the cheapest permitted strategy .* \$5.00k below Self-hosted$/);
+    expect(clear.strategies.map((view) => view.rank)).toEqual([null, 2, 1]);
+    const unclear = buildReport(pair(estimate(5000, 6000)));
+    expect(unclear.cost.headline).toContain("cannot be told apart");
+    expect(unclear.differences.headline).toContain("No strategy is cheaper");
+    expect(unclear.strategies.map((view) => view.rank)).toEqual([null, 1, 1]);
+  });
+
+  test("the latency headline turns with the P99 and hedges when the interval holds the SLO", () => {
+    const classP99 = (mean: number, half: number): ReportInput =>
+      withStrategy("hybrid", ({ classes }) => ({
+        classes: classes.map((entry) => ({ ...entry, ttftMs: { ...entry.ttftMs, p99: estimate(mean, half) } })),
+      }));
+    expect(buildReport(classP99(1500, 100)).latency.headline).toBe(
+      "Self-hosted and Hybrid keep P99 time to first token under the SLO",
+    );
+    expect(buildReport(classP99(4500, 100)).latency.headline).toBe(
+      "Self-hosted keeps P99 time to first token under the SLO; Hybrid does not",
+    );
+    expect(buildReport(classP99(3000, 100)).latency.headline).toContain(
+      "whether Hybrid keeps it under the SLO is open",
+    );
+  });
+
+  test("one replication: no interval anywhere, and the headlines say so", () => {
+    const model = buildReport(reportInput({ days: 7, replications: 1 }));
+    expect(model.cost.headline).toContain("single replication");
+    expect(model.cost.bars.every((bar) => bar.loUsd === null)).toBe(true);
+    expect(model.latency.panels.every((panel) => panel.wide.every((point) => point.hi === null))).toBe(true);
+    expect(() => renderReport(model)).not.toThrow();
+  });
+});
+
+describe("banners", () => {
+  const titles = (changed: ReportInput): string[] => buildReport(changed).banners.map((banner) => banner.title);
+
+  test("what limits the answer is said before it", () => {
+    expect(titles(input)).toEqual([
+      "Not permitted",
+      "Outside the validated range",
+      "Prices older than 90 days on 24 Nov 2026",
+      "Warnings of the run",
+    ]);
+    expect(titles(withSummary({ complete: false }))).toContain("Incomplete run");
+    expect(titles(withSummary({ asOf: "2026-08-01" })).some((title) => title.startsWith("Prices"))).toBe(false);
+  });
+
+  test("assumptions: unverified, then assumed; ages count to asOf", () => {
+    const { table } = buildReport(input).assumptions;
+    expect(table.rows.map((row) => row.cells[1]?.text).slice(0, 3)).toEqual([
+      "fitted, unverified",
+      "assumed",
+      "fitted",
+    ]);
+    expect(table.rows[0]?.cells[4]?.text).toBe("70 d");
+  });
+});
+
+describe("the page", () => {
+  test("text of users is escaped wherever it appears", () => {
+    const evil = `<img src=x onerror=alert(1)>"'&`;
+    const { experiment, summary } = input;
+    const html = render({
+      ...input,
+      manifest: { ...input.manifest, replayCommand: evil, runId: evil, catalogueHashes: { [evil]: evil } },
+      experiment: {
+        ...experiment,
+        question: evil,
+        warnings: [evil],
+        assumptions: experiment.assumptions.map((entry) => ({ ...entry, label: evil, source: evil, unit: evil })),
+      },
+      summary: {
+        ...summary,
+        title: evil,
+        verdict: summary.verdict === null ? null : { ...summary.verdict, sentence: evil },
+        records: summary.records.map((record) => ({ ...record, statement: evil, id: evil })),
+        strategies: summary.strategies.map((strategy) => ({
+          ...strategy,
+          title: `${strategy.name}${evil}`,
+          pools: strategy.pools.map((pool) => ({ ...pool, outsideValidatedRange: evil })),
+          ledger: [...strategy.ledger, { line: evil, usdPerMonth: estimate(5000) }],
+          classes: strategy.classes.map((entry) => ({ ...entry, barred: evil })),
+        })),
+      },
+    });
+    expect(html.includes("<img")).toBe(false);
+    expect(html.match(/&lt;img src=x/g)?.length ?? 0).toBeGreaterThan(20);
+    // A quote would end an attribute: the text never stands with one.
+    expect(html.includes('alert(1)>"')).toBe(false);
+  });
+
+  test("equal inputs give equal bytes; nothing outside is referred to", () => {
+    const html = render(input);
+    expect(render(reportInput({ days: 7 }))).toBe(html);
+    expect(html).not.toMatch(/<(script|link|img|iframe|object)\b/);
+    expect(html).not.toMatch(/(src|href)="(?!#)/);
+    expect(html).not.toMatch(/url\(|@import/);
+  });
+
+  test("empty experiments render: no strategies, no cost, no requests", () => {
+    const zero = estimate(0);
+    const idle = withStrategy("hybrid", ({ requests, ledger }) => ({
+      usdPerMonth: zero,
+      ledger: ledger.map((line) => ({ ...line, usdPerMonth: zero })),
+      requests: Object.fromEntries(
+        Object.keys(requests).map((key) => [key, zero]),
+      ) as unknown as StrategySummary["requests"],
+    }));
+    expect(render({ ...idle, series: [] })).toContain("No request was sent");
+    const html = render({ ...withSummary({ strategies: [], pairedCost: [], verdict: null, records: [] }), series: [] });
+    expect(html).toContain("No strategy was simulated");
+    expect(html).not.toMatch(/NaN|undefined|Infinity/);
+    expect(render(idle)).not.toMatch(/NaN|undefined|Infinity/);
+    expect(render(input)).not.toMatch(/NaN|undefined|Infinity/);
+  });
+});

@@ -1,0 +1,207 @@
+/**
+ * The step time against evaluated points of its formula (`step-time-examples.json`: every term, printed to six
+ * decimals of a millisecond), against identities, and against the shape that the engine leaps on.
+ */
+import { readFileSync } from "node:fs";
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import type { StepCoefficients } from "../../src/engine/spec.ts";
+import {
+  type StepEngine,
+  type StepTerms,
+  createStepTime,
+  stepTerms,
+  supported,
+} from "../../src/engine/step-time-physics.ts";
+import { GPUS, LLMS } from "../fixtures/engine-specs.ts";
+
+type TermName = Exclude<keyof StepTerms, "stepMs" | "weightBytesStreamed">;
+
+interface Example extends StepTerms {
+  readonly model: string;
+  readonly gpu: string;
+  readonly tp: number;
+  readonly weightDtype: StepEngine["weightDtype"];
+  readonly kvBytesPerElement: 1 | 2;
+  readonly coefficients: string;
+  readonly tpreMsPerLayer: number;
+  readonly decodeSeqs: number;
+  readonly contextTokens: number;
+  readonly prefillTokens: number;
+  readonly attendedPairs: number;
+  readonly run100StepsMs?: number;
+}
+
+const EXAMPLES = JSON.parse(
+  readFileSync(new URL("../fixtures/step-time-examples.json", import.meta.url), "utf8"),
+) as readonly Example[];
+const TERMS: readonly TermName[] = ["fixedMs", "weightsMs", "flopsMs", "kvMs", "attentionMs", "commMs"];
+
+/** The sets that the examples name, as fitted (fit set calibration). */
+const SETS: Readonly<Record<string, StepCoefficients>> = Object.fromEntries(
+  (
+    [
+      ["dense|global", 0.94118, 1, 0.68564, 0.01, 0.06533, 0.0263, 0.001, 0.48647, 0.20635, 0],
+      ["dense|engine|vllm", 0.88987, 0.66656, 0.77542, 0.01043, 0.06277, 0.04414, 0.00103, 0.35407, 0.27375, 0],
+      ["dense|gpu+engine|h200|vllm", 0.95569, 0.45005, 0.72263, 0.01048, 0.06662, 0.02632, 0.00162, 0.4368, 0.341, 0],
+      ["moe|engine|vllm", 0.87426, 0.53974, 0.41362, 0.0103, 0.05682, 0.01196, 0.02431, 0.18479, 0.89885, 0.00022],
+    ] as const
+  ).map(([scope, ew, ekv, mfu, t0Ms, tlMsPerLayer, tsMsPerSeq, arMs, el, ea, moeMsPerLayer]) => [
+    scope,
+    { scope, ew, ekv, mfu, t0Ms, tlMsPerLayer, tsMsPerSeq, arMs, el, ea, moeMsPerLayer },
+  ]),
+);
+
+function engineOf(example: Example): StepEngine {
+  return {
+    weightDtype: example.weightDtype,
+    kvDtype: example.kvBytesPerElement === 1 ? "fp8" : "bf16",
+    tensorParallelSize: example.tp,
+    maxNumSeqs: 512,
+    tpreMsPerLayer: example.tpreMsPerLayer,
+  };
+}
+
+/** 1e-6 relative, or half of the last printed digit where that is coarser. */
+function expectPrinted(actual: number, printed: number): void {
+  expect(Math.abs(actual - printed)).toBeLessThanOrEqual(Math.max(1e-6 * printed, 5.01e-7));
+}
+
+const covered = EXAMPLES.filter((example) => supported(LLMS[example.model]!) === null);
+
+describe("evaluated points of the formula", () => {
+  test("ten points are covered, the other four are refused by name", () => {
+    expect(covered).toHaveLength(10);
+    const refused = EXAMPLES.filter((example) => !covered.includes(example)).map((example) => example.model);
+    expect(refused).toEqual(["deepseek-v3-r1", "deepseek-v3-r1", "gpt-oss-120b", "gpt-oss-120b"]);
+  });
+
+  test.each(
+    covered.map(
+      (example) =>
+        [
+          `${example.model} ${example.gpu}×${example.tp} D=${example.decodeSeqs} P=${example.prefillTokens} ${example.coefficients}`,
+          example,
+        ] as const,
+    ),
+  )("%s", (_name, example) => {
+    const gpu = GPUS[example.gpu]!;
+    const llm = LLMS[example.model]!;
+    const k = SETS[example.coefficients]!;
+    const terms = stepTerms(gpu, llm, engineOf(example), k, example);
+    for (const term of TERMS) expectPrinted(terms[term], example[term]);
+    expectPrinted(terms.stepMs, example.stepMs);
+    expect(Math.abs(terms.weightBytesStreamed / example.weightBytesStreamed - 1)).toBeLessThan(1e-6);
+
+    const { decodeBaseS, perContextTokenS, mixedS } = createStepTime(gpu, llm, engineOf(example), k);
+    const { decodeSeqs: d, contextTokens: c, prefillTokens: p, attendedPairs: a } = example;
+    const stepS = p === 0 ? decodeBaseS[d]! + perContextTokenS * c : mixedS(d, c, p, a);
+    expectPrinted(stepS * 1000, example.stepMs);
+    if (example.run100StepsMs !== undefined) {
+      const closedForm = 100 * (decodeBaseS[d]! + perContextTokenS * c) + perContextTokenS * d * 50 * 99;
+      expect(Math.abs((closedForm * 1000) / example.run100StepsMs - 1)).toBeLessThan(1e-6);
+    }
+  });
+
+  test("Llama-3.1-8B on one H100: 11.0482 ms for 64 sequences, 52.4498 ms with a 2,048-token chunk", () => {
+    const engine: StepEngine = {
+      weightDtype: "bf16",
+      kvDtype: "bf16",
+      tensorParallelSize: 1,
+      maxNumSeqs: 64,
+      tpreMsPerLayer: 0,
+    };
+    const time = createStepTime(GPUS["h100-sxm"]!, LLMS["llama-3.1-8b"]!, engine, SETS["dense|global"]!);
+    expect((time.decodeBaseS[64]! + time.perContextTokenS * 64_000) * 1000).toBeCloseTo(11.0482, 4);
+    expect(time.mixedS(32, 32_000, 2048, 2048 * 1024) * 1000).toBeCloseTo(52.4498, 4);
+  });
+});
+
+describe("identities", () => {
+  const batch = { decodeSeqs: 8, contextTokens: 8000, prefillTokens: 512, attendedPairs: 512 * 256 };
+  const engine = (weightDtype: StepEngine["weightDtype"], tensorParallelSize = 1): StepEngine => ({
+    weightDtype,
+    kvDtype: "bf16",
+    tensorParallelSize,
+    maxNumSeqs: 16,
+    tpreMsPerLayer: 0.4,
+  });
+  const k = SETS["dense|global"]!;
+
+  test("the fast path equals the sum of the terms for every batch, dense and MoE", () => {
+    fc.assert(
+      fc.property(
+        fc.constantFrom("llama-3.1-8b", "llama-3.1-70b", "qwen3-30b-a3b"),
+        fc.constantFrom<StepEngine["weightDtype"]>("bf16", "fp8"),
+        fc.constantFrom(1, 2, 4, 8),
+        fc.integer({ min: 0, max: 256 }),
+        fc.integer({ min: 0, max: 500_000 }),
+        fc.integer({ min: 0, max: 8192 }),
+        fc.integer({ min: 1, max: 100_000_000 }),
+        (model, dtype, tp, decodeSeqs, contextTokens, prefillTokens, attendedPairs) => {
+          fc.pre(decodeSeqs + prefillTokens > 0);
+          const llm = LLMS[model]!;
+          const spec: StepEngine = { ...engine(dtype, tp), maxNumSeqs: 256 };
+          const pairs = prefillTokens === 0 ? 0 : attendedPairs;
+          const time = createStepTime(GPUS["h100-sxm"]!, llm, spec, k);
+          const fastS =
+            prefillTokens === 0
+              ? time.decodeBaseS[decodeSeqs]! + time.perContextTokenS * contextTokens
+              : time.mixedS(decodeSeqs, contextTokens, prefillTokens, pairs);
+          const { stepMs } = stepTerms(GPUS["h100-sxm"]!, llm, spec, k, {
+            decodeSeqs,
+            contextTokens,
+            prefillTokens,
+            attendedPairs: pairs,
+          });
+          expect(Math.abs((fastS * 1000) / stepMs - 1)).toBeLessThan(1e-12);
+        },
+      ),
+      { numRuns: 200 },
+    );
+  });
+
+  test("A100 has no FP8 units: half the bytes, BF16 arithmetic", () => {
+    const bf16 = stepTerms(GPUS["a100-80gb-sxm"]!, LLMS["llama-3.1-8b"]!, engine("bf16"), k, batch);
+    const fp8 = stepTerms(GPUS["a100-80gb-sxm"]!, LLMS["llama-3.1-8b"]!, engine("fp8"), k, batch);
+    expect(fp8.flopsMs).toBe(bf16.flopsMs);
+    // The head stays in BF16: 525,336,576 weights of two bytes.
+    expect(fp8.weightBytesStreamed).toBeCloseTo((bf16.weightBytesStreamed - 2 * 525_336_576) / 2 + 2 * 525_336_576, -1);
+  });
+
+  test("L40S computes FP8 at 733 TFLOPS dense, not at the sparse figure", () => {
+    const terms = stepTerms(GPUS["l40s"]!, LLMS["llama-3.1-8b"]!, engine("fp8"), k, batch);
+    const flop = 2 * (7_504_658_432 - 525_336_576) * 520 + 2 * 525_336_576 * 9;
+    expect(terms.flopsMs).toBeCloseTo(flop / (733e9 * k.mfu), 9);
+  });
+
+  test("KV of eight heads is shared by at most eight GPUs", () => {
+    const kvMs = (tp: number): number =>
+      stepTerms(GPUS["h100-sxm"]!, LLMS["qwen3-30b-a3b"]!, engine("bf16", tp), k, batch).kvMs;
+    expect(kvMs(4)).toBeCloseTo(kvMs(1) / 4, 12);
+    expect(kvMs(8)).toBe(kvMs(4)); // four KV heads
+  });
+
+  test("MoE reads k experts for one token and all of them for many, and never more", () => {
+    const llm = LLMS["qwen3-30b-a3b"]!;
+    const bytes = (decodeSeqs: number): number =>
+      stepTerms(GPUS["h100-sxm"]!, llm, engine("bf16"), k, {
+        decodeSeqs,
+        contextTokens: 0,
+        prefillTokens: 0,
+        attendedPairs: 0,
+      }).weightBytesStreamed;
+    const dense = 2 * llm.nonExpertParams;
+    expect((bytes(1) - dense) / (2 * llm.expertParams)).toBeCloseTo(8 / 128, 9);
+    expect((bytes(100_000) - dense) / (2 * llm.expertParams)).toBeCloseTo(1, 12);
+    for (let n = 1; n < 2000; n++) expect(bytes(n + 1)).toBeGreaterThanOrEqual(bytes(n));
+  });
+
+  test("models whose attention is not modelled are refused with the reason", () => {
+    expect(supported(LLMS["llama-3.1-70b"]!)).toBeNull();
+    expect(supported(LLMS["qwen3-30b-a3b"]!)).toBeNull();
+    expect(supported(LLMS["gpt-oss-20b"]!)).toMatch(/sliding-window/);
+    expect(supported(LLMS["deepseek-v3-r1"]!)).toMatch(/MLA/);
+    expect(supported({ ...LLMS["llama-3.1-8b"]!, fullAttentionLayers: 8 })).toMatch(/hybrid/);
+  });
+});
