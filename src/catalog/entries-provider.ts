@@ -4,6 +4,7 @@ import { Id, common, count, fraction, nonNegative, positive } from "./entry.ts";
 import { originShape, rowOriginShape } from "./origin.ts";
 
 const Charge = z.strictObject({
+  op: z.enum(["sum", "max"]).default("sum"),
   requests: nonNegative.default(0),
   input: nonNegative.default(0),
   maxOutput: nonNegative.default(0),
@@ -32,6 +33,7 @@ export const ProviderEntry = z.strictObject({
     .record(
       z.string(),
       z.strictObject({
+        limitKind: z.enum(["token_bucket", "debt_bucket"]).default("token_bucket"),
         windowS: positive.describe("a tier states its limit per this many seconds"),
         burstS: positive.describe("depth of the bucket in seconds of its own rate"),
         reserve: Charge,

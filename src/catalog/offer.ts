@@ -5,19 +5,21 @@
 import { find, miss, type Found } from "./catalog.ts";
 import type { Catalog, CatalogEntry } from "./schema.ts";
 
-/** One token bucket with its charge weights; the form of `LimitSpec`. */
+/** One limit with its charge weights; the form of `LimitSpec`. */
 export interface OfferLimit {
   readonly name: string;
-  readonly kind: "token_bucket";
+  readonly kind: "token_bucket" | "debt_bucket";
   readonly limitPerMin: number;
   readonly burstS: number;
   readonly reserve: {
+    readonly op: "sum" | "max";
     readonly requests: number;
     readonly input: number;
     readonly maxOutput: number;
     readonly output: number;
   };
   readonly settle: {
+    readonly op: "sum" | "max";
     readonly requests: number;
     readonly input: number;
     readonly maxOutput: number;
@@ -79,10 +81,10 @@ export function offerFacts(catalog: Catalog, reference: string, boundary = "defa
 
   const limits = Object.entries(limitsOfTier.limits).map(([limitName, limit]): OfferLimit => {
     const rule = provider.value.limitRules[limitName]!; // checked when the catalogue was built
-    const { reserve, settle, failedCounts, burstS, windowS } = rule;
+    const { limitKind, reserve, settle, failedCounts, burstS, windowS } = rule;
     return {
       name: limitName,
-      kind: "token_bucket",
+      kind: limitKind,
       limitPerMin: (limit * 60) / windowS,
       burstS,
       reserve,

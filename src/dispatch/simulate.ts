@@ -123,6 +123,7 @@ class Run implements ReplicaSink {
   private readonly sums: readonly { busyS: number; servingS: number; warmS: number; downS: number; occupancySeqS: number; kvTokenS: number }[];
   private nowS: number;
   private sentAll = 0;
+  private controlEvents = 0;
   private waitingForRetry = 0;
   private atOffers = 0;
   private hour = 0;
@@ -507,6 +508,7 @@ class Run implements ReplicaSink {
     const payload = control.firstPayload();
     const tag = control.firstTag();
     control.pop();
+    this.controlEvents++;
     if (kind === ANSWER_END) this.answerEnds(payload, tag, nowS);
     else if (kind === RETRY) {
       this.waitingForRetry--;
@@ -648,7 +650,7 @@ class Run implements ReplicaSink {
       strategy: strategy.name,
       replication: options.replication,
       requestsSimulated: this.sentAll,
-      events: this.sentAll + this.pools.reduce((sum, pool) => sum + pool.meter.steps, 0),
+      events: this.sentAll + this.controlEvents + this.pools.reduce((sum, pool) => sum + pool.meter.boundaries, 0),
       classes: setting.classes.map(({ slo }, c) => {
         const latency = recorder.latency(c);
         const itlS = new Sketch();

@@ -48,7 +48,10 @@ export class EngineMeter {
   /** ∫ tokens held in the KV cache dt. */
   kvTokenS = 0;
   steps = 0;
+  /** Ends of steps and stretches that were visited: what leaping leaves of the steps. */
+  boundaries = 0;
   prefillTokens = 0;
+
   preemptions = 0;
   /** Gaps between two tokens of a sequence, by class. */
   readonly itlS: readonly Sketch[];
@@ -182,8 +185,9 @@ export class Replica {
   }
 
   /**
-   * The client gave up. A waiting request leaves at once (true: the slot is the caller's again); a running one leaves at
-   * the next boundary, through `sink.dropped`. Check `dueS` afterwards.
+   * The client gave up. A waiting request leaves at once, and so does a running one when the replica stands at a boundary
+   * (true: the slot is the caller's again); else it leaves at the next boundary, through `sink.dropped`. Check `dueS`
+   * afterwards.
    */
   cancel(slot: number, nowS: number): boolean {
     const table = this.table;
@@ -192,6 +196,10 @@ export class Replica {
       this.unlinkWaiting(slot);
       // The request behind a blocked head may fit where the head did not.
       if (wasHead && this.waitingHead !== NO_SLOT) this.cutStretch(nowS);
+      return true;
+    }
+    if (this.mode === BOUNDARY) {
+      this.leaveBatch(slot);
       return true;
     }
     table.state[slot] |= CANCELLED;
@@ -203,6 +211,8 @@ export class Replica {
   /** The replica dies: everything in it is lost, the step under way too. */
   fail(nowS: number): void {
     if (this.mode === MIXED || this.mode === STRETCH) this.bookUntil(nowS);
+    // Tokens of the steps that ended before the failure are out.
+    if (this.mode === STRETCH) this.countSteps(this.stepsUntil(nowS) - 1);
     const table = this.table;
     const running = this.runningHead;
     const waiting = this.waitingHead;
@@ -227,24 +237,19 @@ export class Replica {
     const decodes = this.decodeCount;
     const steps = this.plannedSteps;
     this.bookUntil(nowS);
-    this.meter.steps += steps;
+    this.meter.boundaries++;
+    this.countSteps(steps);
     if (decodes > 0) {
-      const byClass = this.decodesByClass;
-      for (let c = 0; c < byClass.length; c++) {
-        const count = byClass[c];
-        if (count === 0) continue;
-        if (steps === 1) this.meter.itlS[c].add(this.mode === MIXED ? nowS - this.startS : this.baseS, count);
-        else this.meter.itlS[c].addRamp(this.baseS, this.slopeS, steps, count);
-      }
       if (this.mode === STRETCH) this.freeBlocks -= this.blocksForSteps(steps);
       this.contextTokens += decodes * steps;
     }
     this.stepCount += steps;
     this.bookedUntilS = -Infinity;
     this.bookedKvTokenS = 0;
-    if (this.mode === MIXED) this.advancePrefills();
+    const wasMixed = this.mode === MIXED;
+    if (wasMixed) this.advancePrefills();
     this.mode = BOUNDARY;
-    if (this.cancelled.length > 0) this.dropCancelled();
+    if (this.cancelled.length > 0) this.dropCancelled(wasMixed);
     const completions = this.completions;
     while (completions.size > 0 && this.table.finishStep[completions.first()] === this.stepCount) {
       const slot = completions.first();
@@ -437,6 +442,20 @@ export class Replica {
 
   // ---------------------------------------------------------------- ending a step
 
+  /** Counts the first k steps of what is under way, and the gaps between tokens that they make. */
+  private countSteps(k: number): void {
+    const meter = this.meter;
+    meter.steps += k;
+    if (k === 0 || this.decodeCount === 0) return;
+    const byClass = this.decodesByClass;
+    for (let c = 0; c < byClass.length; c++) {
+      const count = byClass[c];
+      if (count === 0) continue;
+      if (this.mode === MIXED) meter.itlS[c].add(this.dueS - this.startS, count);
+      else meter.itlS[c].addRamp(this.baseS, this.slopeS, k, count);
+    }
+  }
+
   /** Moves sequences whose prompt is complete from prefill to decode: their next token comes out now. */
   private advancePrefills(): void {
     const nowS = this.dueS;
@@ -466,9 +485,13 @@ export class Replica {
     this.prefillCount = kept;
   }
 
-  private dropCancelled(): void {
+  private dropCancelled(wasMixed: boolean): void {
+    const table = this.table;
+    // The token of the last step found no client any more, so its gap does not count.
+    const gapS = wasMixed ? this.dueS - this.startS : this.baseS + this.slopeS * (this.plannedSteps - 1);
     for (const slot of this.cancelled) {
-      this.table.state[slot] &= ~CANCELLED;
+      table.state[slot] &= ~CANCELLED;
+      if (table.state[slot] === DECODING) this.meter.itlS[table.classIndex[slot]].add(gapS, -1);
       this.leaveBatch(slot);
       this.sink.dropped(slot);
     }

@@ -23,7 +23,7 @@ export interface FieldSchema {
   readonly oneOf?: readonly FieldSchema[];
 }
 
-export interface ReadExperiment {
+interface ReadExperiment {
   /** Null when what is wrong leaves nothing to look at further. */
   readonly experiment: ExperimentFile | null;
   readonly problems: readonly Problem[];

@@ -14,7 +14,7 @@ import type { Assumption, Provenance } from "./resolved.ts";
 import { fieldLabel, fieldUnit } from "./units.ts";
 
 /** Where a resolved value came from. `derived` = computed from other resolved values. */
-export type ValueOrigin = "file" | "default" | "derived" | "cli" | `preset:${string}` | `catalogue:${string}`;
+type ValueOrigin = "file" | "default" | "derived" | "cli" | `preset:${string}` | `catalogue:${string}`;
 
 /**
  * By dotted path of the resolved experiment (`strategies.0.pools.0.gpu`). The longest key that is a path or a parent of it

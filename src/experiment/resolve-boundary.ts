@@ -6,7 +6,7 @@
 import type { RequestClass, Sensitivity } from "./resolved.ts";
 import type { ClassFile } from "./schema.ts";
 
-export const LEVEL_NEEDED: Readonly<Record<Sensitivity, number>> = { none: 0, moderate: 2, restricted: 5 };
+const LEVEL_NEEDED: Readonly<Record<Sensitivity, number>> = { none: 0, moderate: 2, restricted: 5 };
 
 /** What the boundary rules look at in a pool or an offer. */
 export interface BoundaryTarget {

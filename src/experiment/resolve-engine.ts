@@ -15,7 +15,7 @@ import type { PoolFile } from "./schema.ts";
 const PARALLEL_SIZES = [1, 2, 4, 8] as const;
 
 /** A configuration, as far as memory depends on it. */
-export interface EngineParts {
+interface EngineParts {
   readonly gpu: GpuSpec;
   readonly llm: LlmSpec;
   readonly profile: CatalogEntry<"engines">;

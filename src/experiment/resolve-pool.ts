@@ -62,7 +62,8 @@ export function resolvePool(
   const profile = resolution.find("engines", file.engine, [...path, "engine"]);
   const place = resolution.find("places", file.place, [...path, "place"]);
   const router = resolveRouter(resolution, file, path, at);
-  const price = gpuEntry === null ? null : resolvePrice(resolution, file, gpuEntry.id, path, at);
+  const price =
+    gpuEntry === null ? checkSeller(resolution, file, path) : resolvePrice(resolution, file, gpuEntry.id, path, at);
   const incidents = gpuEntry === null ? null : resolveIncidents(resolution, file, gpuEntry.id, path, at);
   const coldStart = resolveColdStart(resolution, file, llmEntry, path, at);
   if (gpuEntry === null || llmEntry === null || profile === null) return null;
@@ -223,6 +224,14 @@ function resolvePrice(
     usdPerGpuHour: price.usdPerGpuHour,
     gpusPerNode: Math.max(file.gpusPerNode ?? price.gpusPerNode, file.tensorParallelSize),
   };
+}
+
+/** Without a known GPU there is no rate, but a misspelt seller is worth saying. */
+function checkSeller(resolution: Resolution, file: PoolFile, path: Path): null {
+  if (typeof file.gpuPrice === "string") {
+    resolution.find("gpuPrices", file.gpuPrice.split("@")[0]!, [...path, "gpuPrice"]);
+  }
+  return null;
 }
 
 function resolveIncidents(

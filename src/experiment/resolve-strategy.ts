@@ -10,7 +10,7 @@ import type { Resolution } from "./resolution.ts";
 import type { RequestClass, ResolvedOffer, ResolvedPool, ResolvedStrategy, RouteTarget } from "./resolved.ts";
 import type { ClassFile, StrategyFile } from "./schema.ts";
 
-export interface StrategyContext {
+interface StrategyContext {
   readonly classes: readonly RequestClass[];
   readonly classFiles: readonly ClassFile[];
   readonly sizes: RequestSizes | null;

@@ -9,7 +9,7 @@ import type { PeopleCost, ResolvedExperiment, ResolvedStrategy, TeamLevels } fro
 import type { ExperimentFile } from "./schema.ts";
 
 type TeamFile = ExperimentFile["team"];
-export type ResolvedTeam = ResolvedExperiment["team"];
+type ResolvedTeam = ResolvedExperiment["team"];
 
 const CUSTOM = "declared levels";
 
@@ -41,7 +41,7 @@ export function resolveTeam(resolution: Resolution, file: TeamFile): ResolvedTea
   return { preset: entry.id, levels: entry.levels, rotaOk: file.rotaOk };
 }
 
-export interface MonthOfWork {
+interface MonthOfWork {
   readonly incidents: number;
   readonly releases: number;
   readonly engineUpgrades: number;

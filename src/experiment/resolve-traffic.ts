@@ -167,7 +167,7 @@ function seasonOf(resolution: Resolution, name: string | undefined, preset: Pres
 }
 
 /** Checks a length of the file and gives it the form of the generator; null after a problem. */
-export function resolveLength(resolution: Resolution, length: LengthFile, path: Path): LengthDistribution | null {
+function resolveLength(resolution: Resolution, length: LengthFile, path: Path): LengthDistribution | null {
   switch (length.kind) {
     case "constant":
       return length;

@@ -186,8 +186,9 @@ export interface PriceRow {
   }[];
 }
 
-/** Weights of what one request is charged at admission and settled to at its end. */
+/** Weights of what one request is charged at admission and settled to at its end: the sum of its parts, or the largest. */
 export interface LimitCharge {
+  readonly op: "sum" | "max";
   readonly requests: number;
   readonly input: number;
   readonly maxOutput: number;
@@ -197,7 +198,7 @@ export interface LimitCharge {
 /** Kinds grow in `provider/limits/`; see that folder's registry. */
 export interface LimitSpec {
   readonly name: string;
-  readonly kind: "token_bucket";
+  readonly kind: "token_bucket" | "debt_bucket";
   readonly limitPerMin: number;
   /** Depth of the bucket in seconds of its own rate. */
   readonly burstS: number;

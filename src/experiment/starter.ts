@@ -46,7 +46,7 @@ const LONGEST = 16;
 const BURST_TAU_S = 1800;
 const BIN_S = 300;
 const PEAK_RANK = 0.999;
-export const PEAK_TO_MEAN_MAX = 40;
+const PEAK_TO_MEAN_MAX = 40;
 
 const SIMULATED_REQUESTS = 20e6;
 
@@ -117,7 +117,7 @@ export function experimentFor(workload: Workload, catalog: Catalog): string {
   });
 }
 
-export interface PeakShape {
+interface PeakShape {
   /** With the weekly profile; without it the peak is lower than that profile's own. */
   readonly season: boolean;
   /** Coefficient of variation of the log-Gaussian intensity. */

@@ -50,7 +50,6 @@ export function rowGroupCorrupt({ rowGroup, rowGroups, firstRow, rows }: ReadPro
 export interface ParquetSource {
   readonly file: string;
   readonly rows: number;
-  readonly rowGroups: number;
   readonly fields: readonly Field[];
   /** Key-value pairs of the footer. */
   readonly metadata: ReadonlyMap<string, string>;
@@ -80,7 +79,7 @@ export async function openParquet(file: string, slots: Float64Array, index = 0):
   // openAsBlob reports a missing file without a code, stat reports it as Node does everywhere else.
   await stat(file);
   const parquet = await wasm.ParquetFile.fromFile(await openAsBlob(file)).catch((error: unknown) => {
-    throw new DataError(file, null, `not a complete Parquet file, it may be truncated (${reasonOf(error)})`);
+    throw new DataError(file, null, `not a whole Parquet file, truncated or corrupt (${reasonOf(error)})`);
   });
 
   const footer = parquet.metadata();
@@ -118,7 +117,6 @@ export async function openParquet(file: string, slots: Float64Array, index = 0):
   return {
     file,
     rows,
-    rowGroups: groupRows.length,
     fields,
     metadata,
     async scan(columns, onBatch) {

@@ -7,11 +7,10 @@ import { runParquetJob } from "./parquet-thread.ts";
 import { siblingModule } from "./thread-module.ts";
 
 /** Numbers as doubles (64-bit integers rounded to the nearest), NaN where null; strings as strings, null where null. */
-export type TableColumn = Float64Array | readonly (string | null)[];
+type TableColumn = Float64Array | readonly (string | null)[];
 
 export interface ParquetTable {
   readonly rows: number;
-  readonly rowGroups: number;
   readonly columns: Readonly<Record<string, TableColumn>>;
   /** Key-value pairs of the footer. */
   readonly metadata: ReadonlyMap<string, string>;
@@ -59,9 +58,9 @@ export async function readTableInThread(job: TableJob, progress: Float64Array): 
       else for (const value of batch.getChild(name) ?? []) column?.push(value as string | null);
     }
   });
-  const { rows, rowGroups, metadata } = source;
+  const { rows, metadata } = source;
   source.close();
-  return { rows, rowGroups, columns, metadata };
+  return { rows, columns, metadata };
 }
 
 /** A batch is one piece, so each of its columns is one Data. */

@@ -1,12 +1,12 @@
 /**
  * Runs one Parquet job in a worker thread of its own, and turns every way it can end into a value or a clean error: a
- * trap of the decoder and a thread that ends silently become DataError with file and row group;
- * Node's own errors (ENOSPC, EACCES …) come back with their code.
+ * trap of the decoder and a thread that ends silently become DataError with file and row group; Node's own errors
+ * (ENOSPC, EACCES …) come back with their code.
  */
 import { parentPort, Worker, workerData } from "node:worker_threads";
 import { DataError } from "../kernel/errors.ts";
 import { threadArguments } from "./thread-module.ts";
-import { PROGRESS_SLOTS, progressOf, rowGroupCorrupt } from "./parquet-read.ts";
+import { PROGRESS_SLOTS, progressOf, recordProgress, rowGroupCorrupt } from "./parquet-read.ts";
 
 type Answer =
   | { readonly kind: "done"; readonly value: unknown }
@@ -24,6 +24,7 @@ interface ThreadStart {
  */
 export function runParquetJob<T>(entry: URL, job: unknown, files: readonly string[]): Promise<T> {
   const progress = new Float64Array(new SharedArrayBuffer(PROGRESS_SLOTS * 8));
+  recordProgress(progress, { file: 0, rowGroup: -1, rowGroups: 0, firstRow: 1, rows: 0 });
   const start: ThreadStart = { job, progress };
   return new Promise<T>((resolve, reject) => {
     const worker = new Worker(entry, {
@@ -40,7 +41,7 @@ export function runParquetJob<T>(entry: URL, job: unknown, files: readonly strin
   });
 }
 
-/** The worker's side: runs the job and posts its answer. `transfer` lists buffers that move instead of being copied. */
+/** The worker's side: runs the job and posts its answer. Numbers in shared memory cross without a copy. */
 export async function serveParquetJob<J>(run: (job: J, progress: Float64Array) => Promise<unknown>): Promise<void> {
   const { job, progress } = workerData as ThreadStart;
   const answer = await run(job as J, progress).then(

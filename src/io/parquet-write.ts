@@ -7,7 +7,7 @@ import { InvariantError } from "../kernel/errors.ts";
 import type { WasmBatch } from "./parquet-read.ts";
 
 /** Rows of one row group: about 10 MB of a dozen columns, so a reader that takes one at a time stays small. */
-export const ROW_GROUP_ROWS = 262_144;
+const ROW_GROUP_ROWS = 262_144;
 
 const NUMBER_TYPES = ["float64", "float32", "int32", "uint32", "int64"] as const;
 type NumberType = (typeof NUMBER_TYPES)[number];

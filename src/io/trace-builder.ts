@@ -17,7 +17,7 @@ export interface Trace {
   readonly epochS: number | null;
 }
 
-export type TraceFormat = "azure-llm-parquet" | "azure-llm-csv" | "crossover-parquet" | "crossover-csv";
+type TraceFormat = "azure-llm-parquet" | "azure-llm-csv" | "crossover-parquet" | "crossover-csv";
 
 /** The three columns that a trace is made of, by the names of one source. */
 export interface TraceLayout {

@@ -7,7 +7,7 @@ import { readCsvTrace } from "./trace-csv.ts";
 import type { Trace } from "./trace-builder.ts";
 import type { TraceJob } from "./trace-parquet.ts";
 
-export type { Trace, TraceFormat } from "./trace-builder.ts";
+export type { Trace } from "./trace-builder.ts";
 
 /**
  * Reads a trace from Parquet, CSV or gzipped CSV, with the columns TIMESTAMP, ContextTokens, GeneratedTokens (Azure LLM

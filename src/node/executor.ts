@@ -4,12 +4,10 @@
  */
 import { availableParallelism } from "node:os";
 import { Piscina } from "piscina";
+import { siblingModule, threadArguments } from "../io/thread-module.ts";
 import type { SizingTask } from "../experiment/size-pool.ts";
 import type { SloRateTask } from "../experiment/slo-rate.ts";
 import type { JobOutcome, ProgressMessage, RunJob } from "./simulate-worker.ts";
-
-/** The same code runs from `src` (tests, tsx) and from `dist`. */
-const EXTENSION = import.meta.url.endsWith(".ts") ? ".ts" : ".js";
 
 export class Executor {
   readonly threads: number;
@@ -19,12 +17,13 @@ export class Executor {
   /** `threads` null = one per core. */
   constructor(threads: number | null, onProgress: (message: ProgressMessage) => void) {
     this.threads = threads ?? availableParallelism();
+    const worker = siblingModule("simulate-worker", import.meta.url);
     this.pool = new Piscina({
-      filename: new URL(`./simulate-worker${EXTENSION}`, import.meta.url).href,
+      filename: worker.href,
       minThreads: 0,
       maxThreads: this.threads,
       idleTimeout: 2000,
-      execArgv: EXTENSION === ".ts" ? ["--import", "tsx"] : [],
+      execArgv: threadArguments(worker),
       // Boxed numbers die young: a roomy nursery spares most collections.
       resourceLimits: { maxYoungGenerationSizeMb: 48 },
     });

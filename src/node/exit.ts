@@ -44,7 +44,7 @@ export function environmentFailure(error: unknown, doing: string): unknown {
   return reason === undefined ? error : new EnvironmentFailure(`${doing}: ${reason} (${code})`, { cause: error });
 }
 
-export interface Failure {
+interface Failure {
   readonly exitCode: number;
   /** For stderr, ends in a newline. */
   readonly text: string;
@@ -72,9 +72,9 @@ export function describeFailure(error: unknown, replay: string): Failure {
 
 function configText(error: ConfigError): string {
   return error.problems
-    .map((problem) => {
-      const where = problem.path.length === 0 ? "" : `${problem.path.join(".")}: `;
-      return `${where}${problem.message}\n${problem.hint === undefined ? "" : `  hint: ${problem.hint}\n`}`;
+    .map(({ file, path, message, hint }) => {
+      const where = [file, path.join(".")].filter((part) => part !== undefined && part !== "").join(": ");
+      return `${where === "" ? "" : `${where}: `}${message}\n${hint === undefined ? "" : `  hint: ${hint}\n`}`;
     })
     .join("");
 }

@@ -26,6 +26,8 @@ export interface LoadedExperiment extends Resolved {
  */
 export async function loadExperiment(file: string, options: LoadOptions = {}): Promise<LoadedExperiment> {
   const text = await readFile(file, "utf8").catch((error: unknown) => {
+    if (!existsSync(file))
+      throw new ConfigError([{ file, path: [], message: "no such file", hint: "crossover init writes one" }]);
     throw environmentFailure(error, `cannot read ${file}`);
   });
   if (text.includes("\u0000")) throw new EnvironmentFailure(`${file} is no text file`);

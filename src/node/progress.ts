@@ -6,7 +6,7 @@ const QUIET_MS = 2000;
 const REDRAW_MS = 100;
 const BAR_WIDTH = 24;
 
-export interface ProgressOptions {
+interface ProgressOptions {
   /** Off under --json. */
   readonly enabled?: boolean;
   readonly stream?: { readonly isTTY?: boolean; readonly columns?: number; write(text: string): unknown };

@@ -1,17 +1,17 @@
 /**
  * The folder of one run, `<out>/<experiment>/<run>`. It appears whole or not at all: files are written into a sibling
- * with a temporary name that is renamed at the end. A complete folder is reused; a folder that we did not write is left
- * alone (exit 4).
+ * with a temporary name that is renamed at the end. A complete folder is reused, an interrupted one replaced; a folder
+ * that we did not write is left alone (exit 4).
  */
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { EnvironmentFailure, environmentFailure } from "./exit.ts";
 
-/** Written last; a folder without it is not a finished run of ours. */
-export const MANIFEST = "manifest.json";
+/** A folder without it is not a finished run of ours. */
+const MANIFEST = "manifest.json";
 
-export interface CompleteRunFolder {
+interface CompleteRunFolder {
   readonly kind: "complete";
   readonly path: string;
 }
@@ -28,7 +28,7 @@ export interface NewRunFolder {
   discard(): Promise<void>;
 }
 
-export type RunFolder = CompleteRunFolder | NewRunFolder;
+type RunFolder = CompleteRunFolder | NewRunFolder;
 
 /** First 12 hex digits of SHA-256 over the canonical JSON of whatever changes results: resolved config, seed, version. */
 export function runId(identity: unknown): string {
@@ -46,14 +46,14 @@ export function canonicalJson(value: unknown): string {
 }
 
 /**
- * Opens the folder of a run. Throws EnvironmentFailure for a non-empty folder without a manifest of this run, and
- * whenever the disk says no.
+ * Opens the folder of a run. One that an interrupted run left counts as new and is replaced by `commit`. Throws
+ * EnvironmentFailure for a non-empty folder without a manifest of this run, and whenever the disk says no.
  */
 export async function openRunFolder(outDir: string, experimentId: string, id: string): Promise<RunFolder> {
   const path = join(outDir, experimentId, id);
-  const files = await list(path);
-  if (files.length > 0) {
-    if (await isOurs(path, id)) return { kind: "complete", path };
+  const state = await stateOf(path, id);
+  if (state === "complete") return { kind: "complete", path };
+  if (state === "foreign") {
     throw new EnvironmentFailure(
       `${path} is not empty and holds no ${MANIFEST} of this run; move it away or choose another folder with --out`,
     );
@@ -79,16 +79,29 @@ export async function openRunFolder(outDir: string, experimentId: string, id: st
     tempPath: (name) => join(temporary, name),
     commit: () =>
       guarded(`cannot finish ${path}`, async () => {
-        try {
-          await rename(temporary, path);
-        } catch (error) {
-          // Another process finished the same run meanwhile: its bytes are the same, so ours are dropped.
-          if (!(await isOurs(path, id))) throw error;
-          await remove(temporary);
-        }
+        // What happened to the folder meanwhile is looked at now: another process may have finished the same run.
+        const now = await stateOf(path, id);
+        if (now === "complete") return remove(temporary);
+        if (now === "interrupted") await rm(path, { recursive: true, force: true });
+        await rename(temporary, path);
       }),
     discard: () => remove(temporary),
   };
+}
+
+type FolderState = "empty" | "complete" | "interrupted" | "foreign";
+
+/** What stands at the place of a run: ours if its manifest is JSON whose `runId` is this run's. */
+async function stateOf(path: string, id: string): Promise<FolderState> {
+  if ((await list(path)).length === 0) return "empty";
+  try {
+    const manifest: unknown = JSON.parse(await readFile(join(path, MANIFEST), "utf8"));
+    if (typeof manifest !== "object" || manifest === null || !("runId" in manifest) || manifest.runId !== id)
+      return "foreign";
+    return "complete" in manifest && manifest.complete === false ? "interrupted" : "complete";
+  } catch {
+    return "foreign";
+  }
 }
 
 async function list(path: string): Promise<string[]> {
@@ -97,16 +110,6 @@ async function list(path: string): Promise<string[]> {
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "ENOENT") return [];
     throw environmentFailure(error, `cannot read ${path}`);
-  }
-}
-
-/** A manifest counts as ours when it is JSON whose `run` is this run's id. */
-async function isOurs(path: string, id: string): Promise<boolean> {
-  try {
-    const manifest: unknown = JSON.parse(await readFile(join(path, MANIFEST), "utf8"));
-    return typeof manifest === "object" && manifest !== null && "run" in manifest && manifest.run === id;
-  } catch {
-    return false;
   }
 }
 

@@ -11,10 +11,16 @@ export function summaryText(summary: Summary): string {
     ["TPOT P50 / P99, ms", (s) => `${tenth(s.tpotMs.p50)} / ${tenth(s.tpotMs.p99)}`],
     ["SLO attainment", (s) => percent(s.sloAttainment)],
     ["completed", (s) => count(s.requests.completed)],
-    ["rejected, timed out, failed", (s) => [s.requests.rejected, s.requests.timedOut, s.requests.failed].map(count).join(", ")],
+    [
+      "rejected, timed out, failed",
+      (s) => [s.requests.rejected, s.requests.timedOut, s.requests.failed].map(count).join(", "),
+    ],
     ["429 answers", (s) => count(s.requests.rateLimited)],
     ["refused at the boundary", (s) => count(s.requests.boundaryRefused)],
-    ["replicas (serving + warm)", (s) => s.pools.map((pool) => `${pool.replicas} + ${pool.warmReplicas}`).join("; ") || "–"],
+    [
+      "replicas (serving + warm)",
+      (s) => s.pools.map((pool) => `${pool.replicas} + ${pool.warmReplicas}`).join("; ") || "–",
+    ],
     ["busy share of serving time", (s) => s.pools.map((pool) => percent(pool.busyFraction)).join("; ") || "–"],
   ];
   const table = textTable(
@@ -25,7 +31,9 @@ export function summaryText(summary: Summary): string {
   const head = `${summary.title}\n${plainNumber(summary.requestsSimulated, 0)} requests simulated: ${plainNumber(summary.horizonDays, 2)} days, ${summary.replications} replications, ${summary.strategies.length} strategies${summary.complete ? "" : " (interrupted: only what had finished)"}\n`;
   const warnings = summary.warnings.map((warning) => `warning: ${warning}\n`).join("");
   const sentence =
-    verdict === null ? "" : `\nVerdict${verdict.indicative ? " (indicative: fewer than 10 replications)" : ""}: ${verdict.sentence}\n`;
+    verdict === null
+      ? ""
+      : `\nVerdict${verdict.indicative ? " (indicative: fewer than 10 replications)" : ""}: ${verdict.sentence}\n`;
   return `${head}\n${table}${warnings}${sentence}`;
 }
 

@@ -14,7 +14,7 @@ export interface Place {
   readonly width: number;
 }
 
-export interface LocatedProblem extends Problem, Place {
+interface LocatedProblem extends Problem, Place {
   readonly file: string;
 }
 
@@ -128,6 +128,6 @@ function renderAll(located: readonly LocatedProblem[], lines: readonly string[])
 }
 
 /** `classes[0].slo.ttftMs` */
-export function pathText(path: readonly (string | number)[]): string {
+function pathText(path: readonly (string | number)[]): string {
   return path.map((step, i) => (typeof step === "number" ? `[${step}]` : i === 0 ? step : `.${step}`)).join("");
 }

@@ -47,7 +47,7 @@ export interface RunResult {
   readonly replication: number;
   /** Warm-up included. */
   readonly requestsSimulated: number;
-  /** Steps of engines, for the benchmark's cost per event. */
+  /** Arrivals, step boundaries visited and other events of the loop. */
   readonly events: number;
   readonly classes: readonly ClassResult[];
   readonly pools: readonly PoolResult[];

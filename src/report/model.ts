@@ -14,7 +14,7 @@ export interface ReportInput {
   readonly manifest: ReportManifest;
 }
 
-export interface ReportManifest {
+interface ReportManifest {
   readonly runId: string;
   readonly version: string;
   readonly replayCommand: string;
@@ -122,7 +122,7 @@ export interface ChartWords {
   readonly alt: string;
 }
 
-export interface CostBar {
+interface CostBar {
   readonly title: string;
   readonly color: string;
   readonly permitted: boolean;

@@ -11,7 +11,7 @@ import { viewStrategies } from "./strategies.ts";
 import { classTable, comparisonTable, ledgerTable, offerTable, poolTable } from "./tables.ts";
 import { viewVerdict } from "./verdict-view.ts";
 
-export type { ReportInput, ReportManifest, ReportModel } from "./model.ts";
+export type { ReportInput, ReportModel } from "./model.ts";
 
 /** A price older than this on `asOf` gets a banner. */
 const PRICE_AGE_DAYS = 90;

@@ -112,6 +112,8 @@ function addUp(values: ArrayLike<number>, start: number): number {
 /** Reads in a process of its own, whose memory does not contain the generator's. */
 async function readInProcess(file: string): Promise<{ reading: Reading; peakMemoryMiB: number }> {
   const child = spawn(process.execPath, ["--import", "tsx", fileURLToPath(import.meta.url), READ_FLAG, file], {
+    // tsx is looked up from the current folder.
+    cwd: fileURLToPath(new URL("../..", import.meta.url)),
     stdio: ["ignore", "pipe", "inherit"],
   });
   let text = "";

@@ -60,7 +60,7 @@ describe("token bucket", () => {
         kind: "token_bucket",
         limitPerMin: limit.limit_per_min,
         burstS: limit.burst_s,
-        reserve: { requests: tokens ? 0 : 1, input: tokens ? 1 : 0, maxOutput: 0, output: 0 },
+        reserve: { op: "sum", requests: tokens ? 0 : 1, input: tokens ? 1 : 0, maxOutput: 0, output: 0 },
         settle: null,
         failedCounts: limit.failed_counts ?? false,
       };

@@ -133,7 +133,7 @@ describe("Erlang's loss system: nobody waits", () => {
         service,
         discipline: "servers",
         loss: true,
-        requests: 20_000,
+        requests: 25_000,
       } as const;
       const runs = replicate(20, model);
       const blocked = erlangB(servers, erlangs);

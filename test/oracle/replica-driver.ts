@@ -83,7 +83,9 @@ export function driveScenario(scenario: Scenario, replicaClass: ReplicaClass = R
         replica.enqueue(slot);
       } else {
         const slot = slotOf.get(index);
-        if (slot !== undefined && replica.cancel(slot, timeS)) close(slot, "cancelled-waiting");
+        // State 0 is waiting; one that runs leaves at once when the replica stands at a boundary.
+        const fate = slot !== undefined && table.state[slot] === 0 ? "cancelled-waiting" : "cancelled-running";
+        if (slot !== undefined && replica.cancel(slot, timeS)) close(slot, fate);
       }
     }
     if (replica.atBoundary) replica.form();

@@ -17,7 +17,7 @@ describe("M/M/c", () => {
   test.each([
     { servers: 1, load: 0.5, requests: 300_000, power: 0.02 },
     { servers: 1, load: 0.95, requests: 1_000_000, power: 0.1 },
-    { servers: 4, load: 0.9, requests: 500_000, power: 0.05 },
+    { servers: 4, load: 0.9, requests: 500_000, power: 0.07 },
     { servers: 32, load: 0.8, requests: 1_000_000, power: 0.05 },
     { servers: 32, load: 0.95, requests: 1_500_000, power: 0.1 },
     { servers: 256, load: 0.95, requests: 1_500_000, power: 0.1 },

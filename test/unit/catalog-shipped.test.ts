@@ -290,7 +290,7 @@ describe("offers", () => {
         burstS: 60,
         settle: null,
         failedCounts: true,
-        reserve: { requests: 1, input: 0, maxOutput: 0, output: 0 },
+        reserve: { op: "sum", requests: 1, input: 0, maxOutput: 0, output: 0 },
       },
       {
         name: "tpm",
@@ -299,7 +299,7 @@ describe("offers", () => {
         burstS: 60,
         settle: null,
         failedCounts: false,
-        reserve: { requests: 0, input: 0, maxOutput: 1, output: 0 },
+        reserve: { op: "max", requests: 0, input: 1, maxOutput: 1, output: 0 },
       },
     ]);
     expect(facts.latency.tokensPerS).toBe(150);
@@ -332,8 +332,9 @@ describe("offers", () => {
   test("Anthropic debits output when it is known, and never reserves max_tokens", () => {
     const { limits } = found(offerFacts(catalog, "anthropic/claude-haiku-4-5@scale"));
     const otpm = limits.find(({ name }) => name === "otpm")!;
-    expect(otpm.reserve).toEqual({ requests: 0, input: 0, maxOutput: 0, output: 0 });
-    expect(otpm.settle).toEqual({ requests: 0, input: 0, maxOutput: 0, output: 1 });
+    expect(otpm.reserve).toEqual({ op: "sum", requests: 0, input: 0, maxOutput: 0, output: 0 });
+    expect(otpm.kind).toBe("debt_bucket");
+    expect(otpm.settle).toEqual({ op: "sum", requests: 0, input: 0, maxOutput: 0, output: 1 });
     expect(limits.every(({ reserve }) => reserve.maxOutput === 0)).toBe(true);
   });
 

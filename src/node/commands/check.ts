@@ -7,7 +7,7 @@ import { EXIT } from "../exit.ts";
 import { loadExperiment, type LoadOptions } from "../load-experiment.ts";
 import { LocatedConfigError } from "../yaml-source.ts";
 
-export interface CheckOptions extends LoadOptions {
+interface CheckOptions extends LoadOptions {
   readonly json?: boolean;
 }
 
@@ -76,9 +76,12 @@ function partsOf(strategy: ResolvedStrategy): string[] {
   return [...pools, ...strategy.offers.map((offer) => `${offer.name}: ${offer.provider} ${offer.model}`)];
 }
 
+function lengthText(days: number): string {
+  return days >= 1 ? `${Number(days.toPrecision(4))} days` : `${Number((days * 24 * 60).toPrecision(3))} minutes`;
+}
+
 function text(file: string, facts: CheckFacts): string {
   const requests = facts.requestsExpected.toLocaleString("en-US");
-  const days = Number(facts.days.toPrecision(4));
   const strategies = facts.strategies.map(({ name, option, parts, barred }) => {
     const closed = barred.map((reason) => `\n    not permitted: ${reason}`).join("");
     return `  ${name} (${option}): ${parts.join("; ")}${closed}\n`;
@@ -86,7 +89,7 @@ function text(file: string, facts: CheckFacts): string {
   const warnings = facts.warnings.map((warning) => `  warning: ${warning}\n`);
   return (
     `ok: ${file}\n` +
-    `  ${facts.id}: ${days} days, about ${requests} requests, ${facts.replications} replications of ${facts.strategies.length} strategies\n` +
+    `  ${facts.id}: ${lengthText(facts.days)}, about ${requests} requests, ${facts.replications} replications of ${facts.strategies.length} strategies\n` +
     strategies.join("") +
     `  ${facts.assumed} values are assumed or unverified\n` +
     warnings.join("")

@@ -29,7 +29,10 @@ export function chargeOf(
   maxOutputTokens: number,
   outputTokens: number,
 ): number {
-  return (
-    weights.requests + weights.input * inputTokens + weights.maxOutput * maxOutputTokens + weights.output * outputTokens
-  );
+  const input = weights.input * inputTokens;
+  const maxOutput = weights.maxOutput * maxOutputTokens;
+  const output = weights.output * outputTokens;
+  return weights.op === "sum"
+    ? weights.requests + input + maxOutput + output
+    : Math.max(weights.requests, input, maxOutput, output);
 }

@@ -4,14 +4,12 @@ import { DebtBucket } from "./debt-bucket.ts";
 import type { Limit } from "./limit.ts";
 import { TokenBucket, type TokenBucketSpec } from "./token-bucket.ts";
 
-type LimitKind = LimitSpec["kind"] | "debt_bucket";
-
-const limitKinds: Readonly<Record<LimitKind, (spec: TokenBucketSpec) => Limit>> = {
+const limitKinds: Readonly<Record<LimitSpec["kind"], (spec: TokenBucketSpec) => Limit>> = {
   token_bucket: (spec) => new TokenBucket(spec),
   debt_bucket: (spec) => new DebtBucket(spec),
 };
 
 /** A fresh limit of the spec's kind, unused. */
-export function createLimit(spec: TokenBucketSpec & { readonly kind: LimitKind }): Limit {
+export function createLimit(spec: TokenBucketSpec & Pick<LimitSpec, "kind">): Limit {
   return limitKinds[spec.kind](spec);
 }

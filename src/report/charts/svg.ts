@@ -17,8 +17,8 @@ export const PROVIDER_EVENT = "#7c3aed";
 const FONT = 'Inter, ui-sans-serif, system-ui, -apple-system, "Segoe UI", Roboto, "Helvetica Neue", Arial, sans-serif';
 
 /** Widths in CSS pixels at which the two drawings have their natural size. */
-export const WIDE = 900;
-export const NARROW = 340;
+const WIDE = 900;
+const NARROW = 340;
 
 export interface Frame {
   readonly width: number;
