@@ -17,12 +17,12 @@
  * How leaping works. While every running sequence decodes and nothing can be admitted, step i of the stretch lasts
  * base + slope·i with base = a(D) + b·C, slope = b·D (D sequences, C tokens of context), so k steps last
  * k·base + slope·k(k−1)/2. Sequences are not touched in between: each knows the step count at which it finishes
- * (completion heap), and how many need a new block at step s is `blockPhase[s mod blockTokens]`. A stretch is planned up
+ * (`completions.ts`), and how many need a new block at step s is `blockPhase[s mod blockTokens]`. A stretch is planned up
  * to the first completion or KV exhaustion; an arrival or cancellation cuts it at the first boundary at or after it.
  */
 import { InvariantError } from "../kernel/errors.ts";
 import type { Sketch } from "../kernel/sketch.ts";
-import { CompletionHeap } from "./completion-heap.ts";
+import { Completions } from "./completions.ts";
 import { NO_SLOT, type RequestTable } from "./request-table.ts";
 import type { EngineSpec } from "./spec.ts";
 import type { StepTime } from "./step-time.ts";
@@ -108,7 +108,7 @@ export class Replica {
   private readonly decodesByClass: Int32Array;
   /** How many decoding sequences need a new block at steps ≡ index (mod blockTokens). */
   private readonly blockPhase: Int32Array;
-  private readonly completions: CompletionHeap;
+  private readonly completions: Completions;
 
   /** Partial prefills in admission order with the chunk each has in this step. */
   private prefills: Int32Array = new Int32Array(16);
@@ -141,7 +141,7 @@ export class Replica {
     this.freeBlocks = spec.kvBlocks;
     this.decodesByClass = new Int32Array(classes);
     this.blockPhase = new Int32Array(spec.blockTokens);
-    this.completions = new CompletionHeap(table);
+    this.completions = new Completions(table);
   }
 
   get inFlight(): number {
@@ -251,8 +251,9 @@ export class Replica {
     this.mode = BOUNDARY;
     if (this.cancelled.length > 0) this.dropCancelled(wasMixed);
     const completions = this.completions;
-    while (completions.size > 0 && this.table.finishStep[completions.first()] === this.stepCount) {
-      const slot = completions.first();
+    for (;;) {
+      const slot = completions.finishingAt(this.stepCount);
+      if (slot === NO_SLOT) break;
       this.leaveBatch(slot);
       this.table.lastTokenS[slot] = nowS;
       this.sink.completed(slot);
@@ -291,7 +292,7 @@ export class Replica {
     this.slopeS = this.perContextTokenS * this.decodeCount;
     let steps = 1;
     if (!preempted) {
-      steps = this.table.finishStep[this.completions.first()] - this.stepCount;
+      steps = this.completions.stepsToNext(this.stepCount);
       // Cheap bound first: a step needs at most one block for each sequence and blockTokens steps.
       if (this.decodeCount * ((steps >> this.blockShift) + 1) > this.freeBlocks) {
         const affordable = this.stepsAffordable();
@@ -547,7 +548,7 @@ export class Replica {
   private reset(): void {
     this.mode = IDLE;
     this.dueS = Infinity;
-    this.completions.size = 0;
+    this.completions.clear();
     this.decodesByClass.fill(0);
     this.blockPhase.fill(0);
     this.freeBlocks = this.kvBlocks;

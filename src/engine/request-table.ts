@@ -49,7 +49,9 @@ export class RequestTable {
   joinStep: Float64Array = new Float64Array(0);
   /** Step count of the replica at which it has all its tokens. */
   finishStep: Float64Array = new Float64Array(0);
+  /** Place in its replica's completions: in the heap, or the next that finishes at the same step. */
   heapSlot: Int32Array = new Int32Array(0);
+  nextAtStep: Int32Array = new Int32Array(0);
   firstTokenS: Float64Array = new Float64Array(0);
   lastTokenS: Float64Array = new Float64Array(0);
   /** Neighbours in the replica's waiting queue or in its running list (admission order). */
@@ -109,6 +111,7 @@ export class RequestTable {
     this.prefillTokens = int(this.prefillTokens);
     this.prefilledTokens = int(this.prefilledTokens);
     this.heapSlot = int(this.heapSlot);
+    this.nextAtStep = int(this.nextAtStep);
     this.next = int(this.next);
     this.previous = int(this.previous);
     const attempts = new Uint16Array(capacity);

@@ -263,22 +263,29 @@ function stem(name: string): string {
   return bare.replace(/(ms|sec|seconds|minutes|hours|percent)$/, "").toLowerCase();
 }
 
-const SECONDS: Readonly<Record<string, number>> = {
-  ms: 0.001,
-  s: 1,
-  sec: 1,
-  second: 1,
-  seconds: 1,
-  m: 60,
-  min: 60,
-  minutes: 60,
-  h: 3600,
-  hours: 3600,
-  d: 86400,
-  day: 86400,
-  days: 86400,
-};
-const MULTIPLES: Readonly<Record<string, number>> = { "": 1, k: 1e3, K: 1e3, M: 1e6, G: 1e9, B: 1e9 };
+const SECONDS = new Map([
+  ["ms", 0.001],
+  ["s", 1],
+  ["sec", 1],
+  ["second", 1],
+  ["seconds", 1],
+  ["m", 60],
+  ["min", 60],
+  ["minutes", 60],
+  ["h", 3600],
+  ["hours", 3600],
+  ["d", 86400],
+  ["day", 86400],
+  ["days", 86400],
+]);
+const MULTIPLES = new Map([
+  ["", 1],
+  ["k", 1e3],
+  ["K", 1e3],
+  ["M", 1e6],
+  ["G", 1e9],
+  ["B", 1e9],
+]);
 
 /** For text such as "3s", "400k" or "5%" where a number is needed: that number in the unit of the field. */
 function quantityHint(value: unknown, name: string): string | undefined {
@@ -288,11 +295,13 @@ function quantityHint(value: unknown, name: string): string | undefined {
   const suffix = match[2]!;
   const unit = UNITS.find(([pattern]) => pattern.test(name));
   const tidy = (x: number): string => String(Number(x.toPrecision(12)));
-  if (unit !== undefined && unit[2] !== null && SECONDS[suffix.toLowerCase()] !== undefined) {
-    return `the field is in ${unit[1]}: write ${tidy(amount * SECONDS[suffix.toLowerCase()]! * unit[2])}`;
+  const seconds = SECONDS.get(suffix.toLowerCase());
+  if (unit !== undefined && unit[2] !== null && seconds !== undefined) {
+    return `the field is in ${unit[1]}: write ${tidy(amount * seconds * unit[2])}`;
   }
   if (suffix === "%") return `write it as a fraction: ${tidy(amount / 100)}`;
-  if (MULTIPLES[suffix] !== undefined) return `write a plain number: ${tidy(amount * MULTIPLES[suffix])}`;
+  const multiple = MULTIPLES.get(suffix);
+  if (multiple !== undefined) return `write a plain number: ${tidy(amount * multiple)}`;
   return unit === undefined ? undefined : `the field is in ${unit[1]}: write a plain number`;
 }
 

@@ -230,7 +230,7 @@ function longestRequest(resolution: Resolution, file: PoolFile, llm: LlmSpec, kv
   return declared;
 }
 
-/** A target that more than half of all requests exceed is a mistake; one that some exceed rejects those. */
+/** A target of the strategy at `path` that more than half of all requests exceed is a mistake; one that some exceed rejects those. */
 export function checkSizes(
   resolution: Resolution,
   sizes: RequestSizes,
@@ -245,6 +245,6 @@ export function checkSizes(
   if (sizes.median > limit) {
     resolution.problem(path, `most requests can never fit: ${figures}, and ${limitName} of ${who} is ${limit}`);
   } else if (sizes.longest > limit) {
-    resolution.warn(`${who} refuses requests above ${limit} tokens (${limitName}): ${figures}`);
+    resolution.warn(`${String(path[1])}: ${who} refuses requests above ${limit} tokens (${limitName}): ${figures}`);
   }
 }

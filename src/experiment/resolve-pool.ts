@@ -311,7 +311,7 @@ function resolveRouter(resolution: Resolution, file: PoolFile, path: Path, at: s
   }
   const given: Readonly<Record<string, number>> = options;
   for (const [option, value] of Object.entries(given)) {
-    const spec = plugin.options[option];
+    const spec = Object.hasOwn(plugin.options, option) ? plugin.options[option] : undefined;
     if (spec === undefined)
       resolution.problem(
         [...path, "router", "options", option],

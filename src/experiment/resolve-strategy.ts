@@ -102,7 +102,7 @@ function checkRoutes(
   }
   const used = new Set<string>();
   const routes = classNames.map((className): RouteTarget[] => {
-    const route = file.routes[className];
+    const route = Object.hasOwn(file.routes, className) ? file.routes[className] : undefined;
     const at = [...path, "routes", className];
     if (route === undefined) {
       resolution.problem(

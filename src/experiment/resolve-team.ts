@@ -60,12 +60,13 @@ export function resolvePeople(
     resolution.problem(["team"], "the catalogue has no entry of people cost");
     return null;
   }
-  const loaded = people.loadedUsdPerYear[file.region];
+  const regions = people.loadedUsdPerYear;
+  const loaded = Object.hasOwn(regions, file.region) ? regions[file.region] : undefined;
   if (loaded === undefined) {
     resolution.problem(
       ["team", "region"],
       `unknown region "${file.region}"`,
-      hintFor(file.region, Object.keys(people.loadedUsdPerYear)),
+      hintFor(file.region, Object.keys(regions)),
     );
     return null;
   }

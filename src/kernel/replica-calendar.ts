@@ -53,11 +53,12 @@ export class ReplicaCalendar {
       const b = winner[2 * node + 1];
       const dueA = due[a];
       const dueB = due[b];
-      // a < b always, so an exact tie of time and kind goes to a.
-      const best = dueA < dueB || (dueA === dueB && kinds[a] <= kinds[b]) ? a : b;
-      // Another replica won here before and still does: nothing changes further up.
-      if (best !== replica && winner[node] === best) return;
-      winner[node] = best;
+      // Which of two comes first is a coin toss, so it is computed and not branched on: a mispredicted branch at each
+      // level would cost more than the rest of the event.
+      let second = Number(dueB < dueA);
+      // a < b always, so an exact tie of time and kind stays with a.
+      if (dueA === dueB) second = Number(kinds[b] < kinds[a]);
+      winner[node] = a + (b - a) * second;
       node >>= 1;
     }
   }

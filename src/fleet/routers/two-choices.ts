@@ -9,10 +9,13 @@ export const twoChoices: RouterPlugin = {
     return {
       route(view) {
         const count = view.count();
-        let best = Math.floor(draw() * count);
+        // The 32 bits of a draw serve two picks: what the first leaves of them is uniform again.
+        let scaled = draw() * count;
+        let best = Math.floor(scaled);
         let least = view.inFlight(best);
         for (let i = 1; i < d; i++) {
-          const other = Math.floor(draw() * count);
+          scaled = ((i & 1) === 1 ? scaled - Math.floor(scaled) : draw()) * count;
+          const other = Math.floor(scaled);
           const load = view.inFlight(other);
           if (load < least) {
             best = other;

@@ -8,6 +8,7 @@ import { decideExperiment, decisionAssumptions } from "../../decision/from-summa
 import type { RunOutcome } from "../../experiment/run-one.ts";
 import type { ResolvedExperiment } from "../../experiment/resolved.ts";
 import { fewestReplicas, meetsSlo, needsSizing, replicasWith, sizingTasks } from "../../experiment/size-pool.ts";
+import type { SloRateTask } from "../../experiment/slo-rate.ts";
 import { summarise, type StrategySetup } from "../../experiment/summarise.ts";
 import type { Summary } from "../../outcome/summary.ts";
 import { Executor } from "../executor.ts";
@@ -138,6 +139,16 @@ async function simulate(
 }
 
 async function setUp(experiment: ResolvedExperiment, executor: Executor): Promise<StrategySetup[]> {
+  // Pools of one kind and classes of one target share a sweep.
+  const sweeps = new Map<string, Promise<number | null>>();
+  const sloRate = (task: SloRateTask): Promise<number | null> => {
+    const { engine, gpu, llm, coefficients, networkS } = experiment.strategies[task.strategy]!.pools[task.pool]!;
+    const { slo, timeoutS } = experiment.classes[task.classIndex]!;
+    const key = JSON.stringify([engine, gpu, llm, coefficients, networkS, slo, timeoutS]);
+    const sweep = sweeps.get(key) ?? executor.sloRate(task);
+    sweeps.set(key, sweep);
+    return sweep;
+  };
   return Promise.all(
     experiment.strategies.map(async (strategy, s): Promise<StrategySetup> => {
       const tasks = needsSizing(strategy) ? sizingTasks(experiment, s) : [];
@@ -153,7 +164,7 @@ async function setUp(experiment: ResolvedExperiment, executor: Executor): Promis
           Promise.all(
             experiment.classes.map((_, classIndex) => {
               const goesThere = strategy.routes[classIndex]!.some(({ kind, index }) => kind === "pool" && index === pool);
-              return goesThere ? executor.sloRate({ experiment, strategy: s, pool, classIndex }) : null;
+              return goesThere ? sloRate({ experiment, strategy: s, pool, classIndex }) : null;
             }),
           ),
         ),
