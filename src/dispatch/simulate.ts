@@ -7,36 +7,34 @@
  *   INV-13  a request never reaches a target that its class's route does not name: the boundary was applied to the routes.
  * Times in simulated seconds, t = 0 after the warm-up.
  */
-import type { Replica, ReplicaSink } from "../engine/replica.ts";
+import type { Replica } from "../engine/replica.ts";
+import type { ReplicaSink } from "../engine/meter.ts";
 import { AT_CLIENT, AT_OFFER, IN_POOL, LEAVING, NO_SLOT, RequestTable } from "../engine/request-table.ts";
 import { createStepTime } from "../engine/step-time-physics.ts";
 import type { ResolvedExperiment, ResolvedStrategy, RouteTarget } from "../experiment/resolved.ts";
-import { IncidentSource, INCIDENT_KINDS, incidentSources } from "../fleet/incidents.ts";
-import { DOWN, Pool } from "../fleet/pool.ts";
+import { PoolIncidents } from "../fleet/incidents.ts";
+import { Pool } from "../fleet/pool.ts";
 import { NO_REPLICA } from "../fleet/routers/router.ts";
-import { isoDate } from "../kernel/calendar-time.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import { EventHeap } from "../kernel/event-heap.ts";
 import { counterKey, threefry2x32, unit, words } from "../kernel/random.ts";
 import { ReplicaCalendar, STEP_END, STEP_FORM } from "../kernel/replica-calendar.ts";
-import { Sketch } from "../kernel/sketch.ts";
-import { Ledger, OUTPUT_TOKEN_WEIGHT } from "../outcome/ledger.ts";
 import {
   BOUNDARY_REFUSED,
   FAILED,
   NO_ROUTE,
-  Recorder,
+  type Recorder,
   REJECTED,
   TIMED_OUT,
   type RequestRows,
 } from "../outcome/recorder.ts";
 import type { RunResult } from "../outcome/run-result.ts";
-import type { IncidentTable, PoolHourTable } from "../outcome/series.ts";
 import { ADMITTED, Offer, OVERSIZE, producedTokens, RATE_LIMITED } from "../provider/offer.ts";
 import type { DemandMeter } from "../traffic/demand.ts";
 import type { Traffic } from "../traffic/traffic.ts";
 import { GIVES_UP, retryDelayS } from "./client.ts";
 import { Deadlines } from "./deadlines.ts";
+import { HOUR_S, RunBook, routeOfPool } from "./run-book.ts";
 
 // Control events in their order at one instant; step ends come after INCIDENT, arrivals after RETRY.
 const WINDOW_EDGE = 0;
@@ -45,8 +43,6 @@ const RESTORE = 2;
 const ANSWER_END = 3;
 const RETRY = 4;
 const GIVE_UP = 5;
-
-const HOUR_S = 3600;
 
 export interface RunOptions {
   readonly seed: string;
@@ -69,7 +65,12 @@ export type RunSetting = Pick<
 >;
 
 /** Simulates `strategy` against `traffic`. Pure: the same arguments give the same bytes. */
-export function simulateRun(setting: RunSetting, strategy: ResolvedStrategy, traffic: Traffic, options: RunOptions): RunResult {
+export function simulateRun(
+  setting: RunSetting,
+  strategy: ResolvedStrategy,
+  traffic: Traffic,
+  options: RunOptions,
+): RunResult {
   return new Run(setting, strategy, traffic, options).run();
 }
 
@@ -85,48 +86,26 @@ class Run implements ReplicaSink {
   private readonly control = new EventHeap();
   private readonly deadlines: Deadlines;
   private readonly recorder: Recorder;
-  private readonly ledger: Ledger;
+  private readonly book: RunBook;
   private readonly retryKey: number;
   /** Calendar numbers run through all pools: which pool each is of, and where each pool starts. */
   private readonly poolOf: Uint8Array;
   private readonly firstReplica: readonly number[];
   private readonly engines: readonly Replica[];
-  private readonly sources: { readonly pool: number; readonly source: IncidentSource }[] = [];
-  /** By calendar number: end of its repair, to tell the last RESTORE from an outdated one. */
-  private readonly downUntilS: Float64Array;
-  private readonly offerItlS: readonly Sketch[];
+  /** Empty when none are to happen; `sources` numbers those of all pools. */
+  private readonly incidents: readonly PoolIncidents[];
+  private readonly sources: { readonly pool: number; readonly source: number }[] = [];
   /** By class, out of the setting for the loop. */
   private readonly timeoutS: Float64Array;
   private readonly barred: readonly boolean[];
   /** By pool: what the client sees on top of the engine's times. */
   private readonly overheadS: Float64Array;
   private readonly demand: DemandMeter | null;
-  private readonly poolHours: PoolHourTable = {
-    hour: [],
-    pool: [],
-    paidReplicaH: [],
-    busyReplicaH: [],
-    idleReplicaH: [],
-    warmReplicaH: [],
-    downReplicaH: [],
-    occupancyFraction: [],
-    kvFraction: [],
-  };
-  private readonly incidents: IncidentTable = {
-    startS: [],
-    endS: [],
-    kind: [],
-    target: [],
-    replicasLost: [],
-    requestsLost: [],
-  };
-  private readonly sums: readonly { busyS: number; servingS: number; warmS: number; downS: number; occupancySeqS: number; kvTokenS: number }[];
   private nowS: number;
   private sentAll = 0;
   private controlEvents = 0;
   private waitingForRetry = 0;
   private atOffers = 0;
-  private hour = 0;
   private requestsLost = 0;
 
   constructor(setting: RunSetting, strategy: ResolvedStrategy, traffic: Traffic, options: RunOptions) {
@@ -139,9 +118,21 @@ class Run implements ReplicaSink {
     this.nowS = -warmupS;
     this.pools = strategy.pools.map((spec, p) => {
       const stepTime = createStepTime(spec.gpu, spec.llm, spec.engine, spec.coefficients);
-      return new Pool(spec, options.replicas[p], stepTime, this.table, this, classes.length, seed, replication, -warmupS);
+      return new Pool(
+        spec,
+        options.replicas[p],
+        stepTime,
+        this.table,
+        this,
+        classes.length,
+        seed,
+        replication,
+        -warmupS,
+      );
     });
-    const offerSpecs = options.incidents ? strategy.offers : strategy.offers.map((offer) => ({ ...offer, outages: null }));
+    const offerSpecs = options.incidents
+      ? strategy.offers
+      : strategy.offers.map((offer) => ({ ...offer, outages: null }));
     this.offers = offerSpecs.map((spec) => new Offer(spec, { seed, replication, startEpochS, horizonS, warmupS }));
     const firstReplica: number[] = [];
     let replicas = 0;
@@ -153,38 +144,23 @@ class Run implements ReplicaSink {
     this.engines = this.pools.flatMap((pool) => pool.replicas);
     this.poolOf = new Uint8Array(replicas);
     this.pools.forEach((pool, p) => this.poolOf.fill(p, firstReplica[p], firstReplica[p] + pool.replicas.length));
-    this.downUntilS = new Float64Array(replicas);
     this.calendar = new ReplicaCalendar(Math.max(1, replicas));
     this.deadlines = new Deadlines(this.table, classes.length);
-    this.recorder = new Recorder(
-      classes.map(({ slo }) => ({ ttftS: slo.ttftS ?? Infinity, tpotS: slo.tpotS ?? Infinity, e2eS: slo.e2eS ?? Infinity })),
-      [...strategy.pools, ...strategy.offers].map((target) => target.name),
-      horizonS,
-      options.rows,
-    );
-    this.ledger = new Ledger(
-      strategy.pools.map((pool) => ({
-        name: pool.name,
-        gpusPerReplica: pool.engine.tensorParallelSize,
-        usdPerGpuHour: pool.usdPerGpuHour,
-      })),
-      strategy.offers.map((offer) => offer.name),
-      classes.map((requestClass) => requestClass.name),
-    );
+    this.book = new RunBook(setting, strategy, this.pools, this.offers, options.rows);
+    this.recorder = this.book.recorder;
     this.retryKey = counterKey(seed, replication, "client/retry");
-    this.offerItlS = classes.map(() => new Sketch());
     this.timeoutS = Float64Array.from(classes, (requestClass) => requestClass.timeoutS);
     this.barred = strategy.barred.map((reason) => reason !== null);
     this.overheadS = Float64Array.from(strategy.pools, (pool) => pool.networkS + pool.engine.apiOverheadMs / 1000);
     this.demand = options.demand;
-    this.sums = this.pools.map(() => ({ busyS: 0, servingS: 0, warmS: 0, downS: 0, occupancySeqS: 0, kvTokenS: 0 }));
-    if (options.incidents) {
-      this.pools.forEach((pool, p) => {
-        for (const source of incidentSources(pool.spec, pool.replicas.length, seed, replication, -warmupS)) {
-          this.control.push(source.nextS, INCIDENT, this.sources.push({ pool: p, source }) - 1, 0);
-        }
+    this.incidents = options.incidents
+      ? this.pools.map((pool) => new PoolIncidents(pool, seed, replication, -warmupS))
+      : [];
+    this.incidents.forEach((incidents, pool) => {
+      incidents.sources.forEach(({ nextS }, source) => {
+        this.control.push(nextS, INCIDENT, this.sources.push({ pool, source }) - 1, 0);
       });
-    }
+    });
     this.control.push(0, WINDOW_EDGE, 0, 0);
   }
 
@@ -211,8 +187,10 @@ class Run implements ReplicaSink {
       else this.formStep(calendar.first());
     }
     this.nowS = endS;
-    this.closeHour(endS);
-    return this.result();
+    this.book.closeHour(endS);
+    const boundaries = this.pools.reduce((sum, pool) => sum + pool.meter.boundaries, 0);
+    const events = this.sentAll + this.controlEvents + boundaries;
+    return this.book.result(this.options.replication, this.sentAll, events, this.checkConservation());
   }
 
   // ---------------------------------------------------------------- own replicas
@@ -258,7 +236,7 @@ class Run implements ReplicaSink {
     recorder.ttftS = firstTokenS - sentS + overheadS;
     recorder.tpotS = output > 1 ? (nowS - firstTokenS) / (output - 1) : NaN;
     recorder.e2eS = nowS - sentS + overheadS;
-    recorder.completed(classIndex, 1 + p, table.inputTokens[slot], output, table.attempts[slot]);
+    recorder.completed(classIndex, routeOfPool(p), table.inputTokens[slot], output, table.attempts[slot]);
     this.end(slot);
   }
 
@@ -270,7 +248,7 @@ class Run implements ReplicaSink {
   lost(slot: number): void {
     this.requestsLost++;
     const p = this.leavePool(slot);
-    this.retryOrEnd(slot, 1 + p, FAILED, Infinity, false);
+    this.retryOrEnd(slot, routeOfPool(p), FAILED, Infinity, false);
   }
 
   /** Out of the pool's counts; returns the pool. */
@@ -325,7 +303,7 @@ class Run implements ReplicaSink {
     for (let stop = 0; stop < route.length; stop++) {
       const target = route[stop];
       const taken = target.kind === "pool" ? this.sendToPool(slot, target) : this.sendToOffer(slot, target);
-      at = target.kind === "pool" ? 1 + target.index : 1 + this.pools.length + target.index;
+      at = routeOfPool(target.kind === "pool" ? target.index : this.pools.length + target.index);
       if (taken === TAKEN) {
         if (stop > 0) this.recorder.overflowed(classIndex, at, table.sentS[slot]);
         return;
@@ -406,7 +384,7 @@ class Run implements ReplicaSink {
     const classIndex = table.classIndex[slot];
     const input = table.inputTokens[slot];
     const output = table.outputTokens[slot];
-    const route = 1 + this.pools.length + o;
+    const route = routeOfPool(this.pools.length + o);
     const sentS = table.sentS[slot];
     const firstTokenS = table.firstTokenS[slot];
     const tokenGapS = table.tokenGapS[slot];
@@ -420,7 +398,7 @@ class Run implements ReplicaSink {
       offer.fail(nowS, input, table.maxOutputTokens[slot], output, produced);
     }
     if (sentS >= 0) {
-      const usage = this.ledger.offer(o, classIndex);
+      const usage = this.book.usage(o, classIndex);
       if (produced > 0) usage.inputTokens += input;
       usage.outputTokens += produced;
       usage.inputUsd += offer.prices.inputUsd;
@@ -430,7 +408,7 @@ class Run implements ReplicaSink {
     if (!complete) {
       this.unanswered(slot, route, TIMED_OUT);
     } else {
-      if (output > 1 && sentS >= 0) this.offerItlS[classIndex].add(tokenGapS, output - 1);
+      if (output > 1 && sentS >= 0) this.book.offerItlS[classIndex].add(tokenGapS, output - 1);
       const recorder = this.recorder;
       recorder.request = table.ordinal[slot];
       recorder.sentS = sentS;
@@ -478,7 +456,7 @@ class Run implements ReplicaSink {
       this.calendar.dueS[replica] = engine.dueS;
       this.calendar.moved(replica);
     }
-    const route = 1 + this.poolOf[replica];
+    const route = routeOfPool(this.poolOf[replica]);
     this.unanswered(slot, route, TIMED_OUT);
     this.traffic.onComplete(table.ordinal[slot], nowS);
     if (left) {
@@ -519,197 +497,47 @@ class Run implements ReplicaSink {
       this.end(payload);
     } else if (kind === WINDOW_EDGE) this.windowEdge(nowS);
     else if (kind === INCIDENT) this.strike(payload, nowS);
-    else this.restore(payload, nowS);
+    else {
+      const p = this.poolOf[payload];
+      this.incidents[p].restore(payload - this.firstReplica[p], nowS);
+    }
   }
 
   private strike(index: number, nowS: number): void {
     const { pool: p, source } = this.sources[index];
-    const pool = this.pools[p];
-    const { coldStart } = pool.spec;
-    const node = INCIDENT_KINDS[source.kind] === "node-failure";
-    const backS = nowS + source.repairS + coldStart.restartS + (node ? coldStart.provisionS : 0);
+    const incidents = this.incidents[p];
+    // All replicas are out of the pool before any of their requests looks for another one.
+    const { kind, lost, delayed, backS } = incidents.strike(source, nowS);
+    for (const replica of delayed) this.control.push(backS, RESTORE, this.firstReplica[p] + replica, 0);
     const before = this.requestsLost;
-    let lost = 0;
-    // All replicas go down before any request looks for another one.
-    const engines: number[] = [];
-    for (let local = source.firstReplica; local < source.firstReplica + source.replicas; local++) {
+    const { calendar } = this;
+    for (const local of lost) {
       const replica = this.firstReplica[p] + local;
-      // A node that fails while its engine restarts extends the outage; a crash of what is down is none.
-      if (pool.stateOf(local) === DOWN && !(node && backS > this.downUntilS[replica])) continue;
-      if (pool.stateOf(local) !== DOWN) {
-        lost++;
-        engines.push(local);
-        pool.lose(local, nowS);
-      }
-      this.downUntilS[replica] = backS;
-      this.control.push(backS, RESTORE, replica, backS);
+      this.engines[replica].fail(nowS);
+      calendar.dueS[replica] = Infinity;
+      calendar.kind[replica] = STEP_END;
+      calendar.moved(replica);
     }
-    for (const local of engines) {
-      pool.replicas[local].fail(nowS);
-      const replica = this.firstReplica[p] + local;
-      this.calendar.dueS[replica] = Infinity;
-      this.calendar.kind[replica] = STEP_END;
-      this.calendar.moved(replica);
+    if (lost.length > 0 && nowS >= 0) {
+      this.pools[p].incidents++;
+      this.book.incident(nowS, backS, kind, this.pools[p].spec.name, lost.length, this.requestsLost - before);
     }
-    if (lost > 0 && nowS >= 0) {
-      pool.incidents++;
-      this.incidents.startS.push(nowS);
-      this.incidents.endS.push(backS);
-      this.incidents.kind.push(INCIDENT_KINDS[source.kind]);
-      this.incidents.target.push(pool.spec.name);
-      this.incidents.replicasLost.push(lost);
-      this.incidents.requestsLost.push(this.requestsLost - before);
-    }
-    source.advance();
-    this.control.push(source.nextS, INCIDENT, index, 0);
+    this.control.push(incidents.sources[source].nextS, INCIDENT, index, 0);
   }
 
-  private restore(replica: number, nowS: number): void {
-    if (this.downUntilS[replica] !== nowS) return;
-    const p = this.poolOf[replica];
-    this.pools[p].restore(replica - this.firstReplica[p], nowS);
-  }
-
-  // ---------------------------------------------------------------- windows and the result
+  // ---------------------------------------------------------------- windows and checks
 
   private windowEdge(nowS: number): void {
-    if (nowS === 0) {
-      // End of the warm-up: what was measured so far is dropped, what is under way goes on.
-      for (const pool of this.pools) {
-        pool.bookUntil(0);
-        pool.resetMeters();
-        pool.meter.preemptions = 0;
-        for (const itlS of pool.meter.itlS) itlS.clear();
-      }
-    } else this.closeHour(nowS);
-    const nextS = (this.hour + 1) * HOUR_S;
-    this.openHour(Math.min(nextS, this.setting.horizonS) - this.hour * HOUR_S);
-    if (nextS < this.setting.horizonS) this.control.push(nextS, WINDOW_EDGE, 0, 0);
+    const { book } = this;
     const { warmupS, horizonS } = this.setting;
-    this.options.onProgress?.((nowS + warmupS) / (horizonS + warmupS));
-  }
-
-  private openHour(lengthS: number): void {
-    this.ledger.addTime(isoDate(this.setting.startEpochS + this.hour * HOUR_S).slice(0, 7), lengthS / HOUR_S);
-  }
-
-  private closeHour(nowS: number): void {
-    const hourS = nowS - this.hour * HOUR_S;
-    this.pools.forEach((pool, p) => {
-      pool.bookUntil(nowS);
-      const { meter, spec } = pool;
-      const { servingS, warmS, downS } = pool;
-      const idleS = servingS - meter.busyS;
-      if (idleS < -1e-6 * hourS) throw new InvariantError("INV-8", { pool: spec.name, servingS, busyS: meter.busyS });
-      const hours = this.ledger.pool(p);
-      hours.busy += meter.busyS / HOUR_S;
-      hours.idle += idleS / HOUR_S;
-      hours.warm += warmS / HOUR_S;
-      hours.down += downS / HOUR_S;
-      const table = this.poolHours;
-      const capacity = spec.engine.kvBlocks * spec.engine.blockTokens;
-      table.hour.push(this.hour);
-      table.pool.push(spec.name);
-      table.paidReplicaH.push((servingS + warmS + downS) / HOUR_S);
-      table.busyReplicaH.push(meter.busyS / HOUR_S);
-      table.idleReplicaH.push(idleS / HOUR_S);
-      table.warmReplicaH.push(warmS / HOUR_S);
-      table.downReplicaH.push(downS / HOUR_S);
-      table.occupancyFraction.push(servingS > 0 ? meter.occupancySeqS / (servingS * spec.engine.maxNumSeqs) : 0);
-      table.kvFraction.push(servingS > 0 ? meter.kvTokenS / (servingS * capacity) : 0);
-      const sum = this.sums[p];
-      sum.busyS += meter.busyS;
-      sum.servingS += servingS;
-      sum.warmS += warmS;
-      sum.downS += downS;
-      sum.occupancySeqS += meter.occupancySeqS;
-      sum.kvTokenS += meter.kvTokenS;
-      pool.resetMeters();
-    });
-    this.recorder.closeHour(this.hour);
-    this.hour++;
-  }
-
-  private result(): RunResult {
-    const { setting, strategy, recorder, options } = this;
-    const inFlight = this.checkConservation();
-    const routeOfPool = (p: number): number => 1 + p;
-    for (const offer of this.offers) {
-      for (const outage of offer.outages) {
-        if (outage.endS <= 0 || outage.startS >= setting.horizonS) continue;
-        this.incidents.startS.push(Math.max(0, outage.startS));
-        this.incidents.endS.push(Math.min(setting.horizonS, outage.endS));
-        this.incidents.kind.push(`outage-${offer.spec.outages!.severities[outage.severity].name}`);
-        this.incidents.target.push(offer.spec.name);
-        this.incidents.replicasLost.push(0);
-        this.incidents.requestsLost.push(0);
-      }
+    if (nowS === 0) book.start();
+    else {
+      book.closeHour(nowS);
+      book.openHour();
     }
-    const people = this.pools.length === 0 ? 0 : (setting.people.fte * setting.people.loadedUsdPerYear) / 12;
-    return {
-      strategy: strategy.name,
-      replication: options.replication,
-      requestsSimulated: this.sentAll,
-      events: this.sentAll + this.controlEvents + this.pools.reduce((sum, pool) => sum + pool.meter.boundaries, 0),
-      classes: setting.classes.map(({ slo }, c) => {
-        const latency = recorder.latency(c);
-        const itlS = new Sketch();
-        itlS.merge(this.offerItlS[c]);
-        for (const pool of this.pools) itlS.merge(pool.meter.itlS[c]);
-        return {
-          totals: recorder.totals(c, null),
-          inFlightAtHorizon: inFlight[c],
-          controlledCompleted: this.pools.reduce((sum, _, p) => sum + recorder.totals(c, routeOfPool(p)).completed, 0),
-          ttftS: latency.ttftS.toPlain(),
-          tpotS: latency.tpotS.toPlain(),
-          itlS: itlS.toPlain(),
-          e2eS: latency.e2eS.toPlain(),
-          attainmentWindows: recorder.attainmentWindows(c, slo.targetFraction),
-        };
-      }),
-      pools: this.pools.map((pool, p) => {
-        const { busyS, servingS, warmS, downS, occupancySeqS, kvTokenS } = this.sums[p];
-        const { maxNumSeqs, kvBlocks, blockTokens } = pool.spec.engine;
-        const over = (value: number, capacity: number): number => (servingS > 0 ? value / (servingS * capacity) : 0);
-        return {
-          replicas: options.replicas[p],
-          busyH: busyS / HOUR_S,
-          idleH: (servingS - busyS) / HOUR_S,
-          warmH: warmS / HOUR_S,
-          downH: downS / HOUR_S,
-          busyFraction: over(busyS, 1),
-          occupancyFraction: over(occupancySeqS, maxNumSeqs),
-          kvFraction: over(kvTokenS, kvBlocks * blockTokens),
-          preemptions: pool.meter.preemptions,
-          incidents: pool.incidents,
-          completedByClass: setting.classes.map((_, c) => recorder.totals(c, routeOfPool(p)).completed),
-        };
-      }),
-      offers: this.offers.map((offer) => ({
-        attempts: offer.attempts,
-        rateLimited: offer.rateLimited,
-        overloaded: offer.overloaded,
-        outageFailures: offer.outageFailures,
-        outages: offer.outages.filter(({ startS }) => startS >= 0 && startS < setting.horizonS).length,
-        availabilityFraction: offer.availabilityFraction,
-      })),
-      series: {
-        strategy: strategy.name,
-        replication: options.replication,
-        windows: recorder.windows,
-        poolHours: this.poolHours,
-        incidents: this.incidents,
-        ledger: this.ledger.price(
-          this.pools.map((_, p) =>
-            setting.classes.map((_, c) => {
-              const { inputTokens, outputTokens } = recorder.totals(c, routeOfPool(p));
-              return inputTokens + OUTPUT_TOKEN_WEIGHT * outputTokens;
-            }),
-          ),
-          people,
-        ),
-      },
-    };
+    const nextS = (book.hour + 1) * HOUR_S;
+    if (nextS < horizonS) this.control.push(nextS, WINDOW_EDGE, 0, 0);
+    this.options.onProgress?.((nowS + warmupS) / (horizonS + warmupS));
   }
 
   /** INV-1, by independent counts: what ended and what lives in slots against what was sent, and where the live ones are. */
@@ -727,7 +555,10 @@ class Run implements ReplicaSink {
       }
     });
     const inPools = this.pools.reduce((sum, pool) => sum + pool.inFlightAll, 0);
-    const inReplicas = this.pools.reduce((sum, pool) => sum + pool.replicas.reduce((n, replica) => n + replica.inFlight, 0), 0);
+    const inReplicas = this.pools.reduce(
+      (sum, pool) => sum + pool.replicas.reduce((n, replica) => n + replica.inFlight, 0),
+      0,
+    );
     const held = inPools + this.atOffers + this.waitingForRetry;
     if (held !== this.table.inUse || inPools !== inReplicas) {
       throw new InvariantError("INV-1", { slotsInUse: this.table.inUse, held, inPools, inReplicas });
@@ -748,4 +579,3 @@ const ERROR = 3;
 const ABSENT = 4;
 /** Could never fit. */
 const NEVER = 5;
-

@@ -21,45 +21,12 @@
  * to the first completion or KV exhaustion; an arrival or cancellation cuts it at the first boundary at or after it.
  */
 import { InvariantError } from "../kernel/errors.ts";
-import type { Sketch } from "../kernel/sketch.ts";
 import { Completions } from "./completions.ts";
+import type { EngineMeter, ReplicaSink } from "./meter.ts";
 import { NO_SLOT, type RequestTable } from "./request-table.ts";
 import type { EngineSpec } from "./spec.ts";
 import type { StepTime } from "./step-time.ts";
-
-/**
- * What the engine tells whoever owns the requests, in simulated order. Here and elsewhere in the hot loop times travel in
- * columns and fields: a number passed to a call that is not inlined is boxed, and boxes are garbage.
- */
-export interface ReplicaSink {
-  /** The last output token of a request is out, at `lastTokenS` of its slot; the slot is the sink's again. */
-  completed(slot: number): void;
-  /** A request cancelled while running has left the batch; its slot is the sink's again. */
-  dropped(slot: number): void;
-  /** The replica failed with this request waiting or running; its slot is the sink's again. */
-  lost(slot: number): void;
-}
-
-/** What the replicas of one pool add up to; plain sums, reset by the owner. */
-export class EngineMeter {
-  busyS = 0;
-  /** ∫ sequences in the batch dt. */
-  occupancySeqS = 0;
-  /** ∫ tokens held in the KV cache dt. */
-  kvTokenS = 0;
-  steps = 0;
-  /** Ends of steps and stretches that were visited: what leaping leaves of the steps. */
-  boundaries = 0;
-  prefillTokens = 0;
-
-  preemptions = 0;
-  /** Gaps between two tokens of a sequence, by class. */
-  readonly itlS: readonly Sketch[];
-
-  constructor(itlS: readonly Sketch[]) {
-    this.itlS = itlS;
-  }
-}
+import { WaitingQueue } from "./waiting-queue.ts";
 
 const IDLE = 0;
 /** A step with prefill in it: visited on its own. */
@@ -77,7 +44,6 @@ const CANCELLED = 4;
 export class Replica {
   /** End of the step or stretch under way; Infinity when idle. */
   dueS = Infinity;
-  waitingCount = 0;
   runningCount = 0;
 
   private mode = IDLE;
@@ -95,8 +61,7 @@ export class Replica {
 
   private readonly kvBlocks: number;
   private freeBlocks: number;
-  private waitingHead = NO_SLOT;
-  private waitingTail = NO_SLOT;
+  private readonly waiting: WaitingQueue;
   private runningHead = NO_SLOT;
   private runningTail = NO_SLOT;
 
@@ -125,8 +90,16 @@ export class Replica {
   private bookedUntilS = -Infinity;
   private bookedKvTokenS = 0;
 
-  constructor(spec: EngineSpec, stepTime: StepTime, table: RequestTable, sink: ReplicaSink, meter: EngineMeter, classes: number) {
+  constructor(
+    spec: EngineSpec,
+    stepTime: StepTime,
+    table: RequestTable,
+    sink: ReplicaSink,
+    meter: EngineMeter,
+    classes: number,
+  ) {
     this.table = table;
+    this.waiting = new WaitingQueue(table);
     this.stepTime = stepTime;
     this.decodeBaseS = stepTime.decodeBaseS;
     this.perContextTokenS = stepTime.perContextTokenS;
@@ -144,8 +117,12 @@ export class Replica {
     this.completions = new Completions(table);
   }
 
+  get waitingCount(): number {
+    return this.waiting.count;
+  }
+
   get inFlight(): number {
-    return this.waitingCount + this.runningCount;
+    return this.waiting.count + this.runningCount;
   }
 
   get freeKvBlocks(): number {
@@ -167,21 +144,14 @@ export class Replica {
     table.generated[slot] = 0;
     table.prefillTokens[slot] = table.inputTokens[slot];
     table.prefilledTokens[slot] = 0;
-    table.next[slot] = NO_SLOT;
-    table.previous[slot] = this.waitingTail;
-    if (this.waitingTail === NO_SLOT) this.waitingHead = slot;
-    else table.next[this.waitingTail] = slot;
-    this.waitingTail = slot;
-    this.waitingCount++;
+    this.waiting.pushBack(slot);
     if (this.mode === IDLE) {
       this.mode = BOUNDARY;
       this.dueS = table.attemptS[slot];
       return true;
     }
     // Behind others that could not be admitted it can't be either, nor into a full batch: the stretch goes on.
-    return (
-      this.waitingCount === 1 && this.runningCount < this.maxNumSeqs && this.cutStretch(table.attemptS[slot])
-    );
+    return this.waiting.count === 1 && this.runningCount < this.maxNumSeqs && this.cutStretch(table.attemptS[slot]);
   }
 
   /**
@@ -192,10 +162,10 @@ export class Replica {
   cancel(slot: number, nowS: number): boolean {
     const table = this.table;
     if (table.state[slot] === WAITING) {
-      const wasHead = slot === this.waitingHead;
-      this.unlinkWaiting(slot);
+      const wasHead = slot === this.waiting.head;
+      this.waiting.remove(slot);
       // The request behind a blocked head may fit where the head did not.
-      if (wasHead && this.waitingHead !== NO_SLOT) this.cutStretch(nowS);
+      if (wasHead && this.waiting.head !== NO_SLOT) this.cutStretch(nowS);
       return true;
     }
     if (this.mode === BOUNDARY) {
@@ -215,16 +185,16 @@ export class Replica {
     if (this.mode === STRETCH) this.countSteps(this.stepsUntil(nowS) - 1);
     const table = this.table;
     const running = this.runningHead;
-    const waiting = this.waitingHead;
+    const waiting = this.waiting.head;
     this.reset();
     // The sink may send a lost request on at once, so its link is read before it hears of it.
-    for (let slot = running; slot !== NO_SLOT; ) {
+    for (let slot = running; slot !== NO_SLOT;) {
       const next = table.next[slot];
       if ((table.state[slot] & CANCELLED) !== 0) this.sink.dropped(slot);
       else this.sink.lost(slot);
       slot = next;
     }
-    for (let slot = waiting; slot !== NO_SLOT; ) {
+    for (let slot = waiting; slot !== NO_SLOT;) {
       const next = table.next[slot];
       this.sink.lost(slot);
       slot = next;
@@ -271,10 +241,7 @@ export class Replica {
       this.preemptLast();
       preempted = true;
     }
-    if (
-      this.prefillCount > 0 ||
-      (this.waitingHead !== NO_SLOT && !preempted && this.runningCount < this.maxNumSeqs)
-    ) {
+    if (this.prefillCount > 0 || (this.waiting.head !== NO_SLOT && !preempted && this.runningCount < this.maxNumSeqs)) {
       // Decodes come first: their blocks of this step are taken before any chunk's.
       this.freeBlocks -= blockPhase[phase];
       if (this.scheduleChunks(phase, preempted)) return;
@@ -282,7 +249,7 @@ export class Replica {
       preempted = this.preemptedNow;
     }
     if (this.decodeCount === 0) {
-      if (this.waitingHead !== NO_SLOT) throw new InvariantError("INV-6", { nowS, waiting: this.waitingCount });
+      if (this.waiting.head !== NO_SLOT) throw new InvariantError("INV-6", { nowS, waiting: this.waiting.count });
       this.mode = IDLE;
       this.dueS = Infinity;
       this.stepCount = 0;
@@ -370,7 +337,7 @@ export class Replica {
     }
     if (!preempted) {
       while (budget > 0 && this.runningCount < this.maxNumSeqs) {
-        const slot = this.waitingHead;
+        const slot = this.waiting.head;
         if (slot === NO_SLOT) break;
         let chunk = table.prefillTokens[slot];
         if (chunk > this.longestChunk) chunk = this.longestChunk;
@@ -396,7 +363,7 @@ export class Replica {
 
   private admit(slot: number, chunk: number): void {
     const table = this.table;
-    this.unlinkWaiting(slot);
+    this.waiting.remove(slot);
     table.previous[slot] = this.runningTail;
     table.next[slot] = NO_SLOT;
     if (this.runningTail === NO_SLOT) this.runningHead = slot;
@@ -423,21 +390,16 @@ export class Replica {
   private preemptLast(): void {
     const table = this.table;
     const slot = this.runningTail;
-    if (table.state[slot] === DECODING) {
+    const decoded = table.state[slot] === DECODING;
+    this.leaveBatch(slot);
+    if (decoded) {
       table.generated[slot] += this.stepCount - table.joinStep[slot];
-      table.joinStep[slot] = this.stepCount;
       table.lastTokenS[slot] = this.startS;
     }
-    this.leaveBatch(slot);
     table.state[slot] = WAITING;
     table.prefillTokens[slot] = table.inputTokens[slot] + table.generated[slot];
     table.prefilledTokens[slot] = 0;
-    table.previous[slot] = NO_SLOT;
-    table.next[slot] = this.waitingHead;
-    if (this.waitingHead === NO_SLOT) this.waitingTail = slot;
-    else table.previous[this.waitingHead] = slot;
-    this.waitingHead = slot;
-    this.waitingCount++;
+    this.waiting.pushFront(slot);
     this.meter.preemptions++;
   }
 
@@ -534,17 +496,6 @@ export class Replica {
     for (; i < this.prefillCount; i++) prefills[i] = prefills[i + 1];
   }
 
-  private unlinkWaiting(slot: number): void {
-    const table = this.table;
-    const next = table.next[slot];
-    const previous = table.previous[slot];
-    if (previous === NO_SLOT) this.waitingHead = next;
-    else table.next[previous] = next;
-    if (next === NO_SLOT) this.waitingTail = previous;
-    else table.previous[next] = previous;
-    this.waitingCount--;
-  }
-
   private reset(): void {
     this.mode = IDLE;
     this.dueS = Infinity;
@@ -553,8 +504,9 @@ export class Replica {
     this.blockPhase.fill(0);
     this.freeBlocks = this.kvBlocks;
     this.decodeCount = this.contextTokens = 0;
-    this.waitingHead = this.waitingTail = this.runningHead = this.runningTail = NO_SLOT;
-    this.waitingCount = this.runningCount = 0;
+    this.waiting.clear();
+    this.runningHead = this.runningTail = NO_SLOT;
+    this.runningCount = 0;
     this.prefillCount = this.prefilledTokens = 0;
     this.stepCount = 0;
     this.cancelled.length = 0;

@@ -25,7 +25,12 @@ export interface LlmSpec {
   readonly vocabSize: number;
   readonly maxContext: number;
   readonly slidingWindow: number | null;
-  readonly moe: { readonly experts: number; readonly expertsPerToken: number; readonly expertFfnSize: number; readonly moeLayers: number } | null;
+  readonly moe: {
+    readonly experts: number;
+    readonly expertsPerToken: number;
+    readonly expertFfnSize: number;
+    readonly moeLayers: number;
+  } | null;
   readonly params: number;
   /** Without the input embedding. */
   readonly activeParams: number;

@@ -3,7 +3,8 @@
  * Owns who serves; the replicas' engines own what runs. Times in simulated seconds, integrals in replica-seconds.
  *   INV-8  paid = serving + warm + down, and busy ≤ serving.
  */
-import { EngineMeter, Replica, type ReplicaSink } from "../engine/replica.ts";
+import { Replica } from "../engine/replica.ts";
+import { EngineMeter, type ReplicaSink } from "../engine/meter.ts";
 import type { RequestTable } from "../engine/request-table.ts";
 import type { StepTime } from "../engine/step-time.ts";
 import type { ResolvedPool } from "../experiment/resolved.ts";
@@ -38,7 +39,8 @@ export class Pool implements RouterView {
   private downCount = 0;
   private readonly inFlightOf: Int32Array;
   private readonly router: Router;
-  private readonly target: number;
+  /** Replicas that should serve. */
+  readonly target: number;
   private countedUntilS: number;
 
   /** `replicas` serving and `spec.warmReplicas` warm, all loaded at `startS`. */

@@ -71,8 +71,7 @@ export class EventHeap {
       const childTimeS = times[child];
       if (
         timeS < childTimeS ||
-        (timeS === childTimeS &&
-          (kind < kinds[child] || (kind === kinds[child] && sequence < sequences[child])))
+        (timeS === childTimeS && (kind < kinds[child] || (kind === kinds[child] && sequence < sequences[child])))
       )
         break;
       this.move(child, i);

@@ -73,7 +73,15 @@ export class Ledger {
    */
   price(poolTokens: readonly (readonly number[])[], peopleUsdPerMonth: number): LedgerTable {
     const table: LedgerTable = { month: [], line: [], target: [], className: [], quantity: [], unit: [], usd: [] };
-    const row = (month: string, line: string, target: string, className: string, quantity: number, unit: string, usd: number): void => {
+    const row = (
+      month: string,
+      line: string,
+      target: string,
+      className: string,
+      quantity: number,
+      unit: string,
+      usd: number,
+    ): void => {
       if (quantity === 0 && usd === 0) return;
       table.month.push(month);
       table.line.push(line);
@@ -83,11 +91,21 @@ export class Ledger {
       table.unit.push(unit);
       table.usd.push(usd);
     };
-    const shared = (month: string, line: string, target: string, quantity: number, unit: string, usd: number, keys: readonly number[]): void => {
+    const shared = (
+      month: string,
+      line: string,
+      target: string,
+      quantity: number,
+      unit: string,
+      usd: number,
+      keys: readonly number[],
+    ): void => {
       const all = keys.reduce((sum, key) => sum + key, 0);
       if (all === 0) row(month, line, target, "", quantity, unit, usd);
       else
-        keys.forEach((key, c) => row(month, line, target, this.classes[c], (quantity * key) / all, unit, (usd * key) / all));
+        keys.forEach((key, c) =>
+          row(month, line, target, this.classes[c], (quantity * key) / all, unit, (usd * key) / all),
+        );
     };
     const everyPool = this.classes.map((_, c) => poolTokens.reduce((sum, pool) => sum + pool[c], 0));
     this.months.forEach((month, m) => {

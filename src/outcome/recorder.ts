@@ -179,7 +179,19 @@ export class Recorder {
       this.met[minute]++;
     }
     if (this.rows !== null)
-      this.rows.row(this.request, sentS, classIndex, route, inputTokens, outputTokens, ttftS, tpotS, e2eS, COMPLETED, attempts);
+      this.rows.row(
+        this.request,
+        sentS,
+        classIndex,
+        route,
+        inputTokens,
+        outputTokens,
+        ttftS,
+        tpotS,
+        e2eS,
+        COMPLETED,
+        attempts,
+      );
   }
 
   /** A request, `request` and `sentS` in the fields above, ended any other way. */

@@ -37,7 +37,7 @@ export async function benchFleet(id: string, requestsWanted: number | null, seed
   let events = 0;
   for (let repeat = 0; repeat < (wanted > 10_000_000 ? 1 : REPEATS); repeat++) {
     let startMs = performance.now();
-    for (const cursor = traffic(); cursor.timeS < Infinity; ) cursor.advance();
+    for (const cursor = traffic(); cursor.timeS < Infinity;) cursor.advance();
     drawingS = Math.min(drawingS, (performance.now() - startMs) / 1000);
     startMs = performance.now();
     const run = simulateRun(experiment, experiment.strategies[0]!, traffic(), {

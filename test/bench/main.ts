@@ -21,7 +21,8 @@ const { values } = parseArgs({
   },
 });
 const requests = values.requests === undefined ? null : Number(values.requests);
-if (requests !== null && !(Number.isInteger(requests) && requests > 0)) throw new Error("--requests wants a whole number");
+if (requests !== null && !(Number.isInteger(requests) && requests > 0))
+  throw new Error("--requests wants a whole number");
 
 if (values.child !== undefined) {
   console.log(JSON.stringify(await benchFleet(values.child, requests, values.seed)));

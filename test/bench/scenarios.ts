@@ -38,7 +38,13 @@ export function experimentOf(scenario: FleetScenario, requests: number, seed: st
     traffic: {
       requestsPerS,
       input: { kind: "lognormal", medianTokens: 490, sigma: 1, minTokens: 1, maxTokens: 32_000 },
-      output: { kind: "lognormal", medianTokens: 164 * scenario.outputFactor, sigma: 0.8, minTokens: 1, maxTokens: 32_000 },
+      output: {
+        kind: "lognormal",
+        medianTokens: 164 * scenario.outputFactor,
+        sigma: 0.8,
+        minTokens: 1,
+        maxTokens: 32_000,
+      },
     },
     client: "none",
     team: { preset: "ready" },

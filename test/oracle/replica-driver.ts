@@ -3,7 +3,8 @@
  * stepper, `driveQueue` for the theorems of queueing. Order at one instant: window edge, failure, step end, arrival,
  * cancellation, forming. Seconds and tokens.
  */
-import { EngineMeter, Replica, type ReplicaSink } from "../../src/engine/replica.ts";
+import { Replica } from "../../src/engine/replica.ts";
+import { EngineMeter, type ReplicaSink } from "../../src/engine/meter.ts";
 import { RequestTable } from "../../src/engine/request-table.ts";
 import type { EngineSpec } from "../../src/engine/spec.ts";
 import type { StepTime } from "../../src/engine/step-time.ts";

@@ -1,5 +1,6 @@
 /** Runs the requests of a recorded case through one replica of the engine. Engine-clock times, seconds. */
-import { Replica, EngineMeter, type ReplicaSink } from "../../engine/replica.ts";
+import { Replica } from "../../engine/replica.ts";
+import { EngineMeter, type ReplicaSink } from "../../engine/meter.ts";
 import { RequestTable } from "../../engine/request-table.ts";
 import { Sketch } from "../../kernel/sketch.ts";
 import type { CaseSimulator } from "./predict.ts";

@@ -19,6 +19,8 @@ export interface Router {
 export interface RouterPlugin {
   readonly name: string;
   readonly doc: string;
-  readonly options: Readonly<Record<string, { readonly default: number; readonly min: number; readonly max: number; readonly doc: string }>>;
+  readonly options: Readonly<
+    Record<string, { readonly default: number; readonly min: number; readonly max: number; readonly doc: string }>
+  >;
   create(options: Readonly<Record<string, number>>, draw: Draw): Router;
 }

@@ -156,14 +156,17 @@ async function setUp(experiment: ResolvedExperiment, executor: Executor): Promis
         tasks.length === 0
           ? 0
           : await fewestReplicas(
-              async (replicas) => meetsSlo(experiment, await Promise.all(tasks.map((task) => executor.size(task, replicas)))),
+              async (replicas) =>
+                meetsSlo(experiment, await Promise.all(tasks.map((task) => executor.size(task, replicas)))),
               strategy.name,
             );
       const sloRates = await Promise.all(
         strategy.pools.map((_, pool) =>
           Promise.all(
             experiment.classes.map((_, classIndex) => {
-              const goesThere = strategy.routes[classIndex]!.some(({ kind, index }) => kind === "pool" && index === pool);
+              const goesThere = strategy.routes[classIndex]!.some(
+                ({ kind, index }) => kind === "pool" && index === pool,
+              );
               return goesThere ? sloRate({ experiment, strategy: s, pool, classIndex }) : null;
             }),
           ),

@@ -1,0 +1,259 @@
+/**
+ * The books of one run: what each hour's end leaves of pools, requests and money, and the result that is made of it.
+ * Everything is booked from t = 0 on; times in simulated seconds, hours counted from t = 0.
+ *   INV-8  paid hours ≥ busy hours, in every hour.
+ */
+import type { ResolvedStrategy } from "../experiment/resolved.ts";
+import type { Pool } from "../fleet/pool.ts";
+import { isoDate } from "../kernel/calendar-time.ts";
+import { InvariantError } from "../kernel/errors.ts";
+import { Sketch } from "../kernel/sketch.ts";
+import { Ledger, OUTPUT_TOKEN_WEIGHT, type OfferUsage } from "../outcome/ledger.ts";
+import { Recorder, type RequestRows } from "../outcome/recorder.ts";
+import type { ClassResult, OfferResult, PoolResult, RunResult } from "../outcome/run-result.ts";
+import type { IncidentTable, PoolHourTable } from "../outcome/series.ts";
+import type { Offer } from "../provider/offer.ts";
+import type { RunSetting } from "./simulate.ts";
+
+export const HOUR_S = 3600;
+
+/** Recorder routes: 0 for none, then the pools in order, then the offers as if they were further pools. */
+export function routeOfPool(pool: number): number {
+  return 1 + pool;
+}
+
+export class RunBook {
+  readonly recorder: Recorder;
+  /** Gaps between tokens of answers from offers, by class. */
+  readonly offerItlS: readonly Sketch[];
+  /** Number of the hour that is open. */
+  hour = 0;
+  private readonly setting: RunSetting;
+  private readonly strategy: ResolvedStrategy;
+  private readonly pools: readonly Pool[];
+  private readonly offers: readonly Offer[];
+  private readonly ledger: Ledger;
+  private readonly poolHours: PoolHourTable = {
+    hour: [],
+    pool: [],
+    paidReplicaH: [],
+    busyReplicaH: [],
+    idleReplicaH: [],
+    warmReplicaH: [],
+    downReplicaH: [],
+    occupancyFraction: [],
+    kvFraction: [],
+  };
+  private readonly incidents: IncidentTable = {
+    startS: [],
+    endS: [],
+    kind: [],
+    target: [],
+    replicasLost: [],
+    requestsLost: [],
+  };
+  /** Whole-run sums by pool. */
+  private readonly sums: readonly {
+    busyS: number;
+    servingS: number;
+    warmS: number;
+    downS: number;
+    occupancySeqS: number;
+    kvTokenS: number;
+  }[];
+
+  constructor(
+    setting: RunSetting,
+    strategy: ResolvedStrategy,
+    pools: readonly Pool[],
+    offers: readonly Offer[],
+    rows: RequestRows | null,
+  ) {
+    this.setting = setting;
+    this.strategy = strategy;
+    this.pools = pools;
+    this.offers = offers;
+    const { classes, horizonS } = setting;
+    this.recorder = new Recorder(
+      classes.map(({ slo }) => ({
+        ttftS: slo.ttftS ?? Infinity,
+        tpotS: slo.tpotS ?? Infinity,
+        e2eS: slo.e2eS ?? Infinity,
+      })),
+      [...strategy.pools, ...strategy.offers].map((target) => target.name),
+      horizonS,
+      rows,
+    );
+    this.ledger = new Ledger(
+      strategy.pools.map((pool) => ({
+        name: pool.name,
+        gpusPerReplica: pool.engine.tensorParallelSize,
+        usdPerGpuHour: pool.usdPerGpuHour,
+      })),
+      strategy.offers.map((offer) => offer.name),
+      classes.map((requestClass) => requestClass.name),
+    );
+    this.offerItlS = classes.map(() => new Sketch());
+    this.sums = pools.map(() => ({ busyS: 0, servingS: 0, warmS: 0, downS: 0, occupancySeqS: 0, kvTokenS: 0 }));
+  }
+
+  /** What a class has used of an offer in the month that is open. */
+  usage(offer: number, classIndex: number): OfferUsage {
+    return this.ledger.offer(offer, classIndex);
+  }
+
+  /** End of the warm-up: what was measured so far is dropped, what is under way goes on. */
+  start(): void {
+    for (const pool of this.pools) {
+      pool.bookUntil(0);
+      pool.resetMeters();
+      pool.meter.preemptions = 0;
+      for (const itlS of pool.meter.itlS) itlS.clear();
+    }
+    this.openHour();
+  }
+
+  incident(
+    startS: number,
+    endS: number,
+    kind: string,
+    target: string,
+    replicasLost: number,
+    requestsLost: number,
+  ): void {
+    const table = this.incidents;
+    table.startS.push(startS);
+    table.endS.push(endS);
+    table.kind.push(kind);
+    table.target.push(target);
+    table.replicasLost.push(replicasLost);
+    table.requestsLost.push(requestsLost);
+  }
+
+  /** Closes the hour that is open, which ends at `nowS`. */
+  closeHour(nowS: number): void {
+    this.pools.forEach((pool, p) => this.bookPool(pool, p, nowS));
+    this.recorder.closeHour(this.hour);
+    this.hour++;
+  }
+
+  openHour(): void {
+    const startS = this.hour * HOUR_S;
+    const lengthS = Math.min(HOUR_S, this.setting.horizonS - startS);
+    this.ledger.addTime(isoDate(this.setting.startEpochS + startS).slice(0, 7), lengthS / HOUR_S);
+  }
+
+  private bookPool(pool: Pool, p: number, nowS: number): void {
+    pool.bookUntil(nowS);
+    const { meter, spec, servingS, warmS, downS } = pool;
+    const { maxNumSeqs, kvBlocks, blockTokens } = spec.engine;
+    const idleS = servingS - meter.busyS;
+    if (idleS < -1e-6 * HOUR_S) throw new InvariantError("INV-8", { pool: spec.name, servingS, busyS: meter.busyS });
+    const hours = this.ledger.pool(p);
+    hours.busy += meter.busyS / HOUR_S;
+    hours.idle += idleS / HOUR_S;
+    hours.warm += warmS / HOUR_S;
+    hours.down += downS / HOUR_S;
+    const table = this.poolHours;
+    table.hour.push(this.hour);
+    table.pool.push(spec.name);
+    table.paidReplicaH.push((servingS + warmS + downS) / HOUR_S);
+    table.busyReplicaH.push(meter.busyS / HOUR_S);
+    table.idleReplicaH.push(idleS / HOUR_S);
+    table.warmReplicaH.push(warmS / HOUR_S);
+    table.downReplicaH.push(downS / HOUR_S);
+    table.occupancyFraction.push(servingS > 0 ? meter.occupancySeqS / (servingS * maxNumSeqs) : 0);
+    table.kvFraction.push(servingS > 0 ? meter.kvTokenS / (servingS * kvBlocks * blockTokens) : 0);
+    const sum = this.sums[p];
+    sum.busyS += meter.busyS;
+    sum.servingS += servingS;
+    sum.warmS += warmS;
+    sum.downS += downS;
+    sum.occupancySeqS += meter.occupancySeqS;
+    sum.kvTokenS += meter.kvTokenS;
+    pool.resetMeters();
+  }
+
+  /** The result of the run; `inFlight` by class at the horizon. Call after the last `closeHour`. */
+  result(replication: number, requestsSimulated: number, events: number, inFlight: readonly number[]): RunResult {
+    const { setting, strategy, recorder } = this;
+    this.bookOutages();
+    const people = this.pools.length === 0 ? 0 : (setting.people.fte * setting.people.loadedUsdPerYear) / 12;
+    const poolTokens = this.pools.map((_, p) =>
+      setting.classes.map((_, c) => {
+        const { inputTokens, outputTokens } = recorder.totals(c, routeOfPool(p));
+        return inputTokens + OUTPUT_TOKEN_WEIGHT * outputTokens;
+      }),
+    );
+    return {
+      strategy: strategy.name,
+      replication,
+      requestsSimulated,
+      events,
+      classes: setting.classes.map((_, c) => this.classResult(c, inFlight[c])),
+      pools: this.pools.map((pool, p) => this.poolResult(pool, p)),
+      offers: this.offers.map((offer) => this.offerResult(offer)),
+      series: {
+        strategy: strategy.name,
+        replication,
+        windows: recorder.windows,
+        poolHours: this.poolHours,
+        incidents: this.incidents,
+        ledger: this.ledger.price(poolTokens, people),
+      },
+    };
+  }
+
+  private bookOutages(): void {
+    for (const offer of this.offers) {
+      for (const { startS, endS, severity } of offer.outages) {
+        if (endS <= 0 || startS >= this.setting.horizonS) continue;
+        const kind = `outage-${offer.spec.outages!.severities[severity].name}`;
+        this.incident(Math.max(0, startS), Math.min(this.setting.horizonS, endS), kind, offer.spec.name, 0, 0);
+      }
+    }
+  }
+
+  private classResult(c: number, inFlightAtHorizon: number): ClassResult {
+    const { recorder } = this;
+    const { ttftS, tpotS, e2eS } = recorder.latency(c);
+    const itlS = new Sketch();
+    itlS.merge(this.offerItlS[c]);
+    for (const pool of this.pools) itlS.merge(pool.meter.itlS[c]);
+    return {
+      totals: recorder.totals(c, null),
+      inFlightAtHorizon,
+      controlledCompleted: this.pools.reduce((sum, _, p) => sum + recorder.totals(c, routeOfPool(p)).completed, 0),
+      ttftS: ttftS.toPlain(),
+      tpotS: tpotS.toPlain(),
+      itlS: itlS.toPlain(),
+      e2eS: e2eS.toPlain(),
+      attainmentWindows: recorder.attainmentWindows(c, this.setting.classes[c].slo.targetFraction),
+    };
+  }
+
+  private poolResult(pool: Pool, p: number): PoolResult {
+    const { busyS, servingS, warmS, downS, occupancySeqS, kvTokenS } = this.sums[p];
+    const { maxNumSeqs, kvBlocks, blockTokens } = pool.spec.engine;
+    const over = (value: number, capacity: number): number => (servingS > 0 ? value / (servingS * capacity) : 0);
+    return {
+      replicas: pool.target,
+      busyH: busyS / HOUR_S,
+      idleH: (servingS - busyS) / HOUR_S,
+      warmH: warmS / HOUR_S,
+      downH: downS / HOUR_S,
+      busyFraction: over(busyS, 1),
+      occupancyFraction: over(occupancySeqS, maxNumSeqs),
+      kvFraction: over(kvTokenS, kvBlocks * blockTokens),
+      preemptions: pool.meter.preemptions,
+      incidents: pool.incidents,
+      completedByClass: this.setting.classes.map((_, c) => this.recorder.totals(c, routeOfPool(p)).completed),
+    };
+  }
+
+  private offerResult(offer: Offer): OfferResult {
+    const { attempts, rateLimited, overloaded, outageFailures, outages, availabilityFraction } = offer;
+    const inHorizon = outages.filter(({ startS }) => startS >= 0 && startS < this.setting.horizonS);
+    return { attempts, rateLimited, overloaded, outageFailures, outages: inHorizon.length, availabilityFraction };
+  }
+}

@@ -1,0 +1,28 @@
+/** Runs the command line as a user would, from the sources. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join, resolve } from "node:path";
+
+const MAIN = resolve("src/node/main.ts");
+const TSX = resolve("node_modules/tsx/dist/loader.mjs");
+
+export interface Outcome {
+  readonly code: number | null;
+  readonly stdout: string;
+  readonly stderr: string;
+}
+
+export function crossover(args: readonly string[], cwd = process.cwd()): Outcome {
+  const { status, stdout, stderr } = spawnSync(process.execPath, ["--import", TSX, MAIN, ...args], {
+    cwd,
+    encoding: "utf8",
+  });
+  return { code: status, stdout, stderr };
+}
+
+/** A folder for one test file. */
+export function temporaryFolder(): { readonly path: string; remove(): void } {
+  const path = mkdtempSync(join(tmpdir(), "crossover-cli-"));
+  return { path, remove: () => rmSync(path, { recursive: true, force: true }) };
+}

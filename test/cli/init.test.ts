@@ -1,0 +1,77 @@
+import { existsSync, readFileSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { initCommand } from "../../src/node/commands/init.ts";
+import { describeFailure } from "../../src/node/exit.ts";
+import { crossover, temporaryFolder } from "./crossover.ts";
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+
+const WORKLOAD = [
+  "--requests-per-day",
+  "400k",
+  "--input",
+  "2500",
+  "--output",
+  "400",
+  "--peak-to-mean",
+  "3",
+  "--model",
+  "llama-3.1-70b",
+  "--restricted",
+  "0.2",
+];
+
+test.each([
+  ["without a workload", []],
+  ["with a workload", WORKLOAD],
+])("%s: writes a file that passes check", (name, args) => {
+  const file = `${name.replaceAll(" ", "-")}.yaml`;
+  const init = crossover(["init", file, ...args], folder.path);
+  expect([init.code, init.stdout, init.stderr]).toEqual([0, "", `wrote ${file}\nnext: crossover check ${file}\n`]);
+  const check = crossover(["check", file], folder.path);
+  expect([check.code, check.stderr]).toEqual([0, ""]);
+});
+
+test("never overwrites", () => {
+  writeFileSync(join(folder.path, "mine.yaml"), "mine");
+  const { code, stderr } = crossover(["init", "mine.yaml"], folder.path);
+  expect(code).toBe(4);
+  expect(stderr).toContain("mine.yaml exists and is not overwritten");
+  expect(readFileSync(join(folder.path, "mine.yaml"), "utf8")).toBe("mine");
+});
+
+describe("refused", () => {
+  const refused = async (file: string, options: Parameters<typeof initCommand>[1]) => {
+    const failure = await initCommand(join(folder.path, file), options, () => expect.unreachable()).then(
+      () => expect.unreachable(),
+      (error: unknown) => describeFailure(error, "crossover init"),
+    );
+    expect(existsSync(join(folder.path, file))).toBe(false);
+    return failure;
+  };
+
+  test("half a workload", async () => {
+    const { exitCode, text } = await refused("half.yaml", { input: 2500, gpu: "h100-sxm" });
+    expect(exitCode).toBe(2);
+    expect(text).toContain("--requests-per-day: is needed too");
+    expect(text).toContain("--output: is needed too");
+  });
+
+  test("a name that the catalogue does not know, with the nearest", async () => {
+    const { exitCode, text } = await refused("x.yaml", {
+      requestsPerDay: 1000,
+      input: 10,
+      output: 10,
+      gpu: "h100-sxn",
+    });
+    expect(exitCode).toBe(2);
+    expect(text).toContain('--gpu: unknown GPU "h100-sxn"');
+    expect(text).toContain('did you mean "h100-sxm"?');
+  });
+
+  test("a folder that does not exist is the environment's fault", async () => {
+    expect((await refused("no/such/file.yaml", {})).exitCode).toBe(4);
+  });
+});

@@ -1,0 +1,237 @@
+/**
+ * Every invariant that can be told from outside a run; each check names its INV number in the failure. Plain comparisons
+ * that throw, since there are some for each request.
+ */
+import { createStepTime } from "../../src/engine/step-time-physics.ts";
+import { COMPLETED, OUTCOME_NAMES, TIMED_OUT } from "../../src/outcome/recorder.ts";
+import { Sketch } from "../../src/kernel/sketch.ts";
+import type { WatchedRun } from "./random-runs.ts";
+
+export function checkRun(run: WatchedRun): void {
+  checkConservation(run);
+  checkTimes(run);
+  checkHours(run);
+  checkHardwareBound(run);
+  checkStatistics(run);
+  checkBoundary(run);
+  checkLedger(run);
+}
+
+function sum(values: readonly number[]): number {
+  return values.reduce((total, value) => total + value, 0);
+}
+
+function must(holds: boolean, what: string, facts: Readonly<Record<string, unknown>> = {}): void {
+  if (!holds) throw new Error(`${what} does not hold: ${JSON.stringify(facts)}`);
+}
+
+function same(value: number, expected: number, what: string): void {
+  must(value === expected, what, { value, expected });
+}
+
+function near(value: number, expected: number, what: string, tolerance = 1e-9): void {
+  must(Math.abs(value - expected) <= tolerance * Math.max(1, Math.abs(expected)), what, { value, expected });
+}
+
+/** Up to rounding. */
+function atMost(value: number, bound: number, what: string): void {
+  must(value <= bound + 1e-9 * Math.abs(bound) + 1e-9, what, { value, bound });
+}
+
+/** INV-1: every request ends in exactly one outcome or is in flight, by class; rows, totals, windows and call-backs agree. */
+function checkConservation({ setting, result, rows, sent, endedS }: WatchedRun): void {
+  same(new Set(rows.map((row) => row.request)).size, rows.length, "INV-1: one row a request");
+  setting.classes.forEach((_, c) => {
+    const { totals, inFlightAtHorizon } = result.classes[c]!;
+    const ofClass = rows.filter((row) => row.classIndex === c);
+    let counted = 0;
+    let open = 0;
+    sent.forEach((request, ordinal) => {
+      if (request.classIndex !== c || request.timeS < 0) return;
+      counted++;
+      if (Number.isNaN(endedS[ordinal])) open++;
+    });
+    same(totals.sent, counted, "INV-1: sent");
+    same(inFlightAtHorizon, open, "INV-1: in flight");
+    const { completed, rejected, timedOut, failed, boundaryRefused } = totals;
+    const outcomes = [completed, rejected, timedOut, failed, boundaryRefused];
+    same(sum(outcomes) + inFlightAtHorizon, totals.sent, "INV-1");
+    outcomes.forEach((count, outcome) =>
+      same(ofClass.filter((row) => row.outcome === outcome).length, count, `INV-1: ${OUTCOME_NAMES[outcome]}`),
+    );
+    const { windows } = result.series;
+    for (const name of [
+      "sent",
+      "completed",
+      "rejected",
+      "timedOut",
+      "failed",
+      "boundaryRefused",
+      "retried",
+      "rateLimited",
+      "sloMet",
+      "inputTokens",
+      "outputTokens",
+    ] as const)
+      same(sum(windows[name].filter((_, i) => windows.classIndex[i] === c)), totals[name], `INV-1: windows, ${name}`);
+  });
+}
+
+/** INV-3: sent ≤ first token ≤ last token, within the client's patience and the horizon; a time-out comes when it says. */
+function checkTimes({ setting, strategy, rows, sent, endedS }: WatchedRun): void {
+  for (const row of rows) {
+    const { timeS, classIndex, inputTokens, outputTokens } = sent[row.request]!;
+    const { timeoutS } = setting.classes[classIndex]!;
+    const endS = endedS[row.request]!;
+    must(
+      row.sentS === timeS && row.classIndex === classIndex && row.inputTokens === inputTokens,
+      "a row is its request",
+      row,
+    );
+    must(endS >= timeS, "INV-3: ends after it was sent", row);
+    must(endS < setting.horizonS, "ends within the horizon", { endS });
+    atMost(endS - timeS, timeoutS, "nobody waits beyond the deadline");
+    if (row.outcome === TIMED_OUT) near(endS - timeS, timeoutS, "a time-out comes at the deadline");
+    if (row.outcome !== COMPLETED) continue;
+    same(row.outputTokens, outputTokens, "all tokens came");
+    must(row.ttftS > 0 && row.e2eS >= row.ttftS - 1e-12, "INV-3: sent, first token, last token", row);
+    const spec = strategy.pools[row.route - 1];
+    const overheadS = spec === undefined ? 0 : spec.networkS + spec.engine.apiOverheadMs / 1000;
+    near(row.e2eS, endS - timeS + overheadS, "E2E is what the client saw");
+    if (outputTokens > 1) near(row.tpotS * (outputTokens - 1), row.e2eS - row.ttftS, "TPOT × gaps");
+    else must(Number.isNaN(row.tpotS), "one token has no TPOT", row);
+  }
+}
+
+/** INV-8: paid = busy + idle + warm + down, in every hour and over all; nothing negative; what is rented is paid for. */
+function checkHours({ setting, strategy, replicas, result }: WatchedRun): void {
+  const { poolHours: table } = result.series;
+  table.pool.forEach((_, i) => {
+    const columns = [table.busyReplicaH, table.idleReplicaH, table.warmReplicaH, table.downReplicaH];
+    const parts = columns.map((column) => column[i]!);
+    near(sum(parts), table.paidReplicaH[i]!, "INV-8: an hour's parts");
+    for (const part of parts) atMost(-part, 0, "INV-8: nothing negative");
+    atMost(table.occupancyFraction[i]!, 1, "occupancy");
+    atMost(table.kvFraction[i]!, 1, "KV fraction");
+  });
+  strategy.pools.forEach((spec, p) => {
+    const { busyH, idleH, warmH, downH, busyFraction } = result.pools[p]!;
+    const rentedH = ((replicas[p]! + spec.warmReplicas) * setting.horizonS) / 3600;
+    near(busyH + idleH + warmH + downH, rentedH, "INV-8: rented hours are paid");
+    atMost(busyFraction, 1, "INV-8: busy within serving");
+    const ofPool = (column: readonly number[]): number => sum(column.filter((_, i) => table.pool[i] === spec.name));
+    near(ofPool(table.busyReplicaH), busyH, "busy hours add up to the run's");
+    near(ofPool(table.paidReplicaH), rentedH, "paid hours add up to the run's");
+  });
+}
+
+/** INV-11: a pool puts out no more tokens than its best batch allows in the time it was busy. */
+function checkHardwareBound({ strategy, result, rows }: WatchedRun): void {
+  strategy.pools.forEach((spec, p) => {
+    const { decodeBaseS } = createStepTime(spec.gpu, spec.llm, spec.engine, spec.coefficients);
+    let tokensPerS = 0;
+    for (let d = 1; d <= spec.engine.maxNumSeqs; d++) tokensPerS = Math.max(tokensPerS, d / decodeBaseS[d]!);
+    const tokens = sum(rows.filter((row) => row.route === 1 + p).map((row) => row.outputTokens));
+    atMost(tokens, result.pools[p]!.busyH * 3600 * tokensPerS, "INV-11");
+  });
+}
+
+/** INV-12: means are the means of the samples; percentiles are over completed requests. */
+function checkStatistics({ setting, result, rows }: WatchedRun): void {
+  setting.classes.forEach(({ slo }, c) => {
+    const { totals, ttftS, tpotS, e2eS } = result.classes[c]!;
+    const completed = rows.filter((row) => row.classIndex === c && row.outcome === COMPLETED);
+    for (const [plain, samples] of [
+      [ttftS, completed.map((row) => row.ttftS)],
+      [e2eS, completed.map((row) => row.e2eS)],
+      [tpotS, completed.map((row) => row.tpotS).filter((value) => !Number.isNaN(value))],
+    ] as const) {
+      const sketch = Sketch.fromPlain(plain);
+      same(sketch.samples(), samples.length, "INV-12: samples");
+      if (samples.length === 0) continue;
+      near(sketch.mean(), sum(samples) / samples.length, "INV-12: mean");
+      const sorted = samples.toSorted((a, b) => a - b);
+      for (const q of [0.5, 0.95, 0.99])
+        near(sketch.quantile(q) / sorted[Math.floor(q * (sorted.length - 1))]!, 1, "SK-1", 1 / 128);
+    }
+    const met = completed.filter(
+      (row) => row.ttftS <= slo.ttftS! && !(row.tpotS > slo.tpotS!) && row.e2eS <= (slo.e2eS ?? Infinity),
+    );
+    same(totals.sloMet, met.length, "INV-12: met");
+  });
+}
+
+/** INV-13: a restricted class never reaches an offer, is never billed there and is refused where no pool may take it. */
+function checkBoundary({ setting, strategy, rows, result }: WatchedRun): void {
+  const { windows, ledger } = result.series;
+  const offers = new Set(strategy.offers.map((spec) => spec.name));
+  setting.classes.forEach(({ name, sensitivity }, c) => {
+    if (sensitivity !== "restricted") return;
+    for (const row of rows) must(row.classIndex !== c || row.route <= strategy.pools.length, "INV-13", row);
+    windows.route.forEach((route, i) =>
+      must(windows.classIndex[i] !== c || !offers.has(route), "INV-13: windows", { route }),
+    );
+    ledger.target.forEach((target, i) =>
+      must(ledger.className[i] !== name || !offers.has(target), "INV-13: ledger", { target }),
+    );
+    const { totals } = result.classes[c]!;
+    same(totals.rateLimited, 0, "INV-13: limits of offers");
+    same(
+      totals.boundaryRefused,
+      strategy.routes[c]!.length === 0 ? totals.sent - result.classes[c]!.inFlightAtHorizon : 0,
+      "INV-13: refused",
+    );
+  });
+}
+
+/** INV-14: every line is quantity × price, GPU lines add up to the hours rented, API lines to the requests' own usage. */
+function checkLedger({ setting, strategy, replicas, result, rows }: WatchedRun): void {
+  const { ledger } = result.series;
+  const ofTarget = (target: string, prefix: string): { quantity: number; usd: number } => {
+    const found = ledger.line.flatMap((line, i) => (ledger.target[i] === target && line.startsWith(prefix) ? [i] : []));
+    return { quantity: sum(found.map((i) => ledger.quantity[i]!)), usd: sum(found.map((i) => ledger.usd[i]!)) };
+  };
+  let expectedUsd = 0;
+  strategy.pools.forEach((spec, p) => {
+    const gpuHours = ((replicas[p]! + spec.warmReplicas) * spec.engine.tensorParallelSize * setting.horizonS) / 3600;
+    const gpu = ofTarget(spec.name, "gpu-");
+    near(gpu.quantity, gpuHours, "INV-14: GPU-hours");
+    near(gpu.usd, gpuHours * spec.usdPerGpuHour, "INV-14: GPU USD");
+    expectedUsd += gpuHours * spec.usdPerGpuHour;
+  });
+  strategy.offers.forEach((spec, o) => {
+    const { inputUsdPerMTok, outputUsdPerMTok } = spec.prices[0]!;
+    const input = ofTarget(spec.name, "api-input");
+    const output = ofTarget(spec.name, "api-output");
+    near(input.usd, (input.quantity * inputUsdPerMTok * spec.priceMultiplier) / 1e6, "INV-14: input");
+    near(output.usd, (output.quantity * outputUsdPerMTok * spec.priceMultiplier) / 1e6, "INV-14: output");
+    expectedUsd += input.usd + output.usd;
+    const here = rows.filter((row) => row.route === 1 + strategy.pools.length + o);
+    const completed = here.filter((row) => row.outcome === COMPLETED);
+    const timedOut = here.filter((row) => row.outcome === TIMED_OUT).length;
+    // Answers broken off by a time-out are billed for what they had produced, completed ones in full.
+    const surplus = output.quantity - sum(completed.map((row) => row.outputTokens));
+    must(timedOut > 0 ? surplus >= 0 : surplus === 0, "INV-14: answers are billed, and nothing else", {
+      surplus,
+      timedOut,
+    });
+    const surplusInput = input.quantity - sum(completed.map((row) => row.inputTokens));
+    must(timedOut > 0 ? surplusInput >= 0 : surplusInput === 0, "INV-14: prompts are billed", {
+      surplusInput,
+      timedOut,
+    });
+    const { attempts, rateLimited, overloaded, outageFailures } = result.offers[o]!;
+    atMost(
+      rateLimited + overloaded + outageFailures + completed.length + timedOut,
+      attempts,
+      "attempts cover their ends",
+    );
+  });
+  if (strategy.pools.length > 0) {
+    const { fte, loadedUsdPerYear } = setting.people;
+    const peopleUsd = ((fte * loadedUsdPerYear) / 12) * (setting.horizonS / 3600 / 730);
+    near(ofTarget("", "people").usd, peopleUsd, "INV-14: people");
+    expectedUsd += peopleUsd;
+  }
+  near(sum(ledger.usd), expectedUsd, "INV-14: total");
+}

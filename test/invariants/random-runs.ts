@@ -1,0 +1,175 @@
+/** Random small runs of the fleet loop, in which everything that can go wrong does. Run n is a function of n alone. */
+import { simulateRun, type RunSetting } from "../../src/dispatch/simulate.ts";
+import type { ResolvedOffer, ResolvedPool, ResolvedStrategy, RouteTarget } from "../../src/experiment/resolved.ts";
+import { stream, type Draw } from "../../src/kernel/random.ts";
+import type { RunResult } from "../../src/outcome/run-result.ts";
+import type { Traffic } from "../../src/traffic/traffic.ts";
+import { CONGESTION, OPENAI_OUTAGES, rpm, tpm } from "../fixtures/provider-offer.ts";
+import {
+  NO_RETRIES,
+  offer,
+  poissonTraffic,
+  pool,
+  requestClass,
+  RowList,
+  runOptions,
+  setting,
+  strategy,
+  to,
+  TWO_RETRIES,
+  type Row,
+} from "../fixtures/strategies.ts";
+
+export interface SentRequest {
+  readonly timeS: number;
+  readonly classIndex: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+}
+
+/** A run with everything that was seen of it from outside. */
+export interface WatchedRun {
+  readonly setting: RunSetting;
+  readonly strategy: ResolvedStrategy;
+  readonly replicas: readonly number[];
+  readonly rows: readonly Row[];
+  readonly result: RunResult;
+  /** By ordinal: what was sent, warm-up included, and when its end was reported (NaN: not yet). */
+  readonly sent: readonly SentRequest[];
+  readonly endedS: readonly number[];
+}
+
+/** Keeps what passes through a traffic cursor. */
+class WatchedTraffic implements Traffic {
+  readonly sent: SentRequest[] = [];
+  readonly endedS: number[] = [];
+  private readonly traffic: Traffic;
+  constructor(traffic: Traffic) {
+    this.traffic = traffic;
+  }
+  get timeS(): number {
+    return this.traffic.timeS;
+  }
+  get inputTokens(): number {
+    return this.traffic.inputTokens;
+  }
+  get outputTokens(): number {
+    return this.traffic.outputTokens;
+  }
+  get maxOutputTokens(): number {
+    return this.traffic.maxOutputTokens;
+  }
+  get classIndex(): number {
+    return this.traffic.classIndex;
+  }
+  get request(): number {
+    return this.traffic.request;
+  }
+  advance(): void {
+    const { request, timeS, classIndex, inputTokens, outputTokens } = this.traffic;
+    this.sent[request] = { timeS, classIndex, inputTokens, outputTokens };
+    this.endedS[request] = NaN;
+    this.traffic.advance();
+  }
+  onComplete(request: number, timeS: number): void {
+    if (!Number.isNaN(this.endedS[request])) throw new Error(`request ${request} ended twice`);
+    this.endedS[request] = timeS;
+    this.traffic.onComplete(request, timeS);
+  }
+}
+
+export function watch(
+  of: RunSetting,
+  plan: ResolvedStrategy,
+  replicas: readonly number[],
+  traffic: Traffic,
+  options: { readonly seed?: string; readonly replication?: number; readonly incidents?: boolean } = {},
+): WatchedRun {
+  const watched = new WatchedTraffic(traffic);
+  const rows = new RowList();
+  const result = simulateRun(of, plan, watched, runOptions({ replicas, rows, ...options }));
+  const { sent, endedS } = watched;
+  return { setting: of, strategy: plan, replicas, rows: rows.list, result, sent, endedS };
+}
+
+const OPEN = 0;
+const RESTRICTED = 1;
+
+export function randomRun(number: number): WatchedRun {
+  const draw = stream("random-run", number, "scenario");
+  const oneOf = <T>(values: readonly T[]): T => values[Math.floor(draw() * values.length)]!;
+  const poolCount = oneOf([0, 1, 1, 2]);
+  const offerCount = poolCount === 0 ? oneOf([1, 2]) : oneOf([0, 1, 1, 2]);
+  const pools = Array.from({ length: poolCount }, (_, p) => randomPool(draw, `pool-${p}`));
+  const offers = Array.from({ length: offerCount }, (_, o) => randomOffer(draw, `offer-${o}`));
+  const ownFirst = draw() < 0.7;
+  const ownStops = pools.map((_, p): RouteTarget => to("pool", p, oneOf([null, 1, 4, 12])));
+  const offerStops = offers.map((_, o) => to("offer", o));
+  const routes: RouteTarget[][] = [];
+  routes[OPEN] = ownFirst ? [...ownStops, ...offerStops] : [...offerStops, ...ownStops];
+  routes[RESTRICTED] = ownStops;
+  const classes = [
+    requestClass({ name: "open", shareFraction: 0.7, timeoutS: oneOf([3, 15, 60]) }),
+    requestClass({ name: "restricted", shareFraction: 0.3, sensitivity: "restricted", timeoutS: oneOf([5, 30, 60]) }),
+  ];
+  const of = setting({
+    classes,
+    horizonS: oneOf([500, 1200, 4000]),
+    warmupS: oneOf([0, 100]),
+    client: oneOf([NO_RETRIES, TWO_RETRIES, { ...TWO_RETRIES, honorRetryAfter: false }]),
+    people: { fte: oneOf([0, 1.5]), loadedUsdPerYear: 240_000, preset: "test" },
+  });
+  const traffic = poissonTraffic(of, {
+    meanRatePerS: oneOf([0.3, 2, 6]),
+    burst: { components: draw() < 0.5 ? [] : [{ cv: 1, tauS: 60 }], gapCv: oneOf([1, 2]) },
+  });
+  return watch(
+    of,
+    strategy(routes, pools, offers),
+    pools.map((spec) => Number(spec.replicas)),
+    traffic,
+  );
+}
+
+function randomPool(draw: Draw, name: string): ResolvedPool {
+  const oneOf = <T>(values: readonly T[]): T => values[Math.floor(draw() * values.length)]!;
+  const incidents = draw() < 0.6;
+  return pool({
+    name,
+    replicas: oneOf([1, 2, 3]),
+    warmReplicas: oneOf([0, 0, 1]),
+    gpusPerNode: oneOf([1, 2, 8]),
+    usdPerGpuHour: oneOf([2, 3.5]),
+    maxWaitingPerReplica: oneOf([null, null, 0, 5]),
+    router: oneOf([
+      { name: "least-in-flight", options: {} },
+      { name: "two-choices", options: { d: 2 } },
+      { name: "round-robin", options: {} },
+    ]),
+    coldStart: { restartS: 20, provisionS: 60 },
+    incidents: {
+      nodeFailuresPerNodeDay: incidents ? 60 : 0,
+      nodeRepair: { medianS: 60, sigma: 0.5 },
+      engineCrashesPerReplicaDay: incidents ? 300 : 0,
+      engineRestart: { medianS: 10, sigma: 0.5 },
+    },
+    engine: {
+      maxNumSeqs: oneOf([2, 8, 32]),
+      kvBlocks: oneOf([60, 200, 4000]),
+      longPrefillTokenThreshold: oneOf([0, 0, 64]),
+    },
+  });
+}
+
+function randomOffer(draw: Draw, name: string): ResolvedOffer {
+  const oneOf = <T>(values: readonly T[]): T => values[Math.floor(draw() * values.length)]!;
+  return offer({
+    name,
+    provider: name,
+    limits: oneOf([[], [rpm(60)], [rpm(200), tpm(40_000)]]),
+    congestion: oneOf([null, CONGESTION]),
+    outages: draw() < 0.5 ? null : { ...OPENAI_OUTAGES, gapWeibullScaleH: 0.1, durationLnHMean: -3.5 },
+    priceMultiplier: oneOf([1, 1.1]),
+    contextTokens: oneOf([2000, 400_000]),
+  });
+}

@@ -1,0 +1,123 @@
+/** INV-13 begins here: a target below a class's boundary leaves its route before anything is simulated. */
+import { describe, expect, test } from "vitest";
+import type { ResolvedStrategy } from "../../src/experiment/resolved.ts";
+import { resolveRaw, smallExperiment, withValue, type Path, type Raw } from "../fixtures/experiment.ts";
+
+const secret = (field: string): Path => ["classes", 1, field];
+
+function strategies(raw: Raw, whatIfUnrestricted = false): Record<string, ResolvedStrategy> {
+  const { experiment } = resolveRaw(raw, { whatIfUnrestricted });
+  return Object.fromEntries(experiment.strategies.map((strategy) => [strategy.name, strategy]));
+}
+
+/** Kinds of the targets left for the second class. */
+function left(strategy: ResolvedStrategy | undefined): string[] {
+  return strategy!.routes[1]!.map(({ kind }) => kind);
+}
+
+describe("a restricted class", () => {
+  const { api, own, both } = strategies(smallExperiment());
+
+  test("is barred from a strategy of public APIs, with a plain reason", () => {
+    expect(left(api)).toEqual([]);
+    expect(api!.barred).toEqual([null, "gpt is at boundary level 0, class secret needs level 5 or higher"]);
+  });
+
+  test("is served by own pools", () => {
+    expect(left(own)).toEqual(["pool"]);
+    expect(own!.barred).toEqual([null, null]);
+  });
+
+  test("never falls back to an API, not even as the last resort", () => {
+    expect(left(both)).toEqual(["pool"]);
+    expect(both!.barred).toEqual([null, null]);
+    expect(both!.routes[0]!.map(({ kind }) => kind)).toEqual(["pool", "offer"]);
+  });
+
+  test("keeps its place in the queue: what is last in the route never overflows", () => {
+    const raw = withValue(
+      smallExperiment(),
+      ["strategies", "both", "routes", "secret"],
+      [{ to: "gpus", overflowInFlightPerReplica: 4 }, "gpt"],
+    );
+    expect(strategies(raw)["both"]!.routes[1]).toEqual([{ kind: "pool", index: 0, overflowInFlightPerReplica: null }]);
+  });
+
+  test("may go to dedicated managed capacity only if it names that place", () => {
+    const managed = withValue(smallExperiment(), ["strategies", "own", "pools", "gpus", "place"], "dedicated_managed");
+    expect(strategies(managed)["own"]!.barred[1]).toBe(
+      "gpus is at boundary level 3, class secret needs level 5 or higher",
+    );
+    const named = withValue(managed, secret("allowedPlaces"), ["dedicated_managed"]);
+    expect(left(strategies(named)["own"])).toEqual(["pool"]);
+  });
+
+  test("that names places is served in no other", () => {
+    const raw = withValue(smallExperiment(), secret("allowedPlaces"), ["onprem"]);
+    expect(strategies(raw)["own"]!.barred[1]).toBe("gpus stands in private_vpc, class secret allows only onprem");
+  });
+});
+
+describe("levels needed", () => {
+  const level = (fields: Record<string, unknown>): number => {
+    let raw = smallExperiment();
+    for (const [field, value] of Object.entries(fields)) raw = withValue(raw, secret(field), value);
+    return resolveRaw(raw).experiment.classes[1]!.minLevel;
+  };
+
+  test.each([
+    [{ sensitivity: "none" }, 0],
+    [{ sensitivity: "moderate" }, 2],
+    [{ sensitivity: "moderate", redactable: true }, 0],
+    [{ sensitivity: "restricted" }, 5],
+    [{ sensitivity: "restricted", redactable: true }, 5],
+    [{ sensitivity: "restricted", minLevel: 3 }, 3],
+    [{ sensitivity: "none", minLevel: 4 }, 4],
+  ])("%j needs %i", (fields, expected) => {
+    expect(level(fields)).toBe(expected);
+  });
+
+  test("an offer at the level is let in: regional processing takes moderate content, the default does not", () => {
+    const moderate = withValue(smallExperiment(), secret("sensitivity"), "moderate");
+    expect(left(strategies(moderate)["api"])).toEqual([]);
+    const regional = withValue(moderate, ["strategies", "api", "offers", "gpt"], {
+      offer: "openai/gpt-5-mini@tier-5",
+      boundary: "regional",
+    });
+    expect(left(strategies(regional)["api"])).toEqual(["offer"]);
+    expect(strategies(regional)["api"]!.offers[0]!.priceMultiplier).toBeCloseTo(1.1);
+  });
+
+  test("places that would do are named for the decision", () => {
+    const { classes } = resolveRaw(smallExperiment()).experiment;
+    expect(classes[0]!.allowedPlaces).toHaveLength(3);
+    expect([...classes[1]!.allowedPlaces].sort()).toEqual(["onprem", "private_vpc"]);
+  });
+});
+
+describe("residency", () => {
+  test("a class stays in its regions, own pools included", () => {
+    const raw = withValue(smallExperiment(), secret("residency"), ["eu"]);
+    expect(strategies(raw)["own"]!.barred[1]).toBe("gpus processes in customer, class secret must stay in eu");
+    const european = withValue(raw, ["strategies", "own", "pools", "gpus", "residency"], "eu");
+    expect(left(strategies(european)["own"])).toEqual(["pool"]);
+  });
+});
+
+describe("--what-if-unrestricted", () => {
+  test("lifts the rules and labels what it changed", () => {
+    const { api, own, both } = strategies(smallExperiment(), true);
+    expect(left(api)).toEqual(["offer"]);
+    expect(api!.barred).toEqual([null, null]);
+    expect(left(both)).toEqual(["pool", "offer"]);
+    expect([api, own, both].map((strategy) => strategy!.counterfactual)).toEqual([true, false, true]);
+  });
+
+  test("without it nothing is counterfactual", () => {
+    expect(Object.values(strategies(smallExperiment())).map(({ counterfactual }) => counterfactual)).toEqual([
+      false,
+      false,
+      false,
+    ]);
+  });
+});
