@@ -2,8 +2,9 @@
  * From simulation results to the inputs of the decision: each class is a segment, each strategy the evidence for its
  * option. USD a month, fractions, requests per second.
  */
-import type { Assumption, RequestClass, ResolvedExperiment, ResolvedStrategy } from "../experiment/resolved.ts";
-import type { ClassSummary, Estimate, PoolSummary, StrategySummary, Summary } from "../outcome/summary.ts";
+import type { Assumption, RequestClass, ResolvedExperiment, ResolvedStrategy } from "../scenario/resolved.ts";
+import type { ClassSummary, Estimate, PoolSummary, StrategySummary } from "../experiment/findings.ts";
+import type { Summary } from "./summary.ts";
 import type { EvidenceRecord, Option, WorkloadVerdict } from "./evidence.ts";
 import { attainTarget, intervalOf } from "./inputs.ts";
 import type { BaseOption, DecisionInputs, DeclaredInputs, Interval, Measured, OptionMeasured } from "./inputs.ts";

@@ -2,7 +2,7 @@
  * What the decision reads: what the user declared, what was simulated, and the comparison of an interval with a
  * threshold. Costs in USD a month, rates per second, attainment, utilization and shares as fractions.
  */
-import type { CustomizationNeed, DecisionThresholds, Sensitivity, TeamLevels } from "../experiment/resolved.ts";
+import type { CustomizationNeed, DecisionThresholds, Sensitivity, TeamLevels } from "../scenario/resolved.ts";
 import type { EvidenceTerm, NodeValue, Option } from "./evidence.ts";
 
 /** Options that stand on their own; `split` combines `api` with a controlled one. */

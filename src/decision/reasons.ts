@@ -1,5 +1,5 @@
 /** Why a rule chose what it chose, why it passed over the rest, and when to look again. USD a month, fractions. */
-import type { DecisionThresholds } from "../experiment/resolved.ts";
+import type { DecisionThresholds } from "../scenario/resolved.ts";
 import type { EvidenceTerm, Option } from "./evidence.ts";
 import type { Facts } from "./facts.ts";
 import type { Cause, RuleOutcome } from "./rules.ts";

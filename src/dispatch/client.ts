@@ -1,5 +1,5 @@
 /** How the calling SDK waits between attempts. Seconds. Published: the code of openai 6.49.0 and @anthropic-ai/sdk 1.12.0 (npm). */
-import type { ClientProfile } from "../experiment/resolved.ts";
+import type { ClientProfile } from "../scenario/resolved.ts";
 import { pow } from "../kernel/math.ts";
 
 /** What `retryDelayS` returns when the client retries no more. */

@@ -3,7 +3,7 @@
  * Everything is booked from t = 0 on; times in simulated seconds, hours counted from t = 0.
  *   INV-8  paid hours ≥ busy hours, in every hour.
  */
-import type { ResolvedStrategy } from "../experiment/resolved.ts";
+import type { ResolvedStrategy } from "../scenario/resolved.ts";
 import type { Pool } from "../fleet/pool.ts";
 import { isoDate } from "../kernel/calendar-time.ts";
 import { InvariantError } from "../kernel/errors.ts";

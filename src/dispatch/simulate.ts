@@ -11,7 +11,7 @@ import type { Replica } from "../engine/replica.ts";
 import type { ReplicaSink } from "../engine/meter.ts";
 import { AT_CLIENT, AT_OFFER, IN_POOL, LEAVING, NO_SLOT, RequestTable } from "../engine/request-table.ts";
 import { createStepTime } from "../engine/step-time-physics.ts";
-import type { ResolvedExperiment, ResolvedStrategy, RouteTarget } from "../experiment/resolved.ts";
+import type { ResolvedExperiment, ResolvedStrategy, RouteTarget } from "../scenario/resolved.ts";
 import { PoolIncidents } from "../fleet/incidents.ts";
 import { Pool } from "../fleet/pool.ts";
 import { NO_REPLICA } from "../fleet/routers/router.ts";

@@ -16,7 +16,7 @@ import {
   kvDivisor,
 } from "./step-time-physics.ts";
 
-const GIB = 1024 ** 3;
+const GIB = 1_073_741_824;
 
 /**
  * Share of the marketing size, read in GiB, that the driver reports. Assumed, from cards whose report is known: H100

@@ -1,6 +1,6 @@
 /** Intervals over independent replications. */
 import { mean, sampleStandardDeviation } from "simple-statistics";
-import type { Estimate } from "../outcome/summary.ts";
+import type { Estimate } from "./findings.ts";
 
 /** Two-sided 95 % quantiles of Student's t, 1 to 30 degrees of freedom (simple-statistics has none). */
 const T95 = [

@@ -1,5 +1,5 @@
 /** How long requests get, in tokens of prompt and answer together, against what a target can hold. */
-import type { LengthDistribution, ResolvedTraffic } from "./resolved.ts";
+import type { LengthDistribution, ResolvedTraffic } from "../scenario/resolved.ts";
 
 export interface RequestSizes {
   readonly shortest: number;

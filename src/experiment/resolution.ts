@@ -10,7 +10,7 @@ import { DAY_S, epochSOfDate } from "../kernel/calendar-time.ts";
 import type { Problem } from "../kernel/errors.ts";
 import { related, valueAt } from "./read.ts";
 import type { Path } from "./read.ts";
-import type { Assumption, Provenance } from "./resolved.ts";
+import type { Assumption, Provenance } from "../scenario/resolved.ts";
 import { fieldLabel, fieldUnit } from "./units.ts";
 
 /** Where a resolved value came from. `derived` = computed from other resolved values. */

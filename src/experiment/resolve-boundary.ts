@@ -3,7 +3,7 @@
  * sets one; redacted moderate content is no longer sensitive and needs none. A place that the class names suffices
  * whatever its level, and then only named places will do. Levels: 0 public API … 5 own VPC, 6 on-premises, 7 air-gapped.
  */
-import type { RequestClass, Sensitivity } from "./resolved.ts";
+import type { RequestClass, Sensitivity } from "../scenario/resolved.ts";
 import type { ClassFile } from "./schema.ts";
 
 const LEVEL_NEEDED: Readonly<Record<Sensitivity, number>> = { none: 0, moderate: 2, restricted: 5 };

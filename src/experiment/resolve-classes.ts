@@ -1,7 +1,7 @@
 /** Request classes: shares, boundary needs, service objectives. Milliseconds of the file become seconds here. */
 import { levelNeeded, placesAllowed } from "./resolve-boundary.ts";
 import type { Resolution } from "./resolution.ts";
-import type { RequestClass } from "./resolved.ts";
+import type { RequestClass } from "../scenario/resolved.ts";
 import type { ClassFile } from "./schema.ts";
 
 const SHARE_TOLERANCE = 1e-6;

@@ -5,7 +5,7 @@ import { hintFor } from "../catalog/nearest.ts";
 import { epochSOfDate } from "../kernel/calendar-time.ts";
 import type { Path } from "./read.ts";
 import type { Resolution } from "./resolution.ts";
-import type { LimitSpec, PriceRow, ResolvedOffer } from "./resolved.ts";
+import type { LimitSpec, PriceRow, ResolvedOffer } from "../scenario/resolved.ts";
 import type { OfferFile } from "./schema.ts";
 
 type Override = Exclude<OfferFile, string>;

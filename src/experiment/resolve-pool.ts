@@ -14,7 +14,7 @@ import type { Path } from "./read.ts";
 import { resolveEngine } from "./resolve-engine.ts";
 import type { RequestSizes } from "./request-size.ts";
 import type { Resolution } from "./resolution.ts";
-import type { ResolvedPool } from "./resolved.ts";
+import type { ResolvedPool } from "../scenario/resolved.ts";
 import type { PoolFile } from "./schema.ts";
 
 const GB_PER_GIB = 1.073741824;

@@ -7,7 +7,7 @@ import { resolveOffer } from "./resolve-offer.ts";
 import { checkSizes } from "./resolve-engine.ts";
 import { resolvePool } from "./resolve-pool.ts";
 import type { Resolution } from "./resolution.ts";
-import type { RequestClass, ResolvedOffer, ResolvedPool, ResolvedStrategy, RouteTarget } from "./resolved.ts";
+import type { RequestClass, ResolvedOffer, ResolvedPool, ResolvedStrategy, RouteTarget } from "../scenario/resolved.ts";
 import type { ClassFile, StrategyFile } from "./schema.ts";
 
 interface StrategyContext {

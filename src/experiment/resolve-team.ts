@@ -5,7 +5,7 @@
  */
 import { hintFor } from "../catalog/nearest.ts";
 import type { Resolution } from "./resolution.ts";
-import type { PeopleCost, ResolvedExperiment, ResolvedStrategy, TeamLevels } from "./resolved.ts";
+import type { PeopleCost, ResolvedExperiment, ResolvedStrategy, TeamLevels } from "../scenario/resolved.ts";
 import type { ExperimentFile } from "./schema.ts";
 
 type TeamFile = ExperimentFile["team"];

@@ -12,7 +12,7 @@ import type {
   ReplayTraffic,
   ResolvedTraffic,
   SyntheticTraffic,
-} from "./resolved.ts";
+} from "../scenario/resolved.ts";
 import { MAX_OUTPUT_DEFAULT, MAX_OUTPUT_PROVENANCE } from "./schema.ts";
 import type { ExperimentFile, LengthFile } from "./schema.ts";
 

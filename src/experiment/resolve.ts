@@ -13,7 +13,7 @@ import { resolveStrategy } from "./resolve-strategy.ts";
 import { resolvePeople, resolveTeam } from "./resolve-team.ts";
 import { resolveTraffic, type Recording } from "./resolve-traffic.ts";
 import { Resolution, type Origins } from "./resolution.ts";
-import type { ClientProfile, ResolvedExperiment, ResolvedStrategy, ResolvedTraffic } from "./resolved.ts";
+import type { ClientProfile, ResolvedExperiment, ResolvedStrategy, ResolvedTraffic } from "../scenario/resolved.ts";
 import { experimentJsonSchema, type ExperimentFile } from "./schema.ts";
 
 export interface ResolveOptions {

@@ -4,7 +4,7 @@ import type { RequestRows } from "../outcome/recorder.ts";
 import type { RunResult } from "../outcome/run-result.ts";
 import { DemandMeter, type DemandMeasures } from "../traffic/demand.ts";
 import { openTraffic } from "../traffic/open.ts";
-import type { ResolvedExperiment } from "./resolved.ts";
+import type { ResolvedExperiment } from "../scenario/resolved.ts";
 
 export interface RunTask {
   readonly experiment: ResolvedExperiment;

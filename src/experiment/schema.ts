@@ -5,7 +5,7 @@
  */
 import { z } from "zod";
 import { epochSOfIso } from "../kernel/calendar-time.ts";
-import type { MaxOutputRule, Provenance } from "./resolved.ts";
+import type { MaxOutputRule, Provenance } from "../scenario/resolved.ts";
 
 /** Date of the defaults below, shown beside each of them in the list of assumptions. */
 export const DEFAULTS_AS_OF = "2026-11";

@@ -7,7 +7,7 @@ import { simulateRun } from "../dispatch/simulate.ts";
 import { InfeasibleError } from "../kernel/errors.ts";
 import { openTraffic } from "../traffic/open.ts";
 import { peakDays } from "../traffic/rate.ts";
-import type { ResolvedExperiment, ResolvedStrategy } from "./resolved.ts";
+import type { ResolvedExperiment, ResolvedStrategy } from "../scenario/resolved.ts";
 
 const PEAK_DAYS = 2;
 const MOST_REPLICAS = 1024;

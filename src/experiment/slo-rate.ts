@@ -4,7 +4,7 @@
  */
 import { simulateRun } from "../dispatch/simulate.ts";
 import { openTraffic } from "../traffic/open.ts";
-import type { LengthDistribution, ReplayTraffic, ResolvedExperiment, SyntheticTraffic } from "./resolved.ts";
+import type { LengthDistribution, ReplayTraffic, ResolvedExperiment, SyntheticTraffic } from "../scenario/resolved.ts";
 
 const REQUESTS = 20_000;
 const TOLERANCE = 0.02;

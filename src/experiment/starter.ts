@@ -97,7 +97,7 @@ export function experimentFor(workload: Workload, catalog: Catalog): string {
   const peak = peakShape(workload.peakToMean, season.hourOfWeek, meanRatePerS);
   const components = peak.cv === 0 ? "[]" : `[{ cv: ${rounded(peak.cv)}, tauS: ${BURST_TAU_S} }]`;
   const traffic = [
-    `  requestsPerS: ${rounded(meanRatePerS, 8)} # ${workload.requestsPerDay.toLocaleString("en-US")} a day`,
+    `  requestsPerS: ${rounded(meanRatePerS, 8)} # ${grouped(workload.requestsPerDay)} a day`,
     `  growthPerMonth: 0 # 0.05 = 5 % a month`,
     `  # The busiest 5-minute bins (99.9th percentile) are to be ${workload.peakToMean} times the mean. ${peak.how}`,
     `  season: ${peak.season ? season.id : "flat"}`,
@@ -109,7 +109,7 @@ export function experimentFor(workload: Workload, catalog: Catalog): string {
   const days = Math.min(14, Math.max(0.25, Math.floor((4 * SIMULATED_REQUESTS) / workload.requestsPerDay) / 4));
   return compose(catalog, {
     id: "my-workload",
-    title: `${workload.requestsPerDay.toLocaleString("en-US")} requests a day`,
+    title: `${grouped(workload.requestsPerDay)} requests a day`,
     traffic,
     pool: choosePool(catalog, workload.model, workload.gpu, longestInput + longestOutput),
     restrictedShare: workload.restrictedShare,
@@ -284,4 +284,9 @@ function compose(catalog: Catalog, { id, title, traffic, pool, restrictedShare, 
 /** Four significant digits unless told otherwise. */
 function rounded(value: number, digits = 4): number {
   return Number(value.toPrecision(digits));
+}
+
+/** 400,000 */
+function grouped(value: number): string {
+  return String(value).replace(/\B(?=(\d{3})+$)/g, ",");
 }

@@ -7,6 +7,7 @@ import { HOURS_PER_MONTH } from "../outcome/ledger.ts";
 import type { ClassResult, RunResult } from "../outcome/run-result.ts";
 import type {
   ClassSummary,
+  Findings,
   DemandSummary,
   Estimate,
   LatencySummary,
@@ -15,17 +16,14 @@ import type {
   PoolSummary,
   RequestCounts,
   StrategySummary,
-  Summary,
-} from "../outcome/summary.ts";
+} from "./findings.ts";
 import type { DemandMeasures } from "../traffic/demand.ts";
 import { estimate, estimateOrNull } from "./estimate.ts";
-import type { ResolvedExperiment } from "./resolved.ts";
+import type { ResolvedExperiment } from "../scenario/resolved.ts";
 import type { RunOutcome } from "./run-one.ts";
 
 /** A P99 wants at least this many samples behind it. */
 const P99_SAMPLES = 1000;
-
-export type Findings = Omit<Summary, "verdict" | "records">;
 
 /** What was settled about a strategy before its runs. */
 export interface StrategySetup {
@@ -262,7 +260,7 @@ function usdPerMonth(
 function pairedCost(
   experiment: ResolvedExperiment,
   outcomes: readonly (readonly RunOutcome[])[],
-): Summary["pairedCost"] {
+): Findings["pairedCost"] {
   const pairs: { first: string; second: string; usdPerMonth: Estimate }[] = [];
   const allowed = experiment.strategies.map(
     (strategy) => strategy.barred.every((reason) => reason === null) && !strategy.counterfactual,

@@ -2,7 +2,7 @@
  * Our own failures, drawn ahead of time from streams named after what fails, so that two strategies with a pool of the
  * same name meet the same incidents. Times in simulated seconds.
  */
-import type { ResolvedPool } from "../experiment/resolved.ts";
+import type { ResolvedPool } from "../scenario/resolved.ts";
 import { DOWN, type Pool } from "./pool.ts";
 import { exp, log, normalQuantile } from "../kernel/math.ts";
 import { stream, type Draw } from "../kernel/random.ts";

@@ -7,7 +7,7 @@ import { Replica } from "../engine/replica.ts";
 import { EngineMeter, type ReplicaSink } from "../engine/meter.ts";
 import type { RequestTable } from "../engine/request-table.ts";
 import type { StepTime } from "../engine/step-time.ts";
-import type { ResolvedPool } from "../experiment/resolved.ts";
+import type { ResolvedPool } from "../scenario/resolved.ts";
 import { Sketch } from "../kernel/sketch.ts";
 import { stream } from "../kernel/random.ts";
 import { NO_REPLICA, type Router, type RouterView } from "./routers/router.ts";

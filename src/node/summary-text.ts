@@ -1,5 +1,6 @@
 /** What the terminal shows of a summary: the strategies side by side, and the verdict. */
-import type { Estimate, StrategySummary, Summary } from "../outcome/summary.ts";
+import type { Estimate, StrategySummary } from "../experiment/findings.ts";
+import type { Summary } from "../decision/summary.ts";
 import { plainNumber, textTable } from "./text-table.ts";
 
 export function summaryText(summary: Summary): string {

@@ -3,7 +3,7 @@
  * Its path depends on its own named stream alone, never on who asks when, so every strategy meets the same congestion.
  * Times are simulated seconds.
  */
-import type { CongestionState } from "../experiment/resolved.ts";
+import type { CongestionState } from "../scenario/resolved.ts";
 import { log } from "../kernel/math.ts";
 import type { Draw } from "../kernel/random.ts";
 

@@ -6,7 +6,7 @@
  *   TTFT = base · D(hour) · M · X + prefill · input/1000     X ~ (1 − p)·LN(0, s) + p·LN(ln k, s₂)
  *   rate = r · d(hour) · m · exp(s_r · Z)                    one draw per request
  */
-import type { ResolvedOffer } from "../experiment/resolved.ts";
+import type { ResolvedOffer } from "../scenario/resolved.ts";
 import { exp, log, normalQuantile } from "../kernel/math.ts";
 import { threefry2x32, unit, words } from "../kernel/random.ts";
 import { hourOfWeek, HOURS_PER_WEEK, isWeekday } from "./hour-of-week.ts";

@@ -8,7 +8,7 @@
  *   OFF-3  Outages depend on the provider alone, congestion likewise: neither notices who asks when.
  *   OFF-4  No object is allocated per attempt.
  */
-import type { LimitSpec, ResolvedOffer } from "../experiment/resolved.ts";
+import type { LimitSpec, ResolvedOffer } from "../scenario/resolved.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import { counterKey, stream, threefry2x32, unit, words } from "../kernel/random.ts";
 import { Congestion } from "./congestion.ts";

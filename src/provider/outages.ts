@@ -4,7 +4,7 @@
  * named stream, so that every strategy meets the same outages. Model and parameters: fitted on the status pages
  * collected by atlarge-research/llm-service-analysis (ICPE 2025). Simulated seconds; the parameters are in hours.
  */
-import type { ResolvedOffer } from "../experiment/resolved.ts";
+import type { ResolvedOffer } from "../scenario/resolved.ts";
 import { exp, log, normalQuantile, pow } from "../kernel/math.ts";
 import type { Draw } from "../kernel/random.ts";
 import { HOURS_PER_WEEK, hoursSinceMonday, isWeekday } from "./hour-of-week.ts";

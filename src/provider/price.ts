@@ -2,7 +2,7 @@
  * What a request costs at list price. The schedule is compiled once into USD per token by simulated time; a request is
  * priced by the row in force when its attempt arrived. USD; tokens are whole numbers.
  */
-import type { ResolvedOffer } from "../experiment/resolved.ts";
+import type { ResolvedOffer } from "../scenario/resolved.ts";
 import { ConfigError } from "../kernel/errors.ts";
 
 /** A row with its tiers, the base prices first; a tier reprices the whole request, output included. */

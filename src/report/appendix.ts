@@ -1,5 +1,5 @@
 /** What a reader needs to check the answer: assumptions with their age, evidence records, the run itself, definitions. */
-import type { Assumption } from "../experiment/resolved.ts";
+import type { Assumption } from "../scenario/resolved.ts";
 import type { EvidenceRecord } from "../decision/evidence.ts";
 import { DAY_S, epochSOfIso } from "../kernel/calendar-time.ts";
 import { count, dateText, list, percent, plain, plural, ratePerS, significant } from "./format.ts";

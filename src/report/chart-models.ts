@@ -1,8 +1,9 @@
 /** Data and words of the charts. Headlines come from `findings.ts`; subtitles say what is drawn and how it was condensed. */
 import { epochSOfDate } from "../kernel/calendar-time.ts";
-import type { ResolvedExperiment } from "../experiment/resolved.ts";
+import type { ResolvedExperiment } from "../scenario/resolved.ts";
 import type { RunSeries } from "../outcome/series.ts";
-import type { RequestCounts, StrategySummary, Summary } from "../outcome/summary.ts";
+import type { RequestCounts, StrategySummary } from "../experiment/findings.ts";
+import type { Summary } from "../decision/summary.ts";
 import {
   costHeadline,
   costText,

@@ -2,8 +2,9 @@
  * Headlines of the charts, computed from the summary. A sentence claims a difference only where the interval of it does
  * not contain zero (or the target); otherwise it says that the two cannot be told apart.
  */
-import type { RequestClass } from "../experiment/resolved.ts";
-import type { ClassSummary, Estimate, StrategySummary, Summary } from "../outcome/summary.ts";
+import type { RequestClass } from "../scenario/resolved.ts";
+import type { ClassSummary, Estimate, StrategySummary } from "../experiment/findings.ts";
+import type { Summary } from "../decision/summary.ts";
 import { durationMs, intervalText, list, percent, usd } from "./format.ts";
 import { choosable, choosableByCost, costOrder, pairedDifference, titleOf } from "./strategies.ts";
 

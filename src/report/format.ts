@@ -2,7 +2,7 @@
  * Numbers for people: three significant digits, k, M and B, the unit always beside the number. Pure and without locale,
  * so that the same summary gives the same page everywhere.
  */
-import type { Estimate } from "../outcome/summary.ts";
+import type { Estimate } from "../experiment/findings.ts";
 
 export type Format = (value: number) => string;
 

@@ -3,9 +3,9 @@
  * are raw with their unit in the name, everything else is already written for people.
  */
 import type { NodeValue } from "../decision/evidence.ts";
-import type { ResolvedExperiment } from "../experiment/resolved.ts";
+import type { ResolvedExperiment } from "../scenario/resolved.ts";
 import type { RunSeries } from "../outcome/series.ts";
-import type { Summary } from "../outcome/summary.ts";
+import type { Summary } from "../decision/summary.ts";
 
 export interface ReportInput {
   readonly summary: Summary;

@@ -3,7 +3,8 @@
  * it saves is the work that it refused.
  */
 import type { Option } from "../decision/evidence.ts";
-import type { Estimate, StrategySummary, Summary } from "../outcome/summary.ts";
+import type { Estimate, StrategySummary } from "../experiment/findings.ts";
+import type { Summary } from "../decision/summary.ts";
 import { durationMs, intervalText, percent, usd } from "./format.ts";
 import type { StrategyView } from "./model.ts";
 

@@ -2,8 +2,9 @@
  * Tables of the strategies: every number is an estimate of the summary with its interval below it. Strategies are the
  * columns, because there are few of them and because a phone shows few columns.
  */
-import type { RequestClass, ResolvedExperiment } from "../experiment/resolved.ts";
-import type { Estimate, LatencySummary, RequestCounts, StrategySummary, Summary } from "../outcome/summary.ts";
+import type { RequestClass, ResolvedExperiment } from "../scenario/resolved.ts";
+import type { Estimate, LatencySummary, RequestCounts, StrategySummary } from "../experiment/findings.ts";
+import type { Summary } from "../decision/summary.ts";
 import { attained } from "./findings.ts";
 import { chosen, count, dateText, durationMs, type Format, hours, percent, plain, ratePerS, usd } from "./format.ts";
 import { lineLabel } from "./ledger-lines.ts";

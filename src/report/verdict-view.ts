@@ -10,7 +10,7 @@ import type {
   VerdictName,
   WorkloadVerdict,
 } from "../decision/evidence.ts";
-import type { Summary } from "../outcome/summary.ts";
+import type { Summary } from "../decision/summary.ts";
 import { chosen, percent, plural, usd } from "./format.ts";
 import type { SegmentView, TreeNodeView, VerdictView } from "./model.ts";
 import { optionColor, optionTitle } from "./strategies.ts";

@@ -4,7 +4,7 @@
  *   TRF-4  The lengths, class and think time of user u's k-th request are functions of (seed, replication, u, k) alone,
  *          and so is its ordinal k·N + u: compared strategies serve the same sessions, only their times follow service.
  */
-import type { LengthDistribution, MaxOutputRule } from "../experiment/resolved.ts";
+import type { LengthDistribution, MaxOutputRule } from "../scenario/resolved.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import { exp, normalQuantile } from "../kernel/math.ts";
 import { counterKey, threefry2x32, unit, words } from "../kernel/random.ts";

@@ -2,7 +2,7 @@
  * The intensity of a log-Gaussian Cox process on a grid: deterministic rate × exp(Σ xᵢ − σᵢ²/2), xᵢ stationary
  * Ornstein–Uhlenbeck paths, so that the burst factor has mean 1. Constant within a cell. Seconds, requests per second.
  */
-import type { SyntheticTraffic } from "../experiment/resolved.ts";
+import type { SyntheticTraffic } from "../scenario/resolved.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import { exp, log } from "../kernel/math.ts";
 import type { Draw } from "../kernel/random.ts";

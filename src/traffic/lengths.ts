@@ -2,7 +2,7 @@
  * Input and output lengths of requests, in tokens: two marginals joined by a Gaussian copula, and the max_tokens that
  * the client would send. A pair is a function of two uniforms, whether they come from a stream or from a counter.
  */
-import type { LengthDistribution, MaxOutputRule } from "../experiment/resolved.ts";
+import type { LengthDistribution, MaxOutputRule } from "../scenario/resolved.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import { exp, log, normalCdf, normalQuantile } from "../kernel/math.ts";
 import { quantileAt, quantileTable, type QuantileTable } from "../kernel/samplers.ts";

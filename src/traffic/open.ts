@@ -1,5 +1,5 @@
 /** Opens the traffic that a resolved experiment names, synthetic or recorded. */
-import type { ResolvedTraffic } from "../experiment/resolved.ts";
+import type { ResolvedTraffic } from "../scenario/resolved.ts";
 import type { OpenTrafficOptions } from "./options.ts";
 import { replayTraffic } from "./replay.ts";
 import { syntheticTraffic } from "./synthetic.ts";

@@ -2,7 +2,7 @@
  * The deterministic part of a demand: mean rate × growth × hour of the week, and its integrals. Times in seconds from
  * the experiment's start, rates in requests per second.
  */
-import type { ReplayTraffic, ResolvedTraffic, SyntheticTraffic } from "../experiment/resolved.ts";
+import type { ReplayTraffic, ResolvedTraffic, SyntheticTraffic } from "../scenario/resolved.ts";
 import { DAY_S, HOUR_S, MONTH_S, secondOfWeek } from "../kernel/calendar-time.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import { exp, log } from "../kernel/math.ts";

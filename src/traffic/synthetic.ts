@@ -5,7 +5,7 @@
  *          to a request moves another, so that compared strategies see the same requests.
  *   TRF-2  Arrival times do not fall and lie in [−warmupS, horizonS).
  */
-import type { SyntheticTraffic } from "../experiment/resolved.ts";
+import type { SyntheticTraffic } from "../scenario/resolved.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import type { Draw } from "../kernel/random.ts";
 import { cumulativeShares, discrete, gamma, openUniform } from "../kernel/samplers.ts";

@@ -6,7 +6,7 @@ import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
-import type { Summary } from "../../src/outcome/summary.ts";
+import type { Summary } from "../../src/decision/summary.ts";
 import { readParquetTable } from "../../src/io/parquet-table.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));

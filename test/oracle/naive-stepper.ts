@@ -213,7 +213,7 @@ class NaiveReplica {
     this.step = null;
     this.steps++;
     this.dropCancelled(nowS);
-    for (const sequence of [...this.running]) {
+    for (const sequence of this.running.slice()) {
       if (!sequence.decoding) {
         sequence.prefilled += sequence.chunk;
         sequence.chunk = 0;

@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { retryDelayS } from "../../src/dispatch/client.ts";
-import type { ClientProfile, LimitSpec } from "../../src/experiment/resolved.ts";
+import type { ClientProfile, LimitSpec } from "../../src/scenario/resolved.ts";
 import { ADMITTED, Offer, RATE_LIMITED } from "../../src/provider/offer.ts";
 import { createLimit } from "../../src/provider/limits/registry.ts";
 import { CONTEXT, OFFER } from "../fixtures/provider-offer.ts";

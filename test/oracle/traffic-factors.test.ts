@@ -20,7 +20,7 @@ import {
   OPTIONS,
   PERCENTILES,
 } from "../fixtures/traffic-reference.ts";
-import type { SyntheticTraffic } from "../../src/experiment/resolved.ts";
+import type { SyntheticTraffic } from "../../src/scenario/resolved.ts";
 
 const WEEK_S = 604_800;
 const NO_BURSTS = { components: [], gapCv: 1 };

@@ -1,6 +1,6 @@
 /** The latency mixture and its factors against quantiles computed from the distributions themselves. */
 import { describe, expect, test } from "vitest";
-import type { ResolvedOffer } from "../../src/experiment/resolved.ts";
+import type { ResolvedOffer } from "../../src/scenario/resolved.ts";
 import { Latency } from "../../src/provider/latency.ts";
 import { Offer } from "../../src/provider/offer.ts";
 import { CONGESTION, CONTEXT, FRONTIER_LARGE, MONDAY_EPOCH_S, OFFER } from "../fixtures/provider-offer.ts";

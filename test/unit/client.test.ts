@@ -1,6 +1,6 @@
 import { expect, test } from "vitest";
 import { GIVES_UP, retryDelayS } from "../../src/dispatch/client.ts";
-import type { ClientProfile } from "../../src/experiment/resolved.ts";
+import type { ClientProfile } from "../../src/scenario/resolved.ts";
 
 const node: ClientProfile = {
   name: "openai-node",

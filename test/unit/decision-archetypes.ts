@@ -2,7 +2,7 @@
 import { readFileSync } from "node:fs";
 import type { EvidenceRecord, WorkloadVerdict } from "../../src/decision/evidence.ts";
 import type { DecisionInputs, OptionMeasured, Place, SegmentMeasured } from "../../src/decision/inputs.ts";
-import type { CustomizationNeed, DecisionThresholds, Sensitivity, TeamLevels } from "../../src/experiment/resolved.ts";
+import type { CustomizationNeed, DecisionThresholds, Sensitivity, TeamLevels } from "../../src/scenario/resolved.ts";
 
 export type Decide = (inputs: DecisionInputs) => { verdict: WorkloadVerdict; records: EvidenceRecord[] };
 

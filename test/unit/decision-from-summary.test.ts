@@ -2,8 +2,8 @@
 import { describe, expect, test } from "vitest";
 import { decideExperiment, decisionAssumptions, decisionInputs } from "../../src/decision/from-summary.ts";
 import type { StrategyEvidence, SummaryEvidence } from "../../src/decision/from-summary.ts";
-import type { RequestClass, ResolvedExperiment, ResolvedStrategy } from "../../src/experiment/resolved.ts";
-import type { Estimate } from "../../src/outcome/summary.ts";
+import type { RequestClass, ResolvedExperiment, ResolvedStrategy } from "../../src/scenario/resolved.ts";
+import type { Estimate } from "../../src/experiment/findings.ts";
 import { THRESHOLDS } from "./decision-archetypes.ts";
 
 const ORIGIN = { runIds: ["r1"], inputHash: "h", priceBookDate: "2026-11" };

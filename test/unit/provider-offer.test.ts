@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { ResolvedOffer } from "../../src/experiment/resolved.ts";
+import type { ResolvedOffer } from "../../src/scenario/resolved.ts";
 import { InvariantError } from "../../src/kernel/errors.ts";
 import { Congestion } from "../../src/provider/congestion.ts";
 import {

@@ -1,5 +1,5 @@
 import { describe, expect, test } from "vitest";
-import type { PriceRow } from "../../src/experiment/resolved.ts";
+import type { PriceRow } from "../../src/scenario/resolved.ts";
 import { ConfigError } from "../../src/kernel/errors.ts";
 import { PriceBook } from "../../src/provider/price.ts";
 import { MONDAY_EPOCH_S, OFFER } from "../fixtures/provider-offer.ts";

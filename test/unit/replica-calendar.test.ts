@@ -13,8 +13,8 @@ test("EQ-1: the first is the least by (time, kind, replica), whatever moved befo
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 40 }), fc.array(move, { maxLength: 200 }), (replicas, moves) => {
       const calendar = new ReplicaCalendar(replicas);
-      const dueS = new Array<number>(replicas).fill(Infinity);
-      const kinds = new Array<number>(replicas).fill(STEP_END);
+      const dueS = Array.from({ length: replicas }, () => Infinity);
+      const kinds = Array.from({ length: replicas }, () => STEP_END);
       for (const { replica: any, timeS, kind } of moves) {
         const replica = any % replicas;
         calendar.dueS[replica] = dueS[replica] = timeS;

@@ -1,7 +1,8 @@
 /** The report says what the summary says, and nothing without a record. */
 import { describe, expect, test } from "vitest";
 import type { EvidenceRecord } from "../../src/decision/evidence.ts";
-import type { Estimate, StrategySummary, Summary } from "../../src/outcome/summary.ts";
+import type { Estimate, StrategySummary } from "../../src/experiment/findings.ts";
+import type { Summary } from "../../src/decision/summary.ts";
 import { renderReport } from "../../src/report/html.ts";
 import { buildReport, type ReportInput } from "../../src/report/view-model.ts";
 import { reportInput } from "../fixtures/report/input.ts";

@@ -1,6 +1,6 @@
 /** INV-13 begins here: a target below a class's boundary leaves its route before anything is simulated. */
 import { describe, expect, test } from "vitest";
-import type { ResolvedStrategy } from "../../src/experiment/resolved.ts";
+import type { ResolvedStrategy } from "../../src/scenario/resolved.ts";
 import { resolveRaw, smallExperiment, withValue, type Path, type Raw } from "../fixtures/experiment.ts";
 
 const secret = (field: string): Path => ["classes", 1, field];

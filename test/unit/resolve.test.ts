@@ -4,7 +4,7 @@ import { parse } from "yaml";
 import { schemasAt, type FieldSchema } from "../../src/experiment/read.ts";
 import { peopleFte } from "../../src/experiment/resolve-team.ts";
 import { meanOfCutLognormal } from "../../src/experiment/resolve-traffic.ts";
-import type { SyntheticTraffic } from "../../src/experiment/resolved.ts";
+import type { SyntheticTraffic } from "../../src/scenario/resolved.ts";
 import { experimentJsonSchema } from "../../src/experiment/schema.ts";
 import { catalog, resolveRaw, smallExperiment, withValue, type Path, type Raw } from "../fixtures/experiment.ts";
 

@@ -7,7 +7,7 @@ import {
   WORKLOAD_DEFAULTS,
   type Workload,
 } from "../../src/experiment/starter.ts";
-import type { SyntheticTraffic } from "../../src/experiment/resolved.ts";
+import type { SyntheticTraffic } from "../../src/scenario/resolved.ts";
 import { ConfigError } from "../../src/kernel/errors.ts";
 import { DemandMeter } from "../../src/traffic/demand.ts";
 import { openTraffic } from "../../src/traffic/open.ts";

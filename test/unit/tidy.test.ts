@@ -5,7 +5,19 @@ import { fileURLToPath } from "node:url";
 import { expect, test } from "vitest";
 
 const SRC = fileURLToPath(new URL("../../src/", import.meta.url));
-const PURE = ["kernel", "scenario", "catalog", "traffic", "engine", "fleet", "provider", "dispatch", "outcome", "experiment", "decision"];
+const PURE = [
+  "kernel",
+  "scenario",
+  "catalog",
+  "traffic",
+  "engine",
+  "fleet",
+  "provider",
+  "dispatch",
+  "outcome",
+  "experiment",
+  "decision",
+];
 
 /** What each folder may import, itself included: the table of src/README.md. */
 const MAY_IMPORT: Readonly<Record<string, readonly string[]>> = {
@@ -35,7 +47,11 @@ interface Source {
 function sources(): Source[] {
   return readdirSync(SRC, { recursive: true, encoding: "utf8" })
     .filter((path) => path.endsWith(".ts") && statSync(join(SRC, path)).isFile())
-    .map((path) => ({ path, folder: path.includes("/") ? path.split("/")[0]! : ".", text: readFileSync(join(SRC, path), "utf8") }));
+    .map((path) => ({
+      path,
+      folder: path.includes("/") ? path.split("/")[0]! : ".",
+      text: readFileSync(join(SRC, path), "utf8"),
+    }));
 }
 
 /** Text without comments and strings, so that a rule may be spelled out in them. */
@@ -71,16 +87,20 @@ test("only io knows Arrow and Parquet", () => {
 });
 
 test("pure code has no clock, no chance and no arithmetic that differs between machines", () => {
-  const banned = /\b(Math\.(random|log|log2|log10|log1p|exp|expm1|pow|sin|cos|tan|atan|cbrt|hypot)\b|Date\.now|new Date\b|performance\.|console\.|process\.|toLocale\w+|Intl\.)|\*\*/g;
+  const banned =
+    /\b(Math\.(random|log|log2|log10|log1p|exp|expm1|pow|sin|cos|tan|atan|cbrt|hypot)\b|Date\.now|new Date\b|performance\.|console\.|process\.|toLocale\w+|Intl\.)|\*\*/g;
   expect(
     offences(({ folder, path, text }) =>
-      PURE.includes(folder) ? [...code(text).matchAll(banned)].map(([what]) => what).filter(() => path !== "kernel/math.ts") : [],
+      PURE.includes(folder)
+        ? [...code(text).matchAll(banned)].map(([what]) => what).filter(() => path !== "kernel/math.ts")
+        : [],
     ),
   ).toEqual([]);
 });
 
 test("no any, no enum, no default export, nothing left to do", () => {
-  const banned = /(:\s*any\b|\bas any\b|^\s*(export )?(const )?enum\b|^export default\b|\bTODO\b|\bFIXME\b|@ts-ignore|@ts-expect-error)/gm;
+  const banned =
+    /(:\s*any\b|\bas any\b|^\s*(export )?(const )?enum\b|^export default\b|\bTODO\b|\bFIXME\b|@ts-ignore|@ts-expect-error)/gm;
   expect(offences(({ text }) => [...text.matchAll(banned)].map(([what]) => what.trim()))).toEqual([]);
 });
 

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { ReplayTraffic } from "../../src/experiment/resolved.ts";
+import type { ReplayTraffic } from "../../src/scenario/resolved.ts";
 import { DataError } from "../../src/kernel/errors.ts";
 import { replayTraffic } from "../../src/traffic/replay.ts";
 import { OPTIONS } from "../fixtures/traffic-reference.ts";

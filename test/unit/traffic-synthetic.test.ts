@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import type { LengthDistribution, SyntheticTraffic } from "../../src/experiment/resolved.ts";
+import type { LengthDistribution, SyntheticTraffic } from "../../src/scenario/resolved.ts";
 import { InvariantError } from "../../src/kernel/errors.ts";
 import { openTraffic } from "../../src/traffic/open.ts";
 import type { OpenTrafficOptions } from "../../src/traffic/options.ts";

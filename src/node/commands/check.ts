@@ -1,5 +1,5 @@
 /** `crossover check FILE`: is this experiment sound, and what would it simulate? Nothing is run. */
-import type { ResolvedExperiment, ResolvedStrategy } from "../../experiment/resolved.ts";
+import type { ResolvedExperiment, ResolvedStrategy } from "../../scenario/resolved.ts";
 import { DAY_S, MONTH_S } from "../../kernel/calendar-time.ts";
 import { exp, log } from "../../kernel/math.ts";
 import { ConfigError } from "../../kernel/errors.ts";

@@ -5,7 +5,7 @@
  * A kind that charges nothing on arrival ignores `take`, one that counts what is in flight (concurrency) is released
  * by any settlement, one that resets (fixed window) rolls over inside whichever method sees the new time first.
  */
-import type { LimitCharge } from "../../experiment/resolved.ts";
+import type { LimitCharge } from "../../scenario/resolved.ts";
 
 export interface Limit {
   /** True when this charge could not even be admitted by an idle limit: a permanent error (400), never retried. */

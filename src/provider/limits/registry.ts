@@ -1,5 +1,5 @@
 /** Kinds of rate limit by name. A new kind is one file beside this one and one line here. */
-import type { LimitSpec } from "../../experiment/resolved.ts";
+import type { LimitSpec } from "../../scenario/resolved.ts";
 import { DebtBucket } from "./debt-bucket.ts";
 import type { Limit } from "./limit.ts";
 import { TokenBucket, type TokenBucketSpec } from "./token-bucket.ts";

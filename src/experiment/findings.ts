@@ -1,9 +1,8 @@
 /**
- * What an experiment found: the shape of `summary.json`. Every number that the report or the terminal quotes is here,
+ * What an experiment found: the shape of `summary.json` but for its verdict. Every number that is quoted anywhere is here,
  * as an interval over independent replications. No clock, path or host name, so that the bytes depend on config, seed
  * and version alone (INV-5).
  */
-import type { EvidenceRecord, WorkloadVerdict } from "../decision/evidence.ts";
 
 /** Mean over replications with its 95 % Student-t interval; `n` replications. With n = 1 lo and hi are null. */
 export interface Estimate {
@@ -139,7 +138,7 @@ export interface DemandSummary {
   readonly dispersion60s: Estimate;
 }
 
-export interface Summary {
+export interface Findings {
   readonly schemaVersion: 1;
   readonly experiment: string;
   readonly title: string;
@@ -155,7 +154,5 @@ export interface Summary {
   readonly strategies: readonly StrategySummary[];
   /** Paired differences on common random numbers, USD a month: first minus second. */
   readonly pairedCost: readonly { readonly first: string; readonly second: string; readonly usdPerMonth: Estimate }[];
-  readonly verdict: WorkloadVerdict | null;
-  readonly records: readonly EvidenceRecord[];
   readonly warnings: readonly string[];
 }
