@@ -64,12 +64,12 @@ export function offerFacts(catalog: Catalog, reference: string, boundary = "defa
   const tier = at < 0 ? (tiers.length === 1 ? tiers[0]! : null) : reference.slice(at + 1);
   if (tier === null)
     return { ok: false, message: `"${reference}" needs a tier`, hint: tiers.map((t) => `${offer.id}@${t}`).join(", ") };
-  const limitsOfTier = offer.tiers[tier];
+  const limitsOfTier = Object.hasOwn(offer.tiers, tier) ? offer.tiers[tier] : undefined;
   if (limitsOfTier === undefined) return miss(`tier of ${offer.id}`, tier, tiers);
 
   const provider = find(catalog, "providers", offer.provider);
   if (!provider.ok) return provider;
-  if (provider.value.boundaries[boundary] === undefined) {
+  if (!Object.hasOwn(provider.value.boundaries, boundary)) {
     return miss(`boundary of ${offer.provider}`, boundary, Object.keys(provider.value.boundaries));
   }
   const latency = find(catalog, "latencyClasses", offer.latencyClass);

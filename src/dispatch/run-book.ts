@@ -102,7 +102,10 @@ export class RunBook {
     return this.ledger.offer(offer, classIndex);
   }
 
-  /** End of the warm-up: what was measured so far is dropped, what is under way goes on. */
+  /**
+   * End of the warm-up: what was measured so far is dropped, what is under way goes on. Token gaps are booked where a
+   * stretch ends, so those of a stretch that crosses t = 0 count whole.
+   */
   start(): void {
     for (const pool of this.pools) {
       pool.bookUntil(0);

@@ -2,7 +2,9 @@
  * The decoding sequences of one replica by the step count at which each has all its tokens. Those that end within
  * `NEAR_STEPS` of their join stand in a ring of lists, one for each step, with a bitmap to find the next one: O(1) and
  * without the coin-toss branches of a heap. The few longer ones stand in a heap.
+ *   ENG-1  Every decoding sequence stands in exactly one of the two, where its join and finish step put it.
  */
+import { InvariantError } from "../kernel/errors.ts";
 import { CompletionHeap } from "./completion-heap.ts";
 import { NO_SLOT, type RequestTable } from "./request-table.ts";
 
@@ -52,7 +54,8 @@ export class Completions {
       if (heads[at] === NO_SLOT) this.words[at >> 5] &= ~(1 << (at & 31));
     } else {
       let before = heads[at];
-      while (table.nextAtStep[before] !== slot) before = table.nextAtStep[before];
+      while (before !== NO_SLOT && table.nextAtStep[before] !== slot) before = table.nextAtStep[before];
+      if (before === NO_SLOT) throw new InvariantError("ENG-1", { slot, finishStep: table.finishStep[slot] });
       table.nextAtStep[before] = table.nextAtStep[slot];
     }
     this.near--;
@@ -75,7 +78,8 @@ export class Completions {
     const from = (step + 1) & RING_MASK;
     let w = from >> 5;
     let word = words[w] & (-1 << (from & 31));
-    while (word === 0) {
+    for (let seen = 0; word === 0; seen++) {
+      if (seen > WORD_MASK) throw new InvariantError("ENG-1", { step, near: this.near });
       w = (w + 1) & WORD_MASK;
       word = words[w];
     }

@@ -3,6 +3,8 @@
  * so that events of one instant and kind come out in the order in which they went in.
  * No allocation per event except when the arrays double. Times are simulated seconds.
  */
+import { InvariantError } from "./errors.ts";
+
 export class EventHeap {
   size = 0;
   private timeS = new Float64Array(256);
@@ -14,6 +16,7 @@ export class EventHeap {
 
   /** `payload` is a slot or index; `tag` tells a stale event from a live one (a slot's generation, for example). */
   push(timeS: number, kind: number, payload: number, tag: number): void {
+    if (timeS !== timeS) throw new InvariantError("EQ-2", { kind, payload, timeS: "NaN" });
     if (this.size === this.timeS.length) this.grow();
     const times = this.timeS;
     const kinds = this.kinds;

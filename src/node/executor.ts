@@ -2,6 +2,7 @@
  * Runs simulation tasks on worker threads (piscina). Which thread takes which task, and in what order they end, changes
  * no result: tasks are pure and their results are put together in the order of the experiment.
  */
+import { setMaxListeners } from "node:events";
 import { availableParallelism } from "node:os";
 import { Piscina } from "piscina";
 import { siblingModule, threadArguments } from "../io/thread-module.ts";
@@ -28,6 +29,8 @@ export class Executor {
       resourceLimits: { maxYoungGenerationSizeMb: 48 },
     });
     this.pool.on("message", onProgress);
+    // Each task under way listens; there may be hundreds.
+    setMaxListeners(0, this.abort.signal);
   }
 
   run(job: RunJob): Promise<JobOutcome> {

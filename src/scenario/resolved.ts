@@ -154,7 +154,7 @@ export interface ResolvedPool {
   readonly usdPerGpuHour: number;
   /** Requests waiting per serving replica above which the pool rejects (503); null = no limit. */
   readonly maxWaitingPerReplica: number | null;
-  /** Client ↔ pool round trip, added to the first token and to a rejection. */
+  /** Client ↔ pool round trip, added to TTFT and E2E. */
   readonly networkS: number;
   readonly coldStart: {
     /** Engine restart on a node that is up (weights load, compile, graph capture, warm-up). */

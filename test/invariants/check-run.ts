@@ -21,7 +21,7 @@ function sum(values: readonly number[]): number {
   return values.reduce((total, value) => total + value, 0);
 }
 
-function must(holds: boolean, what: string, facts: Readonly<Record<string, unknown>> = {}): void {
+function must(holds: boolean, what: string, facts: object = {}): void {
   if (!holds) throw new Error(`${what} does not hold: ${JSON.stringify(facts)}`);
 }
 

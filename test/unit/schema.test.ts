@@ -137,7 +137,7 @@ test("paths are related when one lies on the other", () => {
 });
 
 describe("JSON Schema", () => {
-  const root = experimentJsonSchema() as FieldSchema & { additionalProperties: boolean };
+  const root = experimentJsonSchema() as unknown as FieldSchema & { additionalProperties: boolean };
 
   /** Every named field of the schema, with the schema that describes it. */
   function fields(schema: FieldSchema, at: string): [string, FieldSchema][] {

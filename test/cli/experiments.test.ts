@@ -1,0 +1,55 @@
+/** Every experiment that ships runs, at a smoke scale: a short horizon and two replications of what it says. */
+import { spawnSync } from "node:child_process";
+import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { fileURLToPath } from "node:url";
+import { afterAll, expect, test } from "vitest";
+import { parse, stringify } from "yaml";
+import type { Summary } from "../../src/decision/summary.ts";
+
+const ROOT = fileURLToPath(new URL("../../", import.meta.url));
+const FOLDER = join(ROOT, "experiments");
+const work = mkdtempSync(join(tmpdir(), "crossover-experiments-"));
+afterAll(() => rmSync(work, { recursive: true, force: true }));
+
+interface ExperimentText {
+  readonly id: string;
+  readonly prediction?: string;
+  readonly finding?: string;
+  readonly traffic: { replay?: { file: string } };
+}
+
+const files = readdirSync(FOLDER).filter((name) => name.endsWith(".yaml"));
+
+test("there are experiments", () => expect(files.length).toBeGreaterThan(1));
+
+test.each(files)("%s runs, and has its prediction and its finding", (name) => {
+  const experiment = parse(readFileSync(join(FOLDER, name), "utf8")) as ExperimentText;
+  expect(`${experiment.id}.yaml`).toBe(name);
+  expect(experiment.prediction ?? "", "a prediction, written first").not.toBe("");
+  expect(experiment.finding ?? "", "a finding, written after").not.toBe("");
+  const { replay } = experiment.traffic;
+  if (replay !== undefined) replay.file = join(FOLDER, replay.file);
+  const file = join(work, name);
+  writeFileSync(file, stringify({ ...experiment, days: 0.03, replications: 2 }));
+  const result = spawnSync(
+    process.execPath,
+    [
+      "--import",
+      import.meta.resolve("tsx"),
+      join(ROOT, "src/node/main.ts"),
+      "run",
+      file,
+      "--out",
+      join(work, "out"),
+      "--json",
+    ],
+    { encoding: "utf8" },
+  );
+  expect(result.stderr).toBe("");
+  expect(result.status).toBe(0);
+  const summary = JSON.parse(result.stdout) as Summary;
+  expect(summary.complete).toBe(true);
+  expect(summary.verdict).not.toBeNull();
+});
