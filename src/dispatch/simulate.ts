@@ -200,19 +200,16 @@ class Run implements ReplicaSink {
     const replica = calendar.first();
     const engine = this.engines[replica];
     engine.finish();
-    if (this.nothingElseNow()) engine.form();
-    else calendar.kind[replica] = STEP_FORM;
-    calendar.dueS[replica] = engine.dueS;
-    calendar.moved(replica);
+    const formed = this.nothingElseNow();
+    if (formed) engine.form();
+    calendar.schedule(replica, engine.dueS, formed ? STEP_END : STEP_FORM);
   }
 
   private formStep(replica: number): void {
     const calendar = this.calendar;
     const engine = this.engines[replica];
     engine.form();
-    calendar.kind[replica] = STEP_END;
-    calendar.dueS[replica] = engine.dueS;
-    calendar.moved(replica);
+    calendar.schedule(replica, engine.dueS, STEP_END);
   }
 
   /** No arrival, retry or time-out of this very instant is still to come: a step may be formed at once. */
@@ -337,17 +334,10 @@ class Run implements ReplicaSink {
     table.attemptS[slot] = this.nowS;
     table.where[slot] = IN_POOL;
     if (!engine.enqueue(slot)) return TAKEN;
-    const { calendar } = this;
-    if (engine.atBoundary) {
-      // It was idle.
-      if (this.nothingElseNow()) {
-        this.formStep(replica);
-        return TAKEN;
-      }
-      calendar.kind[replica] = STEP_FORM;
-    }
-    calendar.dueS[replica] = engine.dueS;
-    calendar.moved(replica);
+    // Cut short, or idle until now; then it may be formed at once unless more of this instant is to come.
+    if (!engine.atBoundary) this.calendar.schedule(replica, engine.dueS, STEP_END);
+    else if (this.nothingElseNow()) this.formStep(replica);
+    else this.calendar.schedule(replica, engine.dueS, STEP_FORM);
     return TAKEN;
   }
 
@@ -453,8 +443,7 @@ class Run implements ReplicaSink {
     const dueS = engine.dueS;
     const left = engine.cancel(slot, nowS);
     if (engine.dueS !== dueS) {
-      this.calendar.dueS[replica] = engine.dueS;
-      this.calendar.moved(replica);
+      this.calendar.schedule(replica, engine.dueS, STEP_END);
     }
     const route = routeOfPool(this.poolOf[replica]);
     this.unanswered(slot, route, TIMED_OUT);
@@ -514,9 +503,7 @@ class Run implements ReplicaSink {
     for (const local of lost) {
       const replica = this.firstReplica[p] + local;
       this.engines[replica].fail(nowS);
-      calendar.dueS[replica] = Infinity;
-      calendar.kind[replica] = STEP_END;
-      calendar.moved(replica);
+      calendar.schedule(replica, Infinity, STEP_END);
     }
     if (lost.length > 0 && nowS >= 0) {
       this.pools[p].incidents++;

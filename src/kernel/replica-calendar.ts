@@ -14,10 +14,10 @@ export const STEP_END = 0;
 export const STEP_FORM = 1;
 
 export class ReplicaCalendar {
-  /** By replica; write an entry, then call `moved`. */
-  readonly dueS: Float64Array;
+  /** By replica. */
   readonly kind: Uint8Array;
-  /** winner[1] = the earliest replica; winner[leaves + r] = r. */
+  /** Nodes of the tree: 1 is the root, the children of n are 2n and 2n + 1, the leaf of replica r is leaves + r. */
+  private readonly nodeDueS: Float64Array;
   private readonly winner: Int32Array;
   private readonly leaves: number;
 
@@ -25,8 +25,8 @@ export class ReplicaCalendar {
     let leaves = 1;
     while (leaves < replicas) leaves *= 2;
     this.leaves = leaves;
-    this.dueS = new Float64Array(leaves).fill(Infinity);
     this.kind = new Uint8Array(leaves);
+    this.nodeDueS = new Float64Array(2 * leaves).fill(Infinity);
     this.winner = new Int32Array(2 * leaves);
     for (let i = 0; i < leaves; i++) this.winner[leaves + i] = i;
     for (let node = leaves - 1; node >= 1; node--) this.winner[node] = this.winner[2 * node];
@@ -38,28 +38,27 @@ export class ReplicaCalendar {
   }
 
   firstDueS(): number {
-    return this.dueS[this.winner[1]];
+    return this.nodeDueS[1];
   }
 
-  /** Moves a replica whose `dueS` and `kind` were just written to its place in the order. */
-  moved(replica: number): void {
-    const due = this.dueS;
-    const kinds = this.kind;
-    const winner = this.winner;
-    if (due[replica] !== due[replica]) throw new InvariantError("EQ-2", { replica, timeS: "NaN" });
-    let node = (this.leaves + replica) >> 1;
-    while (node >= 1) {
-      const a = winner[2 * node];
-      const b = winner[2 * node + 1];
-      const dueA = due[a];
-      const dueB = due[b];
+  /** Enters when `replica` is due next; Infinity = not at all. O(log replicas). */
+  schedule(replica: number, timeS: number, kind: number): void {
+    if (timeS !== timeS) throw new InvariantError("EQ-2", { replica, timeS: "NaN" });
+    const { kind: kinds, nodeDueS, winner } = this;
+    let node = this.leaves + replica;
+    nodeDueS[node] = timeS;
+    kinds[replica] = kind;
+    for (node >>= 1; node >= 1; node >>= 1) {
+      const left = 2 * node;
+      const leftS = nodeDueS[left];
+      const rightS = nodeDueS[left + 1];
       // Which of two comes first is a coin toss, so it is computed and not branched on: a mispredicted branch at each
-      // level would cost more than the rest of the event.
-      let second = Number(dueB < dueA);
-      // a < b always, so an exact tie of time and kind stays with a.
-      if (dueA === dueB) second = Number(kinds[b] < kinds[a]);
-      winner[node] = a + (b - a) * second;
-      node >>= 1;
+      // level would cost more than the rest of the event. Replicas on the left have the lower numbers, so an exact tie
+      // of time and kind stays there.
+      let right = Number(rightS < leftS);
+      if (leftS === rightS) right = Number(kinds[winner[left + 1]] < kinds[winner[left]]);
+      nodeDueS[node] = nodeDueS[left + right];
+      winner[node] = winner[left + right];
     }
   }
 }

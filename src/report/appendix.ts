@@ -229,7 +229,10 @@ const DEFINITIONS: ReportModel["appendix"]["definitions"] = [
     text: "Share of a serving replica's time in which it runs steps. It says nothing of how full the steps are.",
   },
   { term: "Occupancy", text: "Sequences in the running batch ÷ the maximum." },
-  { term: "KV fraction", text: "Blocks of the KV cache in use ÷ all blocks." },
+  {
+    term: "KV fraction",
+    text: "Tokens held in the KV cache ÷ its capacity in tokens, over serving time; partly filled blocks count by their tokens.",
+  },
   { term: "Warm", text: "Loaded and paid for, not serving: it takes over when a replica is lost." },
   { term: "SLO utilization (uSLO)", text: "Work served ÷ the work that the paid replicas could serve at the SLO." },
   {

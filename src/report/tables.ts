@@ -304,7 +304,7 @@ export function poolTable(summary: Summary, views: readonly StrategyView[]): Tab
       group("Load of serving replicas"),
       row("Busy", "time stepping", (pool) => estimateCell(pool.busyFraction, percent, SHARE)),
       row("Occupancy", "sequences ÷ maximum", (pool) => estimateCell(pool.occupancyFraction, percent, SHARE)),
-      row("KV fraction", "blocks in use", (pool) => estimateCell(pool.kvFraction, percent, SHARE)),
+      row("KV fraction", "tokens held ÷ capacity", (pool) => estimateCell(pool.kvFraction, percent, SHARE)),
       row("SLO utilization (uSLO)", "capacity used at the SLO", (pool) =>
         pool.uSlo === null ? cell("–", "not measured", "muted") : estimateCell(pool.uSlo, percent, SHARE),
       ),

@@ -17,9 +17,9 @@ test("EQ-1: the first is the least by (time, kind, replica), whatever moved befo
       const kinds = Array.from({ length: replicas }, () => STEP_END);
       for (const { replica: any, timeS, kind } of moves) {
         const replica = any % replicas;
-        calendar.dueS[replica] = dueS[replica] = timeS;
-        calendar.kind[replica] = kinds[replica] = kind;
-        calendar.moved(replica);
+        dueS[replica] = timeS;
+        kinds[replica] = kind;
+        calendar.schedule(replica, timeS, kind);
         const firstS = Math.min(...dueS);
         expect(calendar.firstDueS()).toBe(firstS);
         if (firstS === Infinity) continue;
@@ -35,10 +35,8 @@ test("EQ-1: the first is the least by (time, kind, replica), whatever moved befo
 
 test("step ends come before the forming of steps at one instant", () => {
   const calendar = new ReplicaCalendar(2);
-  calendar.dueS[0] = calendar.dueS[1] = 3;
-  calendar.kind[0] = STEP_FORM;
-  calendar.moved(0);
-  calendar.moved(1);
+  calendar.schedule(0, 3, STEP_FORM);
+  calendar.schedule(1, 3, STEP_END);
   expect(calendar.first()).toBe(1);
 });
 
@@ -48,6 +46,5 @@ test("nothing due at first", () => {
 
 test("EQ-2: NaN throws", () => {
   const calendar = new ReplicaCalendar(2);
-  calendar.dueS[1] = NaN;
-  expect(() => calendar.moved(1)).toThrow(InvariantError);
+  expect(() => calendar.schedule(1, NaN, STEP_END)).toThrow(InvariantError);
 });
