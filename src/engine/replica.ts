@@ -21,6 +21,7 @@
  * to the first completion or KV exhaustion; an arrival or cancellation cuts it at the first boundary at or after it.
  */
 import { InvariantError } from "../kernel/errors.ts";
+import { bucketOf } from "../kernel/sketch.ts";
 import { Completions } from "./completions.ts";
 import type { EngineMeter, ReplicaSink } from "./meter.ts";
 import { NO_SLOT, type RequestTable } from "./request-table.ts";
@@ -410,12 +411,18 @@ export class Replica {
     const meter = this.meter;
     meter.steps += k;
     if (k === 0 || this.decodeCount === 0) return;
-    const byClass = this.decodesByClass;
-    for (let c = 0; c < byClass.length; c++) {
-      const count = byClass[c];
+    // A stretch's steps hardly ever leave one bucket, so its index is found once for all classes.
+    const firstS = this.mode === MIXED ? this.dueS - this.startS : this.baseS;
+    const stepS = this.mode === MIXED ? 0 : this.slopeS;
+    const bucket = bucketOf(firstS);
+    const oneBucket = k === 1 || bucketOf(firstS + stepS * (k - 1)) === bucket;
+    const sumS = k * firstS + (stepS * k * (k - 1)) / 2;
+    const { decodesByClass } = this;
+    for (let c = 0; c < decodesByClass.length; c++) {
+      const count = decodesByClass[c];
       if (count === 0) continue;
-      if (this.mode === MIXED) meter.itlS[c].add(this.dueS - this.startS, count);
-      else meter.itlS[c].addRamp(this.baseS, this.slopeS, k, count);
+      if (oneBucket) meter.itlS[c].addToBucket(bucket, k * count, count * sumS);
+      else meter.itlS[c].addRamp(firstS, stepS, k, count);
     }
   }
 

@@ -46,19 +46,18 @@ export class Sketch {
     this.sum += x * weight;
   }
 
-  /** Adds the k values first, first + step, …, each `weight` times; step ≥ 0. Cost grows with the buckets crossed, not with k. */
-  addRamp(first: number, step: number, k: number, weight: number): void {
-    const bucket = bucketOf(first);
-    const lastBucket = bucketOf(first + step * (k - 1));
-    this.sum += weight * (k * first + (step * k * (k - 1)) / 2);
-    if (bucket === lastBucket) this.counts[bucket] += k * weight;
-    else this.spread(first, step, k, weight, bucket, lastBucket);
+  /** Adds samples known to lie in `bucket`, `weight` of them with this sum. */
+  addToBucket(bucket: number, weight: number, sum: number): void {
+    this.counts[bucket] += weight;
+    this.sum += sum;
   }
 
-  private spread(first: number, step: number, k: number, weight: number, bucket: number, lastBucket: number): void {
+  /** Adds the k values first, first + step, …, each `weight` times; step ≥ 0. Cost grows with the buckets crossed, not with k. */
+  addRamp(first: number, step: number, k: number, weight: number): void {
     const counts = this.counts;
+    const lastBucket = bucketOf(first + step * (k - 1));
     let done = 0;
-    for (; bucket < lastBucket; bucket++) {
+    for (let bucket = bucketOf(first); bucket < lastBucket; bucket++) {
       // How many of the values lie below the upper edge of this bucket.
       const below = Math.min(k, Math.ceil((lowerEdge(bucket + 1) - first) / step));
       if (below <= done) continue;
@@ -66,6 +65,7 @@ export class Sketch {
       done = below;
     }
     counts[lastBucket] += (k - done) * weight;
+    this.sum += weight * (k * first + (step * k * (k - 1)) / 2);
   }
 
   merge(other: Sketch): void {
