@@ -187,6 +187,28 @@ describe("what goes wrong", () => {
     }
   });
 
+  test.each([
+    ["cut short", (bytes: Buffer) => bytes.subarray(0, 20_000), "not a whole Parquet file"],
+    [
+      "with a page overwritten",
+      (bytes: Buffer) => Buffer.concat([bytes.subarray(0, 3000), Buffer.alloc(8, 255), bytes.subarray(3008)]),
+      "is corrupt",
+    ],
+    ["with negative tokens", () => Buffer.from("arrivalS,inputTokens,outputTokens\n0,10,5\n1,10,-5\n"), "row 2"],
+    ["without rows", () => Buffer.from("arrivalS,inputTokens,outputTokens\n"), "no rows"],
+  ])("a recording %s is a data error that names the file: exit 3", (_, broken, message) => {
+    const recording = join(work, "recording");
+    writeFileSync(recording, broken(readFileSync(join(ROOT, "models/traffic/azure-llm-2023-conv.parquet"))));
+    const file = join(work, "replay.yaml");
+    const shipped = readFileSync(join(ROOT, "experiments/azure-2023-replay.yaml"), "utf8");
+    writeFileSync(file, shipped.replace("../models/traffic/azure-llm-2023-conv.parquet", recording));
+    const result = crossover("run", file, "--out", "broken");
+    expect(result.status).toBe(3);
+    expect(result.stderr).toContain(recording);
+    expect(result.stderr).toContain(message);
+    expect(existsSync(join(work, "broken"))).toBe(false);
+  });
+
   test("a target that no fleet meets is infeasible: exit 5", () => {
     const file = join(work, "infeasible.yaml");
     writeFileSync(file, shortened({ days: 0.02, replications: 1 }).replaceAll("ttftMs: 3000", "ttftMs: 1"));
