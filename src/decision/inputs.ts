@@ -152,3 +152,11 @@ export function all(values: readonly NodeValue[]): NodeValue {
 export function any(values: readonly NodeValue[]): NodeValue {
   return values.includes("yes") ? "yes" : values.includes("unknown") ? "unknown" : "no";
 }
+
+/** What one segment's nodes are made from. */
+export interface SegmentCase {
+  readonly segment: SegmentDeclared;
+  readonly measured: SegmentMeasured;
+  readonly inputs: DecisionInputs;
+  readonly open: readonly BaseOption[];
+}

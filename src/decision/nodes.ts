@@ -7,21 +7,13 @@ import type { EvidenceRecord, EvidenceTerm, NodeId, NodeValue, Option } from "./
 import { binds, filterStatement, removals, splitIsOpen, splitStatement } from "./filter.ts";
 import { BASE_OPTIONS, CONTROLLED_OPTIONS, all, attainTarget, compare, intervalOf, isStrict } from "./inputs.ts";
 import { mustGaps, numberOnly } from "./inputs.ts";
-import type { BaseOption, ControlledOption, DecisionInputs, Measured, OptionMeasured } from "./inputs.ts";
-import type { SegmentDeclared, SegmentMeasured } from "./inputs.ts";
+import type { ControlledOption, DecisionInputs, Measured, OptionMeasured, SegmentCase } from "./inputs.ts";
+import type { SegmentMeasured } from "./inputs.ts";
 import { capabilityStatement, customizationStatement, economicsStatement, latencyStatement } from "./statements.ts";
 import { otherCostStatement, sensitivityStatement, splitLatencyStatement, steadinessStatement } from "./statements.ts";
 
 /** T2 and T3 of an option that was not simulated use the numbers of own GPUs under this assumption. */
 export const PRIVATE_AS_SELF = "decision/private-managed-attains-as-self";
-
-/** What one segment's nodes are made from. */
-export interface SegmentCase {
-  readonly segment: SegmentDeclared;
-  readonly measured: SegmentMeasured;
-  readonly inputs: DecisionInputs;
-  readonly open: readonly BaseOption[];
-}
 
 const NOT_SIMULATED: SegmentMeasured = {
   options: {},

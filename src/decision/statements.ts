@@ -3,7 +3,7 @@ import type { NodeValue, Option } from "./evidence.ts";
 import { binds } from "./filter.ts";
 import { intervalOf, isStrict, mustGaps } from "./inputs.ts";
 import type { ControlledOption, Interval, Measured, SegmentDeclared } from "./inputs.ts";
-import type { SegmentCase } from "./nodes.ts";
+import type { SegmentCase } from "./inputs.ts";
 import {
   capitalize,
   decimal,

@@ -3,7 +3,7 @@
  * Everything is booked from t = 0 on; times in simulated seconds, hours counted from t = 0.
  *   INV-8  paid hours ≥ busy hours, in every hour.
  */
-import type { ResolvedStrategy } from "../scenario/resolved.ts";
+import type { ResolvedExperiment, ResolvedStrategy } from "../scenario/resolved.ts";
 import type { Pool } from "../fleet/pool.ts";
 import { isoDate } from "../kernel/calendar-time.ts";
 import { InvariantError } from "../kernel/errors.ts";
@@ -13,7 +13,12 @@ import { Recorder, type RequestRows } from "../outcome/recorder.ts";
 import type { ClassResult, OfferResult, PoolResult, RunResult } from "../outcome/run-result.ts";
 import type { IncidentTable, PoolHourTable } from "../outcome/series.ts";
 import type { Offer } from "../provider/offer.ts";
-import type { RunSetting } from "./simulate.ts";
+
+/** What a run needs of the experiment. */
+export type RunSetting = Pick<
+  ResolvedExperiment,
+  "startEpochS" | "horizonS" | "warmupS" | "classes" | "client" | "people"
+>;
 
 export const HOUR_S = 3600;
 

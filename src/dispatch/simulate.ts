@@ -11,7 +11,7 @@ import type { Replica } from "../engine/replica.ts";
 import type { ReplicaSink } from "../engine/meter.ts";
 import { AT_CLIENT, AT_OFFER, IN_POOL, LEAVING, NO_SLOT, RequestTable } from "../engine/request-table.ts";
 import { createStepTime } from "../engine/step-time-physics.ts";
-import type { ResolvedExperiment, ResolvedStrategy, RouteTarget } from "../scenario/resolved.ts";
+import type { ResolvedStrategy, RouteTarget } from "../scenario/resolved.ts";
 import { PoolIncidents } from "../fleet/incidents.ts";
 import { Pool } from "../fleet/pool.ts";
 import { NO_REPLICA } from "../fleet/routers/router.ts";
@@ -34,7 +34,7 @@ import type { DemandMeter } from "../traffic/demand.ts";
 import type { Traffic } from "../traffic/traffic.ts";
 import { GIVES_UP, retryDelayS } from "./client.ts";
 import { Deadlines } from "./deadlines.ts";
-import { HOUR_S, RunBook, routeOfPool } from "./run-book.ts";
+import { HOUR_S, RunBook, routeOfPool, type RunSetting } from "./run-book.ts";
 
 // Control events in their order at one instant; step ends come after INCIDENT, arrivals after RETRY.
 const WINDOW_EDGE = 0;
@@ -57,12 +57,6 @@ export interface RunOptions {
   /** Called about once per simulated hour with the share done, for progress and cancellation. */
   readonly onProgress: ((fraction: number) => void) | null;
 }
-
-/** What a run needs of the experiment. */
-export type RunSetting = Pick<
-  ResolvedExperiment,
-  "startEpochS" | "horizonS" | "warmupS" | "classes" | "client" | "people"
->;
 
 /** Simulates `strategy` against `traffic`. Pure: the same arguments give the same bytes. */
 export function simulateRun(

@@ -3,7 +3,7 @@
  * and their luck, so a difference is the input's doing.
  */
 import { describe, expect, test } from "vitest";
-import type { RunSetting } from "../../src/dispatch/simulate.ts";
+import type { RunSetting } from "../../src/dispatch/run-book.ts";
 import type { ResolvedPool, ResolvedStrategy } from "../../src/scenario/resolved.ts";
 import { Sketch } from "../../src/kernel/sketch.ts";
 import { OPENAI_OUTAGES, rpm } from "../fixtures/provider-offer.ts";

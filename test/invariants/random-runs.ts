@@ -1,5 +1,6 @@
 /** Random small runs of the fleet loop, in which everything that can go wrong does. Run n is a function of n alone. */
-import { simulateRun, type RunSetting } from "../../src/dispatch/simulate.ts";
+import type { RunSetting } from "../../src/dispatch/run-book.ts";
+import { simulateRun } from "../../src/dispatch/simulate.ts";
 import type { ResolvedOffer, ResolvedPool, ResolvedStrategy, RouteTarget } from "../../src/scenario/resolved.ts";
 import { stream, type Draw } from "../../src/kernel/random.ts";
 import type { RunResult } from "../../src/outcome/run-result.ts";
