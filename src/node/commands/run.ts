@@ -248,8 +248,14 @@ function replay(file: string, options: RunOptions): string {
   if (options.seed !== undefined) words.push(`--seed ${options.seed}`);
   if (options.replications !== undefined) words.push(`--replications ${options.replications}`);
   if (options.models !== undefined) words.push(`--models ${options.models}`);
+  if (options.requests !== undefined) words.push(`--requests ${requestsText(options.requests)}`);
   if (options.whatIfUnrestricted === true) words.push("--what-if-unrestricted");
   return words.join(" ");
+}
+
+function requestsText(selection: RequestSelection): string {
+  if (selection.kind === "all") return "all";
+  return selection.kind === "sample" ? `sample:${selection.fraction}` : `worst:${selection.count}`;
 }
 
 function show(summary: Summary, path: string, options: RunOptions, out: (text: string) => void): void {
