@@ -62,7 +62,9 @@ export class Progress {
     this.lastDrawMs = nowMs;
     this.drawn = true;
     const line = progressLine(this.label, this.done, this.total, (nowMs - this.startMs) / 1000, this.text);
-    this.stream.write(`\r\u001b[2K${line.slice(0, Math.max(20, (this.stream.columns ?? 100) - 1))}`);
+    // A terminal of unknown size says 0 or nothing.
+    const columns = this.stream.columns ?? 0;
+    this.stream.write(`\r\u001b[2K${line.slice(0, Math.max(20, (columns > 0 ? columns : 100) - 1))}`);
   }
 }
 

@@ -98,7 +98,7 @@ async function simulate(
   process.once("SIGINT", onSignal);
   process.once("SIGTERM", onSignal);
   try {
-    collected.setups.push(...(await setUp(experiment, executor)));
+    collected.setups.push(...(await setUp(experiment, executor, (what) => progress.note(what))));
     progress.stop();
     progress = new Progress(`simulating ${jobs} runs`, jobs, { enabled: options.json !== true });
     const results = new Map<number, RunOutcome>();
@@ -138,7 +138,11 @@ async function simulate(
   return interrupted;
 }
 
-async function setUp(experiment: ResolvedExperiment, executor: Executor): Promise<StrategySetup[]> {
+async function setUp(
+  experiment: ResolvedExperiment,
+  executor: Executor,
+  onStep: (what: string) => void,
+): Promise<StrategySetup[]> {
   // Pools of one kind and classes of one target share a sweep.
   const sweeps = new Map<string, Promise<number | null>>();
   const sloRate = (task: SloRateTask): Promise<number | null> => {
@@ -155,11 +159,10 @@ async function setUp(experiment: ResolvedExperiment, executor: Executor): Promis
       const auto =
         tasks.length === 0
           ? 0
-          : await fewestReplicas(
-              async (replicas) =>
-                meetsSlo(experiment, await Promise.all(tasks.map((task) => executor.size(task, replicas)))),
-              strategy.name,
-            );
+          : await fewestReplicas(async (replicas) => {
+              onStep(`${strategy.name}: do ${replicas} replicas meet the SLO on the peak days?`);
+              return meetsSlo(experiment, await Promise.all(tasks.map((task) => executor.size(task, replicas))));
+            }, strategy.name);
       const sloRates = await Promise.all(
         strategy.pools.map((_, pool) =>
           Promise.all(
