@@ -313,6 +313,7 @@ class Run implements ReplicaSink {
     const table = this.table;
     const pool = this.pools[target.index];
     const { engine: spec, maxWaitingPerReplica } = pool.spec;
+    // No policy looks at the answer's length; this only keeps out what could never end (vLLM would cut it short).
     const tokens = table.inputTokens[slot] + table.outputTokens[slot];
     if (tokens > spec.maxModelLen || tokens - 1 > spec.kvBlocks * spec.blockTokens) return NEVER;
     const overflow = target.overflowInFlightPerReplica;
@@ -436,9 +437,7 @@ class Run implements ReplicaSink {
     const engine = this.engines[replica];
     const dueS = engine.dueS;
     const left = engine.cancel(slot, nowS);
-    if (engine.dueS !== dueS) {
-      this.calendar.schedule(replica, engine.dueS, STEP_END);
-    }
+    if (engine.dueS !== dueS) this.calendar.schedule(replica, engine.dueS, STEP_END);
     const route = routeOfPool(this.poolOf[replica]);
     this.unanswered(slot, route, TIMED_OUT);
     this.traffic.onComplete(table.ordinal[slot], nowS);
