@@ -18,9 +18,9 @@ export function studentT95(degreesOfFreedom: number): number {
   return Z95 * (1 + (z2 + 1) / (4 * d) + ((5 * z2 + 16) * z2 + 3) / (96 * d * d));
 }
 
-/** Mean with its 95 % interval; values that are NaN (nothing to measure in that replication) are left out. Null if none is left. */
+/** Mean with its 95 % interval; values that are not finite (nothing to measure or to divide by in that replication) are left out. Null if none is left. */
 export function estimateOrNull(values: readonly number[]): Estimate | null {
-  const known = values.filter((value) => value === value);
+  const known = values.filter((value) => Number.isFinite(value));
   if (known.length === 0) return null;
   const middle = mean(known);
   if (known.length === 1) return { mean: middle, lo: null, hi: null, n: 1 };

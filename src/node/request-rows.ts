@@ -30,6 +30,7 @@ export async function openRequestRows(task: RunTask, selection: RequestSelection
 }
 
 const BATCH_ROWS = 8192;
+const SAMPLE_KEY = 0x72657173;
 
 function emptyBatch() {
   return {
@@ -71,7 +72,8 @@ class StreamedRows implements OpenRows {
     attempts: number,
   ): void {
     if (this.fraction < 1) {
-      threefry2x32(0x72657173, 0, request, 0);
+      // A key of its own, the same in every strategy, so that all sample the same requests.
+      threefry2x32(SAMPLE_KEY, 0, request, 0);
       if (unit(words[0]!) >= this.fraction) return;
     }
     const batch = this.batch;

@@ -1,0 +1,23 @@
+import { expect, test } from "vitest";
+import { estimate, estimateOrNull, studentT95 } from "../../src/experiment/estimate.ts";
+
+test("Student's t, from the table and beyond it", () => {
+  expect(studentT95(2)).toBeCloseTo(4.302653, 6);
+  expect(studentT95(30)).toBeCloseTo(2.042272, 6);
+  expect(studentT95(60)).toBeCloseTo(2.000298, 4);
+  expect(studentT95(120)).toBeCloseTo(1.97993, 4);
+});
+
+test("mean ± t·s/√n", () => {
+  const { mean, lo, hi, n } = estimate([1, 2, 3]);
+  expect([mean, n]).toEqual([2, 3]);
+  expect(hi! - mean).toBeCloseTo(4.302653 / Math.sqrt(3), 6);
+  expect(mean - lo!).toBeCloseTo(hi! - mean, 12);
+});
+
+test("one replication has no interval; a replication without a measure (0/0, x/0) is left out", () => {
+  expect(estimate([5])).toEqual({ mean: 5, lo: null, hi: null, n: 1 });
+  expect(estimate([5, NaN, Infinity])).toEqual({ mean: 5, lo: null, hi: null, n: 1 });
+  expect(estimateOrNull([NaN, Infinity])).toBeNull();
+  expect(JSON.stringify(estimate([Infinity]))).toBe('{"mean":0,"lo":null,"hi":null,"n":0}');
+});
