@@ -55,7 +55,7 @@ export function resolvePool(
   file: PoolFile,
   path: Path,
   at: string,
-  sizes: RequestSizes | null,
+  { sizes, priceNeeded }: { readonly sizes: RequestSizes | null; readonly priceNeeded: boolean },
 ): ResolvedPool | null {
   const gpuEntry = resolution.find("gpus", file.gpu, [...path, "gpu"]);
   const llmEntry = resolution.find("llms", file.llm, [...path, "llm"]);
@@ -63,7 +63,9 @@ export function resolvePool(
   const place = resolution.find("places", file.place, [...path, "place"]);
   const router = resolveRouter(resolution, file, path, at);
   const price =
-    gpuEntry === null ? checkSeller(resolution, file, path) : resolvePrice(resolution, file, gpuEntry.id, path, at);
+    gpuEntry === null
+      ? checkSeller(resolution, file, path)
+      : resolvePrice(resolution, file, gpuEntry.id, path, at, priceNeeded);
   const incidents = gpuEntry === null ? null : resolveIncidents(resolution, file, gpuEntry.id, path, at);
   const coldStart = resolveColdStart(resolution, file, llmEntry, path, at);
   if (gpuEntry === null || llmEntry === null || profile === null) return null;
@@ -190,7 +192,8 @@ function resolvePrice(
   gpu: string,
   path: Path,
   at: string,
-): { readonly usdPerGpuHour: number; readonly gpusPerNode: number } | null {
+  needed: boolean,
+): { readonly usdPerGpuHour: number | null; readonly gpusPerNode: number } | null {
   resolution.fromFile(`${at}.gpusPerNode`, [...path, "gpusPerNode"], "derived");
   if (file.gpusPerNode !== undefined && file.gpusPerNode < file.tensorParallelSize) {
     resolution.problem(
@@ -198,6 +201,14 @@ function resolvePrice(
       `a node of ${file.gpusPerNode} GPUs does not hold a replica of ${file.tensorParallelSize}`,
     );
     return null;
+  }
+  if (file.gpuPrice === undefined) {
+    if (needed) {
+      resolution.problem([...path, "gpuPrice"], "is missing", "only an experiment without a team may leave it out");
+      return null;
+    }
+    resolution.from(`${at}.usdPerGpuHour`, "default");
+    return { usdPerGpuHour: null, gpusPerNode: file.gpusPerNode ?? file.tensorParallelSize };
   }
   if (typeof file.gpuPrice !== "string") {
     resolution.from(`${at}.usdPerGpuHour`, "file");

@@ -88,7 +88,7 @@ function summariseStrategy(
   const usd = runs.map((run) => usdPerMonth(experiment, run, null));
   const hours = experiment.horizonS / 3600;
   const months = hours / HOURS_PER_MONTH;
-  const lines = [...new Set(runs.flatMap((run) => run.series.ledger.line))];
+  const lines = isPriced(experiment) ? [...new Set(runs.flatMap((run) => run.series.ledger.line))] : [];
   return {
     name: strategy.name,
     title: strategy.title,
@@ -242,12 +242,18 @@ interface LedgerRow {
   readonly className: string;
 }
 
-/** USD per month of the ledger rows of a run that `keep` accepts (null = all). */
+/** False where a pool has no GPU price: sums of money would be too small, so none is shown. */
+export function isPriced(experiment: ResolvedExperiment): boolean {
+  return experiment.strategies.every((strategy) => strategy.pools.every((pool) => pool.usdPerGpuHour !== null));
+}
+
+/** USD per month of the ledger rows of a run that `keep` accepts (null = all); NaN where nothing is priced. */
 function usdPerMonth(
   experiment: ResolvedExperiment,
   run: RunResult,
   keep: ((row: LedgerRow) => boolean) | null,
 ): number {
+  if (!isPriced(experiment)) return NaN;
   const { line, className, usd } = run.series.ledger;
   let sum = 0;
   for (let i = 0; i < usd.length; i++) {
@@ -262,6 +268,7 @@ function pairedCost(
   outcomes: readonly (readonly RunOutcome[])[],
 ): Findings["pairedCost"] {
   const pairs: { first: string; second: string; usdPerMonth: Estimate }[] = [];
+  if (!isPriced(experiment)) return pairs;
   const allowed = experiment.strategies.map(
     (strategy) => strategy.barred.every((reason) => reason === null) && !strategy.counterfactual,
   );

@@ -16,11 +16,11 @@ export function renderReport(model: ReportModel): string {
   const sections: readonly (readonly [string, string, string])[] = [
     ["verdict", "Verdict", verdictSection(model)],
     ["strategies", "Strategies", strategiesSection(model)],
-    ["cost", "Cost", costSection(model)],
+    ...(model.showsMoney ? ([["cost", "Cost", costSection(model)]] as const) : []),
     ["latency", "Latency", latencySection(model)],
     ["utilization", "Own GPUs", poolSection(model)],
     ["requests", "Requests", outcomeSection(model)],
-    ["differences", "Cost differences", differenceSection(model)],
+    ...(model.showsMoney ? ([["differences", "Cost differences", differenceSection(model)]] as const) : []),
     ["assumptions", "Assumptions", assumptionSection(model)],
     ["appendix", "Appendix", appendixSection(model)],
   ];
@@ -69,7 +69,8 @@ function bannerHtml(banner: Banner): string {
 }
 
 function verdictSection({ verdict, banners, strategies }: ReportModel): string {
-  const head = verdict === null ? "<h1>No verdict was reached in this experiment</h1>" : verdictHead(verdict);
+  const head =
+    verdict === null ? "<h1>No verdict was asked for: the experiment names no team</h1>" : verdictHead(verdict);
   const rest = verdict === null ? "" : verdictBody(verdict);
   return (
     head + `<div class="tiles">${strategies.map(tileHtml).join("")}</div>` + banners.map(bannerHtml).join("") + rest

@@ -9,7 +9,7 @@ import type { RunOutcome } from "../../experiment/run-one.ts";
 import type { ResolvedExperiment } from "../../scenario/resolved.ts";
 import { fewestReplicas, meetsSlo, needsSizing, replicasWith, sizingTasks } from "../../experiment/size-pool.ts";
 import type { SloRateTask } from "../../experiment/slo-rate.ts";
-import { summarise, type StrategySetup } from "../../experiment/summarise.ts";
+import { isPriced, summarise, type StrategySetup } from "../../experiment/summarise.ts";
 import type { Summary } from "../../decision/summary.ts";
 import { Executor } from "../executor.ts";
 import { EXIT } from "../exit.ts";
@@ -189,7 +189,9 @@ function conclude(
 ): Summary {
   const findings = summarise({ experiment, version, setups: collected.setups, outcomes: collected.outcomes, complete });
   const dates = experiment.strategies.flatMap((strategy) => strategy.offers.map((offer) => offer.priceAsOf)).sort();
-  const { verdict, records } = decideExperiment(experiment, findings, {
+  const { team } = experiment;
+  if (team === null) return { ...findings, verdict: null, records: [] };
+  const { verdict, records } = decideExperiment({ ...experiment, team }, findings, {
     runIds: [id],
     inputHash: runId(experiment),
     priceBookDate: dates[0] ?? null,
@@ -224,11 +226,11 @@ async function write(
   };
   const reported = {
     ...experiment,
-    assumptions: [...experiment.assumptions, ...decisionAssumptions(experiment.asOf)],
+    assumptions: [...experiment.assumptions, ...(experiment.team === null ? [] : decisionAssumptions(experiment.asOf))],
   };
   await folder.writeFile("windows.parquet", await tables.windowsParquet(series, about));
   await folder.writeFile("pool-hours.parquet", await tables.poolHoursParquet(series, about));
-  await folder.writeFile("ledger.parquet", await tables.ledgerParquet(series, about));
+  if (isPriced(experiment)) await folder.writeFile("ledger.parquet", await tables.ledgerParquet(series, about));
   await folder.writeFile("incidents.parquet", await tables.incidentsParquet(series, about));
   const parts = collected.parts.flat(2);
   if (parts.length > 0) {
