@@ -23,7 +23,7 @@ import type { ResolvedExperiment } from "../scenario/resolved.ts";
 import type { RunOutcome } from "./run-one.ts";
 
 /** A P99 wants at least this many samples behind it. */
-const P99_SAMPLES = 1000;
+export const P99_SAMPLES = 1000;
 
 /** What was settled about a strategy before its runs. */
 export interface StrategySetup {
@@ -178,7 +178,8 @@ function summariseStrategy(
   };
 }
 
-function mergeClasses(classes: readonly ClassResult[]): ClassResult {
+/** All classes of a run as one; sketches are merged, never averaged. */
+export function mergeClasses(classes: readonly ClassResult[]): ClassResult {
   const sketch = (of: (result: ClassResult) => ReturnType<Sketch["toPlain"]>): ReturnType<Sketch["toPlain"]> => {
     const merged = new Sketch();
     for (const result of classes) merged.merge(Sketch.fromPlain(of(result)));
@@ -200,7 +201,7 @@ function mergeClasses(classes: readonly ClassResult[]): ClassResult {
 }
 
 /** met ÷ (met + missed + rejected + timed out + failed); boundary refusals and what is in flight stand outside. */
-function attainment({ totals }: ClassResult): number {
+export function attainment({ totals }: ClassResult): number {
   return totals.sloMet / (totals.completed + totals.rejected + totals.timedOut + totals.failed);
 }
 

@@ -136,11 +136,11 @@ ${notes.length === 0 ? "" : `<dl class="notes">${notes.join("")}</dl>`}
 </article>`;
 }
 
-function strategiesSection({ comparison, strategies }: ReportModel): string {
+function strategiesSection({ comparison, strategies, showsMoney }: ReportModel): string {
   const { permitted, notPermitted, classes } = comparison;
   const barred = strategies.filter((view) => !view.permitted);
   return [
-    "<h2>Cost, service level and latency side by side</h2>",
+    `<h2>${showsMoney ? "Cost, service" : "Service"} level and latency side by side</h2>`,
     permitted === null ? paragraph("No strategy is permitted for every class.") : table(permitted),
     notPermitted === null
       ? ""

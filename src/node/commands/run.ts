@@ -32,7 +32,7 @@ export interface RunOptions {
 }
 
 /** What a run has come to when it ends or is interrupted. */
-interface Collected {
+export interface Collected {
   /** By strategy index; in the order of replications. */
   readonly outcomes: RunOutcome[][];
   readonly setups: StrategySetup[];
@@ -52,11 +52,7 @@ export async function runCommand(file: string, options: RunOptions, out: (text: 
     show(summary, folder.path, options, out);
     return EXIT.done;
   }
-  const collected: Collected = {
-    outcomes: experiment.strategies.map(() => []),
-    setups: [],
-    parts: experiment.strategies.map(() => []),
-  };
+  const collected = nothingCollected(experiment);
   let interrupted = false;
   try {
     interrupted = await simulate(experiment, options, folder, collected);
@@ -76,12 +72,24 @@ export async function runCommand(file: string, options: RunOptions, out: (text: 
   return interrupted ? EXIT.interrupted : EXIT.done;
 }
 
-/** Sizes pools, sweeps single replicas, then runs every strategy and replication. True when interrupted. */
-async function simulate(
+export function nothingCollected(experiment: ResolvedExperiment): Collected {
+  return {
+    outcomes: experiment.strategies.map(() => []),
+    setups: [],
+    parts: experiment.strategies.map(() => []),
+  };
+}
+
+/**
+ * Sizes pools, sweeps single replicas, then runs every strategy and replication. True when interrupted. Without a folder
+ * no single requests are kept, and without `sweeps` the rate that a replica sustains within its SLO stays unknown.
+ */
+export async function simulate(
   experiment: ResolvedExperiment,
-  options: RunOptions,
-  folder: NewRunFolder,
+  options: Pick<RunOptions, "json" | "threads" | "requests">,
+  folder: Pick<NewRunFolder, "tempPath"> | null,
   collected: Collected,
+  sweeps = true,
 ): Promise<boolean> {
   const fractions = new Map<number, number>();
   const jobs = experiment.strategies.length * experiment.replications;
@@ -98,7 +106,7 @@ async function simulate(
   process.once("SIGINT", onSignal);
   process.once("SIGTERM", onSignal);
   try {
-    collected.setups.push(...(await setUp(experiment, executor, (what) => progress.note(what))));
+    collected.setups.push(...(await setUp(experiment, executor, (what) => progress.note(what), sweeps)));
     progress.stop();
     progress = new Progress(`simulating ${jobs} runs`, jobs, { enabled: options.json !== true });
     const results = new Map<number, RunOutcome>();
@@ -108,7 +116,7 @@ async function simulate(
         const job = strategy * experiment.replications + replication;
         const task = { experiment, strategy, replication, replicas: collected.setups[strategy]!.replicas };
         const requests =
-          options.requests === undefined
+          options.requests === undefined || folder === null
             ? null
             : { selection: options.requests, file: folder.tempPath(`.requests-${strategy}-${replication}`) };
         tasks.push(
@@ -142,15 +150,16 @@ async function setUp(
   experiment: ResolvedExperiment,
   executor: Executor,
   onStep: (what: string) => void,
+  sweeps: boolean,
 ): Promise<StrategySetup[]> {
   // Pools of one kind and classes of one target share a sweep.
-  const sweeps = new Map<string, Promise<number | null>>();
+  const underWay = new Map<string, Promise<number | null>>();
   const sloRate = (task: SloRateTask): Promise<number | null> => {
     const { engine, gpu, llm, coefficients, networkS } = experiment.strategies[task.strategy]!.pools[task.pool]!;
     const { slo, timeoutS } = experiment.classes[task.classIndex]!;
     const key = JSON.stringify([engine, gpu, llm, coefficients, networkS, slo, timeoutS]);
-    const sweep = sweeps.get(key) ?? executor.sloRate(task);
-    sweeps.set(key, sweep);
+    const sweep = underWay.get(key) ?? executor.sloRate(task);
+    underWay.set(key, sweep);
     return sweep;
   };
   return Promise.all(
@@ -170,7 +179,7 @@ async function setUp(
               const goesThere = strategy.routes[classIndex]!.some(
                 ({ kind, index }) => kind === "pool" && index === pool,
               );
-              return goesThere ? sloRate({ experiment, strategy: s, pool, classIndex }) : null;
+              return goesThere && sweeps ? sloRate({ experiment, strategy: s, pool, classIndex }) : null;
             }),
           ),
         ),
