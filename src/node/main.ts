@@ -5,6 +5,7 @@
  */
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { describeFailure, EXIT } from "./exit.ts";
+import type { BackcastOptions } from "./commands/backcast.ts";
 import type { CompareOptions } from "./commands/compare.ts";
 import type { InitOptions } from "./commands/init.ts";
 import { packageVersion } from "./version.ts";
@@ -72,6 +73,20 @@ function buildProgram(): Command {
     .action(async (inputs: string[], flags: CompareOptions) => {
       const { compareCommand } = await import("./commands/compare.ts");
       exitCode = await compareCommand(inputs, flags, out);
+    });
+
+  program
+    .command("backcast")
+    .description("replay a past period (usage export or trace): predicted against actual tokens, latency and bill")
+    .argument("<file>", "what was recorded and measured (YAML)")
+    .option("--json", "print the result as JSON")
+    .option("--seed <seed>", "instead of the experiment's", text)
+    .option("--replications <n>", "instead of the experiment's", wholeNumber)
+    .option("--threads <n>", "worker threads (default: one per core)", wholeNumber)
+    .option("--models <dir>", "catalogue entries that replace shipped ones")
+    .action(async (file: string, flags: BackcastOptions) => {
+      const { backcastCommand } = await import("./commands/backcast.ts");
+      exitCode = await backcastCommand(file, flags, out);
     });
 
   program
