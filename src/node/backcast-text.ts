@@ -35,8 +35,13 @@ const right = (head: string): Column => ({ head, align: "right" });
 
 function billText({ days, models, total }: UsageBill): string {
   const columns = [
-    ...["requests", "input tokens", "of it cached", "output tokens"],
-    ...["predicted USD", "actual USD", "error"],
+    "requests",
+    "input tokens",
+    "of it cached",
+    "output tokens",
+    "predicted USD",
+    "actual USD",
+    "error",
   ].map(right);
   const row = (name: string, figures: UsageBill["total"]): string[] => [
     name,
