@@ -123,7 +123,13 @@ function joined(
     throw new ConfigError([
       { file: inputs[0]!, path: ["strategies"], message: "holds one strategy; two or more are compared" },
     ]);
-  const warnings = [...new Set(loaded.flatMap((experiment) => experiment.warnings))];
+  const barred = strategies.flatMap((strategy) => {
+    const classes = first.classes.filter((_, c) => strategy.barred[c] !== null).map(({ name }) => name);
+    return classes.length === 0
+      ? []
+      : [`${strategy.name} may not take ${classes.join(", ")}: its figures are over the other requests`];
+  });
+  const warnings = [...new Set([...loaded.flatMap((experiment) => experiment.warnings), ...barred])];
   return { ...first, strategies, warnings };
 }
 
