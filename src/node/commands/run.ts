@@ -9,7 +9,7 @@ import type { RunOutcome } from "../../experiment/run-one.ts";
 import type { ResolvedExperiment } from "../../scenario/resolved.ts";
 import { fewestReplicas, meetsSlo, needsSizing, replicasWith, sizingTasks } from "../../experiment/size-pool.ts";
 import type { SloRateTask } from "../../experiment/slo-rate.ts";
-import { summarise, type StrategySetup } from "../../experiment/summarise.ts";
+import { isPriced, summarise, type StrategySetup } from "../../experiment/summarise.ts";
 import type { Summary } from "../../decision/summary.ts";
 import { Executor } from "../executor.ts";
 import { EXIT } from "../exit.ts";
@@ -32,7 +32,7 @@ export interface RunOptions {
 }
 
 /** What a run has come to when it ends or is interrupted. */
-interface Collected {
+export interface Collected {
   /** By strategy index; in the order of replications. */
   readonly outcomes: RunOutcome[][];
   readonly setups: StrategySetup[];
@@ -52,11 +52,7 @@ export async function runCommand(file: string, options: RunOptions, out: (text: 
     show(summary, folder.path, options, out);
     return EXIT.done;
   }
-  const collected: Collected = {
-    outcomes: experiment.strategies.map(() => []),
-    setups: [],
-    parts: experiment.strategies.map(() => []),
-  };
+  const collected = nothingCollected(experiment);
   let interrupted = false;
   try {
     interrupted = await simulate(experiment, options, folder, collected);
@@ -76,12 +72,24 @@ export async function runCommand(file: string, options: RunOptions, out: (text: 
   return interrupted ? EXIT.interrupted : EXIT.done;
 }
 
-/** Sizes pools, sweeps single replicas, then runs every strategy and replication. True when interrupted. */
-async function simulate(
+export function nothingCollected(experiment: ResolvedExperiment): Collected {
+  return {
+    outcomes: experiment.strategies.map(() => []),
+    setups: [],
+    parts: experiment.strategies.map(() => []),
+  };
+}
+
+/**
+ * Sizes pools, sweeps single replicas, then runs every strategy and replication. True when interrupted. Without a folder
+ * no single requests are kept, and without `sweeps` the rate that a replica sustains within its SLO stays unknown.
+ */
+export async function simulate(
   experiment: ResolvedExperiment,
-  options: RunOptions,
-  folder: NewRunFolder,
+  options: Pick<RunOptions, "json" | "threads" | "requests">,
+  folder: Pick<NewRunFolder, "tempPath"> | null,
   collected: Collected,
+  sweeps = true,
 ): Promise<boolean> {
   const fractions = new Map<number, number>();
   const jobs = experiment.strategies.length * experiment.replications;
@@ -98,7 +106,7 @@ async function simulate(
   process.once("SIGINT", onSignal);
   process.once("SIGTERM", onSignal);
   try {
-    collected.setups.push(...(await setUp(experiment, executor, (what) => progress.note(what))));
+    collected.setups.push(...(await setUp(experiment, executor, (what) => progress.note(what), sweeps)));
     progress.stop();
     progress = new Progress(`simulating ${jobs} runs`, jobs, { enabled: options.json !== true });
     const results = new Map<number, RunOutcome>();
@@ -108,7 +116,7 @@ async function simulate(
         const job = strategy * experiment.replications + replication;
         const task = { experiment, strategy, replication, replicas: collected.setups[strategy]!.replicas };
         const requests =
-          options.requests === undefined
+          options.requests === undefined || folder === null
             ? null
             : { selection: options.requests, file: folder.tempPath(`.requests-${strategy}-${replication}`) };
         tasks.push(
@@ -142,15 +150,16 @@ async function setUp(
   experiment: ResolvedExperiment,
   executor: Executor,
   onStep: (what: string) => void,
+  sweeps: boolean,
 ): Promise<StrategySetup[]> {
   // Pools of one kind and classes of one target share a sweep.
-  const sweeps = new Map<string, Promise<number | null>>();
+  const underWay = new Map<string, Promise<number | null>>();
   const sloRate = (task: SloRateTask): Promise<number | null> => {
     const { engine, gpu, llm, coefficients, networkS } = experiment.strategies[task.strategy]!.pools[task.pool]!;
     const { slo, timeoutS } = experiment.classes[task.classIndex]!;
     const key = JSON.stringify([engine, gpu, llm, coefficients, networkS, slo, timeoutS]);
-    const sweep = sweeps.get(key) ?? executor.sloRate(task);
-    sweeps.set(key, sweep);
+    const sweep = underWay.get(key) ?? executor.sloRate(task);
+    underWay.set(key, sweep);
     return sweep;
   };
   return Promise.all(
@@ -170,7 +179,7 @@ async function setUp(
               const goesThere = strategy.routes[classIndex]!.some(
                 ({ kind, index }) => kind === "pool" && index === pool,
               );
-              return goesThere ? sloRate({ experiment, strategy: s, pool, classIndex }) : null;
+              return goesThere && sweeps ? sloRate({ experiment, strategy: s, pool, classIndex }) : null;
             }),
           ),
         ),
@@ -189,7 +198,9 @@ function conclude(
 ): Summary {
   const findings = summarise({ experiment, version, setups: collected.setups, outcomes: collected.outcomes, complete });
   const dates = experiment.strategies.flatMap((strategy) => strategy.offers.map((offer) => offer.priceAsOf)).sort();
-  const { verdict, records } = decideExperiment(experiment, findings, {
+  const { team } = experiment;
+  if (team === null) return { ...findings, verdict: null, records: [] };
+  const { verdict, records } = decideExperiment({ ...experiment, team }, findings, {
     runIds: [id],
     inputHash: runId(experiment),
     priceBookDate: dates[0] ?? null,
@@ -224,11 +235,11 @@ async function write(
   };
   const reported = {
     ...experiment,
-    assumptions: [...experiment.assumptions, ...decisionAssumptions(experiment.asOf)],
+    assumptions: [...experiment.assumptions, ...(experiment.team === null ? [] : decisionAssumptions(experiment.asOf))],
   };
   await folder.writeFile("windows.parquet", await tables.windowsParquet(series, about));
   await folder.writeFile("pool-hours.parquet", await tables.poolHoursParquet(series, about));
-  await folder.writeFile("ledger.parquet", await tables.ledgerParquet(series, about));
+  if (isPriced(experiment)) await folder.writeFile("ledger.parquet", await tables.ledgerParquet(series, about));
   await folder.writeFile("incidents.parquet", await tables.incidentsParquet(series, about));
   const parts = collected.parts.flat(2);
   if (parts.length > 0) {
