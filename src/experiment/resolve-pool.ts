@@ -8,16 +8,19 @@ import type { CatalogEntry } from "../catalog/schema.ts";
 import { hintFor } from "../catalog/nearest.ts";
 import { chooseCoefficients, outsideValidatedRange } from "../engine/coefficients.ts";
 import { weightsGiB } from "../engine/kv-capacity.ts";
+import { gpusPerReplica } from "../engine/parallelism.ts";
 import type { GpuSpec, LlmSpec, StepCoefficients } from "../engine/spec.ts";
 import { routerNamed, routers } from "../fleet/routers/registry.ts";
 import type { Path } from "./read.ts";
-import { resolveEngine } from "./resolve-engine.ts";
+import { parallelOptions, resolveEngine } from "./resolve-engine.ts";
 import type { RequestSizes } from "./request-size.ts";
 import type { Resolution } from "./resolution.ts";
 import type { ResolvedPool } from "../scenario/resolved.ts";
 import type { PoolFile } from "./schema.ts";
 
 const GB_PER_GIB = 1.073741824;
+/** A replica of more GPUs takes several nodes; what the catalogue's sellers offer has no wider ones. */
+const GPUS_OF_WIDEST_NODE = 8;
 
 const GPU_FIELDS = [
   "memoryGB",
@@ -88,7 +91,8 @@ export function resolvePool(
     architecture: llmEntry.architectureOf ?? llm.id,
     engine: engine.engine,
     weightDtype: engine.weightDtype,
-    tensorParallelSize: engine.tensorParallelSize,
+    kvDtype: engine.kvDtype,
+    ...parallelOptions(file),
     fallbackScope: profile.fallbackScope,
   };
   const sets = [...resolution.catalog.coefficients.values()];
@@ -181,6 +185,8 @@ export function llmSpec(entry: CatalogEntry<"llms">): LlmSpec {
     headParams: entry.headParams,
     kvElementsPerToken: entry.kvElementsPerToken,
     kvElementsPerTokenSliding: entry.kvElementsPerTokenSliding,
+    mla: entry.mla,
+    linearAttention: entry.linearAttention,
   };
 }
 
@@ -195,15 +201,16 @@ function resolvePrice(
   if (file.gpusPerNode !== undefined && file.gpusPerNode < file.tensorParallelSize) {
     resolution.problem(
       [...path, "gpusPerNode"],
-      `a node of ${file.gpusPerNode} GPUs does not hold a replica of ${file.tensorParallelSize}`,
+      `a node of ${file.gpusPerNode} GPUs does not hold the ${file.tensorParallelSize} that share a layer of a replica`,
     );
     return null;
   }
+  const gpusOnNode = Math.min(gpusPerReplica(parallelOptions(file)), GPUS_OF_WIDEST_NODE);
   if (typeof file.gpuPrice !== "string") {
     resolution.from(`${at}.usdPerGpuHour`, "file");
-    return { usdPerGpuHour: file.gpuPrice.usdPerGpuHour, gpusPerNode: file.gpusPerNode ?? file.tensorParallelSize };
+    return { usdPerGpuHour: file.gpuPrice.usdPerGpuHour, gpusPerNode: file.gpusPerNode ?? gpusOnNode };
   }
-  const found = gpuPriceFact(resolution.catalog, gpu, file.gpuPrice, file.tensorParallelSize);
+  const found = gpuPriceFact(resolution.catalog, gpu, file.gpuPrice, gpusOnNode);
   if (!found.ok) {
     resolution.problem([...path, "gpuPrice"], found.message, found.hint);
     return null;
