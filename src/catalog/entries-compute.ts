@@ -30,7 +30,7 @@ export const LlmEntry = z
       "llm with the same architecture, whose fitted coefficients hold for this one too",
     ),
     layers: count,
-    fullAttentionLayers: count,
+    fullAttentionLayers: count.describe("layers that attend to the whole context"),
     hiddenSize: count,
     attentionHeads: count,
     kvHeads: count,
