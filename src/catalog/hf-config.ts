@@ -132,7 +132,7 @@ function familyOf(config: Json, text: Json): Family {
   const [type] = types;
   const message = type === undefined ? "is missing" : `unknown architecture "${type}"`;
   const near = type === undefined ? undefined : hintFor(type, known);
-  const fields = "layers, heads, feed-forward and vocabulary sizes, experts";
+  const fields = "layers, hiddenSize, heads, vocabSize, counts of weights and KV elements: see models/README.md";
   const hint = `${near === undefined ? "" : `${near} `}known: ${known.join(", ")}; of another one write the entry by hand (${fields})`;
   throw new ConfigError([{ path: ["model_type"], message, hint }]);
 }
