@@ -18,7 +18,11 @@ const global = (modelClass: "dense" | "moe"): StepCoefficients => ({
   ...catalog.coefficients.get(`all-${modelClass}`)!.sets.find((set) => set.scope === "global")!.values,
 });
 const engine: StepEngine = {
-  ...{ weightDtype: "bf16", kvDtype: "bf16", tensorParallelSize: 1, maxNumSeqs: 64, tpreMsPerLayer: 0 },
+  weightDtype: "bf16",
+  kvDtype: "bf16",
+  tensorParallelSize: 1,
+  maxNumSeqs: 64,
+  tpreMsPerLayer: 0,
 };
 
 /** Predicted ÷ exact − 1 of one decode step. */
@@ -78,8 +82,15 @@ describe("decode steps", () => {
 describe("KV capacity", () => {
   const profile = catalog.engines.get("vllm")!.kvCapacity;
   const input: KvCapacityInput = {
-    ...{ gpu: gpuSpec(catalog.gpus.get("h200")!), llm: gemma, weightDtype: "bf16", kvDtype: "bf16" },
-    ...{ tensorParallelSize: 1, gpuMemoryUtilization: 0.9, maxNumSeqs: 64, blockTokens: 16, profile },
+    gpu: gpuSpec(catalog.gpus.get("h200")!),
+    llm: gemma,
+    weightDtype: "bf16",
+    kvDtype: "bf16",
+    tensorParallelSize: 1,
+    gpuMemoryUtilization: 0.9,
+    maxNumSeqs: 64,
+    blockTokens: 16,
+    profile,
   };
 
   test.each([256, 1024, 4000, 20_000])("requests of %i tokens fill the memory and no more", (requestTokens) => {

@@ -61,8 +61,16 @@ describe.each(llms.map((llm) => [llm.id, llm] as const))("%s", (_id, llm) => {
     for (const gpu of gpus) {
       const gib = (tensorParallelSize: number, change = {}) => {
         const kv = kvCapacity({
-          ...{ gpu, llm, weightDtype: "fp8", kvDtype: "bf16", tensorParallelSize, gpuMemoryUtilization: 0.9 },
-          ...{ maxNumSeqs: 64, blockTokens: 16, profile, ...change },
+          gpu,
+          llm,
+          weightDtype: "fp8",
+          kvDtype: "bf16",
+          tensorParallelSize,
+          gpuMemoryUtilization: 0.9,
+          maxNumSeqs: 64,
+          blockTokens: 16,
+          profile,
+          ...change,
         });
         expect(kv.kvBlocks > 0, gpu.id).toBe(kv.missingGiB === 0);
         expect(kv.kvTokens, gpu.id).toBe(kv.kvBlocks * 16);
@@ -121,15 +129,27 @@ describe("what was never measured says so", () => {
 /** Datasheet figures and dimensions in, bytes and milliseconds out, by hand. */
 describe("by hand", () => {
   const unit: StepCoefficients = {
-    ...{ scope: "none", ew: 1, ekv: 1, mfu: 1, el: 1, ea: 1 },
-    ...{ t0Ms: 0, tlMsPerLayer: 0, tsMsPerSeq: 0, arMs: 0, moeMsPerLayer: 0 },
+    scope: "none",
+    ew: 1,
+    ekv: 1,
+    mfu: 1,
+    el: 1,
+    ea: 1,
+    t0Ms: 0,
+    tlMsPerLayer: 0,
+    tsMsPerSeq: 0,
+    arMs: 0,
+    moeMsPerLayer: 0,
   };
   const h200 = gpuSpec(catalog.gpus.get("h200")!);
   const b200 = gpuSpec(catalog.gpus.get("b200")!);
   const llm = (id: string): LlmSpec => llmSpec(catalog.llms.get(id)!);
   const terms = (id: string, gpu: typeof h200, dtype: WeightDtype, tp: number, batch = {}) =>
     stepTerms(gpu, llm(id), engine(dtype, tp), unit, {
-      ...{ decodeSeqs: 4, contextTokens: 40_000, prefillTokens: 0, attendedPairs: 0 },
+      decodeSeqs: 4,
+      contextTokens: 4e4,
+      prefillTokens: 0,
+      attendedPairs: 0,
       ...batch,
     });
 

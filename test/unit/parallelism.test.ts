@@ -13,8 +13,17 @@ const dense = LLMS["llama-3.1-70b"]!;
 const deepseek = LLMS["deepseek-v3-r1"]!;
 /** The fitted global MoE set, which serves dense models as well here. */
 const k: StepCoefficients = {
-  ...{ scope: "moe|global", ew: 0.823, ekv: 0.49926, mfu: 0.78163, t0Ms: 0.01038, tlMsPerLayer: 0.06064 },
-  ...{ tsMsPerSeq: 0.00033, arMs: 0.02011, el: 0.14364, ea: 0.89722, moeMsPerLayer: 0.00026 },
+  scope: "moe|global",
+  ew: 0.823,
+  ekv: 0.49926,
+  mfu: 0.78163,
+  t0Ms: 0.01038,
+  tlMsPerLayer: 0.06064,
+  tsMsPerSeq: 33e-5,
+  arMs: 0.02011,
+  el: 0.14364,
+  ea: 0.89722,
+  moeMsPerLayer: 26e-5,
 };
 
 function engine(layout: Partial<ParallelOptions>, maxNumSeqs = 256): StepEngine {
@@ -104,9 +113,21 @@ describe("data-parallel attention", () => {
   test("each rank has a KV cache of its own, where tensor parallelism copies the latent cache to every GPU", () => {
     const tokens = (change: Partial<ParallelOptions>): number =>
       kvCapacity({
-        ...{ gpu: h200, llm: deepseek, weightDtype: "fp8", kvDtype: "bf16", tensorParallelSize: 1 },
-        ...{ gpuMemoryUtilization: 0.9, maxNumSeqs: 128, blockTokens: 64 },
-        profile: { activationBytesPerSeqVocab: 38.8, nonTorchGiB: { oneGpu: 0.15, tensorParallel: 0.6 } },
+        gpu: h200,
+        llm: deepseek,
+        weightDtype: "fp8",
+        kvDtype: "bf16",
+        tensorParallelSize: 1,
+        gpuMemoryUtilization: 0.9,
+        maxNumSeqs: 128,
+        blockTokens: 64,
+        profile: {
+          activationBytesPerSeqVocab: 38.8,
+          nonTorchGiB: {
+            oneGpu: 0.15,
+            tensorParallel: 0.6,
+          },
+        },
         ...change,
       }).kvTokens;
     const tensor = tokens({ tensorParallelSize: 8 });

@@ -38,8 +38,10 @@ describe("layouts", () => {
   test("limits are per rank, as the engine is told; the replica has as many as all ranks", () => {
     const limits = { maxNumSeqs: 100, maxNumBatchedTokens: 4096 };
     const { engine, outsideValidatedRange } = poolOf({
-      ...{ ...DEEPSEEK, ...limits },
-      ...{ dataParallelSize: 8, enableExpertParallel: true },
+      ...DEEPSEEK,
+      ...limits,
+      dataParallelSize: 8,
+      enableExpertParallel: true,
     });
     expect(engine).toMatchObject({ maxNumSeqs: 800, maxNumBatchedTokens: 32_768, expertParallel: true });
     expect(engine.kvBlocks % 8).toBe(0);
@@ -79,8 +81,16 @@ describe("formats", () => {
 
 test("a GPU of six figures runs a pool", () => {
   const gpu = {
-    ...{ id: "my-gpu", source: "its datasheet", asOf: "2026-11", kind: "published", tdpW: 300 },
-    ...{ memoryGB: 48, memoryBandwidthGBps: 900, bf16DenseTflops: 180, fp8DenseTflops: 360, linkGBpsPerDirection: 32 },
+    id: "my-gpu",
+    source: "its datasheet",
+    asOf: "2026-11",
+    kind: "published",
+    tdpW: 300,
+    memoryGB: 48,
+    memoryBandwidthGBps: 900,
+    bf16DenseTflops: 180,
+    fp8DenseTflops: 360,
+    linkGBpsPerDirection: 32,
   };
   const mine = buildCatalog(
     [{ kind: "gpus", file: "gpus/my-gpu.yaml", value: gpu, override: true }],
