@@ -7,6 +7,7 @@ import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { describeFailure, EXIT } from "./exit.ts";
 import type { BackcastOptions } from "./commands/backcast.ts";
 import type { CompareOptions } from "./commands/compare.ts";
+import type { ImportLlmOptions } from "./commands/import-llm.ts";
 import type { InitOptions } from "./commands/init.ts";
 import { packageVersion } from "./version.ts";
 
@@ -37,6 +38,7 @@ function buildProgram(): Command {
     .description("Should this AI workload run on API providers, on our own GPUs, or on both? Simulates all three.")
     .version(packageVersion(), "-V, --version", "print the version")
     .exitOverride()
+    .enablePositionalOptions()
     .showHelpAfterError("(crossover --help lists commands and options)")
     .addHelpText(
       "after",
@@ -125,9 +127,10 @@ function buildProgram(): Command {
       schemaCommand(out);
     });
 
-  program
+  const catalog = program
     .command("catalog")
     .description("list what the catalogue knows, with source and date")
+    .enablePositionalOptions()
     .argument("[kind]", "for example gpus, llms, offers")
     .option("--json", "print the entries as JSON")
     .option("--models <dir>", "catalogue entries that replace shipped ones")
@@ -135,6 +138,20 @@ function buildProgram(): Command {
     .action(async (kind: string | undefined, flags: { json?: boolean; models?: string; asOf?: string }) => {
       const { catalogCommand } = await import("./commands/catalog.ts");
       await catalogCommand(kind, flags, out);
+    });
+
+  catalog
+    .command("import-llm")
+    .description("write the entry of a model from the config.json of its Hugging Face repository")
+    .argument("<config>", "config.json")
+    .requiredOption("--id <id>", "id of the entry")
+    .requiredOption("--models <dir>", "folder of your own catalogue entries")
+    .option("--name <name>", "as people write it (the id unless given)")
+    .option("--source <text>", "where the file is from")
+    .option("--as-of <date>", "date of the file (the catalogue's unless given)")
+    .action(async (config: string, flags: ImportLlmOptions) => {
+      const { importLlmCommand } = await import("./commands/import-llm.ts");
+      await importLlmCommand(config, flags, out);
     });
 
   program

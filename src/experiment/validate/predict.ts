@@ -20,7 +20,7 @@ import {
 import { kvCapacity } from "../../engine/kv-capacity.ts";
 import type { EngineSpec, GpuSpec, KvDtype } from "../../engine/spec.ts";
 import type { StepTime } from "../../engine/step-time.ts";
-import { type WeightFormat, createStepTime, supported } from "../../engine/step-time-physics.ts";
+import { type WeightFormat, createStepTime } from "../../engine/step-time-physics.ts";
 import { type CaseArrivals, LoadError, caseArrivals } from "./arrivals.ts";
 import { type RecordedCase, meanTokens } from "./case.ts";
 import { type CaseTimes, caseMetrics } from "./metrics.ts";
@@ -121,8 +121,6 @@ function lookUp(recorded: RecordedCase, catalog: Catalog): Setup | string {
   if (!gpu.ok) return `GPU ${recorded.gpu} is not in the catalogue`;
   const llm = find(catalog, "llms", recorded.model);
   if (!llm.ok) return `model ${recorded.model} is not in the catalogue`;
-  const unsupported = supported(llm.value);
-  if (unsupported !== null) return unsupported;
   const weightDtype = WEIGHT_FORMATS.find((format) => format === recorded.weightDtype);
   if (weightDtype === undefined) return `weight dtype ${recorded.weightDtype} is not modelled`;
   if (recorded.kvDtype !== undefined && recorded.kvDtype !== "bf16" && recorded.kvDtype !== "fp8")
