@@ -1,0 +1,3 @@
+/** stub */
+import type { ValidationResult } from "./validate.ts";
+export function validationMarkdown(_r: ValidationResult): string { return ""; }

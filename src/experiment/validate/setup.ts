@@ -1,0 +1,132 @@
+/**
+ * What a recorded case names, looked up in the catalogue; and the one place that says which cases are outside the model.
+ */
+import { find } from "../../catalog/catalog.ts";
+import type { Catalog, CatalogEntry } from "../../catalog/schema.ts";
+import type { CoefficientRequest } from "../../engine/coefficients.ts";
+import type { GpuSpec } from "../../engine/spec.ts";
+import { type WeightFormat, supported } from "../../engine/step-time-physics.ts";
+import type { RecordedCase } from "./case.ts";
+
+/** Everything a case names. */
+export interface Setup {
+  readonly gpu: GpuSpec;
+  readonly llm: CatalogEntry<"llms">;
+  readonly weightDtype: WeightFormat;
+  readonly profile: CatalogEntry<"engines">;
+  /** The engine has no profile of its own: its memory figures are not predicted. */
+  readonly profileAssumed: boolean;
+  readonly request: CoefficientRequest;
+  readonly routing: Routing;
+}
+
+/** A router of the registry, and its options. */
+export interface Routing {
+  readonly name: string;
+  readonly options: Readonly<Record<string, number>>;
+}
+
+const LOAD_KINDS: readonly string[] = ["open", "closed", "offline", "trace", "startup"];
+const WEIGHT_FORMATS: readonly WeightFormat[] = ["bf16", "fp8", "fp8-block", "nvfp4"];
+/** Token budget of the closed-loop formula, as in the fit: what the engines default to on large GPUs. */
+export const FITTED_BUDGET_TOKENS: Readonly<Record<string, number>> = { vllm: 8192, trtllm: 8192, sglang: 16_384 };
+
+/** Why the shape of the deployment or of its load is outside what is modelled; null = it is inside. */
+export function unmodelledShape(recorded: RecordedCase): string | null {
+  const { tp, pp, ep, dp, gpus, replicas, load, engineOptions } = recorded;
+  if (!LOAD_KINDS.includes(load.kind)) return `load kind ${load.kind} is not known`;
+  if (recorded.disaggregated !== undefined) return "prefill and decode on separate pools are not modelled";
+  if (pp > 1) return "pipeline parallelism is not modelled";
+  if (dp > 1) return "data-parallel attention is not modelled";
+  if (ep > 1) return "expert parallelism is not modelled";
+  // Sources count the GPUs of one replica or of all.
+  if (gpus !== undefined && gpus !== tp && gpus !== tp * replicas)
+    return `${gpus} GPUs with tensor parallelism ${tp}: the rest of them is not explained`;
+  if (tp > 8) return "tensor parallelism above 8 is not modelled";
+  if ((engineOptions.speculativeTokens ?? 0) > 0 || recorded.tags.includes("speculative"))
+    return "speculative decoding is not modelled";
+  if (engineOptions.prefixCaching !== false && (load.prefix !== undefined || (load.sharedPrefixTokens ?? 0) > 0))
+    return "a prefix cache over shared prompts is not simulated yet";
+  return null;
+}
+
+/** Looks up what the case names; a string says what is missing. */
+export function lookUp(recorded: RecordedCase, catalog: Catalog): Setup | string {
+  const gpu = find(catalog, "gpus", recorded.gpu);
+  if (!gpu.ok) return `GPU ${recorded.gpu} is not in the catalogue`;
+  const llm = find(catalog, "llms", recorded.model);
+  if (!llm.ok) return `model ${recorded.model} is not in the catalogue`;
+  const unsupported = supported(llm.value);
+  if (unsupported !== null) return unsupported;
+  const weightDtype = WEIGHT_FORMATS.find((format) => format === recorded.weightDtype);
+  if (weightDtype === undefined) return `weight dtype ${recorded.weightDtype} is not modelled`;
+  if (recorded.kvDtype !== undefined && recorded.kvDtype !== "bf16" && recorded.kvDtype !== "fp8")
+    return `KV dtype ${recorded.kvDtype} is not modelled`;
+  if (!(recorded.engine in FITTED_BUDGET_TOKENS)) return `engine ${recorded.engine} was never fitted`;
+  const own = engineProfile(catalog, recorded);
+  const profile = own ?? standInProfile(catalog);
+  if (profile === null) return `no engine profile for ${recorded.engine}`;
+  const routing = routingOf(recorded.router);
+  if (recorded.replicas > 1 && routing === null) return `router ${recorded.router} is not known`;
+  const { usableMemoryGiB } = recorded.engineOptions;
+  return {
+    gpu: usableMemoryGiB === undefined ? gpu.value : { ...gpu.value, usableMemoryGiB },
+    llm: llm.value,
+    weightDtype,
+    profile,
+    profileAssumed: own === null,
+    routing: routing ?? ROUND_ROBIN,
+    request: {
+      gpu: gpu.value,
+      llm: llm.value,
+      architecture: llm.value.architectureOf ?? llm.value.id,
+      engine: recorded.engine,
+      weightDtype,
+      tensorParallelSize: recorded.tp,
+      fallbackScope: profile.fallbackScope,
+    },
+  };
+}
+
+/**
+ * Recorded traces carry times of the engine's own clock, other loads those of a client behind HTTP. Null = the engine has
+ * no profile.
+ */
+function engineProfile(catalog: Catalog, { engine, load }: RecordedCase): CatalogEntry<"engines"> | null {
+  const ownClock = load.kind === "trace" ? catalog.engines.get(`${engine}-engine-clock`) : undefined;
+  return ownClock ?? catalog.engines.get(engine) ?? null;
+}
+
+/**
+ * For an engine that the catalogue knows no profile of: vLLM's memory form and overheads, with the limits that the engine
+ * documents. Assumed. TensorRT-LLM: max_batch_size 2048, max_num_tokens 8192 (trtllm-bench); SGLang: chunked prefill of
+ * 8192 tokens, a running batch bounded by memory alone.
+ */
+function standInProfile(catalog: Catalog): CatalogEntry<"engines"> | null {
+  const vllm = catalog.engines.get("vllm");
+  if (vllm === undefined) return null;
+  const scheduler = [{ minMemoryGB: 0, maxNumSeqs: 2048, maxNumBatchedTokens: 8192 }];
+  return { ...vllm, scheduler, fallbackScope: { dense: "engine", moe: "engine" } };
+}
+
+const ROUND_ROBIN: Routing = { name: "round-robin", options: {} };
+/** Names under which gateways and papers know the same rules. */
+const ROUTERS: readonly { readonly named: readonly string[]; readonly routing: Routing }[] = [
+  { named: ["round-robin", "rr"], routing: ROUND_ROBIN },
+  { named: ["random", "kubernetes-service"], routing: { name: "two-choices", options: { d: 1 } } },
+  {
+    named: ["two-choices", "power-of-two", "power-of-two-choices", "p2c"],
+    routing: { name: "two-choices", options: { d: 2 } },
+  },
+  {
+    named: ["least-in-flight", "least-loaded", "least-request", "least-requests", "least-outstanding", "shortest-queue"],
+    routing: { name: "least-in-flight", options: {} },
+  },
+];
+
+/** Requests are spread in turn where no router is recorded. Null = a name that is not known. */
+function routingOf(name: string | undefined): Routing | null {
+  if (name === undefined) return ROUND_ROBIN;
+  const plain = name.toLowerCase().replaceAll(/[\s_]+/g, "-");
+  return ROUTERS.find(({ named }) => named.includes(plain))?.routing ?? null;
+}
