@@ -57,7 +57,7 @@ const RULES: readonly Rule[] = [
     statistic: "mean",
     limit: 0.13,
     error: (one) =>
-      one.loadKind === "offline" && one.source.startsWith("NVIDIA/TensorRT-LLM") && one.modelClass === "dense"
+      one.tags.includes("offline-throughput") && one.engine === "trtllm" && one.modelClass === "dense"
         ? (one.errors["outputTokensPerS"] ?? null)
         : null,
   },

@@ -227,7 +227,13 @@ function simulate(
       const arrivals = caseArrivals(recorded, tools.readText, draw);
       const tooLong = unservable(arrivals, engine);
       if (tooLong !== null) return tooLong;
-      const times = tools.simulate({ engine, stepTime, arrivals, replicas, router: setup.routing });
+      const times = tools.simulate({
+        engine: withoutEviction(engine, arrivals),
+        stepTime,
+        arrivals,
+        replicas,
+        router: setup.routing,
+      });
       const unfinished = times.lastTokenS.filter((timeS) => Number.isNaN(timeS)).length;
       if (unfinished > 0) return `${unfinished} of ${times.lastTokenS.length} simulated requests did not finish`;
       runs.push({
@@ -266,6 +272,18 @@ function engineSpec(recorded: RecordedCase, { profile, llm, gpu, weightDtype }: 
     tpreMsPerLayer: profile.tpreMsPerLayer[llmClass(llm)],
     apiOverheadMs: profile.apiOverheadMs,
   };
+}
+
+/**
+ * TensorRT-LLM admits a request only when KV for its whole answer is free (its default policy, guaranteed no evict). With
+ * requests of one length, as offline runs have them, that is a limit on how many run.
+ */
+function withoutEviction(engine: EngineSpec, { inputTokens, outputTokens }: CaseArrivals): EngineSpec {
+  if (engine.engine !== "trtllm") return engine;
+  let longest = 0;
+  for (let i = 0; i < inputTokens.length; i++) longest = Math.max(longest, inputTokens[i]! + outputTokens[i]!);
+  const room = Math.floor(engine.kvBlocks / Math.ceil(longest / engine.blockTokens));
+  return { ...engine, maxNumSeqs: Math.max(1, Math.min(engine.maxNumSeqs, room)) };
 }
 
 /** Requests that no engine would take: longer than the whole cache, or a conversation that outgrew the model. */

@@ -64,7 +64,7 @@ export function lookUp(recorded: RecordedCase, catalog: Catalog): Setup | string
     return `KV dtype ${recorded.kvDtype} is not modelled`;
   if (!(recorded.engine in FITTED_BUDGET_TOKENS)) return `engine ${recorded.engine} was never fitted`;
   const own = engineProfile(catalog, recorded);
-  const profile = own ?? standInProfile(catalog);
+  const profile = own ?? standInProfile(catalog, recorded.engine);
   if (profile === null) return `no engine profile for ${recorded.engine}`;
   const routing = routingOf(recorded.router);
   if (recorded.replicas > 1 && routing === null) return `router ${recorded.router} is not known`;
@@ -98,15 +98,27 @@ function engineProfile(catalog: Catalog, { engine, load }: RecordedCase): Catalo
 }
 
 /**
- * For an engine that the catalogue knows no profile of: vLLM's memory form and overheads, with the limits that the engine
- * documents. Assumed. TensorRT-LLM: max_batch_size 2048, max_num_tokens 8192 (trtllm-bench); SGLang: chunked prefill of
- * 8192 tokens, a running batch bounded by memory alone.
+ * For an engine that the catalogue knows no profile of: vLLM's profile with what the engine documents otherwise. Assumed.
+ * TensorRT-LLM: batches of up to 2048, budget of 8192 tokens, KV 0.95 of what is free (trtllm-bench), 4 GiB for the rest
+ * (AIConfigurator counts 3.5 and activations), no overhead of prefill beyond the fitted set. SGLang: a budget of 8192
+ * tokens, 0.88 of memory.
  */
-function standInProfile(catalog: Catalog): CatalogEntry<"engines"> | null {
+function standInProfile(catalog: Catalog, engine: string): CatalogEntry<"engines"> | null {
   const vllm = catalog.engines.get("vllm");
   if (vllm === undefined) return null;
-  const scheduler = [{ minMemoryGB: 0, maxNumSeqs: 2048, maxNumBatchedTokens: 8192 }];
-  return { ...vllm, scheduler, fallbackScope: { dense: "engine", moe: "engine" } };
+  const fallbackScope = { dense: "engine", moe: "engine" } as const;
+  if (engine === "sglang") {
+    const scheduler = [{ minMemoryGB: 0, maxNumSeqs: 1024, maxNumBatchedTokens: 8192 }];
+    return { ...vllm, scheduler, fallbackScope, gpuMemoryUtilization: 0.88 };
+  }
+  return {
+    ...vllm,
+    scheduler: [{ minMemoryGB: 0, maxNumSeqs: 2048, maxNumBatchedTokens: 8192 }],
+    fallbackScope,
+    gpuMemoryUtilization: 0.95,
+    tpreMsPerLayer: { dense: 0, moe: 0 },
+    kvCapacity: { activationBytesPerSeqVocab: 0, nonTorchGiB: { oneGpu: 4, tensorParallel: 4 } },
+  };
 }
 
 const ROUND_ROBIN: Routing = { name: "round-robin", options: {} };
