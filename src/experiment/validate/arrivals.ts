@@ -105,7 +105,11 @@ function offlineRequests({ load }: RecordedCase): number {
 
 function longest(lengths: RecordedCase["load"]["inputTokens"]): number {
   if (lengths === undefined || lengths.dist === "unknown") return 0;
-  return lengths.dist === "uniform-int" ? lengths.max : lengths.dist === "constant" ? lengths.value : (lengths.mean ?? 0);
+  return lengths.dist === "uniform-int"
+    ? lengths.max
+    : lengths.dist === "constant"
+      ? lengths.value
+      : (lengths.mean ?? 0);
 }
 
 /**

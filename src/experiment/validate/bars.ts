@@ -117,7 +117,11 @@ export function bars(cases: readonly CaseResult[]): readonly Bar[] {
 }
 
 const STATISTICS: Readonly<Record<Statistic, (errors: number[]) => number>> = {
-  median: (errors) => quantile(errors.sort((a, b) => a - b), 0.5),
+  median: (errors) =>
+    quantile(
+      errors.sort((a, b) => a - b),
+      0.5,
+    ),
   mean: (errors) => mean(errors),
   worst: (errors) => Math.max(...errors),
 };

@@ -29,7 +29,6 @@ function littlesLaw({ load, measured }: RecordedCase): number {
   const m = numbersOf(measured);
   const outputTokens = load.outputTokens === undefined ? null : meanTokens(load.outputTokens);
   const gapMs = m["tpotMsMean"] ?? m["itlMsMean"] ?? m["tpotMsP50"] ?? NaN;
-  const e2eMs =
-    m["e2eMsMean"] ?? m["e2eMsP50"] ?? (m["ttftMsMean"] ?? NaN) + gapMs * ((outputTokens ?? NaN) - 1);
+  const e2eMs = m["e2eMsMean"] ?? m["e2eMsP50"] ?? (m["ttftMsMean"] ?? NaN) + gapMs * ((outputTokens ?? NaN) - 1);
   return ((m["requestsPerS"] ?? load.ratePerS ?? NaN) * e2eMs) / 1000;
 }

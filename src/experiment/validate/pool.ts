@@ -20,7 +20,9 @@ const DIMENSIONS = ["source", "gpu", "model", "modelClass", "engine", "loadKind"
 export type Dimension = (typeof DIMENSIONS)[number];
 
 /** Statistics of one group of cases: all of them, and by each property. */
-type Pool = { readonly all: MetricStatistics } & Readonly<Record<Dimension, Readonly<Record<string, MetricStatistics>>>>;
+type Pool = { readonly all: MetricStatistics } & Readonly<
+  Record<Dimension, Readonly<Record<string, MetricStatistics>>>
+>;
 
 export type Pooled = Readonly<Record<PoolName, Pool>>;
 

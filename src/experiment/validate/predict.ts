@@ -104,7 +104,11 @@ export function predictCase(recorded: RecordedCase, tools: PredictionTools): Pre
   if (recorded.load.kind === "closed") {
     const tpotMs = closedLoop(recorded, setup, chosen);
     if (typeof tpotMs === "string") return { ...prediction, refused: tpotMs };
-    const classSetTpotMs = closedLoop(recorded, setup, chooseCoefficients(globalSets(sets), setup.request, "calibration"));
+    const classSetTpotMs = closedLoop(
+      recorded,
+      setup,
+      chooseCoefficients(globalSets(sets), setup.request, "calibration"),
+    );
     prediction = { ...prediction, classSetTpotMs: Number(classSetTpotMs), predicted: { tpotMsMean: tpotMs } };
   }
   if (typeof memory === "string") return { ...prediction, refused: memory };

@@ -131,7 +131,14 @@ const ROUTERS: readonly { readonly named: readonly string[]; readonly routing: R
     routing: { name: "two-choices", options: { d: 2 } },
   },
   {
-    named: ["least-in-flight", "least-loaded", "least-request", "least-requests", "least-outstanding", "shortest-queue"],
+    named: [
+      "least-in-flight",
+      "least-loaded",
+      "least-request",
+      "least-requests",
+      "least-outstanding",
+      "shortest-queue",
+    ],
     routing: { name: "least-in-flight", options: {} },
   },
 ];

@@ -59,10 +59,15 @@ export function validationText(result: ValidationResult, skipped: readonly strin
   return lines.join("\n") + "\n";
 }
 
-/** `8.9 % of at most 9.0 % (median, n = 403)` */
-export function barFigure({ statistic, limit, value, n }: Bar): string {
+/** Two decimals: some figures stand close to their limit. */
+export function barPercent(fraction: number): string {
+  return `${(fraction * 100).toFixed(2)} %`;
+}
+
+/** `8.93 % of at most 9.0 % (median, n = 403)` */
+function barFigure({ statistic, limit, value, n }: Bar): string {
   if (value === null) return `no case measures it; at most ${percent(limit)} (${statistic})`;
-  return `${percent(value)} of at most ${percent(limit)} (${statistic}, n = ${n})`;
+  return `${barPercent(value)} of at most ${percent(limit)} (${statistic}, n = ${n})`;
 }
 
 function barLine(bar: Bar): string {
@@ -70,7 +75,8 @@ function barLine(bar: Bar): string {
 }
 
 function orderLine({ group, pool, cases, pairs, right }: OrderResult): string {
-  const share = pairs === 0 ? "nothing to compare" : `${right} of ${pairs} pairs as measured (${percent(right / pairs)})`;
+  const share =
+    pairs === 0 ? "nothing to compare" : `${right} of ${pairs} pairs as measured (${percent(right / pairs)})`;
   return `  ${group} (${pool}, ${cases} cases): ${share}`;
 }
 

@@ -43,10 +43,7 @@ const UNSCORED: Readonly<Record<string, (metric: string) => boolean>> = {
 const IDS_SHOWN = 3;
 
 /** Scores the predictions of the cases, which stand in the same order; null for an element that is no case. */
-export function score(
-  parsed: readonly ParsedCase[],
-  predictions: readonly (Prediction | null)[],
-): ValidationResult {
+export function score(parsed: readonly ParsedCase[], predictions: readonly (Prediction | null)[]): ValidationResult {
   const cases = parsed.map((one, i) =>
     one.ok ? scoreCase(one.case, predictions[i]!) : unreadable(one.id, one.reason),
   );
