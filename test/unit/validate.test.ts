@@ -195,6 +195,8 @@ describe("what can and cannot be predicted", () => {
   });
 
   const closed = { ...BASE.load, kind: "closed", concurrency: 8 };
+  const TALK = { groups: 1, usersPerGroup: 4, systemTokens: 50, questionTokens: 20, multiTurn: true };
+  const NO_CACHE = { prefixCaching: false };
   const REFUSED: readonly (readonly [string, Readonly<Record<string, unknown>>, RegExp])[] = [
     ["unknown GPU", { gpu: "tpu-v9" }, /tpu-v9 is not in the catalogue/],
     ["unknown model", { model: "gpt-99" }, /gpt-99 is not in the catalogue/],
@@ -212,6 +214,8 @@ describe("what can and cannot be predicted", () => {
       /distribution zipf is not known/,
     ],
     ["GPUs without explanation", { gpus: 8 }, /8 GPUs with tensor parallelism 1/],
+    ["odd blocks", { engineOptions: { blockTokens: 24 } }, /blocks of 24 tokens/],
+    ["closed conversations", { load: { ...closed, prefix: TALK }, engineOptions: NO_CACHE }, /who waits for whom/],
     ["pipeline", { gpus: 2, pp: 2 }, /pipeline/],
     ["attention-DP", { dp: 2 }, /data-parallel/],
     ["EP", { ep: 4 }, /expert parallelism/],
@@ -221,7 +225,7 @@ describe("what can and cannot be predicted", () => {
     ["no concurrency", { load: { ...BASE.load, kind: "closed" } }, /without concurrency/],
     ["no lengths", { load: { kind: "closed", concurrency: 4 } }, /lengths are not recorded/],
     ["trace without file", { load: { kind: "trace" } }, /without requestsFile/],
-    ["trace lengths only", { load: { ...closed, inputTokens: { dist: "trace" } } }, /lengths are not recorded/],
+    ["trace lengths only", { load: { ...closed, inputTokens: { dist: "trace" } } }, /lengths come from a trace/],
     ["open without rate", { load: { ...BASE.load, ratePerS: undefined } }, /without ratePerS/],
     [
       "longer than the cache",
@@ -232,6 +236,33 @@ describe("what can and cannot be predicted", () => {
   ];
   test.each(REFUSED)("refused: %s", (_name, change, reason) => {
     expect(predict(recorded(change)).refused).toMatch(reason);
+  });
+
+  test("without a prefix cache shared prompts are simulated in full; other names of dtypes mean the same", () => {
+    const load = { ...BASE.load, prefix: { ...TALK, multiTurn: false }, inputTokens: undefined };
+    const one = predict(recorded({ load, engineOptions: NO_CACHE, weightDtype: "float16", kvDtype: "auto" }));
+    expect(one.refused).toBeNull();
+    expect(one.scope).toContain("dense|");
+    // Without inputTokens the formula of closed loops has nothing to say; the simulation has.
+    const loop = { ...load, kind: "closed", concurrency: 4, requests: 8 };
+    const two = predict(recorded({ load: loop, engineOptions: NO_CACHE }));
+    expect(two.refused).toBeNull();
+    expect(two.predicted["tpotMsMean"]).toBeCloseTo(10, 6);
+  });
+
+  test("what was assumed is said", () => {
+    const load = { ...BASE.load, requests: undefined, inputTokens: { dist: "mean-only", mean: 300 } };
+    const { caveats } = predict(
+      recorded({ load, engine: "sglang", replicas: 2, engineOptions: { chunkedPrefill: false } }),
+    );
+    expect(caveats).toEqual([
+      expect.stringMatching(/lengths are recorded as means/),
+      expect.stringMatching(/number of requests is not recorded/),
+      expect.stringMatching(/no engine profile for sglang/),
+      expect.stringMatching(/prefilled whole/),
+      expect.stringMatching(/router is not recorded/),
+    ]);
+    expect(predict(recorded()).caveats).toEqual([]);
   });
 
   test("a simulation that breaks or leaves requests behind is refused, not reported", () => {

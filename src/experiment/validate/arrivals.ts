@@ -69,6 +69,8 @@ export function caseArrivals(
       : null;
   const rest = { arrivalS, outputTokens: output, clients, stage };
   const shared = sharedPrompts(load, output, named("input"), named("users"));
+  if (clients !== null && shared !== null && shared.after !== null)
+    throw new LoadError("conversations of a closed load: who waits for whom is not recorded");
   if (shared !== null) return { ...rest, ...shared };
   if (load.inputTokens === undefined) throw new LoadError("token lengths are not recorded");
   return { ...rest, inputTokens: drawLengths(load.inputTokens, size, named("input")), after: null, content: null };

@@ -14,13 +14,12 @@ const KnownLengths = z.discriminatedUnion("dist", [
   z.looseObject({ dist: z.literal("trace"), mean: tokens.optional() }),
 ]);
 /** A length distribution; one of another name is read too, so that the case can be refused by that name. */
-const Lengths = z
+const NamedLengths = z
   .looseObject({ dist: z.string() })
   .transform((value) => KnownLengths.safeParse(value).data ?? { dist: "unknown" as const, named: value.dist });
-export type CaseLengths = z.infer<typeof Lengths>;
-
 /** A bare number of tokens means that number each time. */
-const TokenCount = z.union([tokens.transform((value) => ({ dist: "constant" as const, value })), Lengths]);
+const Lengths = z.union([tokens.transform((value) => ({ dist: "constant" as const, value })), NamedLengths]);
+export type CaseLengths = z.infer<typeof Lengths>;
 
 /**
  * Prompts that share their beginnings: `groups` system prompts, each with `usersPerGroup` users who ask their question
@@ -29,8 +28,8 @@ const TokenCount = z.union([tokens.transform((value) => ({ dist: "constant" as c
 const Prefix = z.looseObject({
   groups: count.default(1),
   usersPerGroup: count.optional(),
-  systemTokens: TokenCount.optional(),
-  questionTokens: TokenCount.optional(),
+  systemTokens: Lengths.optional(),
+  questionTokens: Lengths.optional(),
   multiTurn: z.boolean().default(false),
 });
 
@@ -61,6 +60,7 @@ const EngineOptions = z.looseObject({
   blockTokens: z.int().min(1).optional(),
   kvBlocks: z.int().min(1).optional(),
   prefixCaching: z.boolean().optional(),
+  chunkedPrefill: z.boolean().optional(),
   maxModelLen: z.int().min(1).optional(),
   usableMemoryGiB: z.number().positive().optional(),
   speculativeTokens: z.number().min(0).optional(),

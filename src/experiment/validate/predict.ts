@@ -27,7 +27,7 @@ import { type RecordedCase, meanTokens } from "./case.ts";
 import { closedLoopTpotS } from "./closed-loop.ts";
 import { LoadError } from "./lengths.ts";
 import { type CaseMetrics, type CaseTimes, caseMetrics, meanMetrics, stageMetrics } from "./metrics.ts";
-import { FITTED_BUDGET_TOKENS, type Routing, type Setup, lookUp, unmodelledShape } from "./setup.ts";
+import { FITTED_BUDGET_TOKENS, type Routing, type Setup, lookUp, plainDtype, unmodelledShape } from "./setup.ts";
 
 /**
  * Runs replicas over the requests of a load, first come first served. `arrivalS` of the result is when each was sent; the
@@ -103,13 +103,12 @@ export function predictCase(recorded: RecordedCase, tools: PredictionTools): Pre
   };
   if (recorded.load.kind === "closed") {
     const tpotMs = closedLoop(recorded, setup, chosen);
-    if (typeof tpotMs === "string") return { ...prediction, refused: tpotMs };
     const classSetTpotMs = closedLoop(
       recorded,
       setup,
       chooseCoefficients(globalSets(sets), setup.request, "calibration"),
     );
-    prediction = { ...prediction, classSetTpotMs: Number(classSetTpotMs), predicted: { tpotMsMean: tpotMs } };
+    prediction = { ...prediction, classSetTpotMs, predicted: tpotMs === null ? {} : { tpotMsMean: tpotMs } };
   }
   if (typeof memory === "string") return { ...prediction, refused: memory };
   prediction = { ...prediction, predicted: { ...memory.metrics, ...prediction.predicted } };
@@ -126,9 +125,13 @@ function noMemoryForm({ engine }: RecordedCase, { profileAssumed }: Setup): stri
   return profileAssumed ? `no engine profile for ${engine}: its memory use is not known` : null;
 }
 
-function setupCaveats({ engine, replicas, router }: RecordedCase, { profileAssumed }: Setup): readonly string[] {
+function setupCaveats(
+  { engine, engineOptions, replicas, router }: RecordedCase,
+  { profileAssumed }: Setup,
+): readonly string[] {
   return [
     ...(profileAssumed ? [`no engine profile for ${engine}: vLLM's overheads and memory form are assumed`] : []),
+    ...(engineOptions.chunkedPrefill === false ? ["prompts were prefilled whole; here they are chunked"] : []),
     ...(replicas > 1 && router === undefined ? ["the router is not recorded: requests go round in turn"] : []),
   ];
 }
@@ -145,7 +148,7 @@ interface Memory {
  */
 function kvDtypeOf({ kvDtype, weightDtype, load }: RecordedCase): KvDtype {
   const stated = kvDtype ?? (load.kind === "closed" ? weightDtype : "bf16");
-  return stated === "bf16" ? "bf16" : "fp8";
+  return plainDtype(stated) === "bf16" ? "bf16" : "fp8";
 }
 
 function predictMemory(recorded: RecordedCase, setup: Setup): Memory | string {
@@ -179,13 +182,12 @@ function predictMemory(recorded: RecordedCase, setup: Setup): Memory | string {
   return { kvBlocks: engineOptions.kvBlocks ?? capacity.kvBlocks, metrics: setup.profileAssumed ? {} : metrics };
 }
 
-/** Mean TPOT in ms, or why there is none. */
-function closedLoop(recorded: RecordedCase, setup: Setup, chosen: ChosenCoefficients): number | string {
+/** Mean TPOT in ms; null where the load does not say what the formula needs. */
+function closedLoop(recorded: RecordedCase, setup: Setup, chosen: ChosenCoefficients): number | null {
   const { load, engineOptions, replicas } = recorded;
   const inputTokens = load.inputTokens === undefined ? null : meanTokens(load.inputTokens);
   const outputTokens = load.outputTokens === undefined ? null : meanTokens(load.outputTokens);
-  if (load.concurrency === undefined) return "a closed load without concurrency";
-  if (inputTokens === null || outputTokens === null) return "token lengths are not recorded";
+  if (load.concurrency === undefined || inputTokens === null || outputTokens === null) return null;
   const share = Math.max(1, Math.round(load.concurrency / replicas));
   const concurrency = Math.min(share, engineOptions.maxNumSeqs ?? Infinity);
   const stepTime = createStepTime(

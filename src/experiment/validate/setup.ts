@@ -31,6 +31,21 @@ const WEIGHT_FORMATS: readonly WeightFormat[] = ["bf16", "fp8", "fp8-block", "nv
 /** Token budget of the closed-loop formula, as in the fit: what the engines default to on large GPUs. */
 export const FITTED_BUDGET_TOKENS: Readonly<Record<string, number>> = { vllm: 8192, trtllm: 8192, sglang: 16_384 };
 
+const KV_DTYPES: readonly string[] = ["bf16", "fp8"];
+/** Other names of formats that cost the same bytes and run on the same units; `auto` is the engines' default, BF16. */
+const DTYPE_ALIASES: Readonly<Record<string, string>> = {
+  auto: "bf16",
+  bfloat16: "bf16",
+  fp16: "bf16",
+  float16: "bf16",
+  fp8_e4m3: "fp8",
+  fp8_e5m2: "fp8",
+};
+
+export function plainDtype(name: string): string {
+  return DTYPE_ALIASES[name] ?? name;
+}
+
 /** Why the shape of the deployment or of its load is outside what is modelled; null = it is inside. */
 export function unmodelledShape(recorded: RecordedCase): string | null {
   const { tp, pp, ep, dp, gpus, replicas, load, engineOptions } = recorded;
@@ -42,6 +57,9 @@ export function unmodelledShape(recorded: RecordedCase): string | null {
   // Sources count the GPUs of one replica or of all.
   if (gpus !== undefined && gpus !== tp && gpus !== tp * replicas)
     return `${gpus} GPUs with tensor parallelism ${tp}: the rest of them is not explained`;
+  const { blockTokens = 1 } = engineOptions;
+  if ((blockTokens & (blockTokens - 1)) !== 0)
+    return `KV blocks of ${blockTokens} tokens, no power of two, are not modelled`;
   if (tp > 8) return "tensor parallelism above 8 is not modelled";
   if ((engineOptions.speculativeTokens ?? 0) > 0 || recorded.tags.includes("speculative"))
     return "speculative decoding is not modelled";
@@ -58,9 +76,9 @@ export function lookUp(recorded: RecordedCase, catalog: Catalog): Setup | string
   if (!llm.ok) return `model ${recorded.model} is not in the catalogue`;
   const unsupported = supported(llm.value);
   if (unsupported !== null) return unsupported;
-  const weightDtype = WEIGHT_FORMATS.find((format) => format === recorded.weightDtype);
+  const weightDtype = WEIGHT_FORMATS.find((format) => format === plainDtype(recorded.weightDtype));
   if (weightDtype === undefined) return `weight dtype ${recorded.weightDtype} is not modelled`;
-  if (recorded.kvDtype !== undefined && recorded.kvDtype !== "bf16" && recorded.kvDtype !== "fp8")
+  if (recorded.kvDtype !== undefined && !KV_DTYPES.includes(plainDtype(recorded.kvDtype)))
     return `KV dtype ${recorded.kvDtype} is not modelled`;
   if (!(recorded.engine in FITTED_BUDGET_TOKENS)) return `engine ${recorded.engine} was never fitted`;
   const own = engineProfile(catalog, recorded);
