@@ -12,6 +12,8 @@ export interface ReplicaSink {
   dropped(slot: number): void;
   /** The replica failed with this request waiting or running; its slot is the sink's again. */
   lost(slot: number): void;
+  /** A prefill replica has the first token of a request that wants more, at `lastTokenS`: its KV is to be handed on; the slot is the sink's. */
+  prefilled?(slot: number): void;
 }
 
 /** What the replicas of one pool add up to; plain sums, reset by the owner. */
@@ -27,6 +29,12 @@ export class EngineMeter {
   prefillTokens = 0;
 
   preemptions = 0;
+  /** Prompt tokens looked for in the prefix cache, and found. */
+  prefixTokensAsked = 0;
+  prefixTokensFound = 0;
+  swappedOutTokens = 0;
+  draftTokens = 0;
+  acceptedTokens = 0;
   /** Gaps between two tokens of a sequence, by class. */
   readonly itlS: readonly Sketch[];
 

@@ -1,0 +1,517 @@
+/**
+ * The batch of one replica and the step being formed for it: what a policy sees (`StepView`) and what its decisions cost in
+ * budget, seats and KV blocks. Running sequences stand in order of admission in parallel columns; the table's `heapSlot` is
+ * the place of a sequence there. Lengths in tokens.
+ *
+ *   INV-4  referenced + free = kvBlocks.
+ */
+import { InvariantError } from "../kernel/errors.ts";
+import { NO_BLOCKS, NONE, type OrderPlugin, type StepView } from "./policies/policy.ts";
+import { PrefixCache } from "./prefix-cache.ts";
+import type { PromptContent } from "./prompt-content.ts";
+import { type ClassTraits, TableFacts } from "./request-facts.ts";
+import type { RequestTable } from "./request-table.ts";
+import type { SchedulerSpec } from "./scheduler-spec.ts";
+import type { EngineSpec } from "./spec.ts";
+import { WaitingLine } from "./waiting-line.ts";
+
+export const WAITING = 0;
+export const PREFILLING = 1;
+export const DECODING = 2;
+export const CANCELLED = 4;
+
+/** What a running sequence does in the step. */
+export const NOTHING = 0;
+export const DECODE = 1;
+export const PREFILL = 2;
+
+export class Batch extends TableFacts implements StepView {
+  nowS = 0;
+  budgetTokens = 0;
+  runningCount = 0;
+  readonly maxNumSeqs: number;
+  readonly maxNumBatchedTokens: number;
+  readonly longestChunkTokens: number;
+  readonly blockTokens: number;
+  readonly kvBlocks: number;
+  readonly line: WaitingLine;
+
+  // Running sequences.
+  slots: Int32Array = new Int32Array(16);
+  does: Uint8Array = new Uint8Array(16);
+  chunk: Int32Array = new Int32Array(16);
+  private blocks: Int32Array = new Int32Array(16);
+  private key: Float64Array = new Float64Array(16);
+  private ticket: Float64Array = new Float64Array(16);
+  /** With a prefix cache: number of the admission, blocks by number, and how many of them are named. */
+  private admission: Float64Array = new Float64Array(16);
+  private named: Int32Array = new Int32Array(16);
+  private readonly held: number[][] = [];
+
+  // The step.
+  decodeCount = 0;
+  /** Context that the decoding sequences attend to. */
+  decodeContext = 0;
+  prefillTokens = 0;
+  attendedPairs = 0;
+  /** Sequences that a decode step is priced at, if more than decode. */
+  seats = 0;
+  /** Time to move KV to and from the host. */
+  transferS = 0;
+  wakeS = Infinity;
+  /** Nobody was admitted or preempted. */
+  unchanged = true;
+
+  // Sums since the start.
+  preemptions = 0;
+  prefixTokensFound = 0;
+  prefixTokensAsked = 0;
+  swappedOutTokens = 0;
+
+  private readonly scheduler: SchedulerSpec;
+  private readonly content: PromptContent;
+  private readonly cache: PrefixCache | null;
+  private readonly lastAdmittedFirst: boolean;
+  private readonly blockShift: number;
+  private readonly maxModelLen: number;
+  /** Tokens of a decode in the budget, and the blocks it may need: one and the drafts. */
+  private readonly decodeTokens: number;
+  private readonly phases: Int32Array;
+  private free: number;
+  private reservedBlocks = 0;
+  private onHostTokens = 0;
+  private admissions = 0;
+  private prefillCursor = 0;
+
+  constructor(
+    spec: EngineSpec,
+    scheduler: SchedulerSpec,
+    order: OrderPlugin,
+    orderOptions: Readonly<Record<string, number>>,
+    classes: readonly ClassTraits[],
+    luckKey: number,
+    content: PromptContent,
+    table: RequestTable,
+  ) {
+    super(table, classes, luckKey);
+    this.scheduler = scheduler;
+    this.content = content;
+    this.maxNumSeqs = spec.maxNumSeqs;
+    this.maxNumBatchedTokens = spec.maxNumBatchedTokens;
+    this.longestChunkTokens =
+      spec.longPrefillTokenThreshold > 0 ? spec.longPrefillTokenThreshold : spec.maxNumBatchedTokens;
+    this.blockTokens = spec.blockTokens;
+    this.blockShift = 31 - Math.clz32(spec.blockTokens);
+    this.kvBlocks = spec.kvBlocks;
+    this.maxModelLen = spec.maxModelLen;
+    this.free = spec.kvBlocks;
+    this.cache = scheduler.prefixCache === null ? null : new PrefixCache(spec.kvBlocks, scheduler.prefixCache.eviction);
+    this.lastAdmittedFirst = order.victim === "last-admitted";
+    this.decodeTokens = 1 + (scheduler.speculative?.draftTokens ?? 0);
+    this.phases = new Int32Array(spec.blockTokens);
+    this.line = new WaitingLine(order, orderOptions, this, table, classes.length);
+  }
+
+  get waitingCount(): number {
+    return this.line.count;
+  }
+
+  get freeBlocks(): number {
+    return this.cache === null ? this.free : this.cache.free;
+  }
+
+  // ---------------------------------------------------------------- what a policy sees
+
+  firstWaiting(): number {
+    return this.line.first();
+  }
+
+  waitingAt(i: number): number {
+    return this.line.at(i);
+  }
+
+  runningAt(i: number): number {
+    return this.slots[i];
+  }
+
+  isDecoding(request: number): boolean {
+    return (this.table.state[request] & ~CANCELLED) === DECODING;
+  }
+
+  generatedTokens(request: number): number {
+    return this.table.generated[request];
+  }
+
+  prefillTokensLeft(request: number): number {
+    const table = this.table;
+    if (this.isDecoding(request)) return 0;
+    const left = table.prefillTokens[request] - table.prefilledTokens[request];
+    if (this.cache === null || table.state[request] !== WAITING || table.prefilledTokens[request] > 0) return left;
+    return left - this.matchPrefix(request) * this.blockTokens;
+  }
+
+  nextPrefill(): number {
+    for (; this.prefillCursor < this.runningCount; this.prefillCursor++) {
+      const i = this.prefillCursor;
+      if (this.does[i] === NOTHING && !this.isDecoding(this.slots[i])) return this.slots[i];
+    }
+    return NONE;
+  }
+
+  victim(): number {
+    if (this.lastAdmittedFirst) return this.slots[this.runningCount - 1];
+    let worst = 0;
+    for (let i = 1; i < this.runningCount; i++) if (this.key[i] >= this.key[worst]) worst = i;
+    return this.slots[worst];
+  }
+
+  // ---------------------------------------------------------------- what it decides
+
+  decodeAll(): boolean {
+    let need = 0;
+    for (let i = 0; i < this.runningCount; i++)
+      if (this.does[i] === NOTHING && this.isDecoding(this.slots[i])) need += this.decodeBlocks(i);
+    if (need > this.freeBlocks) return false;
+    for (let i = 0; i < this.runningCount; i++)
+      if (this.does[i] === NOTHING && this.isDecoding(this.slots[i])) this.planDecode(i);
+    return true;
+  }
+
+  decode(request: number): boolean {
+    const i = this.placeOf(request);
+    if (this.does[i] !== NOTHING || !this.isDecoding(request)) return false;
+    if (this.budgetTokens <= 0 || this.decodeBlocks(i) > this.freeBlocks) return false;
+    this.planDecode(i);
+    return true;
+  }
+
+  prefill(request: number, tokens: number): number {
+    const i = this.placeOf(request);
+    if (this.does[i] !== NOTHING || this.isDecoding(request)) return 0;
+    const left = this.table.prefillTokens[request] - this.table.prefilledTokens[request];
+    const chunk = Math.min(left, tokens, this.budgetTokens);
+    if (chunk <= 0) return 0;
+    if (this.blocksFor(this.table.prefilledTokens[request] + chunk) - this.blocks[i] > this.freeBlocks)
+      return NO_BLOCKS;
+    this.planPrefill(i, chunk);
+    return chunk;
+  }
+
+  admit(request: number, tokens: number): number {
+    const table = this.table;
+    if (table.state[request] !== WAITING || this.runningCount >= this.maxNumSeqs || this.budgetTokens <= 0) return 0;
+    const ownBlocks = this.reservationOf(request);
+    if (this.scheduler.admission === "reserve" && this.reservedBlocks + ownBlocks > this.kvBlocks) return NO_BLOCKS;
+    const brought = table.prefilledTokens[request];
+    const found = this.cache !== null && brought === 0 ? this.matchPrefix(request) : 0;
+    const foundFree = found > 0 ? this.cache!.foundFree : 0;
+    const done = brought > 0 ? brought : found * this.blockTokens;
+    // With all but the newest token's keys and values there it goes on decoding at once.
+    const decodes = brought > 0 && table.generated[request] > 0 && brought === table.prefillTokens[request] - 1;
+    const chunk = decodes
+      ? this.decodeTokens
+      : Math.min(table.prefillTokens[request] - done, tokens, this.budgetTokens);
+    if (chunk <= 0) return 0;
+    if (this.blocksFor(done + chunk) - found + foundFree > this.freeBlocks) return NO_BLOCKS;
+
+    this.line.remove(request);
+    const i = this.join(request);
+    this.reservedBlocks += ownBlocks;
+    this.unchanged = false;
+    if (found > 0) {
+      this.cache!.holdFound(this.held[i]!);
+      this.blocks[i] = this.named[i] = found;
+      table.prefilledTokens[request] = done;
+      this.prefixTokensFound += done;
+    }
+    if (this.cache !== null && brought === 0) this.prefixTokensAsked += table.prefillTokens[request];
+    if (brought > 0) this.restoreFromHost(i, brought);
+    if (decodes) {
+      table.state[request] = DECODING;
+      this.planDecode(i);
+    } else {
+      table.state[request] = PREFILLING;
+      this.planPrefill(i, chunk);
+    }
+    return chunk;
+  }
+
+  preempt(request: number): void {
+    const table = this.table;
+    const i = this.placeOf(request);
+    const decoding = this.isDecoding(request);
+    this.unplan(i);
+    const tokens = decoding
+      ? table.inputTokens[request] + table.generated[request] - 1
+      : table.prefilledTokens[request];
+    const key = this.key[i];
+    const ticket = this.ticket[i];
+    this.remove(i);
+    table.state[request] = WAITING;
+    table.prefillTokens[request] = table.inputTokens[request] + table.generated[request];
+    table.prefilledTokens[request] = this.moveToHost(tokens) ? tokens : 0;
+    this.line.pushPreempted(request, key, ticket);
+    this.preemptions++;
+    this.unchanged = false;
+    this.prefillCursor = 0;
+  }
+
+  padDecodesTo(sequences: number): void {
+    this.seats = Math.min(sequences, this.maxNumSeqs);
+  }
+
+  wakeAt(timeS: number): void {
+    this.wakeS = timeS;
+  }
+
+  // ---------------------------------------------------------------- what the replica does with it
+
+  /** A fresh step at `nowS`. */
+  open(): void {
+    this.does.fill(NOTHING, 0, this.runningCount);
+    this.chunk.fill(0, 0, this.runningCount);
+    this.budgetTokens = this.maxNumBatchedTokens;
+    this.decodeCount = this.decodeContext = this.prefillTokens = this.attendedPairs = this.seats = this.transferS = 0;
+    this.prefillCursor = 0;
+    this.wakeS = Infinity;
+    this.unchanged = true;
+    this.line.settle();
+  }
+
+  /** Tokens in the KV cache during the step, those that it computes included, what is shared counted once. */
+  heldTokens(): number {
+    const table = this.table;
+    let tokens = this.cache === null ? 0 : -this.cache.sharedBlocks * this.blockTokens;
+    for (let i = 0; i < this.runningCount; i++) {
+      const slot = this.slots[i];
+      const context = table.inputTokens[slot] + table.generated[slot];
+      tokens += !this.isDecoding(slot) ? table.prefilledTokens[slot] : this.does[i] === DECODE ? context : context - 1;
+    }
+    return tokens;
+  }
+
+  /** How many steps of decodes only the free blocks last for, the one that was formed included, up to `most`. */
+  stepsAffordable(most: number): number {
+    const more = most - 1;
+    if (this.runningCount * ((more >> this.blockShift) + 1) <= this.freeBlocks) return most;
+    // Sequences by how many further tokens their last block has room for.
+    const phases = this.phases.fill(0);
+    const mask = this.blockTokens - 1;
+    for (let i = 0; i < this.runningCount; i++) phases[-this.contextOf(i) & mask]++;
+    const cycles = Math.floor(this.freeBlocks / this.runningCount);
+    let left = this.freeBlocks - cycles * this.runningCount;
+    let steps = 0;
+    while (steps <= mask) {
+      left -= phases[steps];
+      if (left < 0) break;
+      steps++;
+    }
+    return Math.min(most, 1 + cycles * this.blockTokens + steps);
+  }
+
+  /** Blocks for `tokens` more of every sequence, beyond those of the step that was formed. */
+  grow(tokens: number): void {
+    for (let i = 0; i < this.runningCount; i++)
+      this.take(i, this.blocksFor(this.contextOf(i) + tokens) - this.blocks[i]);
+  }
+
+  /** Takes the i-th out of the batch and frees its blocks. */
+  remove(i: number): void {
+    const slot = this.slots[i];
+    this.reservedBlocks -= this.reservationOf(slot);
+    const held = this.held[i];
+    if (this.cache === null) this.free += this.blocks[i];
+    else {
+      this.nameUpTo(i, this.isDecoding(slot) ? this.contextOf(i) - 1 : this.table.prefilledTokens[slot]);
+      this.cache.release(held!);
+    }
+    const last = --this.runningCount;
+    this.slots.copyWithin(i, i + 1, last + 1);
+    this.does.copyWithin(i, i + 1, last + 1);
+    this.chunk.copyWithin(i, i + 1, last + 1);
+    this.blocks.copyWithin(i, i + 1, last + 1);
+    this.key.copyWithin(i, i + 1, last + 1);
+    this.ticket.copyWithin(i, i + 1, last + 1);
+    if (this.cache !== null) {
+      this.admission.copyWithin(i, i + 1, last + 1);
+      this.named.copyWithin(i, i + 1, last + 1);
+      this.held.splice(i, 1);
+      this.held.push(held!);
+    }
+    for (let j = i; j < last; j++) this.table.heapSlot[this.slots[j]] = j;
+  }
+
+  /** A request that waits goes away for good. */
+  leaveQueue(slot: number): void {
+    this.line.remove(slot);
+    if (this.scheduler.preemption === "swap") this.onHostTokens -= this.table.prefilledTokens[slot];
+  }
+
+  /** Everything in it is lost. */
+  clear(): void {
+    this.runningCount = this.reservedBlocks = this.onHostTokens = 0;
+    this.free = this.kvBlocks;
+    this.cache?.clear();
+    for (const blocks of this.held) blocks.length = 0;
+    this.line.clear();
+  }
+
+  // ---------------------------------------------------------------- blocks
+
+  private blocksFor(tokens: number): number {
+    return (tokens + this.blockTokens - 1) >> this.blockShift;
+  }
+
+  private contextOf(i: number): number {
+    const slot = this.slots[i];
+    return this.table.inputTokens[slot] + this.table.generated[slot];
+  }
+
+  private decodeBlocks(i: number): number {
+    const need = this.blocksFor(this.contextOf(i) + this.decodeTokens - 1) - this.blocks[i];
+    return need > 0 ? need : 0;
+  }
+
+  private take(i: number, blocks: number): void {
+    if (blocks <= 0) return;
+    const from = this.blocks[i];
+    this.blocks[i] = from + blocks;
+    if (this.cache === null) this.free -= blocks;
+    else for (let b = 0; b < blocks; b++) this.held[i]!.push(this.cache.take(this.admission[i], from + b));
+  }
+
+  /** Names the whole blocks of the first `tokens` tokens of the i-th. */
+  private nameUpTo(i: number, tokens: number): void {
+    const ordinal = this.table.ordinal[this.slots[i]];
+    const whole = tokens >> this.blockShift;
+    const held = this.held[i]!;
+    for (let block = this.named[i]; block < whole; block++)
+      this.cache!.name(held[block]!, this.content.key(ordinal, block));
+    this.named[i] = Math.max(this.named[i], whole);
+  }
+
+  /** Blocks that will not be computed after all lose their names, but for those that a sequence of this step has found already. */
+  private forgetFrom(i: number, block: number): void {
+    for (let b = block; b < this.named[i]; b++) this.cache!.forget(this.held[i]![b]!);
+    this.named[i] = Math.min(this.named[i], block);
+  }
+
+  /** Whole blocks of the context that the cache holds; at least one token is always left to compute. */
+  private matchPrefix(request: number): number {
+    const most = (this.table.prefillTokens[request] - 1) >> this.blockShift;
+    return this.cache!.match(this.content, this.table.ordinal[request], most);
+  }
+
+  /** Blocks for the longest answer that the client allows, under reserving admission. */
+  private reservationOf(request: number): number {
+    if (this.scheduler.admission !== "reserve") return 0;
+    const { inputTokens, maxOutputTokens } = this.table;
+    const longest = Math.min(inputTokens[request] + maxOutputTokens[request] - 1, this.maxModelLen);
+    return Math.min(this.blocksFor(longest), this.kvBlocks);
+  }
+
+  private moveToHost(tokens: number): boolean {
+    const { preemption, swapSpaceTokens, swapSPerToken } = this.scheduler;
+    if (preemption !== "swap" || tokens === 0 || this.onHostTokens + tokens > swapSpaceTokens) return false;
+    this.onHostTokens += tokens;
+    this.swappedOutTokens += tokens;
+    this.transferS += tokens * swapSPerToken;
+    return true;
+  }
+
+  private restoreFromHost(i: number, tokens: number): void {
+    this.take(i, this.blocksFor(tokens));
+    if (this.scheduler.preemption !== "swap") return;
+    this.onHostTokens -= tokens;
+    this.transferS += tokens * this.scheduler.swapSPerToken;
+  }
+
+  // ---------------------------------------------------------------- the plan
+
+  private planDecode(i: number): void {
+    this.take(i, this.decodeBlocks(i));
+    this.does[i] = DECODE;
+    this.decodeCount++;
+    this.decodeContext += this.contextOf(i);
+    this.budgetTokens -= this.decodeTokens;
+  }
+
+  private planPrefill(i: number, chunk: number): void {
+    const table = this.table;
+    const slot = this.slots[i];
+    const done = table.prefilledTokens[slot];
+    this.take(i, this.blocksFor(done + chunk) - this.blocks[i]);
+    this.does[i] = PREFILL;
+    this.chunk[i] = chunk;
+    this.prefillTokens += chunk;
+    this.attendedPairs += chunk * (done + chunk / 2);
+    this.budgetTokens -= chunk;
+    table.prefilledTokens[slot] = done + chunk;
+    if (this.cache !== null) this.nameUpTo(i, done + chunk);
+  }
+
+  private unplan(i: number): void {
+    if (this.does[i] === DECODE) {
+      this.decodeCount--;
+      this.decodeContext -= this.contextOf(i);
+      this.budgetTokens += this.decodeTokens;
+    } else if (this.does[i] === PREFILL) {
+      const chunk = this.chunk[i];
+      const done = (this.table.prefilledTokens[this.slots[i]] -= chunk);
+      this.prefillTokens -= chunk;
+      this.attendedPairs -= chunk * (done + chunk / 2);
+      this.budgetTokens += chunk;
+      if (this.cache !== null) this.forgetFrom(i, done >> this.blockShift);
+    }
+    this.does[i] = NOTHING;
+  }
+
+  private placeOf(request: number): number {
+    const i = this.table.heapSlot[request];
+    if (this.slots[i] !== request || i >= this.runningCount)
+      throw new InvariantError("INV-4", { request, reason: "a policy named a request that does not run" });
+    return i;
+  }
+
+  private join(request: number): number {
+    const i = this.runningCount++;
+    if (i === this.slots.length) this.widen();
+    const table = this.table;
+    this.slots[i] = request;
+    this.does[i] = NOTHING;
+    this.chunk[i] = this.blocks[i] = 0;
+    this.key[i] = table.finishStep[request];
+    this.ticket[i] = table.joinStep[request];
+    table.heapSlot[request] = i;
+    if (this.cache !== null) {
+      this.admission[i] = ++this.admissions;
+      this.named[i] = 0;
+      if (this.held.length <= i) this.held.push([]);
+    }
+    return i;
+  }
+
+  private widen(): void {
+    const length = this.slots.length * 2;
+    const int = (from: Int32Array): Int32Array => {
+      const to = new Int32Array(length);
+      to.set(from);
+      return to;
+    };
+    const float = (from: Float64Array): Float64Array => {
+      const to = new Float64Array(length);
+      to.set(from);
+      return to;
+    };
+    this.slots = int(this.slots);
+    this.chunk = int(this.chunk);
+    this.blocks = int(this.blocks);
+    this.named = int(this.named);
+    this.key = float(this.key);
+    this.ticket = float(this.ticket);
+    this.admission = float(this.admission);
+    const does = new Uint8Array(length);
+    does.set(this.does);
+    this.does = does;
+  }
+}

@@ -1,0 +1,33 @@
+/** The policies that ship, and those that `--plugin` adds in this thread, by kind and name. */
+import { chunked } from "./chunked.ts";
+import { continuous } from "./continuous.ts";
+import { dynamic } from "./dynamic.ts";
+import { edf } from "./orders/edf.ts";
+import { fairShare } from "./orders/fair-share.ts";
+import { fcfs } from "./orders/fcfs.ts";
+import { predictedShortest } from "./orders/predicted-shortest.ts";
+import { priority } from "./orders/priority.ts";
+import { shortestPrompt } from "./orders/shortest-prompt.ts";
+import type { BatchingPlugin, OrderPlugin, PolicyPlugin } from "./policy.ts";
+import { staticBatching } from "./static.ts";
+
+export const batchingPlugins: BatchingPlugin[] = [chunked, continuous, staticBatching, dynamic];
+export const orderPlugins: OrderPlugin[] = [fcfs, priority, edf, shortestPrompt, predictedShortest, fairShare];
+
+export function batchingNamed(name: string): BatchingPlugin | undefined {
+  return batchingPlugins.find((plugin) => plugin.name === name);
+}
+
+export function orderNamed(name: string): OrderPlugin | undefined {
+  return orderPlugins.find((plugin) => plugin.name === name);
+}
+
+/** Enters a plug-in of a user's; its name replaces nobody's. Throws a RangeError when the name is taken. */
+export function registerPolicy(plugin: PolicyPlugin): void {
+  const known = plugin.kind === "batching" ? batchingNamed(plugin.name) : orderNamed(plugin.name);
+  if (known === plugin) return;
+  if (known !== undefined)
+    throw new RangeError(`a ${plugin.kind} policy named ${plugin.name} ships already: choose another name`);
+  if (plugin.kind === "batching") batchingPlugins.push(plugin);
+  else orderPlugins.push(plugin);
+}

@@ -1,0 +1,405 @@
+/**
+ * One replica under any batching policy: the policy says what each step holds (`policies/policy.ts`), the batch keeps budget,
+ * seats and KV blocks (`batch.ts`), and this class keeps the clock and the books, and leaps over decode steps as far as the
+ * policy claims that it would repeat itself. Cost O(batch) at each boundary that is visited; `replica.ts` is the faster
+ * engine for vLLM's default. Times in simulated seconds, lengths in tokens.
+ *
+ *   INV-3  sent ≤ admitted ≤ first token ≤ last token.
+ *   INV-6  never idle with requests waiting, unless the policy named the time until which it waits.
+ */
+import { InvariantError } from "../kernel/errors.ts";
+import { log } from "../kernel/math.ts";
+import { threefry2x32, unit, words } from "../kernel/random.ts";
+import { Batch, CANCELLED, DECODE, DECODING, PREFILL, WAITING } from "./batch.ts";
+import type { EngineMeter, ReplicaSink } from "./meter.ts";
+import type { BatchingPolicy, PolicyOption } from "./policies/policy.ts";
+import { batchingNamed, orderNamed } from "./policies/registry.ts";
+import { NOTHING_SHARED, type PromptContent } from "./prompt-content.ts";
+import type { ReplicaEngine } from "./replica-engine.ts";
+import type { ClassTraits } from "./request-facts.ts";
+import type { RequestTable } from "./request-table.ts";
+import type { SchedulerSpec } from "./scheduler-spec.ts";
+import type { EngineSpec } from "./spec.ts";
+import type { StepTime } from "./step-time.ts";
+import { Stretch } from "./stretch.ts";
+
+const IDLE = 0;
+/** A step visited on its own. */
+const STEP = 1;
+/** Decode steps planned together. */
+const STRETCH = 2;
+/** Between two steps, to be formed when all arrivals of this instant are in. */
+const BOUNDARY = 3;
+/** Idle by the policy's wish, until `dueS`. */
+const HOLD = 4;
+
+/** Second key word of the draws of accepted drafts. */
+const ACCEPTANCE_KEY = 0x4143;
+
+export interface PolicyReplicaOptions {
+  readonly spec: EngineSpec;
+  readonly scheduler: SchedulerSpec;
+  readonly stepTime: StepTime;
+  readonly classes: readonly ClassTraits[];
+  /** Key of prediction errors and accepted drafts: the same luck for every strategy. */
+  readonly luckKey: number;
+  /** What prompts share; null = nothing. */
+  readonly content: PromptContent | null;
+  /** Visit every step, whatever the policy claims. */
+  readonly walk: boolean;
+}
+
+export class PolicyReplica implements ReplicaEngine {
+  dueS = Infinity;
+  readonly batch: Batch;
+  /** Steps in what is under way: 1, or more in a leap. */
+  plannedSteps = 0;
+
+  private mode = IDLE;
+  private readonly table: RequestTable;
+  private readonly sink: ReplicaSink;
+  private readonly meter: EngineMeter;
+  private readonly stepTime: StepTime;
+  private readonly policy: BatchingPolicy;
+  private readonly stretch = new Stretch();
+  private readonly speculative: SchedulerSpec["speculative"];
+  private readonly lnAcceptance: number;
+  private readonly luckKey: number;
+  private readonly handsOn: boolean;
+  private readonly walk: boolean;
+  private heldTokens = 0;
+  private cancelled = 0;
+  private bookedUntilS = -Infinity;
+  private bookedKvTokenS = 0;
+  /** By class: decodes without a stall before, counted together. */
+  private readonly steady: Int32Array;
+
+  constructor(options: PolicyReplicaOptions, table: RequestTable, sink: ReplicaSink, meter: EngineMeter) {
+    const { spec, scheduler, classes, luckKey } = options;
+    const batching = batchingNamed(scheduler.batching.name);
+    const order = orderNamed(scheduler.order.name);
+    if (batching === undefined) throw new RangeError(`no batching policy is named ${scheduler.batching.name}`);
+    if (order === undefined) throw new RangeError(`no queue order is named ${scheduler.order.name}`);
+    this.table = table;
+    this.sink = sink;
+    this.meter = meter;
+    this.stepTime = options.stepTime;
+    this.luckKey = luckKey;
+    this.walk = options.walk;
+    this.speculative = scheduler.speculative;
+    this.lnAcceptance = scheduler.speculative === null ? 0 : log(scheduler.speculative.acceptance);
+    this.handsOn = scheduler.role === "prefill";
+    this.policy = batching.create(withDefaults(batching.options, scheduler.batching.options));
+    const orderOptions = withDefaults(order.options, scheduler.order.options);
+    const content = options.content ?? NOTHING_SHARED;
+    this.batch = new Batch(spec, scheduler, order, orderOptions, classes, luckKey, content, table);
+    this.steady = new Int32Array(classes.length);
+  }
+
+  get waitingCount(): number {
+    return this.batch.waitingCount;
+  }
+
+  get inFlight(): number {
+    return this.batch.waitingCount + this.batch.runningCount;
+  }
+
+  get freeKvBlocks(): number {
+    return this.batch.freeBlocks;
+  }
+
+  get atBoundary(): boolean {
+    return this.mode === BOUNDARY;
+  }
+
+  /** Start of the step or stretch under way. */
+  get startS(): number {
+    return this.stretch.startS;
+  }
+
+  // ---------------------------------------------------------------- from outside
+
+  enqueue(slot: number): boolean {
+    this.table.generated[slot] = 0;
+    this.table.prefilledTokens[slot] = 0;
+    return this.takeOver(slot);
+  }
+
+  /** As `enqueue`, for a request that a prefill replica handed on: its first token is out, `prefilledTokens` of KV come along. */
+  takeOver(slot: number): boolean {
+    const table = this.table;
+    table.state[slot] = WAITING;
+    table.prefillTokens[slot] = table.inputTokens[slot] + table.generated[slot];
+    const mustWake = this.batch.line.push(slot);
+    if (this.mode === IDLE || this.mode === HOLD) {
+      this.mode = BOUNDARY;
+      this.dueS = table.attemptS[slot];
+      return true;
+    }
+    if (this.mode !== STRETCH || this.plannedSteps === 1) return false;
+    return (mustWake || (this.policy.wakes?.(this.batch, slot) ?? true)) && this.cutStretch(table.attemptS[slot]);
+  }
+
+  cancel(slot: number, nowS: number): boolean {
+    const { table, batch } = this;
+    if (table.state[slot] === WAITING) {
+      batch.leaveQueue(slot);
+      if (this.mode === HOLD) {
+        this.mode = BOUNDARY;
+        this.dueS = nowS;
+      } else if (batch.waitingCount > 0) this.cutStretch(nowS);
+      return true;
+    }
+    if (this.mode === BOUNDARY) {
+      batch.remove(table.heapSlot[slot]);
+      return true;
+    }
+    table.state[slot] |= CANCELLED;
+    this.cancelled++;
+    this.cutStretch(nowS);
+    return false;
+  }
+
+  fail(nowS: number): void {
+    const { table, sink, batch } = this;
+    if (this.mode === STEP || this.mode === STRETCH) this.bookUntil(nowS);
+    // Tokens of the steps that ended before the failure are out.
+    if (this.mode === STRETCH) {
+      const ended = this.stretch.stepsUntil(nowS) - 1;
+      this.meter.steps += ended;
+      if (ended > 0) this.countGaps(ended, true);
+    }
+    const lost: number[] = [];
+    const gone: number[] = [];
+    for (let i = 0; i < batch.runningCount; i++) {
+      const slot = batch.slots[i];
+      ((table.state[slot] & CANCELLED) !== 0 ? gone : lost).push(slot);
+    }
+    for (let i = 0; i < batch.waitingCount; i++) lost.push(batch.waitingAt(i));
+    batch.clear();
+    this.mode = IDLE;
+    this.dueS = Infinity;
+    this.cancelled = 0;
+    this.bookedUntilS = -Infinity;
+    this.bookedKvTokenS = 0;
+    for (const slot of gone) sink.dropped(slot);
+    for (const slot of lost) sink.lost(slot);
+  }
+
+  finish(): void {
+    if (this.mode === HOLD) {
+      this.mode = BOUNDARY;
+      return;
+    }
+    const { table, batch, meter } = this;
+    const nowS = this.dueS;
+    const steps = this.plannedSteps;
+    this.bookUntil(nowS);
+    meter.boundaries++;
+    meter.steps += steps;
+    if (steps > 1) batch.grow(steps - 1);
+    this.countGaps(steps, false);
+    for (let i = 0; i < batch.runningCount; i++) {
+      const slot = batch.slots[i];
+      const tenant = table.classIndex[slot];
+      if (batch.does[i] === PREFILL) {
+        batch.line.charge(tenant, batch.chunk[i], 0);
+        if (table.prefilledTokens[slot] < table.prefillTokens[slot] || (table.state[slot] & CANCELLED) !== 0) continue;
+        table.state[slot] = DECODING;
+        if (table.generated[slot]++ === 0) table.firstTokenS[slot] = nowS;
+        table.lastTokenS[slot] = nowS;
+        batch.line.charge(tenant, 0, 1);
+      } else if (batch.does[i] === DECODE) {
+        if ((table.state[slot] & CANCELLED) !== 0) continue;
+        const tokens = this.speculative === null ? steps : this.tokensOut(slot);
+        if (this.speculative !== null) {
+          meter.draftTokens += this.speculative.draftTokens;
+          meter.acceptedTokens += tokens - 1;
+        }
+        table.generated[slot] += tokens;
+        table.lastTokenS[slot] = nowS;
+        batch.line.charge(tenant, 0, tokens);
+      }
+    }
+    this.bookedUntilS = -Infinity;
+    this.bookedKvTokenS = 0;
+    this.mode = BOUNDARY;
+    this.leave(nowS);
+  }
+
+  form(): void {
+    const { batch, stretch, stepTime } = this;
+    const nowS = this.dueS;
+    batch.nowS = nowS;
+    batch.open();
+    this.policy.schedule(batch);
+    this.flushCounters();
+    const { decodeCount, decodeContext, prefillTokens } = batch;
+    if (decodeCount === 0 && prefillTokens === 0) {
+      this.rest(nowS);
+      return;
+    }
+    const priced = batch.seats > decodeCount ? batch.seats : decodeCount;
+    let lengthS: number;
+    if (prefillTokens > 0) {
+      lengthS = stepTime.mixedS(priced, decodeContext, prefillTokens, batch.attendedPairs);
+      this.meter.prefillTokens += prefillTokens;
+    } else lengthS = stepTime.decodeBaseS[priced] + stepTime.perContextTokenS * decodeContext;
+    stretch.startS = nowS;
+    stretch.baseS = lengthS + batch.transferS;
+    stretch.slopeS = 0;
+    this.mode = STEP;
+    this.plannedSteps = 1;
+    this.heldTokens = batch.heldTokens();
+    if (prefillTokens === 0 && decodeCount === batch.runningCount && batch.unchanged && batch.transferS === 0)
+      this.leap();
+    this.dueS = nowS + stretch.spanS(this.plannedSteps);
+  }
+
+  bookUntil(timeS: number): void {
+    if (this.mode !== STEP && this.mode !== STRETCH) return;
+    const { meter, stretch, batch } = this;
+    const elapsedS = timeS - Math.max(this.bookedUntilS, stretch.startS);
+    meter.busyS += elapsedS;
+    meter.occupancySeqS += batch.runningCount * elapsedS;
+    const ended = timeS === this.dueS;
+    const perStep = this.mode === STRETCH ? batch.decodeCount : 0;
+    const steps = ended ? this.plannedSteps : this.mode === STEP ? 0 : stretch.stepsDoneBy(timeS);
+    const inStepS = ended ? 0 : timeS - stretch.startS - stretch.spanS(steps);
+    const kvTokenS =
+      stretch.tokenSeconds(steps, this.heldTokens, perStep) + (this.heldTokens + steps * perStep) * inStepS;
+    meter.kvTokenS += kvTokenS - this.bookedKvTokenS;
+    this.bookedKvTokenS = kvTokenS;
+    this.bookedUntilS = timeS;
+  }
+
+  // ---------------------------------------------------------------- forming
+
+  /** Nothing to do now: idle, or waiting by the policy's wish. */
+  private rest(nowS: number): void {
+    const { waitingCount, runningCount, wakeS } = this.batch;
+    if (waitingCount + runningCount > 0 && !(wakeS > nowS && wakeS < Infinity))
+      throw new InvariantError("INV-6", { nowS, waiting: waitingCount, running: runningCount });
+    this.mode = wakeS < Infinity ? HOLD : IDLE;
+    this.dueS = wakeS;
+  }
+
+  /** Plans as many decode steps together as nothing can change. */
+  private leap(): void {
+    const { batch, policy, table, stretch } = this;
+    if (this.walk || this.speculative !== null || policy.leap === undefined) return;
+    // The first in the queue may change as tokens are booked; it matters when a seat is free.
+    if (batch.line.shifts && batch.waitingCount > 0 && batch.runningCount < batch.maxNumSeqs) return;
+    let steps = policy.leap(batch);
+    for (let i = 0; i < batch.runningCount; i++) {
+      const slot = batch.slots[i];
+      const left = table.outputTokens[slot] - table.generated[slot];
+      if (left < steps) steps = left;
+    }
+    steps = batch.stepsAffordable(steps);
+    this.mode = STRETCH;
+    this.plannedSteps = steps > 1 ? steps : 1;
+    stretch.slopeS = this.stepTime.perContextTokenS * batch.decodeCount;
+  }
+
+  private cutStretch(timeS: number): boolean {
+    if (this.mode !== STRETCH || this.plannedSteps === 1) return false;
+    const k = this.stretch.stepsUntil(timeS);
+    if (k >= this.plannedSteps) return false;
+    this.plannedSteps = k;
+    this.dueS = this.stretch.startS + this.stretch.spanS(k);
+    return true;
+  }
+
+  // ---------------------------------------------------------------- ending
+
+  /** Tokens that a decode with drafts puts out: those accepted before the first that is not, and one. */
+  private tokensOut(slot: number): number {
+    const table = this.table;
+    const { draftTokens } = this.speculative!;
+    threefry2x32(this.luckKey, ACCEPTANCE_KEY, table.ordinal[slot], table.generated[slot]);
+    const accepted = Math.min(draftTokens, Math.floor(log(unit(words[0]!)) / this.lnAcceptance));
+    return Math.min(1 + accepted, table.outputTokens[slot] - table.generated[slot]);
+  }
+
+  /**
+   * Gaps between tokens over the first k steps of what is under way. A sequence that stalled before has a longer first gap;
+   * one that is cancelled does not hear the last token. Several tokens of one step share its gap.
+   */
+  private countGaps(k: number, failed: boolean): void {
+    const { table, batch, meter, stretch, steady } = this;
+    steady.fill(0);
+    for (let i = 0; i < batch.runningCount; i++) {
+      const slot = batch.slots[i];
+      const c = table.classIndex[slot];
+      const cancelled = (table.state[slot] & CANCELLED) !== 0;
+      if (batch.does[i] === PREFILL) {
+        const complete = table.prefilledTokens[slot] === table.prefillTokens[slot];
+        if (complete && !cancelled && table.generated[slot] > 0)
+          meter.itlS[c].add(this.dueS - table.lastTokenS[slot], 1);
+        continue;
+      }
+      if (batch.does[i] !== DECODE) continue;
+      if (this.speculative !== null) {
+        if (cancelled) continue;
+        const tokens = this.tokensOut(slot);
+        meter.itlS[c].add((this.dueS - table.lastTokenS[slot]) / tokens, tokens);
+        continue;
+      }
+      const heard = cancelled && !failed ? k - 1 : k;
+      const stalledS = stretch.startS - table.lastTokenS[slot];
+      if (stalledS === 0 && heard === k) steady[c]++;
+      else if (heard > 0) {
+        meter.itlS[c].add(stretch.baseS + stalledS, 1);
+        if (heard > 1) meter.itlS[c].addRamp(stretch.baseS + stretch.slopeS, stretch.slopeS, heard - 1, 1);
+      }
+    }
+    for (let c = 0; c < steady.length; c++)
+      if (steady[c] > 0) meter.itlS[c].addRamp(stretch.baseS, stretch.slopeS, k, steady[c]);
+  }
+
+  /** Who gave up leaves without the token of the last step; who has all tokens, or only its first to be handed on, leaves with them. */
+  private leave(nowS: number): void {
+    const { table, batch, sink } = this;
+    if (this.cancelled > 0) {
+      for (let i = batch.runningCount - 1; i >= 0; i--) {
+        const slot = batch.slots[i];
+        if ((table.state[slot] & CANCELLED) === 0) continue;
+        batch.remove(i);
+        sink.dropped(slot);
+      }
+      this.cancelled = 0;
+    }
+    for (let i = 0; i < batch.runningCount;) {
+      const slot = batch.slots[i];
+      const complete = table.generated[slot] === table.outputTokens[slot];
+      if (!complete && !(this.handsOn && table.generated[slot] > 0)) {
+        i++;
+        continue;
+      }
+      batch.remove(i);
+      table.lastTokenS[slot] = nowS;
+      if (complete) sink.completed(slot);
+      else sink.prefilled!(slot);
+    }
+  }
+
+  /** Moves what the batch counted into the meter of the pool. */
+  private flushCounters(): void {
+    const { batch, meter } = this;
+    meter.preemptions += batch.preemptions;
+    meter.prefixTokensFound += batch.prefixTokensFound;
+    meter.prefixTokensAsked += batch.prefixTokensAsked;
+    meter.swappedOutTokens += batch.swappedOutTokens;
+    batch.preemptions = batch.prefixTokensFound = batch.prefixTokensAsked = batch.swappedOutTokens = 0;
+  }
+}
+
+function withDefaults(
+  declared: Readonly<Record<string, PolicyOption>>,
+  given: Readonly<Record<string, number>>,
+): Readonly<Record<string, number>> {
+  const all: Record<string, number> = {};
+  for (const [name, option] of Object.entries(declared)) all[name] = given[name] ?? option.default;
+  return all;
+}

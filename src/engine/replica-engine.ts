@@ -1,0 +1,21 @@
+/** What a pool needs of a replica, whichever engine runs in it. Times in simulated seconds. */
+export interface ReplicaEngine {
+  /** End of the step or stretch under way; Infinity when idle. */
+  readonly dueS: number;
+  readonly waitingCount: number;
+  readonly inFlight: number;
+  /** Between two steps: `form` is due. */
+  readonly atBoundary: boolean;
+  /** Puts a request into the waiting queue at `attemptS` of its slot. True when `dueS` changed. */
+  enqueue(slot: number): boolean;
+  /** The client gave up. True when the slot is the caller's again at once; else it leaves through `sink.dropped`. `dueS` may change. */
+  cancel(slot: number, nowS: number): boolean;
+  /** The replica dies with all that is in it. */
+  fail(nowS: number): void;
+  /** Ends the step or stretch under way, at `dueS`. */
+  finish(): void;
+  /** Forms the next step at the boundary `dueS`; afterwards `dueS` is its end, or Infinity. */
+  form(): void;
+  /** Books busy time and integrals up to `timeS`, which lies within the step under way. */
+  bookUntil(timeS: number): void;
+}

@@ -1,0 +1,53 @@
+/** How a replica schedules its requests: the policy names and options of a pool, all resolved. */
+
+export interface PolicyChoice {
+  readonly name: string;
+  readonly options: Readonly<Record<string, number>>;
+}
+
+export interface SchedulerSpec {
+  readonly batching: PolicyChoice;
+  readonly order: PolicyChoice;
+  /** What becomes of the KV of a preempted sequence: thrown away and computed again, or moved to host memory and back. */
+  readonly preemption: "recompute" | "swap";
+  /** Seconds to move the KV of one token between a GPU and its host, and the tokens that the host has room for. */
+  readonly swapSPerToken: number;
+  readonly swapSpaceTokens: number;
+  /**
+   * `optimistic` admits when the next chunk has blocks (vLLM); `reserve` only when prompt and max_tokens have, so that nothing is
+   * ever preempted (TensorRT-LLM's GUARANTEED_NO_EVICT).
+   */
+  readonly admission: "optimistic" | "reserve";
+  /** Which cached block makes room first; null = no prefix cache. */
+  readonly prefixCache: { readonly eviction: "lru" | "fifo" | "lfu" } | null;
+  /** Draft tokens a step with the probability that each is accepted; null = off. Drawn for each sequence, so such steps are walked. */
+  readonly speculative: { readonly draftTokens: number; readonly acceptance: number } | null;
+  /** `prefill` replicas hand a request on after its first token; `decode` replicas take it with its KV. */
+  readonly role: "both" | "prefill" | "decode";
+}
+
+/** vLLM's own way: what a pool does that says nothing. */
+export const DEFAULT_SCHEDULER: SchedulerSpec = {
+  batching: { name: "chunked", options: {} },
+  order: { name: "fcfs", options: {} },
+  preemption: "recompute",
+  swapSPerToken: 0,
+  swapSpaceTokens: 0,
+  admission: "optimistic",
+  prefixCache: null,
+  speculative: null,
+  role: "both",
+};
+
+/** Whether the leaping `Replica` does all of it; anything else runs in `PolicyReplica`. */
+export function isPlain(scheduler: SchedulerSpec): boolean {
+  return (
+    scheduler.batching.name === "chunked" &&
+    scheduler.order.name === "fcfs" &&
+    scheduler.preemption === "recompute" &&
+    scheduler.admission === "optimistic" &&
+    scheduler.prefixCache === null &&
+    scheduler.speculative === null &&
+    scheduler.role === "both"
+  );
+}
