@@ -1,5 +1,6 @@
 /** Recorded loads in simulation: closed clients, sessions, several replicas, shared prompts. Steps of 10 ms make times plain. */
 import { describe, expect, test } from "vitest";
+import { DEFAULT_SCHEDULER } from "../../src/engine/scheduler-spec.ts";
 import type { EngineSpec } from "../../src/engine/spec.ts";
 import type { StepTime } from "../../src/engine/step-time.ts";
 import { type CaseArrivals, caseArrivals } from "../../src/experiment/validate/arrivals.ts";
@@ -50,7 +51,14 @@ const ROUND_ROBIN = { name: "round-robin", options: {} };
 
 function simulate(arrivals: CaseArrivals, replicas = 1, maxNumSeqs = 64): CaseTimes {
   const spec = engine(maxNumSeqs);
-  return simulateCase({ engine: spec, stepTime: steady, arrivals, replicas, router: ROUND_ROBIN });
+  return simulateCase({
+    engine: spec,
+    stepTime: steady,
+    arrivals,
+    replicas,
+    router: ROUND_ROBIN,
+    scheduler: DEFAULT_SCHEDULER,
+  });
 }
 
 const inSteps = (times: Float64Array): number[] => Array.from(times, (timeS) => Math.round(timeS / STEP_S));

@@ -11,7 +11,9 @@ import { loadLevel } from "../../src/experiment/validate/load-level.ts";
 import { validationMarkdown } from "../../src/experiment/validate/markdown.ts";
 import { caseMetrics, quantile } from "../../src/experiment/validate/metrics.ts";
 import { errorStatistics } from "../../src/experiment/validate/pool.ts";
-import { type CaseSimulator, type PredictionTools, predictCase } from "../../src/experiment/validate/predict.ts";
+import { type PredictionTools, predictCase } from "../../src/experiment/validate/predict.ts";
+import type { CaseSimulator } from "../../src/experiment/validate/serve.ts";
+import { simulateCase } from "../../src/experiment/validate/simulate-case.ts";
 import { validationText } from "../../src/experiment/validate/text.ts";
 import { type ValidationResult, score } from "../../src/experiment/validate/validate.ts";
 import { readBeside, readCases } from "../../src/node/case-files.ts";
@@ -221,7 +223,7 @@ describe("what can and cannot be predicted", () => {
     ["EP", { ep: 4 }, /expert parallelism/],
     ["disaggregation", { disaggregated: { prefill: {} } }, /separate pools/],
     ["speculation", { tags: ["speculative"] }, /speculative/],
-    ["shared prefix", { load: { ...BASE.load, sharedPrefixTokens: 100 } }, /prefix cache/],
+    ["shared prefix", { load: { ...BASE.load, sharedPrefixTokens: 600 } }, /shorter than the shared prefix/],
     ["no concurrency", { load: { ...BASE.load, kind: "closed" } }, /without concurrency/],
     ["no lengths", { load: { kind: "closed", concurrency: 4 } }, /lengths are not recorded/],
     ["trace without file", { load: { kind: "trace" } }, /without requestsFile/],
@@ -248,6 +250,28 @@ describe("what can and cannot be predicted", () => {
     const two = predict(recorded({ load: loop, engineOptions: NO_CACHE }));
     expect(two.refused).toBeNull();
     expect(two.predicted["tpotMsMean"]).toBeCloseTo(10, 6);
+  });
+
+  test("a prefix cache finds a shared system prompt, unless the recording had none", () => {
+    const load = { ...BASE.load, ratePerS: 2, requests: 40, inputTokens: constant(4000), sharedPrefixTokens: 3800 };
+    const ttft = (prefixCaching: boolean | undefined, shared: object = load): number =>
+      predict(recorded({ load: shared, engineOptions: { prefixCaching } }), { simulate: simulateCase }).predicted[
+        "ttftMsP50"
+      ]!;
+    const cached = ttft(undefined);
+    expect(ttft(true)).toBe(cached);
+    expect(ttft(false)).toBeGreaterThan(2 * cached);
+    expect(ttft(true, { ...load, sharedPrefixTokens: 0 })).toBeGreaterThan(2 * cached);
+  });
+
+  test("a preempted request finds its blocks again in a prefix cache", () => {
+    const load = { kind: "offline", requests: 60, inputTokens: constant(300), outputTokens: constant(300) };
+    const makespan = (prefixCaching: boolean, engine = "vllm"): number =>
+      predict(recorded({ load, engine, engineOptions: { prefixCaching, kvBlocks: 600 } }), { simulate: simulateCase })
+        .predicted["makespanS"]!;
+    expect(makespan(true)).toBeLessThan(0.999 * makespan(false));
+    // An engine that reserves room for whole answers preempts nobody.
+    expect(makespan(true, "trtllm")).toBe(makespan(false, "trtllm"));
   });
 
   test("what was assumed is said", () => {

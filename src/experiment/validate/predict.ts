@@ -20,26 +20,14 @@ import {
 } from "../../engine/coefficients.ts";
 import { kvCapacity } from "../../engine/kv-capacity.ts";
 import type { EngineSpec, KvDtype } from "../../engine/spec.ts";
-import type { StepTime } from "../../engine/step-time.ts";
 import { createStepTime } from "../../engine/step-time-physics.ts";
-import { type CaseArrivals, OPEN_DRAWS, caseArrivals, loadCaveats } from "./arrivals.ts";
+import { OPEN_DRAWS, caseArrivals, loadCaveats } from "./arrivals.ts";
 import { type RecordedCase, meanTokens } from "./case.ts";
 import { closedLoopTpotS } from "./closed-loop.ts";
 import { LoadError } from "./lengths.ts";
-import { type CaseMetrics, type CaseTimes, caseMetrics, meanMetrics, stageMetrics } from "./metrics.ts";
-import { FITTED_BUDGET_TOKENS, type Routing, type Setup, lookUp, plainDtype, unmodelledShape } from "./setup.ts";
-
-/**
- * Runs replicas over the requests of a load, first come first served. `arrivalS` of the result is when each was sent; the
- * times of a request that never finished are NaN.
- */
-export type CaseSimulator = (input: {
-  readonly engine: EngineSpec;
-  readonly stepTime: StepTime;
-  readonly arrivals: CaseArrivals;
-  readonly replicas: number;
-  readonly router: Routing;
-}) => CaseTimes;
+import { type CaseMetrics, caseMetrics, meanMetrics, stageMetrics } from "./metrics.ts";
+import { type CaseSimulator, serve, unservable } from "./serve.ts";
+import { FITTED_BUDGET_TOKENS, type Setup, lookUp, plainDtype, unmodelledShape } from "./setup.ts";
 
 export interface Prediction {
   readonly predicted: CaseMetrics;
@@ -233,8 +221,8 @@ function simulate(
       const arrivals = caseArrivals(recorded, tools.readText, draw);
       const tooLong = unservable(arrivals, engine);
       if (tooLong !== null) return tooLong;
-      const times = tools.simulate({
-        engine: withoutEviction(engine, arrivals),
+      const times = serve(recorded, tools.simulate, {
+        engine,
         stepTime,
         arrivals,
         replicas,
@@ -278,28 +266,4 @@ function engineSpec(recorded: RecordedCase, { profile, llm, gpu, weightDtype }: 
     tpreMsPerLayer: profile.tpreMsPerLayer[llmClass(llm)],
     apiOverheadMs: profile.apiOverheadMs,
   };
-}
-
-/**
- * TensorRT-LLM admits a request only when KV for its whole answer is free (its default policy, guaranteed no evict). With
- * requests of one length, as offline runs have them, that is a limit on how many run.
- */
-function withoutEviction(engine: EngineSpec, { inputTokens, outputTokens }: CaseArrivals): EngineSpec {
-  if (engine.engine !== "trtllm") return engine;
-  let longest = 0;
-  for (let i = 0; i < inputTokens.length; i++) longest = Math.max(longest, inputTokens[i]! + outputTokens[i]!);
-  const room = Math.floor(engine.kvBlocks / Math.ceil(longest / engine.blockTokens));
-  return { ...engine, maxNumSeqs: Math.max(1, Math.min(engine.maxNumSeqs, room)) };
-}
-
-/** Requests that no engine would take: longer than the whole cache, or a conversation that outgrew the model. */
-function unservable({ inputTokens, outputTokens, after }: CaseArrivals, engine: EngineSpec): string | null {
-  const cacheTokens = engine.kvBlocks * engine.blockTokens;
-  let longest = 0;
-  for (let i = 0; i < inputTokens.length; i++) longest = Math.max(longest, inputTokens[i]! + outputTokens[i]!);
-  if (longest - 1 > cacheTokens)
-    return `a request of ${longest} tokens does not fit into the KV cache of ${cacheTokens} tokens`;
-  if (after !== null && longest > engine.maxModelLen)
-    return `conversations grow to ${longest} tokens, beyond the model's ${engine.maxModelLen}`;
-  return null;
 }

@@ -63,8 +63,6 @@ export function unmodelledShape(recorded: RecordedCase): string | null {
   if (tp > 8) return "tensor parallelism above 8 is not modelled";
   if ((engineOptions.speculativeTokens ?? 0) > 0 || recorded.tags.includes("speculative"))
     return "speculative decoding is not modelled";
-  if (engineOptions.prefixCaching !== false && (load.prefix !== undefined || (load.sharedPrefixTokens ?? 0) > 0))
-    return "a prefix cache over shared prompts is not simulated yet";
   return null;
 }
 

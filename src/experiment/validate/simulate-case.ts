@@ -1,14 +1,18 @@
 /** Runs the requests of a recorded case through replicas of the engine. Engine-clock times, seconds. */
 import { EngineMeter, type ReplicaSink } from "../../engine/meter.ts";
+import { PolicyReplica } from "../../engine/policy-replica.ts";
+import { type PromptContent, sharedContent } from "../../engine/prompt-content.ts";
 import { Replica } from "../../engine/replica.ts";
+import type { ReplicaEngine } from "../../engine/replica-engine.ts";
 import { RequestTable } from "../../engine/request-table.ts";
+import { isPlain } from "../../engine/scheduler-spec.ts";
 import { routerNamed } from "../../fleet/routers/registry.ts";
 import { stream } from "../../kernel/random.ts";
 import { Sketch } from "../../kernel/sketch.ts";
 import type { CaseArrivals } from "./arrivals.ts";
-import type { CaseSimulator } from "./predict.ts";
+import type { CaseSimulator } from "./serve.ts";
 
-export const simulateCase: CaseSimulator = ({ engine, stepTime, arrivals, replicas, router: routing }) => {
+export const simulateCase: CaseSimulator = ({ engine, stepTime, arrivals, replicas, router: routing, scheduler }) => {
   const size = arrivals.arrivalS.length;
   const sentS = new Float64Array(size).fill(NaN);
   const firstTokenS = new Float64Array(size).fill(NaN);
@@ -30,7 +34,13 @@ export const simulateCase: CaseSimulator = ({ engine, stepTime, arrivals, replic
     lost: (slot) => table.release(slot),
   };
   const meter = new EngineMeter([new Sketch()]);
-  const all = Array.from({ length: replicas }, () => new Replica(engine, stepTime, table, sink, meter, 1));
+  const create = (): ReplicaEngine => {
+    if (isPlain(scheduler)) return new Replica(engine, stepTime, table, sink, meter, 1);
+    const content = promptContent(arrivals, engine.blockTokens);
+    const rest = { classes: [{ priority: 0, ttftS: null }], luckKey: 0, walk: false };
+    return new PolicyReplica({ spec: engine, scheduler, stepTime, content, ...rest }, table, sink, meter);
+  };
+  const all = Array.from({ length: replicas }, create);
   const plugin = routerNamed(routing.name);
   if (plugin === undefined) throw new RangeError(`no router is named ${routing.name}`);
   const router = plugin.create(routing.options, stream("validate", 0, "router"));
@@ -45,6 +55,7 @@ export const simulateCase: CaseSimulator = ({ engine, stepTime, arrivals, replic
     table.replica[slot] = replica;
     table.inputTokens[slot] = arrivals.inputTokens[request];
     table.outputTokens[slot] = arrivals.outputTokens[request];
+    table.maxOutputTokens[slot] = arrivals.outputTokens[request];
     sentS[request] = nowS;
     inFlight[replica]++;
     all[replica]!.enqueue(slot);
@@ -60,6 +71,19 @@ export const simulateCase: CaseSimulator = ({ engine, stepTime, arrivals, replic
   }
   return { arrivalS: sentS, firstTokenS, lastTokenS, preemptions: meter.preemptions };
 };
+
+function promptContent({ content }: CaseArrivals, blockTokens: number): PromptContent | null {
+  if (content === null) return null;
+  const { prefixStream, prefixTokens, sessionStream } = content;
+  return sharedContent(
+    {
+      systemStream: (request) => prefixStream[request],
+      systemTokens: (request) => prefixTokens[request],
+      sessionStream: (request) => sessionStream[request],
+    },
+    blockTokens,
+  );
+}
 
 /** Who is sent when: open arrivals by time, closed ones as others end, later turns of a session after the earlier. */
 class Line {
