@@ -202,9 +202,6 @@ describe("what can and cannot be predicted", () => {
   const REFUSED: readonly (readonly [string, Readonly<Record<string, unknown>>, RegExp])[] = [
     ["unknown GPU", { gpu: "tpu-v9" }, /tpu-v9 is not in the catalogue/],
     ["unknown model", { model: "gpt-99" }, /gpt-99 is not in the catalogue/],
-    ["sliding window", { model: "gpt-oss-20b" }, /sliding-window/],
-    ["MLA", { model: "deepseek-v3-r1" }, /MLA/],
-    ["hybrid attention", { model: "qwen3.5-27b" }, /hybrid/],
     ["other weights", { weightDtype: "int4" }, /int4 is not modelled/],
     ["other KV", { kvDtype: "int8" }, /int8 is not modelled/],
     ["other engine", { engine: "tgi" }, /tgi was never fitted/],

@@ -27,7 +27,7 @@ import { closedLoopTpotS } from "./closed-loop.ts";
 import { LoadError } from "./lengths.ts";
 import { type CaseMetrics, caseMetrics, meanMetrics, stageMetrics } from "./metrics.ts";
 import { type CaseSimulator, serve, unservable } from "./serve.ts";
-import { FITTED_BUDGET_TOKENS, type Setup, lookUp, plainDtype, unmodelledShape } from "./setup.ts";
+import { FITTED_BUDGET_TOKENS, type Setup, layoutOf, lookUp, plainDtype, unmodelledShape } from "./setup.ts";
 
 export interface Prediction {
   readonly predicted: CaseMetrics;
@@ -131,27 +131,31 @@ interface Memory {
 }
 
 /**
- * What is recorded. Else of a closed loop as in the fit, where KV follows the weights; of other loads the default of the
- * engines, which is BF16 also under FP8 weights.
+ * What is recorded. Else of a closed loop as in the fit, where KV follows the weights (FP8 with FP8 and NVFP4, and with MXFP4
+ * on GPUs with FP4 units); of other loads the default of the engines, which is BF16 whatever the weights.
  */
-function kvDtypeOf({ kvDtype, weightDtype, load }: RecordedCase): KvDtype {
-  const stated = kvDtype ?? (load.kind === "closed" ? weightDtype : "bf16");
-  return plainDtype(stated) === "bf16" ? "bf16" : "fp8";
+function kvDtypeOf({ kvDtype, load }: RecordedCase, { weightDtype, gpu }: Setup): KvDtype {
+  if (kvDtype !== undefined) return plainDtype(kvDtype) === "fp8" ? "fp8" : "bf16";
+  if (load.kind !== "closed") return "bf16";
+  if (weightDtype === "mxfp4") return gpu.fp4DenseTflops === null ? "bf16" : "fp8";
+  return weightDtype === "bf16" || weightDtype === "int4" ? "bf16" : "fp8";
 }
 
 function predictMemory(recorded: RecordedCase, setup: Setup): Memory | string {
   const { profile, gpu, llm } = setup;
   const { engineOptions } = recorded;
   const blockTokens = engineOptions.blockTokens ?? profile.blockTokens;
+  const { inputTokens, outputTokens } = meanLengths(recorded);
   const capacity = kvCapacity({
     gpu,
     llm,
     weightDtype: setup.weightDtype,
-    kvDtype: kvDtypeOf(recorded),
-    tensorParallelSize: recorded.tp,
+    kvDtype: kvDtypeOf(recorded, setup),
+    ...layoutOf(recorded),
     gpuMemoryUtilization: engineOptions.gpuMemoryFraction ?? profile.gpuMemoryUtilization,
     maxNumSeqs: engineOptions.maxNumSeqs ?? schedulerDefaults(profile, gpu.memoryGB).maxNumSeqs,
     blockTokens,
+    ...(inputTokens === null || outputTokens === null ? {} : { requestTokens: inputTokens + outputTokens }),
     profile: profile.kvCapacity,
   });
   if (capacity.missingGiB > 0 && engineOptions.kvBlocks === undefined)
@@ -170,21 +174,27 @@ function predictMemory(recorded: RecordedCase, setup: Setup): Memory | string {
   return { kvBlocks: engineOptions.kvBlocks ?? capacity.kvBlocks, metrics: setup.profileAssumed ? {} : metrics };
 }
 
+function meanLengths({ load }: RecordedCase): { inputTokens: number | null; outputTokens: number | null } {
+  return {
+    inputTokens: load.inputTokens === undefined ? null : meanTokens(load.inputTokens),
+    outputTokens: load.outputTokens === undefined ? null : meanTokens(load.outputTokens),
+  };
+}
+
 /** Mean TPOT in ms; null where the load does not say what the formula needs. */
 function closedLoop(recorded: RecordedCase, setup: Setup, chosen: ChosenCoefficients): number | null {
   const { load, engineOptions, replicas } = recorded;
-  const inputTokens = load.inputTokens === undefined ? null : meanTokens(load.inputTokens);
-  const outputTokens = load.outputTokens === undefined ? null : meanTokens(load.outputTokens);
+  const { inputTokens, outputTokens } = meanLengths(recorded);
   if (load.concurrency === undefined || inputTokens === null || outputTokens === null) return null;
   const share = Math.max(1, Math.round(load.concurrency / replicas));
-  const concurrency = Math.min(share, engineOptions.maxNumSeqs ?? Infinity);
+  const concurrency = Math.min(share, (engineOptions.maxNumSeqs ?? Infinity) * Math.max(1, recorded.dp));
   const stepTime = createStepTime(
     setup.gpu,
     setup.llm,
     {
       weightDtype: setup.weightDtype,
-      kvDtype: kvDtypeOf(recorded),
-      tensorParallelSize: recorded.tp,
+      kvDtype: kvDtypeOf(recorded, setup),
+      ...layoutOf(recorded),
       maxNumSeqs: concurrency,
       tpreMsPerLayer: 0,
     },
@@ -209,12 +219,7 @@ function simulate(
   const { load, replicas } = recorded;
   if (tools.simulate === null) return "no simulator";
   const engine = engineSpec(recorded, setup, kvBlocks);
-  const stepTime = createStepTime(
-    setup.gpu,
-    setup.llm,
-    { ...engine, weightDtype: setup.weightDtype },
-    chosen.coefficients,
-  );
+  const stepTime = createStepTime(setup.gpu, setup.llm, engine, chosen.coefficients);
   try {
     const runs: Simulated[] = [];
     for (let draw = 0; draw < (load.kind === "open" && load.requestsFile === undefined ? OPEN_DRAWS : 1); draw++) {
@@ -245,19 +250,21 @@ function simulate(
   }
 }
 
-function engineSpec(recorded: RecordedCase, { profile, llm, gpu, weightDtype }: Setup, kvBlocks: number): EngineSpec {
+function engineSpec(recorded: RecordedCase, setup: Setup, kvBlocks: number): EngineSpec {
   const { engineOptions } = recorded;
+  const { profile, llm, gpu, weightDtype } = setup;
+  const ranks = Math.max(1, recorded.dp);
   const defaults = schedulerDefaults(profile, gpu.memoryGB);
-  const maxNumSeqs = engineOptions.maxNumSeqs ?? defaults.maxNumSeqs;
+  const maxNumSeqs = (engineOptions.maxNumSeqs ?? defaults.maxNumSeqs) * ranks;
+  const budgetTokens = (engineOptions.maxNumBatchedTokens ?? defaults.maxNumBatchedTokens) * ranks;
   return {
     engine: recorded.engine,
     engineVersion: recorded.engineVersion,
-    // The step loop reads time from `stepTime` alone; for it the finer formats are FP8.
-    weightDtype: weightDtype === "bf16" ? "bf16" : "fp8",
-    kvDtype: kvDtypeOf(recorded),
-    tensorParallelSize: recorded.tp,
+    weightDtype,
+    kvDtype: kvDtypeOf(recorded, setup),
+    ...layoutOf(recorded),
     maxNumSeqs,
-    maxNumBatchedTokens: Math.max(maxNumSeqs, engineOptions.maxNumBatchedTokens ?? defaults.maxNumBatchedTokens),
+    maxNumBatchedTokens: Math.max(maxNumSeqs, budgetTokens),
     longPrefillTokenThreshold: engineOptions.longPrefillTokenThreshold ?? profile.longPrefillTokenThreshold,
     gpuMemoryUtilization: engineOptions.gpuMemoryFraction ?? profile.gpuMemoryUtilization,
     blockTokens: engineOptions.blockTokens ?? profile.blockTokens,

@@ -4,15 +4,15 @@
 import { find } from "../../catalog/catalog.ts";
 import type { Catalog, CatalogEntry } from "../../catalog/schema.ts";
 import type { CoefficientRequest } from "../../engine/coefficients.ts";
-import type { GpuSpec } from "../../engine/spec.ts";
-import { type WeightFormat, supported } from "../../engine/step-time-physics.ts";
+import type { ParallelOptions } from "../../engine/parallelism.ts";
+import { type GpuSpec, WEIGHT_DTYPES, type WeightDtype } from "../../engine/spec.ts";
 import type { RecordedCase } from "./case.ts";
 
 /** Everything a case names. */
 export interface Setup {
   readonly gpu: GpuSpec;
   readonly llm: CatalogEntry<"llms">;
-  readonly weightDtype: WeightFormat;
+  readonly weightDtype: WeightDtype;
   readonly profile: CatalogEntry<"engines">;
   /** The engine has no profile of its own: its memory figures are not predicted. */
   readonly profileAssumed: boolean;
@@ -27,7 +27,6 @@ export interface Routing {
 }
 
 const LOAD_KINDS: readonly string[] = ["open", "closed", "offline", "trace", "startup"];
-const WEIGHT_FORMATS: readonly WeightFormat[] = ["bf16", "fp8", "fp8-block", "nvfp4"];
 /** Token budget of the closed-loop formula, as in the fit: what the engines default to on large GPUs. */
 export const FITTED_BUDGET_TOKENS: Readonly<Record<string, number>> = { vllm: 8192, trtllm: 8192, sglang: 16_384 };
 
@@ -51,12 +50,11 @@ export function unmodelledShape(recorded: RecordedCase): string | null {
   const { tp, pp, ep, dp, gpus, replicas, load, engineOptions } = recorded;
   if (!LOAD_KINDS.includes(load.kind)) return `load kind ${load.kind} is not known`;
   if (recorded.disaggregated !== undefined) return "prefill and decode on separate pools are not modelled";
-  if (pp > 1) return "pipeline parallelism is not modelled";
-  if (dp > 1) return "data-parallel attention is not modelled";
-  if (ep > 1) return "expert parallelism is not modelled";
+  const explained = tp * Math.max(1, pp) * Math.max(1, dp);
   // Sources count the GPUs of one replica or of all.
-  if (gpus !== undefined && gpus !== tp && gpus !== tp * replicas)
-    return `${gpus} GPUs with tensor parallelism ${tp}: the rest of them is not explained`;
+  if (gpus !== undefined && gpus !== explained && gpus !== explained * replicas)
+    return `${gpus} GPUs with tensor, pipeline and data parallelism of ${explained}: the rest of them is not explained`;
+  if (ep > tp * Math.max(1, dp)) return `experts spread over ${ep} of ${explained} GPUs are not modelled`;
   const { blockTokens = 1 } = engineOptions;
   if ((blockTokens & (blockTokens - 1)) !== 0)
     return `KV blocks of ${blockTokens} tokens, no power of two, are not modelled`;
@@ -72,9 +70,7 @@ export function lookUp(recorded: RecordedCase, catalog: Catalog): Setup | string
   if (!gpu.ok) return `GPU ${recorded.gpu} is not in the catalogue`;
   const llm = find(catalog, "llms", recorded.model);
   if (!llm.ok) return `model ${recorded.model} is not in the catalogue`;
-  const unsupported = supported(llm.value);
-  if (unsupported !== null) return unsupported;
-  const weightDtype = WEIGHT_FORMATS.find((format) => format === plainDtype(recorded.weightDtype));
+  const weightDtype = WEIGHT_DTYPES.find((dtype) => dtype === plainDtype(recorded.weightDtype));
   if (weightDtype === undefined) return `weight dtype ${recorded.weightDtype} is not modelled`;
   if (recorded.kvDtype !== undefined && !KV_DTYPES.includes(plainDtype(recorded.kvDtype)))
     return `KV dtype ${recorded.kvDtype} is not modelled`;
@@ -98,9 +94,22 @@ export function lookUp(recorded: RecordedCase, catalog: Catalog): Setup | string
       architecture: llm.value.architectureOf ?? llm.value.id,
       engine: recorded.engine,
       weightDtype,
-      tensorParallelSize: recorded.tp,
+      ...layoutOf(recorded),
       fallbackScope: profile.fallbackScope,
     },
+  };
+}
+
+/**
+ * The layout of one replica. Expert parallelism among the GPUs of one tensor-parallel group counts as tensor parallelism, as it
+ * did in the fit, whose coefficients hold what it costs.
+ */
+export function layoutOf({ tp, pp, ep, dp }: RecordedCase): ParallelOptions {
+  return {
+    tensorParallelSize: tp,
+    pipelineParallelSize: Math.max(1, pp),
+    dataParallelSize: Math.max(1, dp),
+    expertParallel: dp > 1 && ep > 1,
   };
 }
 
