@@ -202,7 +202,7 @@ describe("what can and cannot be predicted", () => {
   const REFUSED: readonly (readonly [string, Readonly<Record<string, unknown>>, RegExp])[] = [
     ["unknown GPU", { gpu: "tpu-v9" }, /tpu-v9 is not in the catalogue/],
     ["unknown model", { model: "gpt-99" }, /gpt-99 is not in the catalogue/],
-    ["other weights", { weightDtype: "int4" }, /int4 is not modelled/],
+    ["other weights", { weightDtype: "int3" }, /int3 is not modelled/],
     ["other KV", { kvDtype: "int8" }, /int8 is not modelled/],
     ["other engine", { engine: "tgi" }, /tgi was never fitted/],
     ["a router unheard of", { replicas: 2, router: "oracle" }, /router oracle is not known/],
@@ -212,12 +212,10 @@ describe("what can and cannot be predicted", () => {
       { load: { ...BASE.load, outputTokens: { dist: "zipf", a: 2 } } },
       /distribution zipf is not known/,
     ],
-    ["GPUs without explanation", { gpus: 8 }, /8 GPUs with tensor parallelism 1/],
+    ["GPUs without explanation", { gpus: 8, dp: 2 }, /8 GPUs with tensor, pipeline and data parallelism of 2/],
     ["odd blocks", { engineOptions: { blockTokens: 24 } }, /blocks of 24 tokens/],
     ["closed conversations", { load: { ...closed, prefix: TALK }, engineOptions: NO_CACHE }, /who waits for whom/],
-    ["pipeline", { gpus: 2, pp: 2 }, /pipeline/],
-    ["attention-DP", { dp: 2 }, /data-parallel/],
-    ["EP", { ep: 4 }, /expert parallelism/],
+    ["EP over other GPUs", { ep: 4 }, /experts spread over 4 of 1 GPUs/],
     ["disaggregation", { disaggregated: { prefill: {} } }, /separate pools/],
     ["speculation", { tags: ["speculative"] }, /speculative/],
     ["shared prefix", { load: { ...BASE.load, sharedPrefixTokens: 600 } }, /shorter than the shared prefix/],
@@ -237,9 +235,21 @@ describe("what can and cannot be predicted", () => {
     expect(predict(recorded(change)).refused).toMatch(reason);
   });
 
+  test("ranks and stages of a replica move its times and its memory", () => {
+    const loop = { ...BASE.load, kind: "closed", concurrency: 64, requests: 64 };
+    const of = (change: object) => predict(recorded({ model: "qwen3-30b-a3b", load: loop, ...change })).predicted;
+    const tp2 = of({ gpus: 2, tp: 2 });
+    const pp2 = of({ gpus: 2, pp: 2 });
+    const dp2 = of({ gpus: 2, dp: 2, ep: 2 });
+    const times = [tp2, pp2, dp2].map((one) => one["tpotMsMean"]!);
+    expect(new Set(times.map((time) => time.toFixed(3))).size).toBe(3);
+    expect(times.every((time) => time > 0)).toBe(true);
+    expect(dp2["kvTokens"]!).not.toBe(tp2["kvTokens"]!);
+  });
+
   test("without a prefix cache shared prompts are simulated in full; other names of dtypes mean the same", () => {
     const load = { ...BASE.load, prefix: { ...TALK, multiTurn: false }, inputTokens: undefined };
-    const one = predict(recorded({ load, engineOptions: NO_CACHE, weightDtype: "float16", kvDtype: "auto" }));
+    const one = predict(recorded({ load, engineOptions: NO_CACHE, weightDtype: "Float16 (cast)", kvDtype: "auto" }));
     expect(one.refused).toBeNull();
     expect(one.scope).toContain("dense|");
     // Without inputTokens the formula of closed loops has nothing to say; the simulation has.
@@ -447,8 +457,6 @@ describe("the command", () => {
     expect(notCovered.map((one) => one.reason.replaceAll(/\d+/g, "#")).sort()).toEqual([
       "a request of # tokens does not fit into the KV cache of # tokens",
       "a request of # tokens does not fit into the KV cache of # tokens",
-      "gpt-oss-#b has sliding-window attention layers: its steps are not affine in context and are not modelled yet",
-      "weight dtype int# is not modelled",
     ]);
   });
 

@@ -41,8 +41,10 @@ const DTYPE_ALIASES: Readonly<Record<string, string>> = {
   fp8_e5m2: "fp8",
 };
 
+/** The catalogue's name of a format; a remark in brackets is the source's own. */
 export function plainDtype(name: string): string {
-  return DTYPE_ALIASES[name] ?? name;
+  const bare = name.replace(/\s*\(.*\)$/, "").toLowerCase();
+  return DTYPE_ALIASES[bare] ?? bare;
 }
 
 /** Why the shape of the deployment or of its load is outside what is modelled; null = it is inside. */
