@@ -8,7 +8,8 @@ import { Piscina } from "piscina";
 import { siblingModule, threadArguments } from "../io/thread-module.ts";
 import type { SizingTask } from "../experiment/size-pool.ts";
 import type { SloRateTask } from "../experiment/slo-rate.ts";
-import type { JobOutcome, ProgressMessage, RunJob } from "./simulate-worker.ts";
+import type { Prediction } from "../experiment/validate/predict.ts";
+import type { JobOutcome, PredictionTask, ProgressMessage, RunJob } from "./simulate-worker.ts";
 
 export class Executor {
   readonly threads: number;
@@ -43,6 +44,11 @@ export class Executor {
 
   sloRate(task: SloRateTask): Promise<number | null> {
     return this.pool.run(task, { name: "sloRate", signal: this.abort.signal }) as Promise<number | null>;
+  }
+
+  /** Predictions of recorded cases, in their order. */
+  predict(task: PredictionTask): Promise<Prediction[]> {
+    return this.pool.run(task, { name: "predict", signal: this.abort.signal }) as Promise<Prediction[]>;
   }
 
   /** Ends what is running; its promises reject with an AbortError. */

@@ -9,6 +9,7 @@ import type { BackcastOptions } from "./commands/backcast.ts";
 import type { CompareOptions } from "./commands/compare.ts";
 import type { ImportLlmOptions } from "./commands/import-llm.ts";
 import type { InitOptions } from "./commands/init.ts";
+import type { ValidateOptions } from "./commands/validate.ts";
 import { packageVersion } from "./version.ts";
 
 interface RunFlags {
@@ -159,11 +160,13 @@ function buildProgram(): Command {
     .description("compare the simulator with recorded measurements")
     .option("--cases <dir>", "folder of cases instead of the shipped ones")
     .option("--json", "print the comparison as JSON")
+    .option("--markdown", "print the table of models/README.md")
+    .option("--html <file>", "page that draws predicted against measured", "output/validate.html")
+    .option("--threads <n>", "worker threads (default: one per core)", wholeNumber)
     .option("--models <dir>", "catalogue entries that replace shipped ones")
-    .action(async (flags: { cases?: string; json?: boolean; models?: string }) => {
+    .action(async (flags: ValidateOptions) => {
       const { validateCommand } = await import("./commands/validate.ts");
-      const { simulateCase } = await import("../experiment/validate/simulate-case.ts");
-      exitCode = await validateCommand(flags, out, simulateCase);
+      exitCode = await validateCommand(flags, out);
     });
   return program;
 }

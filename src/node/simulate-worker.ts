@@ -4,6 +4,11 @@ import { parentPort } from "node:worker_threads";
 import { runOne, type RunOutcome, type RunTask } from "../experiment/run-one.ts";
 import { runSizing, type SizingTask } from "../experiment/size-pool.ts";
 import { sloRatePerReplica, type SloRateTask } from "../experiment/slo-rate.ts";
+import type { Catalog } from "../catalog/schema.ts";
+import type { RecordedCase } from "../experiment/validate/case.ts";
+import { type Prediction, predictCase } from "../experiment/validate/predict.ts";
+import { simulateCase } from "../experiment/validate/simulate-case.ts";
+import { readBeside } from "./case-files.ts";
 import type { RequestSelection } from "./request-rows.ts";
 
 export interface RunJob {
@@ -52,4 +57,16 @@ export function size({ task, replicas }: { task: SizingTask; replicas: number })
 
 export function sloRate(task: SloRateTask): number | null {
   return sloRatePerReplica(task);
+}
+
+/** Recorded cases to predict; `folder` holds the files that they name. */
+export interface PredictionTask {
+  readonly catalog: Catalog;
+  readonly folder: string;
+  readonly cases: readonly RecordedCase[];
+}
+
+export function predict({ catalog, folder, cases }: PredictionTask): Prediction[] {
+  const readText = (path: string): string | null => readBeside(folder, path);
+  return cases.map((one) => predictCase(one, { catalog, simulate: simulateCase, readText }));
 }
