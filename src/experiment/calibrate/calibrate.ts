@@ -33,6 +33,8 @@ export interface ParameterEstimate {
   /** Posterior ÷ prior standard deviation: 1 = the runs say nothing. */
   readonly sdRatio: number;
   readonly identified: Identified;
+  /** It stopped at the end of its range: something that is not in the model is in it. */
+  readonly atBound: boolean;
   /** The kind of run that would tell more; null where it is identified. */
   readonly wanted: string | null;
 }
@@ -50,7 +52,13 @@ export interface Calibration {
     readonly clock: string;
     readonly profile: string;
     readonly priorSet: string;
+    /** Limits of the engine that the runs were replayed under. */
+    readonly maxNumSeqs: number;
+    readonly maxNumBatchedTokens: number;
+    readonly kvBlocks: number;
   };
+  /** What is left and should not be. */
+  readonly warnings: readonly string[];
   readonly runs: readonly {
     readonly id: string;
     readonly format: FormatName;
@@ -91,6 +99,8 @@ const SUMMARY_FLOOR = 0.05;
 const IDENTIFIED = 0.5;
 const WEAKLY = 0.85;
 const Z95 = 1.96;
+/** Mean error of fitted latencies above which something else is wrong. */
+const UNEXPLAINED = 0.15;
 
 /** Throws ConfigError for what is not said or unknown, DataError for runs that cannot be replayed. */
 export function calibrate(
@@ -122,8 +132,10 @@ export function calibrate(
   const after = observations.predict(constants);
   const eigen = eigenvalues(fit.information).map((value) => Math.max(0, value));
   const smallest = eigen.at(-1) ?? 0;
+  const fitted = { before: errorsOf(observations, before, 0), after: errorsOf(observations, after, 0) };
   const calibration: Calibration = {
     target: describeTarget(target),
+    warnings: warningsOf(fitted.after),
     runs: runs.map((run, i) => describeRun(run, loads[i]!)),
     parameters: parameters.map((one, i) => estimateOf(one, target.prior, fit.z[i]!, Math.sqrt(fit.covariance[i]![i]!))),
     correlation: fit.covariance.map((row, i) =>
@@ -137,7 +149,7 @@ export function calibrate(
         return n === 0 ? [] : [[family, { n, sd: fit.sigma[f]!, designEffect: fit.designEffect[f]! }] as const];
       }),
     ),
-    fitted: { before: errorsOf(observations, before, 0), after: errorsOf(observations, after, 0) },
+    fitted,
     heldOut: heldOutOf(observations, before, after),
     constants,
   };
@@ -155,6 +167,7 @@ function boundsOf(one: FittedParameter, prior: Constants): { low: number; high: 
 
 function estimateOf(one: FittedParameter, prior: Constants, z: number, sdRatio: number): ParameterEstimate {
   const estimate = valueAt(one, prior, z);
+  const atBound = estimate !== prior[one.name] && (estimate === one.min || estimate === one.max);
   const identified: Identified =
     sdRatio < IDENTIFIED ? "identified" : sdRatio < WEAKLY ? "weakly identified" : "not identified by these runs";
   return {
@@ -170,6 +183,7 @@ function estimateOf(one: FittedParameter, prior: Constants, z: number, sdRatio: 
     movedPriorSd: z,
     sdRatio,
     identified,
+    atBound,
     wanted: identified === "identified" ? null : one.identifiedBy,
   };
 }
@@ -185,6 +199,17 @@ function errorsOf(observations: Observations, predicted: Float64Array, heldOut: 
       });
       return errors.length === 0 ? [] : [[family, errorStatistics(errors)] as const];
     }),
+  );
+}
+
+/** A bias that the fit could not remove is not in its constants. */
+function warningsOf(after: ErrorsByFamily): readonly string[] {
+  return Object.entries(after).flatMap(([family, { bias }]) =>
+    Math.abs(bias) > UNEXPLAINED
+      ? [
+          `${family.toUpperCase()} is still ${bias < 0 ? "predicted too low" : "predicted too high"} by ${Math.round(Math.abs(bias) * 100)} % on average: the constants can't explain it. Check --max-num-seqs, --max-num-batched-tokens, --kv-blocks, --gpu and --weight-dtype against the server's start-up log`,
+        ]
+      : [],
   );
 }
 
@@ -211,6 +236,9 @@ function describeTarget(target: Target): Calibration["target"] {
     clock: target.clock,
     profile: target.profile.id,
     priorSet: target.coefficients.scope,
+    maxNumSeqs: target.engine.maxNumSeqs,
+    maxNumBatchedTokens: target.engine.maxNumBatchedTokens,
+    kvBlocks: target.engine.kvBlocks,
   };
 }
 

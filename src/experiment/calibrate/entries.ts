@@ -40,7 +40,9 @@ export function calibratedEntries(
 type Origin = { readonly source: string; readonly asOf: string; readonly kind: string };
 
 function sourceOf({ runs, target }: Calibration): string {
-  const files = runs.map(({ id, format, requests }) => `${id} (${format}, ${requests} requests)`).join(", ");
+  const files = runs
+    .map(({ id, format, requests }) => `${id.slice(id.lastIndexOf("/") + 1)} (${format}, ${requests} requests)`)
+    .join(", ");
   return `${WRITTEN_BY} ${target.model} ${target.weightDtype} on ${target.tensorParallelSize} × ${target.gpu}, ${target.engine} ${target.engineVersion}, from ${files}`;
 }
 
@@ -86,6 +88,7 @@ function profileValue(
   const fields = { ...profile.fields, apiOverheadMs: origin, [`tpreMsPerLayer.${target.llmClass}`]: origin };
   return {
     ...plain(profile),
+    note: `Calibrated for ${target.llm.id} ${target.weightDtype} on ${target.gpu.id}; times of the ${target.clock}.`,
     fields,
     engineVersion: target.engineVersion,
     ...others,

@@ -38,6 +38,11 @@ export function inverse(a: Matrix): number[][] | null {
   return columns.some((column) => column === null) ? null : (columns as number[][]);
 }
 
+/** A·B of square matrices. */
+export function times(a: Matrix, b: Matrix): number[][] {
+  return a.map((row) => row.map((_, j) => row.reduce((sum, value, k) => sum + value * b[k]![j]!, 0)));
+}
+
 const SWEEPS = 60;
 
 /** Eigenvalues of a symmetric matrix, falling, by Jacobi rotations. */

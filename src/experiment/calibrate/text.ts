@@ -11,6 +11,7 @@ export function calibrationText(calibration: Calibration): string {
   const lines = [
     `${target.model} ${target.weightDtype} on ${target.tensorParallelSize} × ${target.gpu}, ${target.engine} ${target.engineVersion}, times of the ${target.clock}`,
     `prior: engine profile ${target.profile}, coefficient set ${target.priorSet}`,
+    `engine: at most ${target.maxNumSeqs} sequences and ${target.maxNumBatchedTokens} tokens a step, ${target.kvBlocks} KV blocks`,
     "",
     "RUNS",
     ...runs.map(runLine),
@@ -27,13 +28,14 @@ export function calibrationText(calibration: Calibration): string {
       ? ["  held out: nothing, a single summary leaves nothing to hold out"]
       : errorLines(`held out: ${calibration.heldOut.what}`, calibration.heldOut)),
   ];
+  if (calibration.warnings.length > 0) lines.push("", "WARNINGS", ...calibration.warnings.map((line) => `  ${line}`));
   return lines.join("\n") + "\n";
 }
 
 function runLine({ id, format, requests, compared, load, dropped }: Calibration["runs"][number]): string {
   const left = Object.entries(dropped).map(([reason, count]) => `, ${count} left out (${reason})`);
-  const how = compared === "requests" ? "request by request" : "means and medians";
-  return `  ${id}: ${FORMATS[format]}; ${requests} requests, ${load}, compared by ${how}${left.join("")}`;
+  const how = compared === "requests" ? "request by request" : "by means and medians";
+  return `  ${id}: ${FORMATS[format]}; ${requests} requests, ${load}, compared ${how}${left.join("")}`;
 }
 
 function row(cells: readonly string[]): string {
@@ -49,7 +51,7 @@ function parameterLine(one: ParameterEstimate): string {
     ...[one.prior, one.estimate, one.low, one.high].map(figure),
     moved,
     `${(one.sdRatio * 100).toFixed(0)} %`,
-    one.identified,
+    one.identified + (one.atBound ? ", at the end of its range" : ""),
   ]);
 }
 

@@ -130,7 +130,7 @@ async function writeEntries(
       entry,
       file,
       isThere,
-      text: `# Written by crossover calibrate.\n${stringify(entry.value, { lineWidth: 110 })}`,
+      text: `# Written by crossover calibrate.\n${stringify(entry.value, { lineWidth: 110, aliasDuplicateObjects: false })}`,
     };
   });
   const temporary = (file: string): string => `${file}.${process.pid}.partial`;
