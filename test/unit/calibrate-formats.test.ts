@@ -99,14 +99,14 @@ describe("summaries", () => {
       JSON.stringify({
         input_config: { endpoint: { model_names: ["m"] }, loadgen: { concurrency: 10 } },
         time_to_first_token: { unit: "s", avg: 0.04, p50: 0.03 },
-        inter_token_latency: { unit: "ms", avg: 9 },
+        inter_token_latency: { unit: "ms", avg: 8 },
         input_sequence_length: { unit: "tokens", avg: 550.4 },
         output_sequence_length: { unit: "tokens", avg: 100 },
         request_count: { unit: "requests", avg: 64 },
       }),
     );
     expect(run.format).toBe("aiperf-summary");
-    expect(run.summary).toEqual({ ttftMsMean: 40, ttftMsP50: 30, tpotMsMean: 9 });
+    expect(run.summary).toEqual({ ttftMsMean: 40, ttftMsP50: 30, tpotMsMean: 8 });
     expect(run).toMatchObject({ requestCount: 64, facts: { model: "m", maxConcurrency: 10 } });
   });
 

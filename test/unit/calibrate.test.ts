@@ -1,5 +1,5 @@
 /** `crossover calibrate`: planted truths are found again, what runs cannot tell is said, and what got worse is not written. */
-import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -17,8 +17,8 @@ import { calibrateCommand } from "../../src/node/commands/calibrate.ts";
 import { type MeasuredRequest, type PlantedLoad, SYSTEM, WRITERS, plantedRequests } from "../fixtures/benchmarks.ts";
 
 const SWEEP: PlantedLoad = {
-  seed: "a",
-  requests: 240,
+  seed: "seed0",
+  requests: 160,
   ratePerS: [1, 12],
   inputTokens: [40, 4000],
   outputTokens: [30, 300],
@@ -147,7 +147,7 @@ describe("the load", () => {
   });
 
   test("limits of the engine move the result", () => {
-    const text = WRITERS["request-csv"](planted.slice(0, 120));
+    const text = WRITERS["request-csv"](planted.slice(0, 60));
     const before = (options: object): number => fit([text], options).heldOut!.medianBefore;
     expect(before({ maxNumSeqs: 2 })).not.toBe(before({}));
     expect(before({ maxNumBatchedTokens: 300, maxNumSeqs: 256 })).not.toBe(before({ maxNumSeqs: 256 }));
@@ -259,10 +259,9 @@ describe("the command", () => {
   });
 
   test("does not overwrite a profile that somebody wrote", async () => {
-    const csv = file("short.csv", WRITERS["request-csv"](planted.slice(0, 100)));
+    const csv = file("short.csv", WRITERS["request-csv"](planted.slice(0, 60)));
     const models = mkdtempSync(join(folder, "own-"));
     const own = readFileSync("models/engines/vllm.yaml", "utf8");
-    const { mkdirSync } = await import("node:fs");
     mkdirSync(join(models, "engines"));
     writeFileSync(join(models, "engines/vllm.yaml"), own);
     await expect(run([csv], { models })).rejects.toThrow(EnvironmentFailure);
@@ -285,9 +284,9 @@ describe("the command", () => {
   });
 
   test("the report names the format, the verdicts and both errors", async () => {
-    const { out, talk } = await run([file("r.csv", WRITERS["request-csv"](planted.slice(0, 100)))], {});
+    const { out, talk } = await run([file("r.csv", WRITERS["request-csv"](planted.slice(0, 60)))], {});
     for (const part of [
-      "CSV with one row a request; 100 requests",
+      "CSV with one row a request; 60 requests",
       "mfu",
       "identified",
       "condition number",
