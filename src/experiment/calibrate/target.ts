@@ -139,8 +139,14 @@ export function resolveTarget(runs: readonly BenchmarkRun[], options: TargetOpti
     engineVersion: options.engineVersion ?? profile.engineVersion,
     engine: spec,
     coefficients,
-    prior: { ...values, apiOverheadMs: spec.apiOverheadMs, tpreMsPerLayer: spec.tpreMsPerLayer },
+    prior: { ...numbersOf(values), apiOverheadMs: spec.apiOverheadMs, tpreMsPerLayer: spec.tpreMsPerLayer },
   };
+}
+
+/** The fields that are numbers: sets may leave some out. */
+function numbersOf(values: object): Constants {
+  const entries = Object.entries(values) as [string, unknown][];
+  return Object.fromEntries(entries.filter((entry): entry is [string, number] => typeof entry[1] === "number"));
 }
 
 type Report = (option: string, message: string, hint?: string) => null;
