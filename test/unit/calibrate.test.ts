@@ -166,7 +166,7 @@ describe("the load", () => {
     const load = { arrivals: { arrivalS: new Float64Array(20), ...lengths }, requestByRequest: true };
     const alone = simulateRun({ ...load, concurrency: 1 }, target, target.prior);
     for (let i = 1; i < 20; i++)
-      expect(alone.arrivalS[i]! - alone.lastTokenS[i - 1]!).toBeCloseTo(target.prior["apiOverheadMs"]! / 1000, 9);
+      expect(alone.sentS[i]! - alone.lastTokenS[i - 1]!).toBeCloseTo(target.prior["apiOverheadMs"]! / 1000, 9);
     const offline = simulateRun({ ...load, concurrency: Infinity }, target, target.prior);
     expect(simulateRun({ ...load, concurrency: 20 }, target, target.prior).lastTokenS).toEqual(offline.lastTokenS);
   });

@@ -3,7 +3,7 @@
  * neither, arrivals drawn at its rate.
  */
 import { ConfigError, DataError } from "../../kernel/errors.ts";
-import { type CaseArrivals, caseArrivals } from "../validate/arrivals.ts";
+import { caseArrivals } from "../validate/arrivals.ts";
 import { parseCaseFile } from "../validate/case.ts";
 import type { BenchmarkRun } from "./benchmark-run.ts";
 import type { Target } from "./target.ts";
@@ -14,8 +14,15 @@ export interface LoadOptions {
   readonly maxConcurrency?: number;
 }
 
+/** Seconds from the start, rising; tokens. */
+export interface RunArrivals {
+  readonly arrivalS: Float64Array;
+  readonly inputTokens: Uint32Array;
+  readonly outputTokens: Uint32Array;
+}
+
 export interface RunLoad {
-  readonly arrivals: CaseArrivals;
+  readonly arrivals: RunArrivals;
   /** Requests that may be in flight; each that ends lets the next one go. Infinity: `arrivals` says when each is sent. */
   readonly concurrency: number;
   /** Each simulated request is the recorded one, so that their latencies can be compared one by one. */
@@ -78,7 +85,7 @@ function lengthsOf({
   requestCount,
   meanInputTokens,
   meanOutputTokens,
-}: BenchmarkRun): Omit<CaseArrivals, "arrivalS"> {
+}: BenchmarkRun): Omit<RunArrivals, "arrivalS"> {
   if (requests !== null) return { inputTokens: requests.inputTokens, outputTokens: requests.outputTokens };
   return {
     inputTokens: new Uint32Array(requestCount).fill(Math.max(1, Math.round(meanInputTokens))),

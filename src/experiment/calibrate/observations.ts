@@ -3,12 +3,12 @@
  * medians of whole runs. A fixed part is held out of the fit: whole runs when there are several, else blocks of time.
  */
 import { log } from "../../kernel/math.ts";
-import { caseMetrics, quantile } from "../validate/metrics.ts";
+import { quantile } from "../validate/metrics.ts";
 import { mean } from "simple-statistics";
 import type { BenchmarkRun, RunRequests } from "./benchmark-run.ts";
 import type { RunLoad } from "./load.ts";
 import type { Constants } from "./parameters.ts";
-import { simulateRun } from "./simulate-run.ts";
+import { type RunTimes, simulateRun } from "./simulate-run.ts";
 import type { Target } from "./target.ts";
 
 /** Families of residuals; E2E follows from the other two and is reported, not fitted. */
@@ -73,17 +73,17 @@ export function observationsOf(runs: readonly BenchmarkRun[], loads: readonly Ru
       }
       nextBlock += Math.ceil(run.requests.counted.length / size);
       readers.push((constants, out, from) =>
-        readCells(cells, simulateRun(load, target, constants), constants, out, from),
+        readCells(cells, latenciesOf(load, simulateRun(load, target, constants), constants), out, from),
       );
     } else {
       const measured = run.requests === null ? run.summary : summaryOfRequests(run.requests);
       const metrics = SUMMARY_METRICS.filter(([name]) => (measured[name] ?? 0) > 0);
       for (const [name, family] of metrics)
         push(built, FAMILIES.indexOf(family), log(measured[name]!), nextBlock++, wholeRunHeldOut ?? false, index);
-      const warmup = run.requests?.counted.findIndex((counted) => counted === 1) ?? 0;
+      const counted = run.requests?.counted ?? new Uint8Array(load.arrivals.arrivalS.length).fill(1);
       readers.push((constants, out, from) => {
-        const times = simulateRun(load, target, constants);
-        const predicted = caseMetrics(load.arrivals, times, Math.max(0, warmup), constants["apiOverheadMs"]!);
+        const latencies = latenciesOf(load, simulateRun(load, target, constants), constants);
+        const predicted = summaryOfRequests({ ...latencies, counted, outputTokens: load.arrivals.outputTokens });
         metrics.forEach(([name], i) => (out[from + i] = log(predicted[name] ?? NaN)));
         return from + metrics.length;
       });
@@ -125,42 +125,55 @@ interface Cell {
   readonly family: number;
   readonly request: number;
   readonly ms: number;
-  readonly outputTokens: number;
 }
 
-function requestCells({ ttftMs, tpotMs, e2eMs, counted, outputTokens }: RunRequests): readonly Cell[] {
+function requestCells({ ttftMs, tpotMs, e2eMs, counted }: RunRequests): readonly Cell[] {
   return [ttftMs, tpotMs, e2eMs].flatMap((column, family) =>
-    Array.from(column).flatMap((ms, request) =>
-      counted[request] === 1 && ms > 0 ? [{ family, request, ms, outputTokens: outputTokens[request]! }] : [],
-    ),
+    Array.from(column).flatMap((ms, request) => (counted[request] === 1 && ms > 0 ? [{ family, request, ms }] : [])),
   );
+}
+
+type Latencies = Pick<RunRequests, "ttftMs" | "tpotMs" | "e2eMs">;
+
+/** Latencies as the client or the engine's own clock would see them: with the API overhead in TTFT and E2E. */
+function latenciesOf(
+  { arrivals }: RunLoad,
+  { sentS, firstTokenS, lastTokenS }: RunTimes,
+  constants: Constants,
+): Latencies {
+  const apiMs = constants["apiOverheadMs"]!;
+  return {
+    ttftMs: firstTokenS.map((timeS, i) => (timeS - sentS[i]!) * 1000 + apiMs),
+    tpotMs: lastTokenS.map((timeS, i) => ((timeS - firstTokenS[i]!) * 1000) / (arrivals.outputTokens[i]! - 1)),
+    e2eMs: lastTokenS.map((timeS, i) => (timeS - sentS[i]!) * 1000 + apiMs),
+  };
 }
 
 function readCells(
   cells: readonly Cell[],
-  times: ReturnType<typeof simulateRun>,
-  constants: Constants,
+  { ttftMs, tpotMs, e2eMs }: Latencies,
   out: Float64Array,
   from: number,
 ): number {
-  const apiMs = constants["apiOverheadMs"]!;
-  cells.forEach(({ family, request, outputTokens }, i) => {
-    const first = times.firstTokenS[request]!;
-    const last = times.lastTokenS[request]!;
-    const sent = times.arrivalS[request]!;
-    const ms =
-      family === 0
-        ? (first - sent) * 1000 + apiMs
-        : family === 1
-          ? ((last - first) * 1000) / (outputTokens - 1)
-          : (last - sent) * 1000 + apiMs;
-    out[from + i] = log(ms);
-  });
+  const columns = [ttftMs, tpotMs, e2eMs];
+  cells.forEach(({ family, request }, i) => (out[from + i] = log(columns[family]![request]!)));
   return from + cells.length;
 }
 
-function summaryOfRequests({ ttftMs, tpotMs, e2eMs, counted }: RunRequests): Record<string, number> {
+/** Means and medians over requests, and the mean over gaps between tokens. */
+function summaryOfRequests(
+  requests: Latencies & Pick<RunRequests, "counted" | "outputTokens">,
+): Record<string, number> {
+  const { ttftMs, tpotMs, e2eMs, counted, outputTokens } = requests;
   const summary: Record<string, number> = {};
+  let gapMs = 0;
+  let gaps = 0;
+  tpotMs.forEach((ms, i) => {
+    if (counted[i] !== 1 || !(ms > 0)) return;
+    gapMs += ms * (outputTokens[i]! - 1);
+    gaps += outputTokens[i]! - 1;
+  });
+  if (gaps > 0) summary["itlMsMean"] = gapMs / gaps;
   for (const [name, column] of [
     ["ttftMs", ttftMs],
     ["tpotMs", tpotMs],

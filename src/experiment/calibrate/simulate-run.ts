@@ -2,31 +2,25 @@
 import { EngineMeter, type ReplicaSink } from "../../engine/meter.ts";
 import { Replica } from "../../engine/replica.ts";
 import { RequestTable } from "../../engine/request-table.ts";
-import type { StepTime } from "../../engine/step-time.ts";
 import { Sketch } from "../../kernel/sketch.ts";
-import type { CaseTimes } from "../validate/metrics.ts";
-import { simulateCase } from "../validate/simulate-case.ts";
 import type { RunLoad } from "./load.ts";
 import type { Constants } from "./parameters.ts";
 import { type Target, stepTimeOf } from "./target.ts";
 
-/** Times under these constants; API overhead is not in them, but a client that waits for an answer waits for it too. */
-export function simulateRun(load: RunLoad, target: Target, constants: Constants): CaseTimes {
-  const stepTime = stepTimeOf(target, constants);
-  if (load.concurrency === Infinity) return simulateCase({ engine: target.engine, stepTime, arrivals: load.arrivals });
-  return simulateInFlight(load, target, stepTime, constants["apiOverheadMs"]! / 1000);
+/** Simulated times of the requests of a load, seconds. */
+export interface RunTimes {
+  readonly sentS: Float64Array;
+  readonly firstTokenS: Float64Array;
+  readonly lastTokenS: Float64Array;
 }
 
 /**
- * Sends requests in order while fewer than `concurrency` are in flight and none before its arrival. `betweenS` passes from
- * the last token of one to the sending of the next.
+ * Sends requests in order, none before its arrival and only while fewer than the load's `concurrency` are in flight. API
+ * overhead is not in the times, but a client that waits for an answer waits for it too before it sends the next.
  */
-function simulateInFlight(
-  { arrivals, concurrency }: RunLoad,
-  target: Target,
-  stepTime: StepTime,
-  betweenS: number,
-): CaseTimes {
+export function simulateRun({ arrivals, concurrency }: RunLoad, target: Target, constants: Constants): RunTimes {
+  const stepTime = stepTimeOf(target, constants);
+  const betweenS = constants["apiOverheadMs"]! / 1000;
   const { inputTokens, outputTokens } = arrivals;
   const count = inputTokens.length;
   const sentS = new Float64Array(count);
@@ -46,8 +40,7 @@ function simulateInFlight(
     dropped: (slot) => table.release(slot),
     lost: (slot) => table.release(slot),
   };
-  const meter = new EngineMeter([new Sketch()]);
-  const replica = new Replica(target.engine, stepTime, table, sink, meter, 1);
+  const replica = new Replica(target.engine, stepTime, table, sink, new EngineMeter([new Sketch()]), 1);
   let next = 0;
   const dueS = (): number =>
     next < count && next < freeS.length ? Math.max(freeS[next]!, arrivals.arrivalS[next]!) : Infinity;
@@ -68,5 +61,5 @@ function simulateInFlight(
     }
     if (replica.atBoundary) replica.form();
   }
-  return { arrivalS: sentS, firstTokenS, lastTokenS, preemptions: meter.preemptions };
+  return { sentS, firstTokenS, lastTokenS };
 }
