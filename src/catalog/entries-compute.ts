@@ -107,6 +107,13 @@ export const EngineEntry = z.strictObject({
     .strictObject({ dense: nonNegative, moe: nonNegative })
     .describe("extra per layer of a step that contains prefill"),
   apiOverheadMs: nonNegative.describe("API server and tokenizer, in TTFT and E2E"),
+  standardErrors: z
+    .strictObject({
+      tpreMsPerLayer: z.strictObject({ dense: nonNegative.optional(), moe: nonNegative.optional() }).optional(),
+      apiOverheadMs: nonNegative.optional(),
+    })
+    .optional()
+    .describe("of constants that a calibration fitted"),
   kvCapacity: z.strictObject({
     activationBytesPerSeqVocab: positive.describe(
       "activation bytes = this × maxNumSeqs × vocabSize (FP32 logits of the sampler at profiling)",
@@ -144,6 +151,7 @@ const CoefficientRow = z.strictObject({
   validationMapePercent: nonNegative.nullable(),
   validationMedianPercent: nonNegative.nullable(),
   values: Coefficients,
+  standardErrors: z.record(z.string(), nonNegative).optional().describe("of values that a calibration fitted, by name"),
 });
 
 const Band = z.strictObject({ p5: z.number(), p25: z.number(), p50: z.number(), p75: z.number(), p95: z.number() });
