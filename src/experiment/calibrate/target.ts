@@ -8,9 +8,9 @@ import { schedulerDefaults } from "../../catalog/pool-facts.ts";
 import type { Catalog, CatalogEntry } from "../../catalog/schema.ts";
 import { type LlmClass, chooseCoefficients, llmClass } from "../../engine/coefficients.ts";
 import { kvCapacity } from "../../engine/kv-capacity.ts";
-import type { EngineSpec, GpuSpec, StepCoefficients } from "../../engine/spec.ts";
+import { WEIGHT_DTYPES, type EngineSpec, type GpuSpec, type StepCoefficients, type WeightDtype } from "../../engine/spec.ts";
 import type { StepTime } from "../../engine/step-time.ts";
-import { type WeightFormat, createStepTime, supported } from "../../engine/step-time-physics.ts";
+import { createStepTime } from "../../engine/step-time-physics.ts";
 import { ConfigError, type Problem } from "../../kernel/errors.ts";
 import type { BenchmarkRun, RunFacts } from "./benchmark-run.ts";
 import type { Constants } from "./parameters.ts";
@@ -34,7 +34,7 @@ export interface Target {
   readonly gpu: CatalogEntry<"gpus">;
   readonly llm: CatalogEntry<"llms">;
   readonly llmClass: LlmClass;
-  readonly weightDtype: WeightFormat;
+  readonly weightDtype: WeightDtype;
   readonly clock: "client" | "engine";
   /** The profile whose constants are fitted, as shipped. */
   readonly profile: CatalogEntry<"engines">;
@@ -45,7 +45,6 @@ export interface Target {
   readonly prior: Constants;
 }
 
-const WEIGHT_FORMATS: readonly WeightFormat[] = ["bf16", "fp8", "fp8-block", "nvfp4"];
 const CLOCKS = ["client", "engine"] as const;
 /** Engines that have a profile for each clock are filed under this ending for their own. */
 const ENGINE_CLOCK = "-engine-clock";
@@ -77,10 +76,6 @@ export function resolveTarget(runs: readonly BenchmarkRun[], options: TargetOpti
   const gpu = lookUp("gpus", "--gpu", options.gpu);
   const llm =
     options.model === undefined ? modelOfFiles(runs, catalog, problem) : lookUp("llms", "--model", options.model);
-  if (llm !== null) {
-    const unsupported = supported(llm);
-    if (unsupported !== null) problem("--model", unsupported);
-  }
   const engine = oneOf(runs, "engine", options.engine, "--engine", problem);
   const tensorParallelSize = oneOf(
     runs,
@@ -89,14 +84,14 @@ export function resolveTarget(runs: readonly BenchmarkRun[], options: TargetOpti
     "--tensor-parallel-size",
     problem,
   );
-  const weightDtype = WEIGHT_FORMATS.find((format) => format === options.weightDtype) ?? null;
+  const weightDtype = WEIGHT_DTYPES.find((format) => format === options.weightDtype) ?? null;
   if (weightDtype === null)
     problem(
       "--weight-dtype",
       options.weightDtype === undefined
         ? "is needed: no file names it"
         : `unknown weight dtype "${options.weightDtype}"`,
-      hintFor(options.weightDtype ?? "", WEIGHT_FORMATS),
+      hintFor(options.weightDtype ?? "", WEIGHT_DTYPES),
     );
   const clock = clockOf(runs, options.clock, problem);
   const profile = engine === null || clock === null ? null : profileOf(catalogs, engine, clock, problem);
