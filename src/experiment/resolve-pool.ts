@@ -13,6 +13,7 @@ import type { GpuSpec, LlmSpec, StepCoefficients } from "../engine/spec.ts";
 import { routerNamed, routers } from "../fleet/routers/registry.ts";
 import type { Path } from "./read.ts";
 import { parallelOptions, resolveEngine } from "./resolve-engine.ts";
+import { resolveStepTimeTable } from "./resolve-step-times.ts";
 import { pluginOptions, resolveHandOff, resolveScheduler } from "./resolve-scheduler.ts";
 import type { RequestSizes } from "./request-size.ts";
 import type { Resolution } from "./resolution.ts";
@@ -102,7 +103,8 @@ export function resolvePool(
   );
   const handOffPath = [...path, "handOff"];
   const hand = resolveHandOff(resolution, file, name, siblings, engine, llm, handOffPath, `${at}.handOff`);
-  if (scheduler === null || hand === null) return null;
+  const table = resolveStepTimeTable(resolution, file, engine, path, at);
+  if (scheduler === null || hand === null || table === null) return null;
 
   const request = {
     gpu,
@@ -116,7 +118,8 @@ export function resolvePool(
   };
   const sets = [...resolution.catalog.coefficients.values()];
   const { coefficients } = chooseCoefficients(sets, request, "all");
-  noteCoefficients(resolution, llm, coefficients, at);
+  if (table.rows === null) noteCoefficients(resolution, llm, coefficients, at);
+  else resolution.from(`${at}.coefficients`, "derived");
   resolution.useEntry("places", place, ["boundaryLevel", ...(file.networkMs === undefined ? ["networkS"] : [])]);
 
   resolution.from(`${at}.name`, "file");
@@ -135,6 +138,7 @@ export function resolvePool(
     llm,
     engine,
     coefficients,
+    stepTimeTable: table.rows,
     scheduler,
     handOff: hand.handOff,
     router,
@@ -146,7 +150,8 @@ export function resolvePool(
     networkS: file.networkMs === undefined ? place.networkS : file.networkMs / 1000,
     coldStart,
     incidents,
-    outsideValidatedRange: outsideValidatedRange(sets, request),
+    outsideValidatedRange:
+      table.rows === null ? outsideValidatedRange(sets, request) : "step times are those of the experiment's own table",
   };
 }
 

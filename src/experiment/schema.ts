@@ -368,6 +368,19 @@ const PoolSchema = z.strictObject({
     .union([z.string().describe("router plug-in with its defaults"), RouterSchema])
     .default("two-choices")
     .describe("who picks the replica"),
+  stepTimeTable: z
+    .array(
+      z.strictObject({
+        batchTokens: z.int().min(1).describe("tokens in the step"),
+        promptMs: Positive.describe("milliseconds of a step that prefills so many tokens"),
+        tokenMs: Positive.describe("milliseconds of a step in which so many sequences decode"),
+      }),
+    )
+    .min(2)
+    .optional()
+    .describe(
+      "step times that you measured, in place of the model's: linear between and beyond the points; without it the fitted physics",
+    ),
   scheduler: SchedulerSchema.prefault({}).describe("how a replica batches and orders its requests"),
   handOff: z
     .strictObject({

@@ -12,6 +12,8 @@ import type { RequestTable } from "../engine/request-table.ts";
 import { isPlain } from "../engine/scheduler-spec.ts";
 import { scheduledStepTime } from "../engine/step-time-options.ts";
 import { createStepTime } from "../engine/step-time-physics.ts";
+import { tableStepTime } from "../engine/step-time-table.ts";
+import type { StepTime } from "../engine/step-time.ts";
 import type { RequestClass, ResolvedPool } from "../scenario/resolved.ts";
 import { Sketch } from "../kernel/sketch.ts";
 import { counterKey, stream } from "../kernel/random.ts";
@@ -170,7 +172,7 @@ export class Pool implements RouterView {
 
 /** The engine that each replica runs in: the leaping one where it does all that is asked for. */
 function replicaMaker(
-  { gpu, llm, engine: spec, coefficients, scheduler }: ResolvedPool,
+  { gpu, llm, engine: spec, coefficients, stepTimeTable, scheduler }: ResolvedPool,
   table: RequestTable,
   sink: ReplicaSink,
   meter: EngineMeter,
@@ -178,11 +180,11 @@ function replicaMaker(
   seed: string,
   replication: number,
 ): () => ReplicaEngine {
-  const stepTime = scheduledStepTime(
-    createStepTime(gpu, llm, spec, coefficients),
-    scheduler,
-    (tokensPerDecode) => createStepTime(gpu, llm, spec, coefficients, tokensPerDecode).decodeBaseS,
-  );
+  const create = (tokensPerDecode: number): StepTime =>
+    stepTimeTable === null
+      ? createStepTime(gpu, llm, spec, coefficients, tokensPerDecode)
+      : tableStepTime(stepTimeTable, spec.maxNumSeqs, tokensPerDecode);
+  const stepTime = scheduledStepTime(create(1), scheduler, (tokensPerDecode) => create(tokensPerDecode).decodeBaseS);
   if (isPlain(scheduler)) return () => new Replica(spec, stepTime, table, sink, meter, classes.length);
   const luckKey = counterKey(seed, replication, "engine/luck");
   const prefixes = classes.map(({ sharedPrefix }) => sharedPrefix);

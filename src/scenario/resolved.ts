@@ -6,6 +6,7 @@
 import type { SharedPrefix } from "../engine/prompt-content.ts";
 import type { SchedulerSpec } from "../engine/scheduler-spec.ts";
 import type { EngineSpec, GpuSpec, LlmSpec, StepCoefficients } from "../engine/spec.ts";
+import type { StepTimeRow } from "../engine/step-time-table.ts";
 
 /** Where a number comes from. `declared` = the user's experiment file; `derived` = computed from other entries. */
 export interface Provenance {
@@ -151,6 +152,8 @@ export interface ResolvedPool {
   readonly llm: LlmSpec;
   readonly engine: EngineSpec;
   readonly coefficients: StepCoefficients;
+  /** Step times of the user's own, in place of the physics; null = the coefficients' physics. */
+  readonly stepTimeTable: readonly StepTimeRow[] | null;
   readonly scheduler: SchedulerSpec;
   /** Requests go on to another pool of the strategy after their first token, with their KV; null = they stay. */
   readonly handOff: {
