@@ -103,6 +103,10 @@ export function resolvePool(
   );
   const handOffPath = [...path, "handOff"];
   const hand = resolveHandOff(resolution, file, name, siblings, engine, llm, handOffPath, `${at}.handOff`);
+  if (hand?.handOff && priceNeeded)
+    resolution.warn(
+      `${path.join(".")}: the share of its capacity that is used within the SLO (uSlo) is not measured, for no replica of it serves alone`,
+    );
   const table = resolveStepTimeTable(resolution, file, engine, path, at);
   if (scheduler === null || hand === null || table === null) return null;
 

@@ -38,7 +38,7 @@ export class Executor {
     return this.pool.run(job, { name: "run", signal: this.abort.signal }) as Promise<JobOutcome>;
   }
 
-  size(task: SizingTask, replicas: number): Promise<number[]> {
+  size(task: SizingTask, replicas: readonly number[]): Promise<number[]> {
     return this.pool.run({ task, replicas }, { name: "size", signal: this.abort.signal }) as Promise<number[]>;
   }
 

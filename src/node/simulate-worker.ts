@@ -51,7 +51,7 @@ export async function run(job: RunJob): Promise<JobOutcome> {
   }
 }
 
-export function size({ task, replicas }: { task: SizingTask; replicas: number }): number[] {
+export function size({ task, replicas }: { task: SizingTask; replicas: readonly number[] }): number[] {
   return runSizing(task, replicas);
 }
 
