@@ -395,7 +395,9 @@ const PoolSchema = z.strictObject({
       ),
     })
     .optional()
-    .describe("disaggregated prefill and decode: the first token leaves here, the rest comes from the other pool"),
+    .describe(
+      "disaggregated prefill and decode: the first token leaves here, the rest comes from the other pool; TPOT holds the transfer, TTFT does not",
+    ),
   maxWaitingPerReplica: z
     .int()
     .min(0)

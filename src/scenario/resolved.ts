@@ -155,7 +155,10 @@ export interface ResolvedPool {
   /** Step times of the user's own, in place of the physics; null = the coefficients' physics. */
   readonly stepTimeTable: readonly StepTimeRow[] | null;
   readonly scheduler: SchedulerSpec;
-  /** Requests go on to another pool of the strategy after their first token, with their KV; null = they stay. */
+  /**
+   * Requests go on to another pool of the strategy after their first token, with their KV; null = they stay. TTFT ends before the
+   * transfer; TPOT, ITL and E2E hold it. Transfers do not wait for each other.
+   */
   readonly handOff: {
     /** Index in the strategy's `pools`. */
     readonly pool: number;

@@ -47,6 +47,8 @@ test("a pool hands on to another pool of the same model, once", () => {
   expect(problemsOf([second, handOff("second")])).toEqual([]);
   expect(problemsOf([second, handOff("gpus")])[0]).toMatch(/can't hand on to itself/);
   expect(problemsOf([second, handOff("secnd")])[0]).toMatch(/unknown pool "secnd" \| did you mean "second"/);
+  const { warnings } = resolveRaw(withValue(withValue(smallExperiment(), ...second), ...handOff("second"))).experiment;
+  expect(warnings).toContainEqual(expect.stringMatching(/own.pools.gpus: .*\(uSlo\) is not measured/));
   const other: [Path, unknown] = [[...POOL.slice(0, -1), "second"], { ...pool, kvDtype: "fp8" }];
   expect(problemsOf([other, handOff("second")])[0]).toMatch(/can't use the KV of this pool/);
   const chain: [Path, unknown] = [[...POOL.slice(0, -1), "second"], { ...pool, handOff: { to: "gpus" } }];
