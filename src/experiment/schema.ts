@@ -4,6 +4,7 @@
  * assumptions whenever the file leaves it. A field without a default takes its value from the catalogue.
  */
 import { z } from "zod";
+import { DEFAULT_ROUTER } from "../fleet/routers/registry.ts";
 import { epochSOfIso } from "../kernel/calendar-time.ts";
 import { WEIGHT_DTYPES } from "../engine/spec.ts";
 import type { MaxOutputRule, Provenance } from "../scenario/resolved.ts";
@@ -366,7 +367,7 @@ const PoolSchema = z.strictObject({
     .describe("longest request in tokens, prompt and answer together; null: the model's context"),
   router: z
     .union([z.string().describe("router plug-in with its defaults"), RouterSchema])
-    .default("two-choices")
+    .default(DEFAULT_ROUTER)
     .describe("who picks the replica"),
   stepTimeTable: z
     .array(

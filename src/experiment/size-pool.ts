@@ -106,7 +106,7 @@ export async function fewestReplicas(
   );
   if (sized.length > 1)
     for (const { p } of sized.sort((a, b) => b.gpus - a.gpus))
-      sizes[p] = await leastBetween(0, alike, (n) => meets(sizes.with(p, n)));
+      sizes[p] = await leastBetween(0, alike, (n) => meets(sizes.map((size, i) => (i === p ? n : size))));
   return sizes;
 }
 
