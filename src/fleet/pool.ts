@@ -10,7 +10,7 @@ import { Replica } from "../engine/replica.ts";
 import type { ReplicaEngine } from "../engine/replica-engine.ts";
 import type { RequestTable } from "../engine/request-table.ts";
 import { isPlain } from "../engine/scheduler-spec.ts";
-import { scheduledStepTime } from "../engine/step-time-options.ts";
+import { errorFactor, scaledStepTime, scheduledStepTime } from "../engine/step-time-options.ts";
 import { createStepTime } from "../engine/step-time-physics.ts";
 import type { RequestClass, ResolvedPool } from "../scenario/resolved.ts";
 import { Sketch } from "../kernel/sketch.ts";
@@ -170,7 +170,7 @@ export class Pool implements RouterView {
 
 /** The engine that each replica runs in: the leaping one where it does all that is asked for. */
 function replicaMaker(
-  { gpu, llm, engine: spec, coefficients, scheduler }: ResolvedPool,
+  { gpu, llm, engine: spec, coefficients, stepTimeError, scheduler }: ResolvedPool,
   table: RequestTable,
   sink: ReplicaSink,
   meter: EngineMeter,
@@ -178,11 +178,19 @@ function replicaMaker(
   seed: string,
   replication: number,
 ): () => ReplicaEngine {
-  const stepTime = scheduledStepTime(
+  const predicted = scheduledStepTime(
     createStepTime(gpu, llm, spec, coefficients),
     scheduler,
     (tokensPerDecode) => createStepTime(gpu, llm, spec, coefficients, tokensPerDecode).decodeBaseS,
   );
+  // Pools with one coefficient set are wrong together, in all strategies.
+  const stepTime =
+    stepTimeError === null
+      ? predicted
+      : scaledStepTime(
+          predicted,
+          errorFactor(stepTimeError, stream(seed, replication, `step-time-error/${coefficients.scope}`)()),
+        );
   if (isPlain(scheduler)) return () => new Replica(spec, stepTime, table, sink, meter, classes.length);
   const luckKey = counterKey(seed, replication, "engine/luck");
   const prefixes = classes.map(({ sharedPrefix }) => sharedPrefix);
