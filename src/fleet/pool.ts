@@ -10,7 +10,7 @@ import { Replica } from "../engine/replica.ts";
 import type { ReplicaEngine } from "../engine/replica-engine.ts";
 import type { RequestTable } from "../engine/request-table.ts";
 import { isPlain } from "../engine/scheduler-spec.ts";
-import { scheduledStepTime } from "../engine/step-time-options.ts";
+import { errorFactor, scaledStepTime, scheduledStepTime } from "../engine/step-time-options.ts";
 import { createStepTime } from "../engine/step-time-physics.ts";
 import { tableStepTime } from "../engine/step-time-table.ts";
 import type { StepTime } from "../engine/step-time.ts";
@@ -172,7 +172,7 @@ export class Pool implements RouterView {
 
 /** The engine that each replica runs in: the leaping one where it does all that is asked for. */
 function replicaMaker(
-  { gpu, llm, engine: spec, coefficients, stepTimeTable, scheduler }: ResolvedPool,
+  { gpu, llm, engine: spec, coefficients, stepTimeTable, stepTimeError, scheduler }: ResolvedPool,
   table: RequestTable,
   sink: ReplicaSink,
   meter: EngineMeter,
@@ -184,7 +184,15 @@ function replicaMaker(
     stepTimeTable === null
       ? createStepTime(gpu, llm, spec, coefficients, tokensPerDecode)
       : tableStepTime(stepTimeTable, spec.maxNumSeqs, tokensPerDecode);
-  const stepTime = scheduledStepTime(create(1), scheduler, (tokensPerDecode) => create(tokensPerDecode).decodeBaseS);
+  const predicted = scheduledStepTime(create(1), scheduler, (tokensPerDecode) => create(tokensPerDecode).decodeBaseS);
+  // Pools with one coefficient set are wrong together, in all strategies.
+  const stepTime =
+    stepTimeError === null
+      ? predicted
+      : scaledStepTime(
+          predicted,
+          errorFactor(stepTimeError, stream(seed, replication, `step-time-error/${coefficients.scope}`)()),
+        );
   if (isPlain(scheduler)) return () => new Replica(spec, stepTime, table, sink, meter, classes.length);
   const luckKey = counterKey(seed, replication, "engine/luck");
   const prefixes = classes.map(({ sharedPrefix }) => sharedPrefix);
