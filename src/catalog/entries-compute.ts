@@ -85,6 +85,10 @@ export const EngineEntry = z.strictObject({
   tpreMsPerLayer: z
     .strictObject({ dense: nonNegative, moe: nonNegative })
     .describe("extra per layer of a step that contains prefill"),
+  prefillMsPerToken: z
+    .strictObject({ dense: nonNegative, moe: nonNegative })
+    .optional()
+    .describe("extra per prompt token of a step; none: 0"),
   apiOverheadMs: nonNegative.describe("API server and tokenizer, in TTFT and E2E"),
   kvCapacity: z.strictObject({
     activationBytesPerSeqVocab: positive.describe(
@@ -108,6 +112,11 @@ const Coefficients = z.strictObject({
   el: positive.max(1),
   ea: positive.max(1),
   moeMsPerLayer: nonNegative,
+  mfuHalfTokens: nonNegative.optional().describe("tokens of a step at which matrix FLOPs reach half of `mfu`; none: 0"),
+  activationPasses: nonNegative
+    .optional()
+    .describe("times that a layer reads or writes a token's hidden state beside its matrix products; none: 0"),
+  quantMsPerLayer: nonNegative.optional().describe("extra per layer and step for weights other than BF16; none: 0"),
 });
 
 const CoefficientRow = z.strictObject({

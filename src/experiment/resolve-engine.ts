@@ -128,6 +128,7 @@ export function resolveEngine(
   }
   resolution.useEntry("engines", profile, [
     `tpreMsPerLayer.${modelClass}`,
+    `prefillMsPerToken.${modelClass}`,
     "apiOverheadMs",
     "kvCapacity.activationBytesPerSeqVocab",
     `kvCapacity.nonTorchGiB.${tensorParallelSize > 1 ? "tensorParallel" : "oneGpu"}`,
@@ -142,6 +143,7 @@ export function resolveEngine(
     kvBlocks,
     maxModelLen,
     tpreMsPerLayer: profile.tpreMsPerLayer[modelClass],
+    prefillMsPerToken: profile.prefillMsPerToken?.[modelClass] ?? 0,
     apiOverheadMs: profile.apiOverheadMs,
   };
 }

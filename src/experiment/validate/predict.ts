@@ -275,6 +275,7 @@ function simulated(
     kvBlocks,
     maxModelLen: engineOptions.maxModelLen ?? llm.maxContext,
     tpreMsPerLayer: profile.tpreMsPerLayer[llmClass(llm)],
+    prefillMsPerToken: profile.prefillMsPerToken?.[llmClass(llm)] ?? 0,
     apiOverheadMs: profile.apiOverheadMs,
   };
   const stepTime = createStepTime(gpu, llm, { ...engine, weightDtype: setup.weightDtype }, chosen.coefficients);
