@@ -202,9 +202,10 @@ for (const fitSet of ["calibration", "all"] as const) {
   print(`${fitSet} dense global`, global, fitted, unseen);
   const onH100 = (row: RecordedCase): boolean => row.gpu === "h100-sxm" && row.engine === "vllm";
   const ownRows = fitted.filter(onH100);
+  const centre = NAMES.map((name, i) => (name === "ekv" ? Math.log(EKV_ON_HBM) : global[i]!));
   const own = fit(
     ownRows,
-    global,
+    centre,
     (name) => OFFSET[name]![1],
     (coefficients) => againstPublished(coefficients).map((log) => log / publishedSpread(ownRows.length)),
   );
