@@ -76,7 +76,14 @@ export const EngineEntry = z.strictObject({
   engine: z.enum(["vllm", "trtllm", "sglang"]).describe("name under which coefficient sets are filed"),
   engineVersion: z.string().describe("versions whose measurements the constants were fitted on"),
   scheduler: z
-    .array(z.strictObject({ minMemoryGB: nonNegative, maxNumSeqs: count, maxNumBatchedTokens: count }))
+    .array(
+      z.strictObject({
+        minMemoryGB: nonNegative,
+        notOn: z.array(Id).optional().describe("GPUs that have the memory and are left out all the same"),
+        maxNumSeqs: count,
+        maxNumBatchedTokens: count,
+      }),
+    )
     .min(1)
     .describe("defaults by GPU memory; the first row whose minMemoryGB the GPU reaches holds"),
   longPrefillTokenThreshold: z.int().min(0),

@@ -2,7 +2,6 @@
  * Bytes of a model: its weights in each format, the KV cache of a token, and what a sequence holds however long it is.
  * All figures are of the whole model unless a name says otherwise; how GPUs share them is in `parallelism.ts`.
  */
-import { exp, log } from "../kernel/math.ts";
 import type { EngineSpec, LlmSpec, WeightDtype } from "./spec.ts";
 
 /** Embeddings, output head and norms stay in BF16 whatever the format of the rest. */
@@ -50,7 +49,6 @@ export function streamedBytesByTokens(
   dtype: WeightDtype,
   ranks: number,
   imbalance: (untouched: number) => number,
-  skew?: number,
 ): Float64Array {
   const moe = llm.moe;
   const dense =
@@ -60,14 +58,6 @@ export function streamedBytesByTokens(
   let missedByOne = 1;
   for (let rank = 0; rank < ranks; rank++) missedByOne *= 1 - moe.expertsPerToken / moe.experts;
   const bytes = [dense];
-  if (skew !== undefined) {
-    const share = moe.expertsPerToken / moe.experts;
-    for (let n = 1, u = 1; u > 0.01 && n <= 2048; n++) {
-      u = (1 - share) * exp(-skew * log(1 + (share * (n * ranks - 1)) / skew));
-      bytes.push(dense + ((allExperts * (1 - u)) / ranks) * imbalance(u));
-    }
-    return Float64Array.from(bytes);
-  }
   let untouched = 1;
   while (untouched > UNTOUCHED_NEGLIGIBLE) {
     untouched *= missedByOne;

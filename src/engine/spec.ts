@@ -81,7 +81,6 @@ export interface StepCoefficients {
   readonly activationPasses?: number | undefined;
   /** Extra of each layer and step where weights are not BF16: activations are quantized on the way; left out: 0. */
   readonly quantMsPerLayer?: number | undefined;
-  readonly expertSkew?: number | undefined;
 }
 
 /** Engine options under vLLM's names, all resolved to numbers. */

@@ -121,7 +121,7 @@ function stepCosts(gpu: GpuSpec, llm: LlmSpec, engine: StepEngine, k: StepCoeffi
   const weightBytesPerMs = t * bytesPerMs * k.ew;
   const moeLayers = llm.moe === null ? 0 : llm.moe.moeLayers;
   const imbalance = (untouched: number): number => expertImbalance(layout, untouched);
-  const streamed = streamedBytesByTokens(llm, engine.weightDtype, layout.ranks, imbalance, k.expertSkew);
+  const streamed = streamedBytesByTokens(llm, engine.weightDtype, layout.ranks, imbalance);
   const unbalancedParams = (imbalance(0) - 1) * activeExpertParams(llm);
   const flopMsPerToken = (2 * (llm.activeParams - llm.headParams + unbalancedParams)) / flopPerMs;
   const kv = kvReadBytes(llm, engine);

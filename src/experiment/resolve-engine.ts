@@ -49,7 +49,7 @@ export function smallestParallelSize(
   tokens: number,
 ): number | null {
   const { profile, gpu } = parts;
-  const { maxNumSeqs } = schedulerDefaults(profile, gpu.memoryGB);
+  const { maxNumSeqs } = schedulerDefaults(profile, gpu);
   const { gpuMemoryUtilization, blockTokens } = profile;
   const all: MemoryOptions = {
     weightDtype: "bf16",
@@ -158,7 +158,7 @@ function engineOptions(
   path: Path,
   at: string,
 ): Pick<EngineSpec, Option> {
-  const scheduler = schedulerDefaults(profile, gpu.memoryGB);
+  const scheduler = schedulerDefaults(profile, gpu);
   const pick = (field: Option, ofProfile: number, entryField: string): number => {
     resolution.fromFile(`${at}.engine.${field}`, [...path, field], `catalogue:engines/${profile.id}`);
     const own = file[field];

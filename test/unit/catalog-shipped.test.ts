@@ -238,8 +238,11 @@ describe("pools", () => {
 
   test("scheduler defaults go by memory", () => {
     const vllm = catalog.engines.get("vllm")!;
-    expect(schedulerDefaults(vllm, 80)).toEqual({ maxNumSeqs: 1024, maxNumBatchedTokens: 8192 });
-    expect(schedulerDefaults(vllm, 48)).toEqual({ maxNumSeqs: 256, maxNumBatchedTokens: 2048 });
+    const of = (id: string, memoryGB: number): unknown => schedulerDefaults(vllm, { id, memoryGB });
+    expect(of("h100-sxm", 80)).toEqual({ maxNumSeqs: 1024, maxNumBatchedTokens: 8192 });
+    expect(of("l40s", 48)).toEqual({ maxNumSeqs: 256, maxNumBatchedTokens: 2048 });
+    expect(of("b200", 180)).toEqual({ maxNumSeqs: 1024, maxNumBatchedTokens: 16_384 });
+    expect(of("a100-80gb-sxm", 80)).toEqual({ maxNumSeqs: 256, maxNumBatchedTokens: 2048 });
   });
 
   test("incident presets pick the node rate of the GPU and the repair of the place", () => {

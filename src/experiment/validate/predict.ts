@@ -146,12 +146,16 @@ function lookUp(recorded: RecordedCase, catalog: Catalog): Setup | string {
 }
 
 /**
- * Recorded traces carry times of the engine's own clock, other loads those of a client behind HTTP. Null = the engine has
- * no profile.
+ * Recorded traces carry times of the engine's own clock, other loads those of a client behind HTTP: of them the profile of
+ * the recorded version, else the one of the engine. Null = the engine has no profile.
  */
-function engineProfile(catalog: Catalog, { engine, load }: RecordedCase): CatalogEntry<"engines"> | null {
+function engineProfile(
+  catalog: Catalog,
+  { engine, engineVersion, load }: RecordedCase,
+): CatalogEntry<"engines"> | null {
   const ownClock = load.kind === "trace" ? catalog.engines.get(`${engine}-engine-clock`) : undefined;
-  return ownClock ?? catalog.engines.get(engine) ?? null;
+  const ofVersion = catalog.engines.get(`${engine}-${engineVersion.split(".").slice(0, 2).join(".")}`);
+  return ownClock ?? ofVersion ?? catalog.engines.get(engine) ?? null;
 }
 
 interface Memory {
@@ -177,7 +181,7 @@ function predictMemory(recorded: RecordedCase, setup: Setup): Memory | string {
     kvDtype: servedKvDtype(recorded),
     tensorParallelSize: recorded.tp,
     gpuMemoryUtilization: engineOptions.gpuMemoryFraction ?? profile.gpuMemoryUtilization,
-    maxNumSeqs: engineOptions.maxNumSeqs ?? schedulerDefaults(profile, gpu.memoryGB).maxNumSeqs,
+    maxNumSeqs: engineOptions.maxNumSeqs ?? schedulerDefaults(profile, gpu).maxNumSeqs,
     blockTokens,
     profile: profile.kvCapacity,
   });
@@ -258,7 +262,7 @@ function simulated(
   const { profile, llm, gpu } = setup;
   if (tools.simulate === null) return "no simulator";
   if (profile === null) return `no engine profile for ${recorded.engine}`;
-  const defaults = schedulerDefaults(profile, gpu.memoryGB);
+  const defaults = schedulerDefaults(profile, gpu);
   const maxNumSeqs = engineOptions.maxNumSeqs ?? defaults.maxNumSeqs;
   const engine: EngineSpec = {
     engine: recorded.engine,
