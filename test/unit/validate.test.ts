@@ -187,7 +187,6 @@ describe("what can and cannot be predicted", () => {
     ["other weights", { weightDtype: "int4" }, /int4 is not modelled/],
     ["other KV", { kvDtype: "int8" }, /int8 is not modelled/],
     ["other engine", { engine: "tgi" }, /tgi was never fitted/],
-    ["no memory rule", { engine: "sglang" }, /no engine profile for sglang/],
     ["replicas", { replicas: 2 }, /several replicas/],
     ["GPUs without explanation", { gpus: 8 }, /8 GPUs with tensor parallelism 1/],
     ["pipeline", { gpus: 2, pp: 2 }, /pipeline/],

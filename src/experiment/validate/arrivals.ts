@@ -19,6 +19,8 @@ export class LoadError extends Error {}
 const SEED = "validate";
 /** Where a source gives neither a number of requests nor a duration. Assumed: enough for a P99 of five samples. */
 const REQUESTS_IF_NOT_RECORDED = 500;
+/** All at once they must be several batches, or filling and draining would count: what trtllm-bench runs at most length pairs. */
+const OFFLINE_REQUESTS_IF_NOT_RECORDED = 3000;
 
 /**
  * Arrivals of an `open`, `offline` or `trace` load, warm-up requests first. `readText` gives the text of the case's
@@ -43,7 +45,7 @@ export function caseArrivals(recorded: RecordedCase, readText: (path: string) =>
 }
 
 function offlineArrivals({ load }: RecordedCase): Float64Array {
-  return new Float64Array((load.requests ?? REQUESTS_IF_NOT_RECORDED) + (load.warmupRequests ?? 0));
+  return new Float64Array((load.requests ?? OFFLINE_REQUESTS_IF_NOT_RECORDED) + (load.warmupRequests ?? 0));
 }
 
 /** Gaps of mean 1/rate, Gamma with the recorded coefficient of variation (1 = Poisson, 0 = equal gaps). */

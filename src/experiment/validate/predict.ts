@@ -251,6 +251,16 @@ export function closedLoopTpotS(
   return decodeS + ((concurrency - 1) / outputTokens) * prefillS;
 }
 
+/**
+ * TensorRT-LLM admits a request only when its whole length fits beside those that run, and so never preempts. For requests
+ * of one length that is a limit on their number.
+ */
+function reservedSequences({ load }: RecordedCase, kvBlocks: number, blockTokens: number): number {
+  const tokens = [load.inputTokens, load.outputTokens].map((of) => (of === undefined ? null : meanTokens(of)));
+  const blocks = Math.ceil(((tokens[0] ?? 0) + (tokens[1] ?? 0)) / blockTokens);
+  return blocks === 0 ? Infinity : Math.max(1, Math.floor(kvBlocks / blocks));
+}
+
 function simulated(
   recorded: RecordedCase,
   setup: Setup,
@@ -263,7 +273,11 @@ function simulated(
   if (tools.simulate === null) return "no simulator";
   if (profile === null) return `no engine profile for ${recorded.engine}`;
   const defaults = schedulerDefaults(profile, gpu);
-  const maxNumSeqs = engineOptions.maxNumSeqs ?? defaults.maxNumSeqs;
+  const blockTokens = engineOptions.blockTokens ?? profile.blockTokens;
+  const maxNumSeqs = Math.min(
+    engineOptions.maxNumSeqs ?? defaults.maxNumSeqs,
+    recorded.engine === "trtllm" ? reservedSequences(recorded, kvBlocks, blockTokens) : Infinity,
+  );
   const engine: EngineSpec = {
     engine: recorded.engine,
     engineVersion: recorded.engineVersion,
@@ -275,7 +289,7 @@ function simulated(
     maxNumBatchedTokens: Math.max(maxNumSeqs, engineOptions.maxNumBatchedTokens ?? defaults.maxNumBatchedTokens),
     longPrefillTokenThreshold: engineOptions.longPrefillTokenThreshold ?? profile.longPrefillTokenThreshold,
     gpuMemoryUtilization: engineOptions.gpuMemoryFraction ?? profile.gpuMemoryUtilization,
-    blockTokens: engineOptions.blockTokens ?? profile.blockTokens,
+    blockTokens,
     kvBlocks,
     maxModelLen: engineOptions.maxModelLen ?? llm.maxContext,
     tpreMsPerLayer: profile.tpreMsPerLayer[llmClass(llm)],
