@@ -62,7 +62,7 @@ function solve(matrix: readonly (readonly number[])[], right: readonly number[])
       for (let k = i; k <= size; k++) rows[j]![k]! -= factor * rows[i]![k]!;
     }
   }
-  const solution: number[] = new Array<number>(size).fill(0);
+  const solution: number[] = Array.from({ length: size }, () => 0);
   for (let i = size - 1; i >= 0; i--) {
     const known = rows[i]!.slice(i + 1, size).reduce((sum, x, j) => sum + x * solution[i + 1 + j]!, 0);
     solution[i] = (rows[i]![size]! - known) / rows[i]![i]!;
