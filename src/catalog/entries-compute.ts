@@ -130,6 +130,10 @@ export const EngineEntry = z.strictObject({
       "activation bytes = this × maxNumSeqs × vocabSize (FP32 logits of the sampler at profiling)",
     ),
     nonTorchGiB: z.strictObject({ oneGpu: nonNegative, tensorParallel: nonNegative }),
+    utilizationOf: z
+      .enum(["total", "free"])
+      .optional()
+      .describe("what gpuMemoryUtilization is a share of: all memory (vLLM), or what the model leaves free"),
   }),
   fallbackScope: z
     .strictObject({ dense: z.enum(["engine", "global"]), moe: z.enum(["engine", "global"]) })
