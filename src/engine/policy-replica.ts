@@ -7,7 +7,7 @@
  *   INV-3  sent ≤ admitted ≤ first token ≤ last token.
  *   INV-6  never idle with requests waiting, unless the policy named the time until which it waits.
  */
-import { InvariantError } from "../kernel/errors.ts";
+import { PolicyError } from "../kernel/errors.ts";
 import { log } from "../kernel/math.ts";
 import { threefry2x32, unit, words } from "../kernel/random.ts";
 import { Batch, CANCELLED, DECODE, DECODING, PREFILL, WAITING } from "./batch.ts";
@@ -61,6 +61,7 @@ export class PolicyReplica implements ReplicaEngine {
   private readonly meter: EngineMeter;
   private readonly stepTime: StepTime;
   private readonly policy: BatchingPolicy;
+  private readonly policyName: string;
   private readonly stretch = new Stretch();
   private readonly speculative: SchedulerSpec["speculative"];
   private readonly lnAcceptance: number;
@@ -89,6 +90,7 @@ export class PolicyReplica implements ReplicaEngine {
     this.speculative = scheduler.speculative;
     this.lnAcceptance = scheduler.speculative === null ? 0 : log(scheduler.speculative.acceptance);
     this.handsOn = scheduler.role === "prefill";
+    this.policyName = batching.name;
     this.policy = batching.create(withDefaults(batching.options, scheduler.batching.options));
     const orderOptions = withDefaults(order.options, scheduler.order.options);
     const content = options.content ?? NOTHING_SHARED;
@@ -279,7 +281,10 @@ export class PolicyReplica implements ReplicaEngine {
   private rest(nowS: number): void {
     const { waitingCount, runningCount, wakeS } = this.batch;
     if (waitingCount + runningCount > 0 && !(wakeS > nowS && wakeS < Infinity))
-      throw new InvariantError("INV-6", { nowS, waiting: waitingCount, running: runningCount });
+      throw new PolicyError(
+        this.policyName,
+        `INV-6 broken: ${this.policyName} scheduled nothing at ${nowS} s, with ${waitingCount} waiting and ${runningCount} running, and named no later time`,
+      );
     this.mode = wakeS < Infinity ? HOLD : IDLE;
     this.dueS = wakeS;
   }

@@ -15,7 +15,15 @@ interface RunFlags {
   readonly threads?: number;
   readonly out: string;
   readonly models?: string;
+  readonly plugin?: string[];
   readonly requests?: RequestFlag;
+  readonly whatIfUnrestricted?: boolean;
+}
+
+interface CheckFlags {
+  readonly json?: boolean;
+  readonly models?: string;
+  readonly plugin?: string[];
   readonly whatIfUnrestricted?: boolean;
 }
 
@@ -23,6 +31,8 @@ type RequestFlag =
   | { readonly kind: "all" }
   | { readonly kind: "sample"; readonly fraction: number }
   | { readonly kind: "worst"; readonly count: number };
+
+const PLUGIN_HELP = "a TypeScript or JavaScript file with scheduling policies of your own; may be given again";
 
 let exitCode: number = EXIT.done;
 
@@ -51,6 +61,7 @@ function buildProgram(): Command {
     .option("--threads <n>", "worker threads (default: one per core)", wholeNumber)
     .option("--out <dir>", "folder of results", "output")
     .option("--models <dir>", "catalogue entries that replace shipped ones")
+    .option("--plugin <file>", PLUGIN_HELP, collected)
     .option("--requests <which>", "also write single requests: all, sample:FRACTION or worst:COUNT", requestFlag)
     .option("--what-if-unrestricted", "lift the data boundary rules: a labelled counterfactual")
     .action(async (file: string, flags: RunFlags) => {
@@ -64,8 +75,9 @@ function buildProgram(): Command {
     .argument("<file>", "experiment (YAML)")
     .option("--json", "print the result as JSON")
     .option("--models <dir>", "catalogue entries that replace shipped ones")
+    .option("--plugin <file>", PLUGIN_HELP, collected)
     .option("--what-if-unrestricted", "lift the data boundary rules")
-    .action(async (file: string, flags: { json?: boolean; models?: string; whatIfUnrestricted?: boolean }) => {
+    .action(async (file: string, flags: CheckFlags) => {
       const { checkCommand } = await import("./commands/check.ts");
       exitCode = await checkCommand(file, flags, out);
     });
@@ -123,6 +135,10 @@ function buildProgram(): Command {
 function text(value: string): string {
   if (value === "") throw new InvalidArgumentError("must not be empty");
   return value;
+}
+
+function collected(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
 }
 
 function wholeNumber(value: string): number {

@@ -1,9 +1,12 @@
 /** What a worker thread does: one simulation task at a time. Progress goes to the main thread as messages. */
 import "./v8-flags.ts";
-import { parentPort } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 import { runOne, type RunOutcome, type RunTask } from "../experiment/run-one.ts";
 import { runSizing, type SizingTask } from "../experiment/size-pool.ts";
 import { sloRatePerReplica, type SloRateTask } from "../experiment/slo-rate.ts";
+import type { PolicyPlugin } from "../engine/policies/policy.ts";
+import { PolicyError } from "../kernel/errors.ts";
+import type { PluginSource } from "./plugins.ts";
 import type { RequestSelection } from "./request-rows.ts";
 
 export interface RunJob {
@@ -27,7 +30,44 @@ export interface JobOutcome {
   readonly parts: readonly string[];
 }
 
-export async function run(job: RunJob): Promise<JobOutcome> {
+/** What a task gives, or how a plug-in failed in it. */
+export type Answer<T> =
+  | { readonly value: T; readonly failure: null }
+  | { readonly failure: { readonly policy: string; readonly message: string } };
+
+let entered: Promise<readonly PolicyPlugin[]> | null = null;
+
+/** Plug-ins are entered once in the life of a thread, before its first task. */
+function enterPlugins(): Promise<readonly PolicyPlugin[]> {
+  const sources = workerData as readonly PluginSource[];
+  entered ??=
+    sources.length === 0 ? Promise.resolve([]) : import("./plugins.ts").then((module) => module.enterPlugins(sources));
+  return entered;
+}
+
+async function answer<T>(work: () => T | Promise<T>): Promise<Answer<T>> {
+  const plugins = await enterPlugins();
+  try {
+    return { value: await work(), failure: null };
+  } catch (error) {
+    if (!(error instanceof PolicyError) || !plugins.some(({ name }) => name === error.policy)) throw error;
+    return { failure: { policy: error.policy, message: error.message } };
+  }
+}
+
+export function run(job: RunJob): Promise<Answer<JobOutcome>> {
+  return answer(() => runJob(job));
+}
+
+export function size({ task, replicas }: { task: SizingTask; replicas: number }): Promise<Answer<number[]>> {
+  return answer(() => runSizing(task, replicas));
+}
+
+export function sloRate(task: SloRateTask): Promise<Answer<number | null>> {
+  return answer(() => sloRatePerReplica(task));
+}
+
+async function runJob(job: RunJob): Promise<JobOutcome> {
   let last = 0;
   const onProgress = (fraction: number): void => {
     const now = performance.now();
@@ -44,12 +84,4 @@ export async function run(job: RunJob): Promise<JobOutcome> {
     rows.discard();
     throw error;
   }
-}
-
-export function size({ task, replicas }: { task: SizingTask; replicas: number }): number[] {
-  return runSizing(task, replicas);
-}
-
-export function sloRate(task: SloRateTask): number | null {
-  return sloRatePerReplica(task);
 }

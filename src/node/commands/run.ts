@@ -27,6 +27,7 @@ export interface RunOptions {
   readonly threads?: number;
   readonly out: string;
   readonly models?: string;
+  readonly plugin?: readonly string[];
   readonly requests?: RequestSelection;
   readonly whatIfUnrestricted?: boolean;
 }
@@ -44,7 +45,8 @@ export async function runCommand(file: string, options: RunOptions, out: (text: 
   const version = packageVersion();
   const loaded = await loadExperiment(file, options);
   const { experiment } = loaded;
-  const id = runId({ experiment, version, requests: options.requests ?? null });
+  const plugins = loaded.plugins.length === 0 ? undefined : loaded.plugins.map(({ sha256 }) => sha256);
+  const id = runId({ experiment, version, requests: options.requests ?? null, plugins });
   const folder = await openRunFolder(options.out, experiment.id, id);
   if (folder.kind === "complete") {
     const summary = JSON.parse(await readFile(join(folder.path, "summary.json"), "utf8")) as Summary;
@@ -59,7 +61,7 @@ export async function runCommand(file: string, options: RunOptions, out: (text: 
   };
   let interrupted = false;
   try {
-    interrupted = await simulate(experiment, options, folder, collected);
+    interrupted = await simulate(loaded, options, folder, collected);
     if (collected.outcomes.every((runs) => runs.length === 0)) {
       await folder.discard();
       process.stderr.write("Interrupted before any run had finished; nothing was written.\n");
@@ -78,7 +80,7 @@ export async function runCommand(file: string, options: RunOptions, out: (text: 
 
 /** Sizes pools, sweeps single replicas, then runs every strategy and replication. True when interrupted. */
 async function simulate(
-  experiment: ResolvedExperiment,
+  { experiment, plugins }: LoadedExperiment,
   options: RunOptions,
   folder: NewRunFolder,
   collected: Collected,
@@ -86,7 +88,7 @@ async function simulate(
   const fractions = new Map<number, number>();
   const jobs = experiment.strategies.length * experiment.replications;
   let progress = new Progress("sizing", 1, { enabled: options.json !== true });
-  const executor = new Executor(options.threads ?? null, ({ job, fraction }) => {
+  const executor = new Executor(options.threads ?? null, plugins, ({ job, fraction }) => {
     fractions.set(job, fraction);
     progress.update([...fractions.values()].reduce((sum, value) => sum + value, 0));
   });
@@ -221,6 +223,9 @@ async function write(
     replayCommand,
     seed: experiment.seed,
     catalogueHashes: loaded.catalogHashes,
+    ...(loaded.plugins.length > 0 && {
+      plugins: loaded.plugins.map(({ file: path, sha256 }) => ({ file: path, sha256 })),
+    }),
   };
   const reported = {
     ...experiment,
@@ -251,6 +256,7 @@ function replay(file: string, options: RunOptions): string {
   if (options.seed !== undefined) words.push(`--seed ${options.seed}`);
   if (options.replications !== undefined) words.push(`--replications ${options.replications}`);
   if (options.models !== undefined) words.push(`--models ${options.models}`);
+  for (const plugin of options.plugin ?? []) words.push(`--plugin ${plugin}`);
   if (options.requests !== undefined) words.push(`--requests ${requestsText(options.requests)}`);
   if (options.whatIfUnrestricted === true) words.push("--what-if-unrestricted");
   return words.join(" ");
