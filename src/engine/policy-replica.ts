@@ -12,8 +12,8 @@ import { log } from "../kernel/math.ts";
 import { threefry2x32, unit, words } from "../kernel/random.ts";
 import { Batch, CANCELLED, DECODE, DECODING, PREFILL, WAITING } from "./batch.ts";
 import type { EngineMeter, ReplicaSink } from "./meter.ts";
-import type { BatchingPolicy, PolicyOption } from "./policies/policy.ts";
-import { batchingNamed, orderNamed } from "./policies/registry.ts";
+import type { BatchingPolicy } from "./policies/policy.ts";
+import { batchingNamed, orderNamed, withDefaults } from "./policies/registry.ts";
 import { NOTHING_SHARED, type PromptContent } from "./prompt-content.ts";
 import type { ReplicaEngine } from "./replica-engine.ts";
 import type { ClassTraits } from "./request-facts.ts";
@@ -152,8 +152,10 @@ export class PolicyReplica implements ReplicaEngine {
       } else if (batch.waitingCount > 0) this.cutStretch(nowS);
       return true;
     }
-    if (this.mode === BOUNDARY) {
+    if (this.mode === BOUNDARY || this.mode === HOLD) {
       batch.remove(table.heapSlot[slot]);
+      if (this.mode === HOLD) this.dueS = nowS;
+      this.mode = BOUNDARY;
       return true;
     }
     table.state[slot] |= CANCELLED;
@@ -212,7 +214,12 @@ export class PolicyReplica implements ReplicaEngine {
         table.lastTokenS[slot] = nowS;
         batch.line.charge(tenant, 0, 1);
       } else if (batch.does[i] === DECODE) {
-        if ((table.state[slot] & CANCELLED) !== 0) continue;
+        if ((table.state[slot] & CANCELLED) !== 0) {
+          // Those of the steps before the last came out.
+          table.generated[slot] += steps - 1;
+          batch.line.charge(tenant, 0, steps - 1);
+          continue;
+        }
         const tokens = this.speculative === null ? steps : this.tokensOut(slot);
         if (this.speculative !== null) {
           meter.draftTokens += this.speculative.draftTokens;
@@ -398,13 +405,4 @@ export class PolicyReplica implements ReplicaEngine {
     meter.swappedOutTokens += batch.swappedOutTokens;
     batch.preemptions = batch.prefixTokensFound = batch.prefixTokensAsked = batch.swappedOutTokens = 0;
   }
-}
-
-function withDefaults(
-  declared: Readonly<Record<string, PolicyOption>>,
-  given: Readonly<Record<string, number>>,
-): Readonly<Record<string, number>> {
-  const all: Record<string, number> = {};
-  for (const [name, option] of Object.entries(declared)) all[name] = given[name] ?? option.default;
-  return all;
 }

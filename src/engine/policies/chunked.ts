@@ -9,7 +9,8 @@ function continuePrefills(step: StepView): boolean {
       const victim = step.victim();
       step.preempt(victim);
       preempted = true;
-      if (victim === request) return true;
+      // Under orders that do not send the last admitted away, others may still go on.
+      if (victim === request) break;
       taken = step.prefill(request, step.longestChunkTokens);
     }
     if (taken === 0) break;

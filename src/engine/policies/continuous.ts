@@ -9,17 +9,21 @@ export const continuous: BatchingPlugin = {
   options: {},
   create: () => ({
     schedule(step) {
-      const unfinished = step.nextPrefill();
-      if (unfinished !== NONE) {
-        while (step.prefill(unfinished, step.budgetTokens) === NO_BLOCKS) {
+      let preempted = false;
+      for (let request = step.nextPrefill(); request !== NONE; request = step.nextPrefill()) {
+        let taken = step.prefill(request, step.budgetTokens);
+        while (taken === NO_BLOCKS) {
           const victim = step.victim();
           step.preempt(victim);
-          if (victim === unfinished) break;
+          preempted = true;
+          // It had to go itself: the others go on.
+          if (victim === request) break;
+          taken = step.prefill(request, step.budgetTokens);
         }
-        return;
+        if (taken >= 0) return;
       }
       let admitted = false;
-      for (let request = step.firstWaiting(); request !== NONE; request = step.firstWaiting()) {
+      for (let request = step.firstWaiting(); request !== NONE && !preempted; request = step.firstWaiting()) {
         if (admitted && step.prefillTokensLeft(request) > step.budgetTokens) break;
         if (step.admit(request, step.maxNumBatchedTokens) <= 0) break;
         admitted = true;
