@@ -5,6 +5,7 @@
  */
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { describeFailure, EXIT } from "./exit.ts";
+import type { ConformFlags } from "./commands/conform.ts";
 import type { InitOptions } from "./commands/init.ts";
 import { packageVersion } from "./version.ts";
 
@@ -83,6 +84,19 @@ function buildProgram(): Command {
     });
 
   program
+    .command("conform")
+    .description("try whether a scheduling policy keeps the rules and whether its leap condition is true")
+    .argument("<policy>", "plug-in file, or the name of a built-in policy")
+    .option("--json", "print the findings as JSON")
+    .option("--scenarios <n>", "random scenarios to try", wholeNumber, 600)
+    .option("--seed <seed>", "of the scenarios", text, "7")
+    .option("--scenario <number>", "only the scenario of this number, from 0", numberFromZero)
+    .action(async (policy: string, flags: ConformFlags) => {
+      const { conformCommand } = await import("./commands/conform.ts");
+      exitCode = await conformCommand(policy, flags, out);
+    });
+
+  program
     .command("init")
     .description("write an experiment to start from; with a workload given, one that fits it")
     .argument("[file]", "file to write", "experiment.yaml")
@@ -135,6 +149,11 @@ function buildProgram(): Command {
 function text(value: string): string {
   if (value === "") throw new InvalidArgumentError("must not be empty");
   return value;
+}
+
+function numberFromZero(value: string): number {
+  if (!/^\d{1,6}$/.test(value)) throw new InvalidArgumentError("must be a whole number from 0");
+  return Number(value);
 }
 
 function collected(value: string, before: string[] | undefined): string[] {

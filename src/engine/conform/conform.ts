@@ -37,6 +37,8 @@ export interface Conformance {
   readonly scenarios: number;
   readonly passed: boolean;
   readonly checks: Readonly<Record<CheckId, Failure | null>>;
+  /** In how many scenarios each check was tried: a broken rule ends a scenario before the later ones. */
+  readonly tried: Readonly<Record<CheckId, number>>;
   /** Whether moving the option changed a time in any scenario. */
   readonly options: readonly { readonly name: string; readonly moves: boolean }[];
   /** What the scenarios came to: a suite that never preempts proves little. */
@@ -68,14 +70,16 @@ const MOST_CUTS = 400;
 export function conform(plugin: PolicyPlugin, options: ConformOptions): Conformance {
   const numbers = options.only === null ? Array.from({ length: options.scenarios }, (_, n) => n) : [options.only];
   const checks: Record<CheckId, Failure | null> = { rules: null, length: null, repeat: null, oracle: null, leap: null };
+  const tried: Record<CheckId, number> = { rules: 0, length: 0, repeat: 0, oracle: 0, leap: 0 };
   const reached = { steps: 0, boundaries: 0, preemptions: 0, chunkedPrompts: 0, holds: 0, cancelled: 0 };
   let longestStall = 0;
   for (const number of numbers) {
     const scenario = randomScenario(plugin, options.seed, number);
     const trial = tryScenario(plugin, scenario);
+    for (const id of trial.tried) tried[id]++;
     for (const id of Object.keys(CHECKS) as CheckId[]) {
-      if (trial.failed[id] === undefined || checks[id] !== null) continue;
-      checks[id] = cutDown(plugin, scenario, id);
+      const complaint = trial.failed[id];
+      if (complaint !== undefined) checks[id] ??= cutDown(plugin, scenario, id, complaint);
     }
     const { naive, leaping } = trial;
     if (naive === null) continue;
@@ -96,6 +100,7 @@ export function conform(plugin: PolicyPlugin, options: ConformOptions): Conforma
     scenarios: numbers.length,
     passed,
     checks,
+    tried,
     options: passed && options.only === null ? optionsThatMove(plugin, options.seed) : [],
     reached,
     longestStall,
@@ -108,6 +113,7 @@ interface Complaint {
 }
 
 interface Trial {
+  readonly tried: readonly CheckId[];
   readonly failed: Partial<Record<CheckId, Complaint>>;
   readonly naive: NaiveOutcome | null;
   readonly leaping: Outcome | null;
@@ -115,39 +121,37 @@ interface Trial {
 
 function tryScenario(plugin: PolicyPlugin, scenario: ConformScenario): Trial {
   const failed: Partial<Record<CheckId, Complaint>> = {};
-  let naive: NaiveOutcome;
-  // The naive executor goes first: it notices a schedule that never ends.
+  const tried: CheckId[] = [];
+  let naive: NaiveOutcome | null = null;
+  let leaping: Outcome | null = null;
+  // An exception fails the check under way; `how` says where it came.
+  let how = "";
+  const begin = (id: CheckId, where = ""): void => {
+    tried.push(id);
+    how = where;
+  };
   try {
+    // The naive executor goes first: it notices a schedule that never ends.
+    begin("rules");
     naive = walkNaively(scenario);
-  } catch (error) {
-    failed.rules = { message: messageOf(error), differs: null };
-    return { failed, naive: null, leaping: null };
-  }
-  if (naive.broken.length > 0) {
-    failed.rules = { message: naive.broken[0], differs: null };
-    return { failed, naive, leaping: null };
-  }
-  const own = plugin.kind === "batching" ? scenario.scheduler.batching : scenario.scheduler.order;
-  if (naive.exactPredictions > 0 && Object.keys(own.options).length === 0)
-    failed.length = { message: "it asks for predictions with sigma 0, which are the true lengths", differs: null };
-  let walked: Outcome;
-  let leaping: Outcome;
-  try {
-    walked = drive(scenario, true);
-  } catch (error) {
-    failed.oracle = { message: `only the naive executor runs it: ${messageOf(error)}`, differs: null };
-    return { failed, naive, leaping: null };
-  }
-  compare(failed, "repeat", walked, drive(scenario, true), "run twice");
-  compare(failed, "oracle", naive, walked, "in the naive executor and in the replica");
-  try {
+    if (naive.broken.length > 0) failed.rules = { message: naive.broken[0], differs: null };
+    if (failed.rules !== undefined) return { failed, tried, naive, leaping };
+    const own = scenario.scheduler[plugin.kind];
+    begin("length");
+    if (naive.exactPredictions > 0 && Object.keys(own.options).length === 0)
+      failed.length = { message: "it asks for predictions with sigma 0, which are the true lengths", differs: null };
+    begin("oracle", "only the naive executor runs it: ");
+    const walked = drive(scenario, true);
+    compare(failed, "oracle", naive, walked, "in the naive executor and in the replica");
+    begin("repeat");
+    compare(failed, "repeat", walked, drive(scenario, true), "run twice");
+    begin("leap", "only walked it runs: ");
     leaping = drive(scenario, false);
+    compare(failed, "leap", walked, leaping, "walked and leapt");
   } catch (error) {
-    failed.leap = { message: `only walked it runs: ${messageOf(error)}`, differs: null };
-    return { failed, naive, leaping: null };
+    failed[tried[tried.length - 1]] = { message: how + messageOf(error), differs: null };
   }
-  compare(failed, "leap", walked, leaping, "walked and leapt");
-  return { failed, naive, leaping };
+  return { failed, tried, naive, leaping };
 }
 
 function compare(failed: Trial["failed"], id: CheckId, expected: Outcome, found: Outcome, how: string): void {
@@ -164,25 +168,27 @@ function messageOf(error: unknown): string {
 }
 
 /** Leaves out requests, and then cancellations, as long as the check still fails. */
-function cutDown(plugin: PolicyPlugin, scenario: ConformScenario, id: CheckId): Failure {
+function cutDown(plugin: PolicyPlugin, scenario: ConformScenario, id: CheckId, first: Complaint): Failure {
   let small = scenario;
+  let complaint = first;
   let left = MOST_CUTS;
-  const fails = (candidate: ConformScenario): boolean =>
-    left-- > 0 && tryScenario(plugin, candidate).failed[id] !== undefined;
+  const takeIfFails = (requests: ConformScenario["requests"]): boolean => {
+    if (left-- <= 0) return false;
+    const candidate = { ...small, requests };
+    const found = tryScenario(plugin, candidate).failed[id];
+    if (found === undefined) return false;
+    small = candidate;
+    complaint = found;
+    return true;
+  };
   for (let smaller = true; smaller;) {
     smaller = false;
-    for (let i = small.requests.length - 1; i >= 0 && small.requests.length > 1; i--) {
-      const candidate = { ...small, requests: small.requests.filter((_, at) => at !== i) };
-      if (!fails(candidate)) continue;
-      small = candidate;
-      smaller = true;
-    }
+    for (let i = small.requests.length - 1; i >= 0 && small.requests.length > 1; i--)
+      if (takeIfFails(small.requests.filter((_, at) => at !== i))) smaller = true;
   }
-  for (let i = 0; i < small.requests.length; i++) {
-    const requests = small.requests.map((request, at) => (at === i ? { ...request, cancelS: Infinity } : request));
-    if (small.requests[i].cancelS < Infinity && fails({ ...small, requests })) small = { ...small, requests };
-  }
-  const complaint = tryScenario(plugin, small).failed[id]!;
+  for (let i = 0; i < small.requests.length; i++)
+    if (small.requests[i].cancelS < Infinity)
+      takeIfFails(small.requests.map((request, at) => (at === i ? { ...request, cancelS: Infinity } : request)));
   return { scenario: scenario.number, message: complaint.message, small, differs: complaint.differs };
 }
 
