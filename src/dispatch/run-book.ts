@@ -115,7 +115,7 @@ export class RunBook {
     for (const pool of this.pools) {
       pool.bookUntil(0);
       pool.resetMeters();
-      pool.meter.preemptions = 0;
+      pool.meter.forgetCounts();
       for (const itlS of pool.meter.itlS) itlS.clear();
     }
     this.openHour();
@@ -254,6 +254,9 @@ export class RunBook {
       occupancyFraction: over(occupancySeqS, maxNumSeqs),
       kvFraction: over(kvTokenS, kvBlocks * blockTokens),
       preemptions: pool.meter.preemptions,
+      prefixHitFraction: fraction(pool.meter.prefixTokensFound, pool.meter.prefixTokensAsked),
+      draftAcceptedFraction: fraction(pool.meter.acceptedTokens, pool.meter.draftTokens),
+      swappedOutTokens: pool.meter.swappedOutTokens,
       incidents: pool.incidents,
       completedByClass: this.setting.classes.map((_, c) => this.recorder.totals(c, routeOfPool(p)).completed),
     };
@@ -264,4 +267,9 @@ export class RunBook {
     const inHorizon = outages.filter(({ startS }) => startS >= 0 && startS < this.setting.horizonS);
     return { attempts, rateLimited, overloaded, outageFailures, outages: inHorizon.length, availabilityFraction };
   }
+}
+
+/** Part of a whole; 0 of nothing. */
+function fraction(part: number, whole: number): number {
+  return whole > 0 ? part / whole : 0;
 }

@@ -7,10 +7,10 @@
  *   INV-13  a request never reaches a target that its class's route does not name: the boundary was applied to the routes.
  * Times in simulated seconds, t = 0 after the warm-up.
  */
-import type { Replica } from "../engine/replica.ts";
 import type { ReplicaSink } from "../engine/meter.ts";
-import { AT_CLIENT, AT_OFFER, IN_POOL, LEAVING, NO_SLOT, RequestTable } from "../engine/request-table.ts";
-import { createStepTime } from "../engine/step-time-physics.ts";
+import { PolicyReplica } from "../engine/policy-replica.ts";
+import type { ReplicaEngine } from "../engine/replica-engine.ts";
+import { AT_CLIENT, AT_OFFER, IN_POOL, IN_TRANSIT, LEAVING, NO_SLOT, RequestTable } from "../engine/request-table.ts";
 import type { ResolvedStrategy, RouteTarget } from "../scenario/resolved.ts";
 import { PoolIncidents } from "../fleet/incidents.ts";
 import { Pool } from "../fleet/pool.ts";
@@ -41,8 +41,10 @@ const WINDOW_EDGE = 0;
 const INCIDENT = 1;
 const RESTORE = 2;
 const ANSWER_END = 3;
-const RETRY = 4;
-const GIVE_UP = 5;
+/** The KV of a request has reached the pool that goes on with it. */
+const HAND_OVER = 4;
+const RETRY = 5;
+const GIVE_UP = 6;
 
 export interface RunOptions {
   readonly seed: string;
@@ -85,7 +87,7 @@ class Run implements ReplicaSink {
   /** Calendar numbers run through all pools: which pool each is of, and where each pool starts. */
   private readonly poolOf: Uint8Array;
   private readonly firstReplica: readonly number[];
-  private readonly engines: readonly Replica[];
+  private readonly engines: readonly ReplicaEngine[];
   /** Empty when none are to happen; `sources` numbers those of all pools. */
   private readonly incidents: readonly PoolIncidents[];
   private readonly sources: { readonly pool: number; readonly source: number }[] = [];
@@ -100,6 +102,7 @@ class Run implements ReplicaSink {
   private controlEvents = 0;
   private waitingForRetry = 0;
   private atOffers = 0;
+  private inTransit = 0;
   private requestsLost = 0;
 
   constructor(setting: RunSetting, strategy: ResolvedStrategy, traffic: Traffic, options: RunOptions) {
@@ -110,20 +113,9 @@ class Run implements ReplicaSink {
     const { seed, replication } = options;
     const { classes, warmupS, horizonS, startEpochS } = setting;
     this.nowS = -warmupS;
-    this.pools = strategy.pools.map((spec, p) => {
-      const stepTime = createStepTime(spec.gpu, spec.llm, spec.engine, spec.coefficients);
-      return new Pool(
-        spec,
-        options.replicas[p],
-        stepTime,
-        this.table,
-        this,
-        classes.length,
-        seed,
-        replication,
-        -warmupS,
-      );
-    });
+    this.pools = strategy.pools.map(
+      (spec, p) => new Pool(spec, options.replicas[p], this.table, this, classes, seed, replication, -warmupS),
+    );
     const offerSpecs = options.incidents
       ? strategy.offers
       : strategy.offers.map((offer) => ({ ...offer, outages: null }));
@@ -236,6 +228,39 @@ class Run implements ReplicaSink {
     this.table.release(slot);
   }
 
+  prefilled(slot: number): void {
+    const p = this.leavePool(slot);
+    const { sPerToken, latencyS } = this.pools[p].spec.handOff!;
+    this.table.where[slot] = IN_TRANSIT;
+    this.inTransit++;
+    const transferS = latencyS + sPerToken * this.table.inputTokens[slot];
+    this.control.push(this.nowS + transferS, HAND_OVER, slot, this.strategy.pools[p].handOff!.pool);
+  }
+
+  /** A request arrives with its KV at the pool that decodes it. Its client may have gone on the way. */
+  private handOver(slot: number, p: number, nowS: number): void {
+    const table = this.table;
+    const pool = this.pools[p];
+    this.inTransit--;
+    if (nowS >= table.deadlineS[slot]) {
+      this.unanswered(slot, routeOfPool(p), TIMED_OUT);
+      this.end(slot);
+      return;
+    }
+    const local = pool.pick();
+    if (local === NO_REPLICA) {
+      this.requestsLost++;
+      this.retryOrEnd(slot, routeOfPool(p), FAILED, Infinity, false);
+      return;
+    }
+    const engine = pool.replicas[local];
+    if (!(engine instanceof PolicyReplica))
+      throw new InvariantError("INV-6", { pool: pool.spec.name, takesOver: false });
+    table.prefilledTokens[slot] = table.inputTokens[slot];
+    this.enterPool(slot, p, local);
+    if (engine.takeOver(slot)) this.reschedule(table.replica[slot], engine);
+  }
+
   lost(slot: number): void {
     this.requestsLost++;
     const p = this.leavePool(slot);
@@ -322,18 +347,25 @@ class Run implements ReplicaSink {
     if (local === NO_REPLICA) return ABSENT;
     const engine = pool.replicas[local];
     if (maxWaitingPerReplica !== null && engine.waitingCount >= maxWaitingPerReplica) return FULL;
-    const replica = this.firstReplica[target.index] + local;
-    table.replica[slot] = replica;
     table.attempts[slot]++;
-    pool.entered(local);
+    this.enterPool(slot, target.index, local);
+    if (engine.enqueue(slot)) this.reschedule(table.replica[slot], engine);
+    return TAKEN;
+  }
+
+  private enterPool(slot: number, p: number, local: number): void {
+    const table = this.table;
+    this.pools[p].entered(local);
+    table.replica[slot] = this.firstReplica[p] + local;
     table.attemptS[slot] = this.nowS;
     table.where[slot] = IN_POOL;
-    if (!engine.enqueue(slot)) return TAKEN;
-    // Cut short, or idle until now; then it may be formed at once unless more of this instant is to come.
+  }
+
+  /** Cut short, or idle until now; then it may be formed at once unless more of this instant is to come. */
+  private reschedule(replica: number, engine: ReplicaEngine): void {
     if (!engine.atBoundary) this.calendar.schedule(replica, engine.dueS, STEP_END);
     else if (this.nothingElseNow()) this.formStep(replica);
     else this.calendar.schedule(replica, engine.dueS, STEP_FORM);
-    return TAKEN;
   }
 
   private sendToOffer(slot: number, target: RouteTarget): number {
@@ -470,6 +502,7 @@ class Run implements ReplicaSink {
     control.pop();
     this.controlEvents++;
     if (kind === ANSWER_END) this.answerEnds(payload, tag, nowS);
+    else if (kind === HAND_OVER) this.handOver(payload, tag, nowS);
     else if (kind === RETRY) {
       this.waitingForRetry--;
       this.send(payload);
@@ -539,7 +572,7 @@ class Run implements ReplicaSink {
       (sum, pool) => sum + pool.replicas.reduce((n, replica) => n + replica.inFlight, 0),
       0,
     );
-    const held = inPools + this.atOffers + this.waitingForRetry;
+    const held = inPools + this.atOffers + this.waitingForRetry + this.inTransit;
     if (held !== this.table.inUse || inPools !== inReplicas) {
       throw new InvariantError("INV-1", { slotsInUse: this.table.inUse, held, inPools, inReplicas });
     }

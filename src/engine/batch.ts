@@ -107,7 +107,7 @@ export class Batch extends TableFacts implements StepView {
     this.free = spec.kvBlocks;
     this.cache = scheduler.prefixCache === null ? null : new PrefixCache(spec.kvBlocks, scheduler.prefixCache.eviction);
     this.lastAdmittedFirst = order.victim === "last-admitted";
-    this.decodeTokens = 1 + (scheduler.speculative?.draftTokens ?? 0);
+    this.decodeTokens = 1 + (scheduler.speculative?.mode === "exact" ? scheduler.speculative.draftTokens : 0);
     this.phases = new Int32Array(spec.blockTokens);
     this.line = new WaitingLine(order, orderOptions, this, table, classes.length);
   }
@@ -383,10 +383,11 @@ export class Batch extends TableFacts implements StepView {
   /** Names the whole blocks of the first `tokens` tokens of the i-th. */
   private nameUpTo(i: number, tokens: number): void {
     const ordinal = this.table.ordinal[this.slots[i]];
+    const classIndex = this.table.classIndex[this.slots[i]];
     const whole = tokens >> this.blockShift;
     const held = this.held[i]!;
     for (let block = this.named[i]; block < whole; block++)
-      this.cache!.name(held[block]!, this.content.key(ordinal, block));
+      this.cache!.name(held[block]!, this.content.key(ordinal, classIndex, block));
     this.named[i] = Math.max(this.named[i], whole);
   }
 
@@ -399,7 +400,7 @@ export class Batch extends TableFacts implements StepView {
   /** Whole blocks of the context that the cache holds; at least one token is always left to compute. */
   private matchPrefix(request: number): number {
     const most = (this.table.prefillTokens[request] - 1) >> this.blockShift;
-    return this.cache!.match(this.content, this.table.ordinal[request], most);
+    return this.cache!.match(this.content, this.table.ordinal[request], this.table.classIndex[request], most);
   }
 
   /** Blocks for the longest answer that the client allows, under reserving admission. */

@@ -41,4 +41,10 @@ export class EngineMeter {
   constructor(itlS: readonly Sketch[]) {
     this.itlS = itlS;
   }
+
+  /** At the end of the warm-up; steps and boundaries are of the whole run. */
+  forgetCounts(): void {
+    this.preemptions = this.prefixTokensAsked = this.prefixTokensFound = 0;
+    this.swappedOutTokens = this.draftTokens = this.acceptedTokens = 0;
+  }
 }

@@ -87,8 +87,8 @@ export class PolicyReplica implements ReplicaEngine {
     this.stepTime = options.stepTime;
     this.luckKey = luckKey;
     this.walk = options.walk;
-    this.speculative = scheduler.speculative;
-    this.lnAcceptance = scheduler.speculative === null ? 0 : log(scheduler.speculative.acceptance);
+    this.speculative = scheduler.speculative?.mode === "exact" ? scheduler.speculative : null;
+    this.lnAcceptance = this.speculative === null ? 0 : log(this.speculative.acceptance);
     this.handsOn = scheduler.role === "prefill";
     this.policyName = batching.name;
     this.policy = batching.create(withDefaults(batching.options, scheduler.batching.options));

@@ -113,12 +113,12 @@ export class PrefixCache {
   }
 
   /** Looks for the first `most` blocks of a context, up to the first that is not there: into `found`. */
-  match(content: PromptContent, ordinal: number, most: number): number {
+  match(content: PromptContent, ordinal: number, classIndex: number, most: number): number {
     const found = this.found;
     found.length = 0;
     this.foundFree = 0;
     for (let block = 0; block < most; block++) {
-      const id = this.index.find(content.key(ordinal, block));
+      const id = this.index.find(content.key(ordinal, classIndex, block));
       if (id === NO_BLOCK) break;
       found.push(id);
       if (this.references[id] === 0) this.foundFree++;

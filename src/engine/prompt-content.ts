@@ -2,14 +2,16 @@
  * What prompts have in common, as far as a prefix cache can tell: a key for each whole block of tokens. Two blocks with one
  * key hold the same tokens after the same tokens.
  */
+import { threefry2x32, unit, words } from "../kernel/random.ts";
+
 export interface PromptContent {
-  /** Key of block `block` (blockTokens tokens from 0) of the context of request `ordinal`: any number that identifies it. */
-  key(ordinal: number, block: number): number;
+  /** Key of block `block` (blockTokens tokens from 0) of the context of request `ordinal` of a class; blocks of one key are the same. */
+  key(ordinal: number, classIndex: number, block: number): number;
 }
 
 /** Blocks of one stream of text that a key has room for, and streams before those of single requests. */
-const BLOCKS_PER_STREAM = 2 ** 20;
-const SHARED_STREAMS = 2 ** 31;
+const BLOCKS_PER_STREAM = 1_048_576;
+const SHARED_STREAMS = 2_147_483_648;
 
 /** A prompt as at most two shared beginnings and a rest of its own: a system prompt, then the earlier turns of its session. */
 export interface SharedBeginnings {
@@ -20,21 +22,54 @@ export interface SharedBeginnings {
   sessionStream(ordinal: number): number;
 }
 
+/** Beginnings that the prompts of a class share: one of `groups` texts of `tokens` tokens, each as likely. */
+export interface SharedPrefix {
+  readonly tokens: number;
+  readonly groups: number;
+}
+
+/** Second key word of the draws of groups. */
+const GROUP_KEY = 0x4752;
+
 /** No two requests have anything in common; a request that is computed again still finds its own blocks. */
 export const NOTHING_SHARED: PromptContent = {
-  key: (ordinal, block) => (SHARED_STREAMS + ordinal) * BLOCKS_PER_STREAM + block,
+  key: (ordinal, _, block) => (SHARED_STREAMS + ordinal) * BLOCKS_PER_STREAM + block,
 };
 
 /** Content in which a block is shared when it lies wholly within a shared beginning. */
 export function sharedContent(beginnings: SharedBeginnings, blockTokens: number): PromptContent {
   return {
-    key(ordinal, block) {
+    key(ordinal, classIndex, block) {
       const system = beginnings.systemStream(ordinal);
       if (system >= 0 && (block + 1) * blockTokens <= beginnings.systemTokens(ordinal))
         return 2 * system * BLOCKS_PER_STREAM + block;
       const session = beginnings.sessionStream(ordinal);
       if (session >= 0) return (2 * session + 1) * BLOCKS_PER_STREAM + block;
-      return NOTHING_SHARED.key(ordinal, block);
+      return NOTHING_SHARED.key(ordinal, classIndex, block);
+    },
+  };
+}
+
+/** Content of classes that each begin their prompts with texts of their own; null = a class shares nothing. */
+export function classContent(
+  prefixes: readonly (SharedPrefix | null)[],
+  luckKey: number,
+  blockTokens: number,
+): PromptContent {
+  let streams = 0;
+  const firstStream = prefixes.map((prefix) => {
+    const first = streams;
+    streams += prefix?.groups ?? 0;
+    return first;
+  });
+  return {
+    key(ordinal, classIndex, block) {
+      const prefix = prefixes[classIndex]!;
+      if (prefix === null || (block + 1) * blockTokens > prefix.tokens)
+        return NOTHING_SHARED.key(ordinal, classIndex, block);
+      threefry2x32(luckKey, GROUP_KEY, ordinal, 0);
+      const group = Math.floor(unit(words[0]!) * prefix.groups);
+      return 2 * (firstStream[classIndex]! + group) * BLOCKS_PER_STREAM + block;
     },
   };
 }

@@ -24,6 +24,7 @@ import { InvariantError } from "../kernel/errors.ts";
 import { bucketOf } from "../kernel/sketch.ts";
 import { Completions } from "./completions.ts";
 import type { EngineMeter, ReplicaSink } from "./meter.ts";
+import type { ReplicaEngine } from "./replica-engine.ts";
 import { NO_SLOT, type RequestTable } from "./request-table.ts";
 import type { EngineSpec } from "./spec.ts";
 import type { StepTime } from "./step-time.ts";
@@ -42,7 +43,7 @@ const PREFILLING = 1;
 const DECODING = 2;
 const CANCELLED = 4;
 
-export class Replica {
+export class Replica implements ReplicaEngine {
   /** End of the step or stretch under way; Infinity when idle. */
   dueS = Infinity;
   runningCount = 0;

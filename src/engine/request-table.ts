@@ -14,6 +14,8 @@ export const AT_OFFER = 2;
 export const AT_CLIENT = 3;
 /** Its client gave up; it leaves the batch of its replica at the next boundary. */
 export const LEAVING = 4;
+/** Between a prefill and a decode replica. */
+export const IN_TRANSIT = 5;
 
 export class RequestTable {
   capacity = 0;

@@ -20,10 +20,34 @@ export interface SchedulerSpec {
   readonly admission: "optimistic" | "reserve";
   /** Which cached block makes room first; null = no prefix cache. */
   readonly prefixCache: { readonly eviction: "lru" | "fifo" | "lfu" } | null;
-  /** Draft tokens a step with the probability that each is accepted; null = off. Drawn for each sequence, so such steps are walked. */
-  readonly speculative: { readonly draftTokens: number; readonly acceptance: number } | null;
+  /** Draft tokens a step with the probability that each is accepted; null = off. Exact ones are drawn, so their steps are walked. */
+  readonly speculative: {
+    readonly draftTokens: number;
+    readonly acceptance: number;
+    /** One draft step as a share of a plain decode step. */
+    readonly draftCost: number;
+    /** `mean-field` gives every sequence the mean number of tokens a step, as steps that much shorter. */
+    readonly mode: "exact" | "mean-field";
+  } | null;
+  /** A decode step costs as much as that of the next of these sizes; rising; null = no padding. */
+  readonly capturedBatchSizes: readonly number[] | null;
   /** `prefill` replicas hand a request on after its first token; `decode` replicas take it with its KV. */
   readonly role: "both" | "prefill" | "decode";
+}
+
+/** The choices in a line, defaults left out, for tables. */
+export function describeScheduler(scheduler: SchedulerSpec): string {
+  const parts = [scheduler.batching.name, scheduler.order.name];
+  if (scheduler.preemption === "swap") parts.push("swap");
+  if (scheduler.admission === "reserve") parts.push("reserve");
+  if (scheduler.prefixCache !== null) parts.push(`prefix cache ${scheduler.prefixCache.eviction}`);
+  if (scheduler.speculative !== null)
+    parts.push(
+      `${scheduler.speculative.draftTokens} drafts${scheduler.speculative.mode === "exact" ? "" : " (mean-field)"}`,
+    );
+  if (scheduler.capturedBatchSizes !== null) parts.push("padded batches");
+  if (scheduler.role !== "both") parts.push(`${scheduler.role} only`);
+  return parts.join(", ");
 }
 
 /** vLLM's own way: what a pool does that says nothing. */
@@ -36,6 +60,7 @@ export const DEFAULT_SCHEDULER: SchedulerSpec = {
   admission: "optimistic",
   prefixCache: null,
   speculative: null,
+  capturedBatchSizes: null,
   role: "both",
 };
 
@@ -47,7 +72,7 @@ export function isPlain(scheduler: SchedulerSpec): boolean {
     scheduler.preemption === "recompute" &&
     scheduler.admission === "optimistic" &&
     scheduler.prefixCache === null &&
-    scheduler.speculative === null &&
+    scheduler.speculative?.mode !== "exact" &&
     scheduler.role === "both"
   );
 }

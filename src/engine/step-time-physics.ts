@@ -182,13 +182,14 @@ const S_PER_MS = 1e-3;
 
 /**
  * The step time of one replica, in seconds. Call `supported` first: a model it names is computed as if all its layers
- * had full attention. `mixedS` allocates nothing; it and the table agree with `stepTerms` to rounding.
+ * had full attention. With drafts to check, a decode step computes `tokensPerDecode` tokens for each sequence. `mixedS` allocates nothing; it and the table agree with `stepTerms` to rounding.
  */
 export function createStepTime(
   gpu: GpuSpec,
   llm: LlmSpec,
   engine: StepEngine,
   coefficients: StepCoefficients,
+  tokensPerDecode = 1,
 ): StepTime {
   const costs = stepCosts(gpu, llm, engine, coefficients);
   const weightS = costs.weightMs.map((ms) => ms * S_PER_MS);
@@ -204,9 +205,10 @@ export function createStepTime(
 
   const decodeBaseS = new Float64Array(engine.maxNumSeqs + 1);
   for (let d = 1; d <= engine.maxNumSeqs; d++) {
-    const readS = weightS[d < lastWeight ? d : lastWeight]!;
-    const computeS = flopSPerToken * d + headFlopS * d;
-    decodeBaseS[d] = decodeFixedS + secondsPerSeq * d + (readS > computeS ? readS : computeS) + commSPerToken * d;
+    const n = d * tokensPerDecode;
+    const readS = weightS[n < lastWeight ? n : lastWeight]!;
+    const computeS = flopSPerToken * n + headFlopS * n;
+    decodeBaseS[d] = decodeFixedS + secondsPerSeq * d + (readS > computeS ? readS : computeS) + commSPerToken * n;
   }
   return {
     decodeBaseS,

@@ -83,6 +83,11 @@ export interface PoolSummary {
   readonly warmReplicaH: Estimate;
   readonly downReplicaH: Estimate;
   readonly preemptions: Estimate;
+  /** Batching policy and queue order, with what else differs from vLLM's default. */
+  readonly scheduler: string;
+  /** Of prompt tokens looked for, found in the prefix cache; of draft tokens, accepted; null where the pool has none. */
+  readonly prefixHitFraction: Estimate | null;
+  readonly draftAcceptedFraction: Estimate | null;
   readonly incidents: Estimate;
   readonly uSlo: Estimate | null;
   /** Steady requests per second and replica at which the SLO is still met. */

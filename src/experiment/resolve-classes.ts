@@ -40,6 +40,8 @@ function resolveClass(
     "premiumPrivatelyOffered",
     "customization",
     "timeoutS",
+    "priority",
+    "sharedPrefix",
   ]) {
     resolution.fromFile(`${at}.${field}`, [...path, field]);
   }
@@ -87,6 +89,8 @@ function resolveClass(
       attainBasis: slo.basis ?? (slo.strict ? "windows" : "requests"),
     },
     timeoutS: file.timeoutS,
+    priority: file.priority,
+    sharedPrefix: file.sharedPrefix ?? null,
   };
 }
 

@@ -12,10 +12,11 @@ import type { GpuSpec, LlmSpec, StepCoefficients } from "../engine/spec.ts";
 import { routerNamed, routers } from "../fleet/routers/registry.ts";
 import type { Path } from "./read.ts";
 import { resolveEngine } from "./resolve-engine.ts";
+import { pluginOptions, resolveHandOff, resolveScheduler } from "./resolve-scheduler.ts";
 import type { RequestSizes } from "./request-size.ts";
 import type { Resolution } from "./resolution.ts";
 import type { ResolvedPool } from "../scenario/resolved.ts";
-import type { PoolFile } from "./schema.ts";
+import type { PoolFile, StrategyFile } from "./schema.ts";
 
 const GB_PER_GIB = 1.073741824;
 
@@ -56,6 +57,7 @@ export function resolvePool(
   path: Path,
   at: string,
   sizes: RequestSizes | null,
+  siblings: StrategyFile["pools"],
 ): ResolvedPool | null {
   const gpuEntry = resolution.find("gpus", file.gpu, [...path, "gpu"]);
   const llmEntry = resolution.find("llms", file.llm, [...path, "llm"]);
@@ -81,6 +83,20 @@ export function resolvePool(
     coldStart === null
   )
     return null;
+
+  const role = file.handOff !== undefined ? "prefill" : takesOver(name, siblings) ? "decode" : "both";
+  const scheduler = resolveScheduler(
+    resolution,
+    file.scheduler,
+    role,
+    engine,
+    llm,
+    [...path, "scheduler"],
+    `${at}.scheduler`,
+  );
+  const handOffPath = [...path, "handOff"];
+  const hand = resolveHandOff(resolution, file, name, siblings, engine, llm, handOffPath, `${at}.handOff`);
+  if (scheduler === null || hand === null) return null;
 
   const request = {
     gpu,
@@ -112,6 +128,8 @@ export function resolvePool(
     llm,
     engine,
     coefficients,
+    scheduler,
+    handOff: hand.handOff,
     router,
     replicas: file.replicas,
     warmReplicas: file.warmReplicas,
@@ -123,6 +141,11 @@ export function resolvePool(
     incidents,
     outsideValidatedRange: outsideValidatedRange(sets, request),
   };
+}
+
+/** Another pool of the strategy hands its requests on to this one. */
+function takesOver(name: string, siblings: StrategyFile["pools"]): boolean {
+  return Object.values(siblings).some(({ handOff }) => handOff?.to === name);
 }
 
 export function gpuSpec(entry: CatalogEntry<"gpus">): GpuSpec {
@@ -309,28 +332,10 @@ function resolveRouter(resolution: Resolution, file: PoolFile, path: Path, at: s
     );
     return null;
   }
-  const given: Readonly<Record<string, number>> = options;
-  for (const [option, value] of Object.entries(given)) {
-    const spec = Object.hasOwn(plugin.options, option) ? plugin.options[option] : undefined;
-    if (spec === undefined)
-      resolution.problem(
-        [...path, "router", "options", option],
-        `${name} has no option "${option}"`,
-        `its options: ${Object.keys(plugin.options).join(", ") || "none"}`,
-      );
-    else if (value < spec.min || value > spec.max)
-      resolution.problem(
-        [...path, "router", "options", option],
-        `must be from ${spec.min} to ${spec.max}, is ${value}`,
-        spec.doc,
-      );
-  }
   resolution.fromFile(`${at}.router`, [...path, "router"]);
   return {
     name,
-    options: Object.fromEntries(
-      Object.entries(plugin.options).map(([option, spec]) => [option, given[option] ?? spec.default]),
-    ),
+    options: pluginOptions(resolution, plugin, options, [...path, "router", "options"]),
   };
 }
 

@@ -28,7 +28,7 @@ export function resolveStrategy(
   const path: Path = ["strategies", name];
   const at = `strategies.${index}`;
   const pools = Object.entries(file.pools).map(([pool, poolFile], i) =>
-    resolvePool(resolution, pool, poolFile, [...path, "pools", pool], `${at}.pools.${i}`, context.sizes),
+    resolvePool(resolution, pool, poolFile, [...path, "pools", pool], `${at}.pools.${i}`, context.sizes, file.pools),
   );
   const offers = Object.entries(file.offers).map(([offer, offerFile], i) =>
     resolveOffer(resolution, offer, offerFile, [...path, "offers", offer], `${at}.offers.${i}`),
@@ -100,7 +100,7 @@ function checkRoutes(
   for (const name of Object.keys(file.routes).filter((route) => !classNames.includes(route))) {
     resolution.problem([...path, "routes", name], `unknown class "${name}"`, hintFor(name, classNames));
   }
-  const used = new Set<string>();
+  const used = new Set(Object.values(file.pools).flatMap(({ handOff }) => (handOff === undefined ? [] : [handOff.to])));
   const routes = classNames.map((className): RouteTarget[] => {
     const route = Object.hasOwn(file.routes, className) ? file.routes[className] : undefined;
     const at = [...path, "routes", className];
@@ -156,11 +156,15 @@ function applyBoundary(
   const barred: (string | null)[] = [];
   const kept = routes.map((route, i) => {
     const refused = route.map((target) => {
-      const boundary =
+      const boundaries =
         target.kind === "pool"
-          ? poolBoundary(resolution, pools[target.index]!, file)
-          : offerBoundary(offers[target.index]!);
-      return refusal(context.classFiles[i]!, context.classes[i]!.minLevel, boundary);
+          ? withHandOff(pools, target.index).map((pool) => poolBoundary(resolution, pool, file))
+          : [offerBoundary(offers[target.index]!)];
+      for (const boundary of boundaries) {
+        const reason = refusal(context.classFiles[i]!, context.classes[i]!.minLevel, boundary);
+        if (reason !== null) return reason;
+      }
+      return null;
     });
     const reasons = refused.filter((reason) => reason !== null);
     if (context.whatIfUnrestricted) {
@@ -175,6 +179,12 @@ function applyBoundary(
     return rest;
   });
   return { routes: kept.map(lastNeverOverflows), barred, counterfactual: lifted };
+}
+
+/** A pool and the one that goes on with its requests: both see them. */
+function withHandOff(pools: readonly ResolvedPool[], index: number): ResolvedPool[] {
+  const pool = pools[index]!;
+  return pool.handOff === null ? [pool] : [pool, pools[pool.handOff.pool]!];
 }
 
 /** Behind the last target there is nothing to overflow to. */

@@ -117,6 +117,17 @@ const ClassSchema = z.strictObject({
   timeoutS: Positive.default(600).meta(
     assumed("client deadline over all attempts, from the first send", "s", "time-out of the common SDKs"),
   ),
+  priority: z
+    .int()
+    .default(0)
+    .describe("lower is more urgent, where a pool orders its queue by priority (vLLM's convention)"),
+  sharedPrefix: z
+    .strictObject({
+      tokens: z.int().min(1).describe("tokens that prompts of this class begin with, part of their length"),
+      groups: z.int().min(1).default(1).describe("different such beginnings, each as likely"),
+    })
+    .optional()
+    .describe("what the prompts of this class begin with: system prompts; matters where a pool has a prefix cache"),
 });
 
 const LengthSchema = z.discriminatedUnion("kind", [
@@ -187,6 +198,68 @@ const TrafficSchema = z.strictObject({
 const RouterSchema = z.strictObject({
   name: z.string().describe("router plug-in"),
   options: z.record(z.string(), z.number()).default({}).describe("options of the router"),
+});
+
+const PolicySchema = z.union([
+  z.string().describe("policy with its defaults"),
+  z.strictObject({
+    name: z.string().describe("policy that ships or comes by --plugin"),
+    options: z.record(z.string(), z.number()).default({}).describe("options of the policy"),
+  }),
+]);
+
+const SchedulerSchema = z.strictObject({
+  batching: PolicySchema.default("chunked").describe(
+    "what a step holds: chunked, continuous, static, dynamic or a plug-in",
+  ),
+  order: PolicySchema.default("fcfs").describe(
+    "who is admitted first: fcfs, priority, edf, shortest-prompt, predicted-shortest, fair-share or a plug-in",
+  ),
+  preemption: z
+    .enum(["recompute", "swap"])
+    .default("recompute")
+    .describe("KV of a preempted sequence: computed again, or moved to host memory and back"),
+  swapSpaceGiB: NotNegative.default(4).describe("host memory for swapped KV, GiB per GPU (vLLM V0 --swap-space)"),
+  hostLinkGBps: Positive.default(25).meta(
+    assumed("KV moved between a GPU and its host", "GB/s", "about 80 % of a PCIe 4 x16 link in one direction"),
+  ),
+  admission: z
+    .enum(["optimistic", "reserve"])
+    .default("optimistic")
+    .describe(
+      "admit when the next chunk has KV blocks, or only when prompt and max_tokens have, so that nothing is preempted",
+    ),
+  prefixCaching: z
+    .enum(["off", "lru", "fifo", "lfu"])
+    .default("off")
+    .describe("keep KV blocks of prompts for later ones that begin alike; which block makes room first"),
+  speculative: z
+    .strictObject({
+      draftTokens: z.int().min(1).max(16).describe("tokens drafted a step (vLLM num_speculative_tokens)"),
+      acceptance: z.number().gt(0).lt(1).describe("probability that a draft is accepted if those before it were"),
+      draftCost: NotNegative.max(1)
+        .meta(
+          assumed(
+            "one draft step as a share of a plain decode step of the model",
+            "fraction",
+            "a draft head or model of a tenth of the weights",
+          ),
+        )
+        .default(0.1),
+      mode: z
+        .enum(["exact", "mean-field"])
+        .default("exact")
+        .describe(
+          "exact draws what is accepted and walks each step; mean-field spreads the mean, is faster and labelled",
+        ),
+    })
+    .optional()
+    .describe("speculative decoding; without it none"),
+  capturedBatchSizes: z
+    .array(z.int().min(1))
+    .min(1)
+    .optional()
+    .describe("batch sizes of captured graphs: a decode step costs as much as the next one up; without it no padding"),
 });
 
 const GpuPriceSchema = z.union([
@@ -266,6 +339,21 @@ const PoolSchema = z.strictObject({
     .union([z.string().describe("router plug-in with its defaults"), RouterSchema])
     .default("two-choices")
     .describe("who picks the replica"),
+  scheduler: SchedulerSchema.prefault({}).describe("how a replica batches and orders its requests"),
+  handOff: z
+    .strictObject({
+      to: Name.describe(
+        "pool of this strategy that decodes what this one has prefilled; routes lead to this pool only",
+      ),
+      transferGBps: Positive.default(50).meta(
+        assumed("KV moved between the two pools", "GB/s", "one 400 Gb/s network port for each replica"),
+      ),
+      latencyMs: NotNegative.default(1).meta(
+        assumed("start of a KV transfer", "ms", "connection set-up and metadata of a KV connector"),
+      ),
+    })
+    .optional()
+    .describe("disaggregated prefill and decode: the first token leaves here, the rest comes from the other pool"),
   maxWaitingPerReplica: z
     .int()
     .min(0)

@@ -19,6 +19,7 @@ import type {
 } from "./findings.ts";
 import type { DemandMeasures } from "../traffic/demand.ts";
 import { estimate, estimateOrNull } from "./estimate.ts";
+import { describeScheduler } from "../engine/scheduler-spec.ts";
 import type { ResolvedExperiment } from "../scenario/resolved.ts";
 import type { RunOutcome } from "./run-one.ts";
 
@@ -146,6 +147,10 @@ function summariseStrategy(
         warmReplicaH: of((result) => result.warmH),
         downReplicaH: of((result) => result.downH),
         preemptions: of((result) => result.preemptions),
+        scheduler: describeScheduler(pool.scheduler),
+        prefixHitFraction: pool.scheduler.prefixCache === null ? null : of((result) => result.prefixHitFraction),
+        draftAcceptedFraction:
+          pool.scheduler.speculative === null ? null : of((result) => result.draftAcceptedFraction),
         incidents: of((result) => result.incidents),
         uSlo:
           known.length === 0

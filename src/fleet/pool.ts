@@ -3,13 +3,18 @@
  * Owns who serves; the replicas' engines own what runs. Times in simulated seconds, integrals in replica-seconds.
  *   INV-8  paid = serving + warm + down, and busy ≤ serving.
  */
-import { Replica } from "../engine/replica.ts";
 import { EngineMeter, type ReplicaSink } from "../engine/meter.ts";
+import { PolicyReplica } from "../engine/policy-replica.ts";
+import { classContent } from "../engine/prompt-content.ts";
+import { Replica } from "../engine/replica.ts";
+import type { ReplicaEngine } from "../engine/replica-engine.ts";
 import type { RequestTable } from "../engine/request-table.ts";
-import type { StepTime } from "../engine/step-time.ts";
-import type { ResolvedPool } from "../scenario/resolved.ts";
+import { isPlain } from "../engine/scheduler-spec.ts";
+import { scheduledStepTime } from "../engine/step-time-options.ts";
+import { createStepTime } from "../engine/step-time-physics.ts";
+import type { RequestClass, ResolvedPool } from "../scenario/resolved.ts";
 import { Sketch } from "../kernel/sketch.ts";
-import { stream } from "../kernel/random.ts";
+import { counterKey, stream } from "../kernel/random.ts";
 import { NO_REPLICA, type Router, type RouterView } from "./routers/router.ts";
 import { routerNamed } from "./routers/registry.ts";
 
@@ -19,7 +24,7 @@ export const DOWN = 2;
 
 export class Pool implements RouterView {
   readonly spec: ResolvedPool;
-  readonly replicas: readonly Replica[];
+  readonly replicas: readonly ReplicaEngine[];
   readonly meter: EngineMeter;
   /** Requests waiting or running in the whole pool. */
   inFlightAll = 0;
@@ -47,10 +52,9 @@ export class Pool implements RouterView {
   constructor(
     spec: ResolvedPool,
     replicas: number,
-    stepTime: StepTime,
     table: RequestTable,
     sink: ReplicaSink,
-    classes: number,
+    classes: readonly RequestClass[],
     seed: string,
     replication: number,
     startS: number,
@@ -59,11 +63,12 @@ export class Pool implements RouterView {
     this.target = replicas;
     const total = replicas + spec.warmReplicas;
     const itlS: Sketch[] = [];
-    for (let c = 0; c < classes; c++) itlS.push(new Sketch());
+    for (let c = 0; c < classes.length; c++) itlS.push(new Sketch());
     this.meter = new EngineMeter(itlS);
-    const made: Replica[] = [];
-    for (let r = 0; r < total; r++) made.push(new Replica(spec.engine, stepTime, table, sink, this.meter, classes));
-    this.replicas = made;
+    this.replicas = Array.from(
+      { length: total },
+      replicaMaker(spec, table, sink, this.meter, classes, seed, replication),
+    );
     this.state = new Uint8Array(total).fill(WARM);
     this.serving = new Int32Array(total);
     this.place = new Int32Array(total);
@@ -161,4 +166,34 @@ export class Pool implements RouterView {
     } else if (state === WARM) this.warmCount++;
     else this.downCount++;
   }
+}
+
+/** The engine that each replica runs in: the leaping one where it does all that is asked for. */
+function replicaMaker(
+  { gpu, llm, engine: spec, coefficients, scheduler }: ResolvedPool,
+  table: RequestTable,
+  sink: ReplicaSink,
+  meter: EngineMeter,
+  classes: readonly RequestClass[],
+  seed: string,
+  replication: number,
+): () => ReplicaEngine {
+  const stepTime = scheduledStepTime(
+    createStepTime(gpu, llm, spec, coefficients),
+    scheduler,
+    (tokensPerDecode) => createStepTime(gpu, llm, spec, coefficients, tokensPerDecode).decodeBaseS,
+  );
+  if (isPlain(scheduler)) return () => new Replica(spec, stepTime, table, sink, meter, classes.length);
+  const luckKey = counterKey(seed, replication, "engine/luck");
+  const prefixes = classes.map(({ sharedPrefix }) => sharedPrefix);
+  const options = {
+    spec,
+    scheduler,
+    stepTime,
+    classes: classes.map(({ priority, slo }) => ({ priority, ttftS: slo.ttftS })),
+    luckKey,
+    content: classContent(prefixes, luckKey, spec.blockTokens),
+    walk: false,
+  };
+  return () => new PolicyReplica(options, table, sink, meter);
 }

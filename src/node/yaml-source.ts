@@ -2,8 +2,8 @@
  * A YAML file with the position of every key and value, so that a problem found anywhere later is printed as
  * `file:line:column` with its source line, a caret and a hint. Lines and columns count from 1.
  */
-import { isAlias, isMap, isNode, isPair, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
-import type { Document, Node, Pair } from "yaml";
+import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
+import type { Document, Node, Pair, YAMLMap } from "yaml";
 import { ConfigError } from "../kernel/errors.ts";
 import type { Problem } from "../kernel/errors.ts";
 
@@ -49,7 +49,7 @@ export class YamlSource {
   /** Throws a LocatedConfigError with every syntax error of the file. */
   static parse(file: string, text: string): YamlSource {
     const counter = new LineCounter();
-    const document = parseDocument(text, { lineCounter: counter, prettyErrors: false });
+    const document = parseDocument(text, { lineCounter: counter, prettyErrors: false, merge: true });
     const lines = text.split(/\r?\n/);
     if (document.errors.length > 0) {
       const located = document.errors.map((error): LocatedProblem => {
@@ -79,7 +79,7 @@ export class YamlSource {
       const step = path[depth]!;
       if (isAlias(node)) node = node.resolve(this.document);
       if (isMap(node)) {
-        const pair: Pair | undefined = node.items.find((item) => isPair(item) && keyText(item.key) === String(step));
+        const pair = this.pairOf(node, String(step));
         if (pair === undefined) break;
         key = isNode(pair.key) ? pair.key : key;
         node = pair.value;
@@ -101,6 +101,20 @@ export class YamlSource {
     return new LocatedConfigError(located, renderAll(located, this.lines));
   }
 
+  /** The pair of that key, its own or one that it merges in with `<<`. */
+  private pairOf(map: YAMLMap, key: string): Pair | undefined {
+    const pairNamed = (name: string): Pair | undefined => map.items.find((item) => keyText(item.key) === name);
+    const own = pairNamed(key);
+    if (own !== undefined) return own;
+    const merged = pairNamed("<<")?.value;
+    for (const part of isSeq(merged) ? merged.items : [merged]) {
+      const source = isAlias(part) ? part.resolve(this.document) : part;
+      const found = isMap(source) ? this.pairOf(source, key) : undefined;
+      if (found !== undefined) return found;
+    }
+    return undefined;
+  }
+
   private place(node: Node | null): Place {
     if (node?.range == null) return { line: 1, column: 1, width: 1 };
     const { line, col } = this.counter.linePos(node.range[0]);
@@ -110,7 +124,9 @@ export class YamlSource {
 }
 
 function keyText(key: unknown): string {
-  return isScalar(key) ? String(key.value) : String(key);
+  if (!isScalar(key)) return String(key);
+  // The key of a merge is a symbol.
+  return key.source ?? String(key.value);
 }
 
 function renderAll(located: readonly LocatedProblem[], lines: readonly string[]): string {

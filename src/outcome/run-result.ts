@@ -28,6 +28,10 @@ export interface PoolResult {
   readonly occupancyFraction: number;
   readonly kvFraction: number;
   readonly preemptions: number;
+  /** Of prompt tokens looked for in the prefix cache; of draft tokens; zero where there are none. */
+  readonly prefixHitFraction: number;
+  readonly draftAcceptedFraction: number;
+  readonly swappedOutTokens: number;
   readonly incidents: number;
   /** Requests completed by class. */
   readonly completedByClass: readonly number[];

@@ -277,6 +277,20 @@ export function poolTable(summary: Summary, views: readonly StrategyView[]): Tab
     color: null,
     cells: pools.map((entry) => of(entry.pool)),
   });
+  /** A row only where a pool has the figure. */
+  const optionalShare = (
+    header: string,
+    note: string,
+    of: (pool: (typeof pools)[number]["pool"]) => Estimate | null,
+  ): Row[] => {
+    if (pools.every(({ pool }) => of(pool) === null)) return [];
+    return [
+      row(header, note, (pool) => {
+        const share = of(pool);
+        return share === null ? cell("–", null, "muted") : estimateCell(share, percent, SHARE);
+      }),
+    ];
+  };
   const ofPaid = (part: Estimate, paid: Estimate): Cell =>
     cell(hours(part.mean), paid.mean > 0 ? percent(part.mean / paid.mean) : null);
   return {
@@ -295,6 +309,7 @@ export function poolTable(summary: Summary, views: readonly StrategyView[]): Tab
       row("Replicas", "serving + warm", (pool) =>
         cell(`${pool.replicas} + ${pool.warmReplicas}`, `${pool.gpusPerReplica} × ${pool.gpu} each`),
       ),
+      row("Scheduler", null, (pool) => cell(pool.scheduler)),
       group("Replica-hours", "paid = busy + idle + warm + down"),
       row("Paid", null, (pool) => estimateCell(pool.paidReplicaH, hours)),
       row("Busy", null, (pool) => ofPaid(pool.busyReplicaH, pool.paidReplicaH)),
@@ -314,6 +329,8 @@ export function poolTable(summary: Summary, views: readonly StrategyView[]): Tab
       group("Failures"),
       row("Incidents", null, (pool) => estimateCell(pool.incidents, count)),
       row("Preemptions", null, (pool) => estimateCell(pool.preemptions, count)),
+      ...optionalShare("Prefix cache hits", "of prompt tokens", (pool) => pool.prefixHitFraction),
+      ...optionalShare("Drafts accepted", "of draft tokens", (pool) => pool.draftAcceptedFraction),
     ],
     layout: "compare",
   };

@@ -3,6 +3,8 @@
  * (typed arrays allowed), so that it crosses to a worker by structured clone and is what `manifest.json` records.
  * `resolve.ts` produces it; everything after it (dispatch, fleet, provider, decision, report) reads only this.
  */
+import type { SharedPrefix } from "../engine/prompt-content.ts";
+import type { SchedulerSpec } from "../engine/scheduler-spec.ts";
 import type { EngineSpec, GpuSpec, LlmSpec, StepCoefficients } from "../engine/spec.ts";
 
 /** Where a number comes from. `declared` = the user's experiment file; `derived` = computed from other entries. */
@@ -46,6 +48,10 @@ export interface RequestClass {
   readonly slo: Slo;
   /** Client deadline over all attempts, from the first send. */
   readonly timeoutS: number;
+  /** Lower is more urgent, where a pool orders its queue by priority. */
+  readonly priority: number;
+  /** What its prompts begin with; matters where a pool keeps a prefix cache. */
+  readonly sharedPrefix: SharedPrefix | null;
 }
 
 export interface CustomizationNeed {
@@ -145,6 +151,14 @@ export interface ResolvedPool {
   readonly llm: LlmSpec;
   readonly engine: EngineSpec;
   readonly coefficients: StepCoefficients;
+  readonly scheduler: SchedulerSpec;
+  /** Requests go on to another pool of the strategy after their first token, with their KV; null = they stay. */
+  readonly handOff: {
+    /** Index in the strategy's `pools`. */
+    readonly pool: number;
+    readonly sPerToken: number;
+    readonly latencyS: number;
+  } | null;
   readonly router: { readonly name: string; readonly options: Readonly<Record<string, number>> };
   /** "auto" is replaced by a number before the runs (see `size-pool.ts`). */
   readonly replicas: number | "auto";

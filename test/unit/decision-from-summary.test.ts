@@ -23,6 +23,8 @@ function requestClass(name: string, shareFraction: number, more: Partial<Request
     customization: [],
     slo: { ttftS: 3, tpotS: null, e2eS: null, targetFraction: 0.98, strict: false, attainBasis: "requests" },
     timeoutS: 600,
+    priority: 0,
+    sharedPrefix: null,
     ...more,
   };
 }

@@ -1,7 +1,7 @@
 import { describe, expect, test } from "vitest";
 import { readFileSync } from "node:fs";
 import { parse } from "yaml";
-import { schemasAt, type FieldSchema } from "../../src/experiment/read.ts";
+import { schemasAt, valueAt, type FieldSchema } from "../../src/experiment/read.ts";
 import { peopleFte } from "../../src/experiment/resolve-team.ts";
 import { meanOfCutLognormal } from "../../src/experiment/resolve-traffic.ts";
 import type { SyntheticTraffic } from "../../src/scenario/resolved.ts";
@@ -205,7 +205,9 @@ describe("every field of the file moves something", () => {
       premiumPrivatelyOffered: true,
       customization: [{ name: "own-weights", need: "must" }],
       timeoutS: 60,
+      priority: 2,
     }),
+    ...each(["classes", 0, "sharedPrefix"], { tokens: 90, groups: 3 }),
     [["classes", 1, "residency"], ["nowhere"]],
     [["classes", 1, "redactable"], true],
     ...each(["classes", 0, "slo"], {
@@ -260,6 +262,25 @@ describe("every field of the file moves something", () => {
       networkMs: 9,
       incidents: "unstable",
     }),
+    ...each([...openPool, "scheduler"], {
+      batching: "continuous",
+      order: "edf",
+      preemption: "swap",
+      swapSpaceGiB: 9,
+      hostLinkGBps: 9,
+      admission: "reserve",
+      prefixCaching: "lru",
+      capturedBatchSizes: [8, 16],
+    }),
+    ...each([...openPool, "scheduler", "batching"], { name: "dynamic", options: { batchSize: 4 } }),
+    ...each([...openPool, "scheduler", "order"], { name: "edf", options: { sigma: 1 } }),
+    ...each([...openPool, "scheduler", "speculative"], {
+      draftTokens: 5,
+      acceptance: 0.5,
+      draftCost: 0.2,
+      mode: "mean-field",
+    }),
+    ...each([...openPool, "handOff"], { to: "decoders", transferGBps: 9, latencyMs: 9 }),
     [[...openPool, "router"], { name: "two-choices", options: { d: 3 } }],
     [[...openPool, "gpuPrice"], { usdPerGpuHour: 1 }],
     ...each([...openPool, "coldStart"], { profile: "vllm-cold", restartS: 1, provisionS: 1 }),
@@ -281,12 +302,24 @@ describe("every field of the file moves something", () => {
     [["strategies", "both", "routes", "open", 0, "overflowInFlightPerReplica"], 9],
     ...each(["decision"], decision),
   ];
-  const base = JSON.stringify(withoutAssumptions(smallExperiment()));
+  /** Parts that the small experiment leaves out, where a field of theirs is to be changed. */
+  const withParts = (raw: Raw, path: Path): Raw => {
+    const part = path.at(-2);
+    if (part === "sharedPrefix") return withValue(raw, path.slice(0, -1), { tokens: 64, groups: 2 });
+    if (part === "batching") return withValue(raw, path.slice(0, -1), { name: "static" });
+    if (part === "order") return withValue(raw, path.slice(0, -1), { name: "predicted-shortest" });
+    if (part === "speculative") return withValue(raw, path.slice(0, -1), { draftTokens: 3, acceptance: 0.7 });
+    if (part !== "handOff") return raw;
+    const pools = path.slice(0, 3);
+    const pool = valueAt(raw, path.slice(0, -2));
+    const more = withValue(withValue(raw, [...pools, "decoders"], pool), [...pools, "others"], pool);
+    return withValue(more, path.slice(0, -1), { to: "others" });
+  };
 
   test.each(changes)("%j = %j", (path, value) => {
-    let raw = withValue(smallExperiment(), path, value);
+    let raw = withValue(withParts(smallExperiment(), path), path, value);
     // What else must change for the file to stay sound.
-    if (path.at(-1) === "name") raw = renameClass(raw);
+    if (path[0] === "classes" && path.at(-1) === "name") raw = renameClass(raw);
     if (path.at(-1) === "minLevel" || path.at(-1) === "sensitivity")
       raw = withValue(raw, ["classes", 0, "redactable"], false);
     if (path.at(-1) === "redactable") {
@@ -301,7 +334,8 @@ describe("every field of the file moves something", () => {
       expect(resolveRaw(raw).experiment.strategies[1]!.barred[1]).toContain("must stay in nowhere");
       return;
     }
-    expect(JSON.stringify(withoutAssumptions(raw))).not.toBe(base);
+    const before = JSON.stringify(withoutAssumptions(withParts(smallExperiment(), path)));
+    expect(JSON.stringify(withoutAssumptions(raw))).not.toBe(before);
   });
 
   test("and none is left out of this list", () => {

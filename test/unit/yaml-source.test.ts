@@ -92,3 +92,10 @@ test("an alias bomb is refused, not expanded", () => {
   const levels = Array.from({ length: 9 }, (_, i) => `l${i + 1}: &l${i + 1} [${Array(9).fill(`*l${i}`).join(", ")}]`);
   expect(() => YamlSource.parse("x.yaml", `l0: &l0 x\n${levels.join("\n")}\n`)).toThrow(LocatedConfigError);
 });
+
+test("a key that is merged in is shown where it stands", () => {
+  const source = YamlSource.parse("x.yaml", "base: &base\n  gpu: h100\n  size: 1\nown:\n  <<: *base\n  size: 2\n");
+  expect(source.value).toMatchObject({ own: { gpu: "h100", size: 2 } });
+  expect(source.locate(["own", "gpu"])).toMatchObject({ line: 2, column: 8 });
+  expect(source.locate(["own", "size"])).toMatchObject({ line: 6, column: 9 });
+});

@@ -1,0 +1,59 @@
+/** What scheduling options do to the duration of a step. Both keep a decode step affine in context, so that leaping stays exact. */
+import { pow } from "../kernel/math.ts";
+import type { SchedulerSpec } from "./scheduler-spec.ts";
+import type { StepTime } from "./step-time.ts";
+
+/**
+ * Decode steps of `d` sequences cost as much as with the next captured size up; above the largest nothing is padded. Steps with
+ * prefill run without a captured graph.
+ */
+function paddedTo(sizes: readonly number[], stepTime: StepTime): StepTime {
+  const { decodeBaseS } = stepTime;
+  const most = decodeBaseS.length - 1;
+  const padded = decodeBaseS.map((own, d) => {
+    const size = sizes.find((one) => one >= d);
+    return size === undefined || d === 0 ? own : decodeBaseS[Math.min(size, most)]!;
+  });
+  return { ...stepTime, decodeBaseS: padded };
+}
+
+/** Tokens that a sequence gets a step on average: Σ over j ≤ draftTokens of acceptance^j (Leviathan et al. 2023). */
+export function tokensPerStep(draftTokens: number, acceptance: number): number {
+  return (1 - pow(acceptance, draftTokens + 1)) / (1 - acceptance);
+}
+
+/**
+ * Decode steps check `draftTokens` drafts beside one token for each sequence, and drafting takes `draftCost` of a plain step for
+ * each. The check costs what `verifyBaseS` says by batch size: the weights are read once, the rest grows with the tokens.
+ */
+function withDrafts(
+  { draftTokens, acceptance, draftCost, mode }: NonNullable<SchedulerSpec["speculative"]>,
+  stepTime: StepTime,
+  verifyBaseS: Float64Array,
+): StepTime {
+  const drafts = 1 + draftTokens * draftCost;
+  const shorter = mode === "mean-field" ? tokensPerStep(draftTokens, acceptance) : 1;
+  const { decodeBaseS: plain, perContextTokenS } = stepTime;
+  return {
+    decodeBaseS: plain.map((baseS, d) => (verifyBaseS[d]! + (drafts - 1) * baseS) / shorter),
+    perContextTokenS: (perContextTokenS * drafts) / shorter,
+    // The mean-field mode gives one token in a step with prefill, as if nothing had been drafted.
+    mixedS:
+      mode === "mean-field"
+        ? stepTime.mixedS
+        : (decodes, context, prefill, pairs) =>
+            stepTime.mixedS(decodes, context, prefill + draftTokens * decodes, pairs) +
+            (drafts - 1) * (decodes > 0 ? plain[decodes]! + perContextTokenS * context : 0),
+  };
+}
+
+/** The step time of a replica with its scheduling options; `decodeBaseWith` gives the decode table with so many tokens a sequence. */
+export function scheduledStepTime(
+  stepTime: StepTime,
+  { speculative, capturedBatchSizes }: SchedulerSpec,
+  decodeBaseWith: (tokensPerSequence: number) => Float64Array,
+): StepTime {
+  const drafted =
+    speculative === null ? stepTime : withDrafts(speculative, stepTime, decodeBaseWith(1 + speculative.draftTokens));
+  return capturedBatchSizes === null ? drafted : paddedTo(capturedBatchSizes, drafted);
+}

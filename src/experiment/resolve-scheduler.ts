@@ -1,0 +1,155 @@
+/** How a pool batches: policy names and options looked up, memory and links of the file turned into tokens and seconds. */
+import { hintFor } from "../catalog/nearest.ts";
+import type { PolicyPlugin } from "../engine/policies/policy.ts";
+import { batchingPlugins, orderPlugins } from "../engine/policies/registry.ts";
+import type { PolicyChoice, SchedulerSpec } from "../engine/scheduler-spec.ts";
+import type { EngineSpec, LlmSpec } from "../engine/spec.ts";
+import { kvBytesPerElement, kvDivisor } from "../engine/step-time-physics.ts";
+import type { ResolvedPool } from "../scenario/resolved.ts";
+import type { Path } from "./read.ts";
+import type { Resolution } from "./resolution.ts";
+import type { PoolFile, StrategyFile } from "./schema.ts";
+
+const BYTES_PER_GIB = 1_073_741_824;
+
+/** Null when a name or an option is unknown; the problems are in `resolution` then. */
+export function resolveScheduler(
+  resolution: Resolution,
+  file: PoolFile["scheduler"],
+  role: SchedulerSpec["role"],
+  engine: EngineSpec,
+  llm: LlmSpec,
+  path: Path,
+  at: string,
+): SchedulerSpec | null {
+  const batching = choose(resolution, batchingPlugins, file.batching, [...path, "batching"], "batching policy");
+  const order = choose(resolution, orderPlugins, file.order, [...path, "order"], "queue order");
+  resolution.fromFile(at, path);
+  const { preemption, speculative } = file;
+  if (role === "decode" && preemption === "swap") {
+    resolution.problem(
+      [...path, "preemption"],
+      "a pool that takes requests over with their KV recomputes what it preempts",
+      "write recompute",
+    );
+    return null;
+  }
+  const decodeTokens = engine.maxNumSeqs * (1 + (speculative?.draftTokens ?? 0));
+  if (speculative?.mode === "exact" && decodeTokens > engine.maxNumBatchedTokens) {
+    resolution.problem(
+      [...path, "speculative", "draftTokens"],
+      `a full batch decodes and checks ${decodeTokens} tokens a step, more than maxNumBatchedTokens, ${engine.maxNumBatchedTokens}`,
+      "lower maxNumSeqs or draftTokens, or raise maxNumBatchedTokens",
+    );
+    return null;
+  }
+  if (batching === null || order === null) return null;
+  const bytesPerGpuToken = kvBytesPerGpuToken(llm, engine);
+  return {
+    batching,
+    order,
+    preemption,
+    swapSPerToken: bytesPerGpuToken / (file.hostLinkGBps * 1e9),
+    swapSpaceTokens: Math.floor((file.swapSpaceGiB * BYTES_PER_GIB) / bytesPerGpuToken),
+    admission: file.admission,
+    prefixCache: file.prefixCaching === "off" ? null : { eviction: file.prefixCaching },
+    speculative: speculative ?? null,
+    capturedBatchSizes:
+      file.capturedBatchSizes === undefined ? null : [...file.capturedBatchSizes].sort((a, b) => a - b),
+    role,
+  };
+}
+
+/** The way of the KV to the pool of the strategy that decodes. Null after a problem. */
+export function resolveHandOff(
+  resolution: Resolution,
+  file: PoolFile,
+  name: string,
+  siblings: StrategyFile["pools"],
+  engine: EngineSpec,
+  llm: LlmSpec,
+  path: Path,
+  at: string,
+): { readonly handOff: ResolvedPool["handOff"] } | null {
+  resolution.fromFile(at, path);
+  if (file.handOff === undefined) return { handOff: null };
+  const { to, transferGBps, latencyMs } = file.handOff;
+  const others = Object.keys(siblings).filter((other) => other !== name);
+  const target = Object.hasOwn(siblings, to) && to !== name ? siblings[to]! : undefined;
+  if (target === undefined) {
+    const message = to === name ? "a pool can't hand on to itself" : `unknown pool "${to}"`;
+    resolution.problem([...path, "to"], message, hintFor(to, others));
+    return null;
+  }
+  if (target.handOff !== undefined) {
+    resolution.problem([...path, "to"], `${to} hands on as well: a request changes its pool once`);
+    return null;
+  }
+  if (target.llm !== file.llm || target.kvDtype !== file.kvDtype) {
+    resolution.problem(
+      [...path, "to"],
+      `${to} can't use the KV of this pool: it runs ${target.llm} with ${target.kvDtype} KV, this one ${file.llm} with ${file.kvDtype}`,
+    );
+    return null;
+  }
+  const bytes = kvBytesPerGpuToken(llm, engine) * kvDivisor(llm, engine.tensorParallelSize);
+  const pool = Object.keys(siblings).indexOf(to);
+  return { handOff: { pool, sPerToken: bytes / (transferGBps * 1e9), latencyS: latencyMs / 1000 } };
+}
+
+/** KV bytes of one token on one GPU of the replica. */
+function kvBytesPerGpuToken(llm: LlmSpec, engine: EngineSpec): number {
+  return (llm.kvElementsPerToken * kvBytesPerElement(engine.kvDtype)) / kvDivisor(llm, engine.tensorParallelSize);
+}
+
+function choose(
+  resolution: Resolution,
+  plugins: readonly PolicyPlugin[],
+  choice: PoolFile["scheduler"]["batching"],
+  path: Path,
+  what: string,
+): PolicyChoice | null {
+  const { name, options } = typeof choice === "string" ? { name: choice, options: {} } : choice;
+  const plugin = plugins.find((one) => one.name === name);
+  if (plugin === undefined) {
+    const names = plugins.map((one) => one.name);
+    resolution.problem(
+      typeof choice === "string" ? path : [...path, "name"],
+      `unknown ${what} "${name}"`,
+      hintFor(name, names),
+    );
+    return null;
+  }
+  const values = pluginOptions(resolution, plugin, options, typeof choice === "string" ? path : [...path, "options"]);
+  return { name, options: values };
+}
+
+interface WithOptions {
+  readonly name: string;
+  readonly options: Readonly<
+    Record<string, { readonly default: number; readonly min: number; readonly max: number; readonly doc: string }>
+  >;
+}
+
+/** Options of a plug-in, defaults filled in; unknown ones and those out of range become problems at `path`. */
+export function pluginOptions(
+  resolution: Resolution,
+  plugin: WithOptions,
+  given: Readonly<Record<string, number>>,
+  path: Path,
+): Record<string, number> {
+  for (const [option, value] of Object.entries(given)) {
+    const spec = Object.hasOwn(plugin.options, option) ? plugin.options[option] : undefined;
+    if (spec === undefined)
+      resolution.problem(
+        [...path, option],
+        `${plugin.name} has no option "${option}"`,
+        `its options: ${Object.keys(plugin.options).join(", ") || "none"}`,
+      );
+    else if (value < spec.min || value > spec.max)
+      resolution.problem([...path, option], `must be from ${spec.min} to ${spec.max}, is ${value}`, spec.doc);
+  }
+  return Object.fromEntries(
+    Object.entries(plugin.options).map(([option, spec]) => [option, given[option] ?? spec.default]),
+  );
+}

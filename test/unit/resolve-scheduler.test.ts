@@ -1,0 +1,56 @@
+/** Schedulers of pools: names, options and what does not go together. */
+import { expect, test } from "vitest";
+import { ConfigError } from "../../src/kernel/errors.ts";
+import { resolveRaw, smallExperiment, valueAtPool, withValue, type Path } from "../fixtures/experiment.ts";
+
+const POOL: Path = ["strategies", "own", "pools", "gpus"];
+
+function problemsOf(changes: readonly [Path, unknown][]): string[] {
+  let raw = smallExperiment();
+  for (const [path, value] of changes) raw = withValue(raw, path, value);
+  try {
+    resolveRaw(raw);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems.map(({ message, hint }) => `${message} | ${hint ?? ""}`);
+    throw error;
+  }
+  return [];
+}
+
+test("names and options of policies are checked", () => {
+  expect(problemsOf([[[...POOL, "scheduler"], { batching: "chunkd", order: "fcsf" }]])).toEqual([
+    'unknown batching policy "chunkd" | did you mean "chunked"?',
+    'unknown queue order "fcsf" | did you mean "fcfs"?',
+  ]);
+  const wrong = { name: "static", options: { batchSize: 0, tiemoutMs: 3 } };
+  expect(problemsOf([[[...POOL, "scheduler"], { batching: wrong }]])).toEqual([
+    "must be from 1 to 4096, is 0 | requests in a full batch",
+    'static has no option "tiemoutMs" | its options: batchSize, timeoutMs',
+  ]);
+});
+
+test("drafts of a full batch fit the token budget", () => {
+  const scheduler = { speculative: { draftTokens: 16, acceptance: 0.5 } };
+  const tight: [Path, unknown][] = [
+    [[...POOL, "scheduler"], scheduler],
+    [[...POOL, "maxNumSeqs"], 256],
+    [[...POOL, "maxNumBatchedTokens"], 1024],
+  ];
+  expect(problemsOf(tight)[0]).toMatch(/^a full batch decodes and checks 4352 tokens a step, more than/);
+  expect(problemsOf([...tight, [[...POOL, "scheduler", "speculative", "mode"], "mean-field"]])).toEqual([]);
+});
+
+test("a pool hands on to another pool of the same model, once", () => {
+  const pool = valueAtPool(smallExperiment());
+  const second: [Path, unknown] = [[...POOL.slice(0, -1), "second"], pool];
+  const handOff = (to: string): [Path, unknown] => [[...POOL, "handOff"], { to }];
+  expect(problemsOf([second, handOff("second")])).toEqual([]);
+  expect(problemsOf([second, handOff("gpus")])[0]).toMatch(/can't hand on to itself/);
+  expect(problemsOf([second, handOff("secnd")])[0]).toMatch(/unknown pool "secnd" \| did you mean "second"/);
+  const other: [Path, unknown] = [[...POOL.slice(0, -1), "second"], { ...pool, kvDtype: "fp8" }];
+  expect(problemsOf([other, handOff("second")])[0]).toMatch(/can't use the KV of this pool/);
+  const chain: [Path, unknown] = [[...POOL.slice(0, -1), "second"], { ...pool, handOff: { to: "gpus" } }];
+  expect(problemsOf([chain, handOff("second")])[0]).toMatch(/hands on as well/);
+  const swapping: [Path, unknown] = [[...POOL.slice(0, -1), "second"], { ...pool, scheduler: { preemption: "swap" } }];
+  expect(problemsOf([swapping, handOff("second")])[0]).toMatch(/recomputes what it preempts/);
+});
