@@ -20,6 +20,7 @@ import type { ClassTraits } from "./request-facts.ts";
 import type { RequestTable } from "./request-table.ts";
 import type { SchedulerSpec } from "./scheduler-spec.ts";
 import type { EngineSpec } from "./spec.ts";
+import type { StepObserver } from "./step-observer.ts";
 import type { StepTime } from "./step-time.ts";
 import { Stretch } from "./stretch.ts";
 
@@ -54,9 +55,11 @@ export class PolicyReplica implements ReplicaEngine {
   readonly batch: Batch;
   /** Steps in what is under way: 1, or more in a leap. */
   plannedSteps = 0;
+  /** Is told of every step; null = nobody. */
+  observer: StepObserver | null = null;
 
   private mode = IDLE;
-  private readonly table: RequestTable;
+  readonly table: RequestTable;
   private readonly sink: ReplicaSink;
   private readonly meter: EngineMeter;
   private readonly stepTime: StepTime;
@@ -168,8 +171,8 @@ export class PolicyReplica implements ReplicaEngine {
     const { table, sink, batch } = this;
     if (this.mode === STEP || this.mode === STRETCH) this.bookUntil(nowS);
     // Tokens of the steps that ended before the failure are out.
+    const ended = this.mode === STRETCH ? this.stretch.stepsUntil(nowS) - 1 : 0;
     if (this.mode === STRETCH) {
-      const ended = this.stretch.stepsUntil(nowS) - 1;
       this.meter.steps += ended;
       if (ended > 0) this.countGaps(ended, true);
     }
@@ -186,6 +189,7 @@ export class PolicyReplica implements ReplicaEngine {
     this.cancelled = 0;
     this.bookedUntilS = -Infinity;
     this.bookedKvTokenS = 0;
+    this.observer?.ended(this, nowS, ended);
     for (const slot of gone) sink.dropped(slot);
     for (const slot of lost) sink.lost(slot);
   }
@@ -234,6 +238,7 @@ export class PolicyReplica implements ReplicaEngine {
     this.bookedKvTokenS = 0;
     this.mode = BOUNDARY;
     this.leave(nowS);
+    this.observer?.ended(this, nowS, steps);
   }
 
   form(): void {
@@ -263,6 +268,7 @@ export class PolicyReplica implements ReplicaEngine {
     if (prefillTokens === 0 && decodeCount === batch.runningCount && batch.unchanged && batch.transferS === 0)
       this.leap();
     this.dueS = nowS + stretch.spanS(this.plannedSteps);
+    this.observer?.formed(this);
   }
 
   bookUntil(timeS: number): void {

@@ -10,7 +10,8 @@ import type { SizingTask } from "../experiment/size-pool.ts";
 import type { SloRateTask } from "../experiment/slo-rate.ts";
 import { PolicyError } from "../kernel/errors.ts";
 import type { PluginSource } from "./plugins.ts";
-import type { Answer, JobOutcome, ProgressMessage, RunJob } from "./simulate-worker.ts";
+import type { StepRecord } from "../outcome/step-table.ts";
+import type { Answer, JobOutcome, ProgressMessage, RunJob, StepsJob } from "./simulate-worker.ts";
 
 export class Executor {
   readonly threads: number;
@@ -42,6 +43,10 @@ export class Executor {
 
   run(job: RunJob): Promise<JobOutcome> {
     return this.task("run", job);
+  }
+
+  steps(job: StepsJob): Promise<StepRecord> {
+    return this.task("steps", job);
   }
 
   size(task: SizingTask, replicas: number): Promise<number[]> {

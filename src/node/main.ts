@@ -18,8 +18,12 @@ interface RunFlags {
   readonly models?: string;
   readonly plugin?: string[];
   readonly requests?: RequestFlag;
+  readonly steps?: StepFlag;
   readonly whatIfUnrestricted?: boolean;
 }
+
+type StepFlag =
+  { readonly kind: "first"; readonly count: number } | { readonly kind: "replica"; readonly replica: number };
 
 interface CheckFlags {
   readonly json?: boolean;
@@ -64,6 +68,11 @@ function buildProgram(): Command {
     .option("--models <dir>", "catalogue entries that replace shipped ones")
     .option("--plugin <file>", PLUGIN_HELP, collected)
     .option("--requests <which>", "also write single requests: all, sample:FRACTION or worst:COUNT", requestFlag)
+    .option(
+      "--steps <which>",
+      "also write single steps, and a trace for ui.perfetto.dev: first:COUNT or replica:NUMBER",
+      stepFlag,
+    )
     .option("--what-if-unrestricted", "lift the data boundary rules: a labelled counterfactual")
     .action(async (file: string, flags: RunFlags) => {
       const { runCommand } = await import("./commands/run.ts");
@@ -180,6 +189,14 @@ function requestFlag(value: string): RequestFlag {
   if (word === "sample" && amount !== "" && number > 0 && number <= 1) return { kind: "sample", fraction: number };
   if (word === "worst" && /^[1-9]\d*$/.test(amount)) return { kind: "worst", count: number };
   throw new InvalidArgumentError("must be all, sample:FRACTION (0 to 1) or worst:COUNT");
+}
+
+function stepFlag(value: string): StepFlag {
+  const first = /^first:([1-9]\d{0,5})$/.exec(value);
+  if (first !== null) return { kind: "first", count: Number(first[1]) };
+  const replica = /^replica:(\d{1,5})$/.exec(value);
+  if (replica !== null) return { kind: "replica", replica: Number(replica[1]) };
+  throw new InvalidArgumentError("must be first:COUNT or replica:NUMBER, the first replica being 0");
 }
 
 /** As a shell would need it. */

@@ -4,7 +4,10 @@ import { parentPort, workerData } from "node:worker_threads";
 import { runOne, type RunOutcome, type RunTask } from "../experiment/run-one.ts";
 import { runSizing, type SizingTask } from "../experiment/size-pool.ts";
 import { sloRatePerReplica, type SloRateTask } from "../experiment/slo-rate.ts";
+import type { StepSelection } from "../dispatch/step-recorder.ts";
 import type { PolicyPlugin } from "../engine/policies/policy.ts";
+import { watchSteps } from "../experiment/watch-steps.ts";
+import type { StepRecord } from "../outcome/step-table.ts";
 import { PolicyError } from "../kernel/errors.ts";
 import type { PluginSource } from "./plugins.ts";
 import type { RequestSelection } from "./request-rows.ts";
@@ -15,6 +18,11 @@ export interface RunJob {
   readonly job: number;
   /** Per-request rows wanted, and the file that takes them. */
   readonly requests: { readonly selection: RequestSelection; readonly file: string } | null;
+}
+
+export interface StepsJob {
+  readonly task: RunTask;
+  readonly selection: StepSelection;
 }
 
 export interface ProgressMessage {
@@ -57,6 +65,10 @@ async function answer<T>(work: () => T | Promise<T>): Promise<Answer<T>> {
 
 export function run(job: RunJob): Promise<Answer<JobOutcome>> {
   return answer(() => runJob(job));
+}
+
+export function steps({ task, selection }: StepsJob): Promise<Answer<StepRecord>> {
+  return answer(() => watchSteps(task, selection));
 }
 
 export function size({ task, replicas }: { task: SizingTask; replicas: number }): Promise<Answer<number[]>> {

@@ -5,7 +5,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decideExperiment, decisionAssumptions } from "../../decision/from-summary.ts";
+import type { StepSelection } from "../../dispatch/step-recorder.ts";
 import type { RunOutcome } from "../../experiment/run-one.ts";
+import { ConfigError } from "../../kernel/errors.ts";
+import type { StepRecord } from "../../outcome/step-table.ts";
 import type { ResolvedExperiment } from "../../scenario/resolved.ts";
 import { fewestReplicas, meetsSlo, needsSizing, replicasWith, sizingTasks } from "../../experiment/size-pool.ts";
 import type { SloRateTask } from "../../experiment/slo-rate.ts";
@@ -29,6 +32,7 @@ export interface RunOptions {
   readonly models?: string;
   readonly plugin?: readonly string[];
   readonly requests?: RequestSelection;
+  readonly steps?: StepSelection;
   readonly whatIfUnrestricted?: boolean;
 }
 
@@ -39,6 +43,8 @@ interface Collected {
   readonly setups: StrategySetup[];
   /** Files with single requests, by strategy and replication. */
   readonly parts: string[][][];
+  /** Steps of replication 0, by strategy; empty unless asked for. */
+  readonly steps: StepRecord[];
 }
 
 export async function runCommand(file: string, options: RunOptions, out: (text: string) => void): Promise<number> {
@@ -46,7 +52,7 @@ export async function runCommand(file: string, options: RunOptions, out: (text: 
   const loaded = await loadExperiment(file, options);
   const { experiment } = loaded;
   const plugins = loaded.plugins.length === 0 ? undefined : loaded.plugins.map(({ sha256 }) => sha256);
-  const id = runId({ experiment, version, requests: options.requests ?? null, plugins });
+  const id = runId({ experiment, version, requests: options.requests ?? null, steps: options.steps, plugins });
   const folder = await openRunFolder(options.out, experiment.id, id);
   if (folder.kind === "complete") {
     const summary = JSON.parse(await readFile(join(folder.path, "summary.json"), "utf8")) as Summary;
@@ -58,6 +64,7 @@ export async function runCommand(file: string, options: RunOptions, out: (text: 
     outcomes: experiment.strategies.map(() => []),
     setups: [],
     parts: experiment.strategies.map(() => []),
+    steps: [],
   };
   let interrupted = false;
   try {
@@ -122,6 +129,18 @@ async function simulate(
         );
       });
     }
+    if (options.steps !== undefined) {
+      const selection = options.steps;
+      checkReplica(selection, experiment, collected.setups);
+      experiment.strategies.forEach((_, strategy) => {
+        const task = { experiment, strategy, replication: 0, replicas: collected.setups[strategy]!.replicas };
+        tasks.push(
+          executor.steps({ task, selection }).then((record) => {
+            collected.steps[strategy] = record;
+          }),
+        );
+      });
+    }
     const settled = await Promise.allSettled(tasks);
     for (let job = 0; job < jobs; job++) {
       const outcome = results.get(job);
@@ -140,6 +159,23 @@ async function simulate(
   return interrupted;
 }
 
+function checkReplica(
+  selection: StepSelection,
+  { strategies }: ResolvedExperiment,
+  setups: readonly StrategySetup[],
+): void {
+  if (selection.kind !== "replica") return;
+  const most = Math.max(
+    0,
+    ...strategies.flatMap(({ pools }, s) => pools.map(({ warmReplicas }, p) => setups[s]!.replicas[p]! + warmReplicas)),
+  );
+  if (selection.replica < most) return;
+  const hint = most === 0 ? "the experiment has no pools" : `replicas are numbered from 0 to ${most - 1}`;
+  throw new ConfigError([
+    { path: [], message: `--steps replica:${selection.replica}: there is no such replica`, hint },
+  ]);
+}
+
 async function setUp(
   experiment: ResolvedExperiment,
   executor: Executor,
@@ -148,9 +184,10 @@ async function setUp(
   // Pools of one kind and classes of one target share a sweep.
   const sweeps = new Map<string, Promise<number | null>>();
   const sloRate = (task: SloRateTask): Promise<number | null> => {
-    const { engine, gpu, llm, coefficients, networkS } = experiment.strategies[task.strategy]!.pools[task.pool]!;
-    const { slo, timeoutS } = experiment.classes[task.classIndex]!;
-    const key = JSON.stringify([engine, gpu, llm, coefficients, networkS, slo, timeoutS]);
+    const { engine, gpu, llm, coefficients, networkS, scheduler } =
+      experiment.strategies[task.strategy]!.pools[task.pool]!;
+    const { slo, timeoutS, sharedPrefix } = experiment.classes[task.classIndex]!;
+    const key = JSON.stringify([engine, gpu, llm, coefficients, networkS, scheduler, slo, timeoutS, sharedPrefix]);
     const sweep = sweeps.get(key) ?? executor.sloRate(task);
     sweeps.set(key, sweep);
     return sweep;
@@ -242,6 +279,13 @@ async function write(
     const { rm } = await import("node:fs/promises");
     await Promise.all(parts.map((part) => rm(part, { force: true })));
   }
+  if (collected.steps.length > 0) {
+    const { stepTrace } = await import("../../report/step-trace.ts");
+    // A strategy that was interrupted before its steps were in has none.
+    const records = collected.steps.filter((record) => record !== undefined);
+    await folder.writeFile("steps.parquet", await tables.stepsParquet(records, about));
+    await folder.writeFile("steps.trace.json", stepTrace(records));
+  }
   await folder.writeFile("summary.json", `${JSON.stringify(summary, null, 1)}\n`);
   await folder.writeFile("report.html", renderReport(buildReport({ summary, experiment: reported, series, manifest })));
   await folder.writeFile(
@@ -258,6 +302,10 @@ function replay(file: string, options: RunOptions): string {
   if (options.models !== undefined) words.push(`--models ${options.models}`);
   for (const plugin of options.plugin ?? []) words.push(`--plugin ${plugin}`);
   if (options.requests !== undefined) words.push(`--requests ${requestsText(options.requests)}`);
+  if (options.steps !== undefined)
+    words.push(
+      `--steps ${options.steps.kind === "first" ? `first:${options.steps.count}` : `replica:${options.steps.replica}`}`,
+    );
   if (options.whatIfUnrestricted === true) words.push("--what-if-unrestricted");
   return words.join(" ");
 }
