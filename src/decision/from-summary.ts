@@ -23,6 +23,9 @@ type ClassEvidence = Pick<
 >;
 type PoolEvidence = Pick<PoolSummary, "name" | "uSlo" | "paidReplicaH">;
 
+/** An experiment that asks for a verdict: it says who would run own GPUs. */
+export type DecidedExperiment = ResolvedExperiment & { readonly team: NonNullable<ResolvedExperiment["team"]> };
+
 /** The parts of `Summary` that the decision reads. */
 export interface SummaryEvidence {
   readonly replications: number;
@@ -63,7 +66,7 @@ const DEMAND_FOLDERS = ["traffic", "seasons"];
  * unknown counts as no.
  */
 export function decideExperiment(
-  experiment: ResolvedExperiment,
+  experiment: DecidedExperiment,
   summary: SummaryEvidence,
   origin: RunOrigin,
 ): { verdict: WorkloadVerdict; records: EvidenceRecord[] } {
@@ -72,7 +75,7 @@ export function decideExperiment(
 
 /** The decision's inputs, as `recompute` and a sensitivity study need them. */
 export function decisionInputs(
-  experiment: ResolvedExperiment,
+  experiment: DecidedExperiment,
   summary: SummaryEvidence,
   origin: RunOrigin,
 ): DecisionInputs {
@@ -94,7 +97,7 @@ export function decisionInputs(
 }
 
 /** What the user declared: one segment for each class. */
-function declaredInputs(experiment: ResolvedExperiment): DeclaredInputs {
+function declaredInputs(experiment: DecidedExperiment): DeclaredInputs {
   const segments = experiment.classes.map((one, index) => segmentDeclared(one, index, experiment.strategies));
   return { segments, team: experiment.team.levels, thresholds: experiment.thresholds };
 }
@@ -159,7 +162,7 @@ function classOf(strategy: StrategyEvidence | undefined, name: string): ClassEvi
 function segmentMeasured(
   segment: SegmentDeclared,
   index: number,
-  experiment: ResolvedExperiment,
+  experiment: DecidedExperiment,
   summary: SummaryEvidence,
   chosen: { readonly [O in Option]?: StrategyEvidence },
 ): SegmentMeasured {

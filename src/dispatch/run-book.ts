@@ -93,7 +93,8 @@ export class RunBook {
       strategy.pools.map((pool) => ({
         name: pool.name,
         gpusPerReplica: pool.engine.tensorParallelSize,
-        usdPerGpuHour: pool.usdPerGpuHour,
+        // Of a run that is not priced the hours alone are read.
+        usdPerGpuHour: pool.usdPerGpuHour ?? 0,
       })),
       strategy.offers.map((offer) => offer.name),
       classes.map((requestClass) => requestClass.name),

@@ -123,6 +123,7 @@ export interface StrategySummary {
   readonly e2eMs: LatencySummary;
   readonly sloAttainment: Estimate;
   readonly goodputPerS: Estimate;
+  /** Amounts of money are of no replications (`n` 0) where a pool has no GPU price. */
   readonly usdPerMonth: Estimate;
   readonly ledger: readonly LedgerLine[];
   readonly usdPerMTokOutput: Estimate;
@@ -160,4 +161,9 @@ export interface Findings {
   /** Paired differences on common random numbers, USD a month: first minus second. */
   readonly pairedCost: readonly { readonly first: string; readonly second: string; readonly usdPerMonth: Estimate }[];
   readonly warnings: readonly string[];
+}
+
+/** Is any amount of money in these findings? */
+export function showsMoney(findings: Pick<Findings, "strategies">): boolean {
+  return findings.strategies.some((strategy) => strategy.usdPerMonth.n > 0);
 }

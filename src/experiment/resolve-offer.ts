@@ -2,6 +2,7 @@
 import { rowOriginOf, originOf } from "../catalog/origin.ts";
 import { offerFacts, type OfferFacts } from "../catalog/offer.ts";
 import { hintFor } from "../catalog/nearest.ts";
+import type { CatalogEntry } from "../catalog/schema.ts";
 import { epochSOfDate } from "../kernel/calendar-time.ts";
 import type { Path } from "./read.ts";
 import type { Resolution } from "./resolution.ts";
@@ -120,7 +121,7 @@ function resolvePrices(
   { offer }: OfferFacts,
 ): { readonly prices: PriceRow[]; readonly priceAsOf: string } {
   let priceAsOf = "";
-  const prices = offer.prices.map((row, i): PriceRow => {
+  offer.prices.forEach((row, i) => {
     const origin = rowOriginOf(offer, `prices.${i}`, row);
     if (origin.asOf > priceAsOf) priceAsOf = origin.asOf;
     const from = row.from === null ? "" : `/${row.from}`;
@@ -133,19 +134,25 @@ function resolvePrices(
         origin,
       );
     }
-    return {
-      fromEpochS: row.from === null ? null : startOfS(row.from),
-      inputUsdPerMTok: row.inputUsdPerMTok,
-      outputUsdPerMTok: row.outputUsdPerMTok,
-      longContext: row.longContext.map(({ aboveInputTokens, inputUsdPerMTok, outputUsdPerMTok }) => ({
-        aboveInputTokens,
-        inputUsdPerMTok,
-        outputUsdPerMTok,
-      })),
-    };
   });
   resolution.noteAge(`price of ${offer.id}`, priceAsOf);
-  return { prices, priceAsOf };
+  return { prices: priceRows(offer, "inputUsdPerMTok"), priceAsOf };
+}
+
+type InputPrice = "inputUsdPerMTok" | "cacheReadUsdPerMTok" | "cacheWriteUsdPerMTok" | "cacheWrite1hUsdPerMTok";
+
+/** The price rows of an offer. `input` chooses what its input costs; a kind without a price of its own costs as plain input. */
+export function priceRows({ prices }: Pick<CatalogEntry<"offers">, "prices">, input: InputPrice): PriceRow[] {
+  return prices.map((row) => ({
+    fromEpochS: row.from === null ? null : startOfS(row.from),
+    inputUsdPerMTok: row[input] ?? row.inputUsdPerMTok,
+    outputUsdPerMTok: row.outputUsdPerMTok,
+    longContext: row.longContext.map((tier) => ({
+      aboveInputTokens: tier.aboveInputTokens,
+      inputUsdPerMTok: tier[input] ?? tier.inputUsdPerMTok,
+      outputUsdPerMTok: tier.outputUsdPerMTok,
+    })),
+  }));
 }
 
 function startOfS(date: string): number {

@@ -56,16 +56,19 @@ export function resolvePool(
   file: PoolFile,
   path: Path,
   at: string,
-  sizes: RequestSizes | null,
+  context: { readonly sizes: RequestSizes | null; readonly priceNeeded: boolean },
   siblings: StrategyFile["pools"],
 ): ResolvedPool | null {
+  const { sizes, priceNeeded } = context;
   const gpuEntry = resolution.find("gpus", file.gpu, [...path, "gpu"]);
   const llmEntry = resolution.find("llms", file.llm, [...path, "llm"]);
   const profile = resolution.find("engines", file.engine, [...path, "engine"]);
   const place = resolution.find("places", file.place, [...path, "place"]);
   const router = resolveRouter(resolution, file, path, at);
   const price =
-    gpuEntry === null ? checkSeller(resolution, file, path) : resolvePrice(resolution, file, gpuEntry.id, path, at);
+    gpuEntry === null
+      ? checkSeller(resolution, file, path)
+      : resolvePrice(resolution, file, gpuEntry.id, path, at, priceNeeded);
   const incidents = gpuEntry === null ? null : resolveIncidents(resolution, file, gpuEntry.id, path, at);
   const coldStart = resolveColdStart(resolution, file, llmEntry, path, at);
   if (gpuEntry === null || llmEntry === null || profile === null) return null;
@@ -213,7 +216,8 @@ function resolvePrice(
   gpu: string,
   path: Path,
   at: string,
-): { readonly usdPerGpuHour: number; readonly gpusPerNode: number } | null {
+  needed: boolean,
+): { readonly usdPerGpuHour: number | null; readonly gpusPerNode: number } | null {
   resolution.fromFile(`${at}.gpusPerNode`, [...path, "gpusPerNode"], "derived");
   if (file.gpusPerNode !== undefined && file.gpusPerNode < file.tensorParallelSize) {
     resolution.problem(
@@ -221,6 +225,14 @@ function resolvePrice(
       `a node of ${file.gpusPerNode} GPUs does not hold a replica of ${file.tensorParallelSize}`,
     );
     return null;
+  }
+  if (file.gpuPrice === undefined) {
+    if (needed) {
+      resolution.problem([...path, "gpuPrice"], "is missing", "only an experiment without a team may leave it out");
+      return null;
+    }
+    resolution.from(`${at}.usdPerGpuHour`, "default");
+    return { usdPerGpuHour: null, gpusPerNode: file.gpusPerNode ?? file.tensorParallelSize };
   }
   if (typeof file.gpuPrice !== "string") {
     resolution.from(`${at}.usdPerGpuHour`, "file");

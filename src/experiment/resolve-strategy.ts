@@ -15,6 +15,8 @@ interface StrategyContext {
   readonly classFiles: readonly ClassFile[];
   readonly sizes: RequestSizes | null;
   readonly whatIfUnrestricted: boolean;
+  /** Own pools must say what their GPUs cost. */
+  readonly priceNeeded: boolean;
 }
 
 /** Null when a pool or an offer did not resolve; the problems are in `resolution` then. */
@@ -28,7 +30,7 @@ export function resolveStrategy(
   const path: Path = ["strategies", name];
   const at = `strategies.${index}`;
   const pools = Object.entries(file.pools).map(([pool, poolFile], i) =>
-    resolvePool(resolution, pool, poolFile, [...path, "pools", pool], `${at}.pools.${i}`, context.sizes, file.pools),
+    resolvePool(resolution, pool, poolFile, [...path, "pools", pool], `${at}.pools.${i}`, context, file.pools),
   );
   const offers = Object.entries(file.offers).map(([offer, offerFile], i) =>
     resolveOffer(resolution, offer, offerFile, [...path, "offers", offer], `${at}.offers.${i}`),

@@ -8,8 +8,8 @@ import type { Resolution } from "./resolution.ts";
 import type { PeopleCost, ResolvedExperiment, ResolvedStrategy, TeamLevels } from "../scenario/resolved.ts";
 import type { ExperimentFile } from "./schema.ts";
 
-type TeamFile = ExperimentFile["team"];
-type ResolvedTeam = ResolvedExperiment["team"];
+type TeamFile = NonNullable<ExperimentFile["team"]>;
+type ResolvedTeam = NonNullable<ResolvedExperiment["team"]>;
 
 const CUSTOM = "declared levels";
 
@@ -46,6 +46,13 @@ interface MonthOfWork {
   readonly releases: number;
   readonly engineUpgrades: number;
   readonly nodes: number;
+}
+
+/** Nobody is named, so nobody is priced. */
+export function noPeople(resolution: Resolution): PeopleCost {
+  for (const field of ["team", "people.fte", "people.loadedUsdPerYear", "people.preset"])
+    resolution.from(field, "default");
+  return { fte: 0, loadedUsdPerYear: 0, preset: "none" };
 }
 
 /** People for own pools; zero when no strategy has any. */

@@ -10,7 +10,7 @@ import { requestSizes } from "./request-size.ts";
 import { resolveClasses } from "./resolve-classes.ts";
 import { noteDeclared } from "./resolve-declared.ts";
 import { resolveStrategy } from "./resolve-strategy.ts";
-import { resolvePeople, resolveTeam } from "./resolve-team.ts";
+import { noPeople, resolvePeople, resolveTeam } from "./resolve-team.ts";
 import { resolveTraffic, type Recording } from "./resolve-traffic.ts";
 import { Resolution, type Origins } from "./resolution.ts";
 import type { ClientProfile, ResolvedExperiment, ResolvedStrategy, ResolvedTraffic } from "../scenario/resolved.ts";
@@ -70,21 +70,25 @@ function assemble(
   const classes = resolveClasses(resolution, file.classes);
   const traffic = resolveTraffic(resolution, file.traffic, options.recording ?? null);
   const client = resolveClient(resolution, file.client);
-  const team = resolveTeam(resolution, file.team);
+  const team = file.team === undefined ? null : resolveTeam(resolution, file.team);
   const context = {
     classes,
     classFiles: file.classes,
     sizes: traffic === null ? null : requestSizes(traffic),
     whatIfUnrestricted: options.whatIfUnrestricted ?? false,
+    priceNeeded: file.team !== undefined,
   };
   const entries = Object.entries(file.strategies);
   if (entries.length === 0) resolution.problem(["strategies"], "at least one strategy is needed");
   const strategies = entries.map(([name, strategy], i) => resolveStrategy(resolution, name, strategy, i, context));
   const horizonS = resolveHorizon(resolution, file, traffic);
   noteOrigins(resolution, file, options);
-  if (traffic === null || client === null || team === null || horizonS === null || strategies.includes(null))
-    return null;
-  const people = resolvePeople(resolution, file.team, team, strategies as ResolvedStrategy[]);
+  const teamMissing = team === null && file.team !== undefined;
+  if (traffic === null || client === null || teamMissing || horizonS === null || strategies.includes(null)) return null;
+  const people =
+    file.team === undefined || team === null
+      ? noPeople(resolution)
+      : resolvePeople(resolution, file.team, team, strategies as ResolvedStrategy[]);
   if (people === null) return null;
   return {
     id: file.id,

@@ -284,7 +284,9 @@ const PoolSchema = z.strictObject({
     .max(512)
     .default(0)
     .describe("replicas loaded and paid for that take over when a serving one is lost"),
-  gpuPrice: GpuPriceSchema,
+  gpuPrice: GpuPriceSchema.optional().describe(
+    "what a GPU costs; an experiment without a team may leave it out, and then shows no money at all",
+  ),
   gpusPerNode: z
     .int()
     .min(1)
@@ -519,7 +521,9 @@ export const ExperimentSchema = z
     classes: z.array(ClassSchema).min(1).describe("request classes; each is a segment of the decision"),
     traffic: TrafficSchema,
     client: z.string().default("openai-node").describe("client profile of the catalogue: how the calling SDK retries"),
-    team: TeamSchema,
+    team: TeamSchema.optional().describe(
+      "who would run own GPUs; without it people are not priced and there is no verdict, as in a study of serving alone",
+    ),
     strategies: z.record(Name, StrategySchema).describe("what is compared"),
     decision: DecisionSchema.prefault({}).describe("thresholds of the decision"),
   })

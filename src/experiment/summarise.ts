@@ -24,7 +24,7 @@ import type { ResolvedExperiment } from "../scenario/resolved.ts";
 import type { RunOutcome } from "./run-one.ts";
 
 /** A P99 wants at least this many samples behind it. */
-const P99_SAMPLES = 1000;
+export const P99_SAMPLES = 1000;
 
 /** What was settled about a strategy before its runs. */
 export interface StrategySetup {
@@ -89,7 +89,7 @@ function summariseStrategy(
   const usd = runs.map((run) => usdPerMonth(experiment, run, null));
   const hours = experiment.horizonS / 3600;
   const months = hours / HOURS_PER_MONTH;
-  const lines = [...new Set(runs.flatMap((run) => run.series.ledger.line))];
+  const lines = isPriced(experiment) ? [...new Set(runs.flatMap((run) => run.series.ledger.line))] : [];
   return {
     name: strategy.name,
     title: strategy.title,
@@ -183,7 +183,8 @@ function summariseStrategy(
   };
 }
 
-function mergeClasses(classes: readonly ClassResult[]): ClassResult {
+/** All classes of a run as one; sketches are merged, never averaged. */
+export function mergeClasses(classes: readonly ClassResult[]): ClassResult {
   const sketch = (of: (result: ClassResult) => ReturnType<Sketch["toPlain"]>): ReturnType<Sketch["toPlain"]> => {
     const merged = new Sketch();
     for (const result of classes) merged.merge(Sketch.fromPlain(of(result)));
@@ -205,7 +206,7 @@ function mergeClasses(classes: readonly ClassResult[]): ClassResult {
 }
 
 /** met ÷ (met + missed + rejected + timed out + failed); boundary refusals and what is in flight stand outside. */
-function attainment({ totals }: ClassResult): number {
+export function attainment({ totals }: ClassResult): number {
   return totals.sloMet / (totals.completed + totals.rejected + totals.timedOut + totals.failed);
 }
 
@@ -247,12 +248,18 @@ interface LedgerRow {
   readonly className: string;
 }
 
-/** USD per month of the ledger rows of a run that `keep` accepts (null = all). */
+/** False where a pool has no GPU price: sums of money would be too small, so none is shown. */
+export function isPriced(experiment: ResolvedExperiment): boolean {
+  return experiment.strategies.every((strategy) => strategy.pools.every((pool) => pool.usdPerGpuHour !== null));
+}
+
+/** USD per month of the ledger rows of a run that `keep` accepts (null = all); NaN where nothing is priced. */
 function usdPerMonth(
   experiment: ResolvedExperiment,
   run: RunResult,
   keep: ((row: LedgerRow) => boolean) | null,
 ): number {
+  if (!isPriced(experiment)) return NaN;
   const { line, className, usd } = run.series.ledger;
   let sum = 0;
   for (let i = 0; i < usd.length; i++) {
@@ -267,6 +274,7 @@ function pairedCost(
   outcomes: readonly (readonly RunOutcome[])[],
 ): Findings["pairedCost"] {
   const pairs: { first: string; second: string; usdPerMonth: Estimate }[] = [];
+  if (!isPriced(experiment)) return pairs;
   const allowed = experiment.strategies.map(
     (strategy) => strategy.barred.every((reason) => reason === null) && !strategy.counterfactual,
   );

@@ -8,20 +8,16 @@ import type { Recording } from "../experiment/resolve-traffic.ts";
 import { ConfigError } from "../kernel/errors.ts";
 import { loadCatalog } from "./catalog-files.ts";
 import { environmentFailure, EnvironmentFailure } from "./exit.ts";
-import type { PluginSource } from "./plugins.ts";
 import { YamlSource } from "./yaml-source.ts";
 
 export interface LoadOptions extends Omit<ResolveOptions, "recording"> {
   /** `--models DIR` */
   readonly models?: string;
-  /** `--plugin FILE`, repeatable */
-  readonly plugin?: readonly string[];
 }
 
 export interface LoadedExperiment extends Resolved {
   /** sha256 of every catalogue file read. */
   readonly catalogHashes: Readonly<Record<string, string>>;
-  readonly plugins: readonly PluginSource[];
 }
 
 /**
@@ -37,22 +33,12 @@ export async function loadExperiment(file: string, options: LoadOptions = {}): P
   if (text.includes("\u0000")) throw new EnvironmentFailure(`${file} is no text file`);
   const source = YamlSource.parse(file, text);
   const { catalog, hashes } = await loadCatalog(undefined, options.models);
-  // Entered before names are resolved, so that the experiment can name them.
-  const plugins = await loadPlugins(options.plugin ?? []);
   const recording = await readRecording(file, source.value);
   try {
-    return { ...resolveExperiment(source.value, catalog, { ...options, recording }), catalogHashes: hashes, plugins };
+    return { ...resolveExperiment(source.value, catalog, { ...options, recording }), catalogHashes: hashes };
   } catch (error) {
     throw error instanceof ConfigError ? source.error(error.problems) : error;
   }
-}
-
-async function loadPlugins(files: readonly string[]): Promise<readonly PluginSource[]> {
-  if (files.length === 0) return [];
-  const { enterPlugins, readPlugins } = await import("./plugins.ts");
-  const sources = await readPlugins(files);
-  await enterPlugins(sources);
-  return sources;
 }
 
 /** The recording that the file replays, null when it names none or there is no such file. */

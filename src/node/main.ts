@@ -6,6 +6,8 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import { describeFailure, EXIT } from "./exit.ts";
 import type { ConformFlags } from "./commands/conform.ts";
+import type { BackcastOptions } from "./commands/backcast.ts";
+import type { CompareOptions } from "./commands/compare.ts";
 import type { InitOptions } from "./commands/init.ts";
 import { packageVersion } from "./version.ts";
 
@@ -77,6 +79,36 @@ function buildProgram(): Command {
     .action(async (file: string, flags: RunFlags) => {
       const { runCommand } = await import("./commands/run.ts");
       exitCode = await runCommand(file, flags, out);
+    });
+
+  program
+    .command("compare")
+    .description("print paired differences between strategies on the same requests")
+    .argument("<inputs...>", "experiments (YAML) or folders of finished runs; the first strategy is the baseline")
+    .option("--strategies <names>", "those to compare, separated by commas (default: all)", names)
+    .option("--json", "print the differences as JSON")
+    .option("--seed <seed>", "instead of the files'", text)
+    .option("--replications <n>", "instead of the files'", wholeNumber)
+    .option("--threads <n>", "worker threads (default: one per core)", wholeNumber)
+    .option("--models <dir>", "catalogue entries that replace shipped ones")
+    .option("--plugin <file>", PLUGIN_HELP, collected)
+    .action(async (inputs: string[], flags: CompareOptions) => {
+      const { compareCommand } = await import("./commands/compare.ts");
+      exitCode = await compareCommand(inputs, flags, out);
+    });
+
+  program
+    .command("backcast")
+    .description("replay a past period (usage export or trace): predicted against actual tokens, latency and bill")
+    .argument("<file>", "what was recorded and measured (YAML)")
+    .option("--json", "print the result as JSON")
+    .option("--seed <seed>", "instead of the experiment's", text)
+    .option("--replications <n>", "instead of the experiment's", wholeNumber)
+    .option("--threads <n>", "worker threads (default: one per core)", wholeNumber)
+    .option("--models <dir>", "catalogue entries that replace shipped ones")
+    .action(async (file: string, flags: BackcastOptions) => {
+      const { backcastCommand } = await import("./commands/backcast.ts");
+      exitCode = await backcastCommand(file, flags, out);
     });
 
   program
@@ -167,6 +199,12 @@ function numberFromZero(value: string): number {
 
 function collected(value: string, before: string[] | undefined): string[] {
   return [...(before ?? []), value];
+}
+
+function names(value: string): string[] {
+  return text(value)
+    .split(",")
+    .map((name) => name.trim());
 }
 
 function wholeNumber(value: string): number {

@@ -31,6 +31,19 @@ export interface PluginSource {
   readonly map: string;
 }
 
+/** Reads `--plugin` files and enters their policies in this thread; once in the life of a process. */
+export async function loadPlugins(files: readonly string[] = []): Promise<readonly PluginSource[]> {
+  if (files.length === 0) return [];
+  const sources = await readPlugins(files);
+  await enterPlugins(sources);
+  return sources;
+}
+
+/** What plug-ins add to the identity of a run, wherever they lie; undefined without any. */
+export function hashesOf(plugins: readonly PluginSource[]): Pick<PluginSource, "file" | "sha256">[] | undefined {
+  return plugins.length === 0 ? undefined : plugins.map(({ file, sha256 }) => ({ file: basename(file), sha256 }));
+}
+
 /** Reads and bundles; a file given twice counts once. Throws ConfigError with every problem of every file. */
 export async function readPlugins(files: readonly string[]): Promise<PluginSource[]> {
   const sources: PluginSource[] = [];

@@ -1,13 +1,17 @@
 /** What the terminal shows of a summary: the strategies side by side, and the verdict. */
-import type { Estimate, StrategySummary } from "../experiment/findings.ts";
+import { showsMoney, type Estimate, type StrategySummary } from "../experiment/findings.ts";
 import type { Summary } from "../decision/summary.ts";
 import { plainNumber, textTable } from "./text-table.ts";
 
 export function summaryText(summary: Summary): string {
-  const rows: readonly (readonly [string, (strategy: StrategySummary) => string])[] = [
-    ["permitted", permitted],
+  type Row = readonly [string, (strategy: StrategySummary) => string];
+  const cost: readonly Row[] = [
     ["cost, USD a month", (s) => (s.permitted || s.counterfactual ? money(s.usdPerMonth) : "not ranked")],
     ["USD per 1M output tokens", (s) => (s.permitted || s.counterfactual ? money(s.usdPerMTokOutput) : "not ranked")],
+  ];
+  const rows: readonly Row[] = [
+    ["permitted", permitted],
+    ...(showsMoney(summary) ? cost : []),
     ["TTFT P50 / P99, ms", (s) => `${whole(s.ttftMs.p50)} / ${whole(s.ttftMs.p99)}`],
     ["TPOT P50 / P99, ms", (s) => `${tenth(s.tpotMs.p50)} / ${tenth(s.tpotMs.p99)}`],
     ["SLO attainment", (s) => percent(s.sloAttainment)],

@@ -146,7 +146,7 @@ export function appendixView({ summary, experiment, manifest }: ReportInput): Re
       ["Seed", manifest.seed, null],
       ["Replications", String(summary.replications), `${experiment.replications} asked for`],
       ["Requests simulated", count(summary.requestsSimulated), "all strategies and replications, warm-up included"],
-      ["Team", experiment.team.preset, null],
+      ["Team", experiment.team?.preset ?? "none given", null],
       ["Client", experiment.client.name, null],
       ...Object.entries(manifest.catalogueHashes).map(([name, hash]): [string, string, null] => [
         `Catalogue ${name}`,

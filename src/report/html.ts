@@ -16,11 +16,11 @@ export function renderReport(model: ReportModel): string {
   const sections: readonly (readonly [string, string, string])[] = [
     ["verdict", "Verdict", verdictSection(model)],
     ["strategies", "Strategies", strategiesSection(model)],
-    ["cost", "Cost", costSection(model)],
+    ...(model.showsMoney ? ([["cost", "Cost", costSection(model)]] as const) : []),
     ["latency", "Latency", latencySection(model)],
     ["utilization", "Own GPUs", poolSection(model)],
     ["requests", "Requests", outcomeSection(model)],
-    ["differences", "Cost differences", differenceSection(model)],
+    ...(model.showsMoney ? ([["differences", "Cost differences", differenceSection(model)]] as const) : []),
     ["assumptions", "Assumptions", assumptionSection(model)],
     ["appendix", "Appendix", appendixSection(model)],
   ];
@@ -69,7 +69,8 @@ function bannerHtml(banner: Banner): string {
 }
 
 function verdictSection({ verdict, banners, strategies }: ReportModel): string {
-  const head = verdict === null ? "<h1>No verdict was reached in this experiment</h1>" : verdictHead(verdict);
+  const head =
+    verdict === null ? "<h1>No verdict was asked for: the experiment names no team</h1>" : verdictHead(verdict);
   const rest = verdict === null ? "" : verdictBody(verdict);
   return (
     head + `<div class="tiles">${strategies.map(tileHtml).join("")}</div>` + banners.map(bannerHtml).join("") + rest
@@ -135,11 +136,11 @@ ${notes.length === 0 ? "" : `<dl class="notes">${notes.join("")}</dl>`}
 </article>`;
 }
 
-function strategiesSection({ comparison, strategies }: ReportModel): string {
+function strategiesSection({ comparison, strategies, showsMoney }: ReportModel): string {
   const { permitted, notPermitted, classes } = comparison;
   const barred = strategies.filter((view) => !view.permitted);
   return [
-    "<h2>Cost, service level and latency side by side</h2>",
+    `<h2>${showsMoney ? "Cost, service" : "Service"} level and latency side by side</h2>`,
     permitted === null ? paragraph("No strategy is permitted for every class.") : table(permitted),
     notPermitted === null
       ? ""

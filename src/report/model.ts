@@ -247,6 +247,8 @@ export interface ReportModel {
   readonly banners: readonly Banner[];
   readonly strategies: readonly StrategyView[];
   readonly verdict: VerdictView | null;
+  /** False: the parts about cost are left out. */
+  readonly showsMoney: boolean;
   readonly comparison: {
     readonly permitted: TableView | null;
     readonly notPermitted: TableView | null;

@@ -3,7 +3,7 @@
  * it saves is the work that it refused.
  */
 import type { Option } from "../decision/evidence.ts";
-import type { Estimate, StrategySummary } from "../experiment/findings.ts";
+import { showsMoney, type Estimate, type StrategySummary } from "../experiment/findings.ts";
 import type { Summary } from "../decision/summary.ts";
 import { durationMs, intervalText, percent, usd } from "./format.ts";
 import type { StrategyView } from "./model.ts";
@@ -86,7 +86,7 @@ export function titleOf({ title, permitted, counterfactual }: StrategySummary): 
 
 /** One view per strategy, in the order of the experiment. */
 export function viewStrategies(summary: Summary): StrategyView[] {
-  const ranks = rankChoosable(summary);
+  const ranks = showsMoney(summary) ? rankChoosable(summary) : new Map<string, number>();
   const taken = new Set<string>();
   return summary.strategies.map((strategy) => {
     const wanted = optionColor(strategy.option);
@@ -110,7 +110,9 @@ export function viewStrategies(summary: Summary): StrategyView[] {
 function figures({ usdPerMonth, sloAttainment, ttftMs }: StrategySummary): StrategyView["figures"] {
   const interval = intervalText(usdPerMonth, usd);
   return [
-    { value: usd(usdPerMonth.mean), label: interval === null ? "a month" : `a month, ${interval}` },
+    ...(usdPerMonth.n === 0
+      ? []
+      : [{ value: usd(usdPerMonth.mean), label: interval === null ? "a month" : `a month, ${interval}` }]),
     { value: percent(sloAttainment.mean), label: "of requests within SLO" },
     ...(ttftMs.p99 === null ? [] : [{ value: durationMs(ttftMs.p99.mean), label: "P99 time to first token" }]),
   ];

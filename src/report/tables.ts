@@ -3,7 +3,13 @@
  * columns, because there are few of them and because a phone shows few columns.
  */
 import type { RequestClass, ResolvedExperiment } from "../scenario/resolved.ts";
-import type { Estimate, LatencySummary, RequestCounts, StrategySummary } from "../experiment/findings.ts";
+import {
+  showsMoney,
+  type Estimate,
+  type LatencySummary,
+  type RequestCounts,
+  type StrategySummary,
+} from "../experiment/findings.ts";
 import type { Summary } from "../decision/summary.ts";
 import { attained } from "./findings.ts";
 import { chosen, count, dateText, durationMs, type Format, hours, percent, plain, ratePerS, usd } from "./format.ts";
@@ -121,7 +127,7 @@ export function comparisonTable(
       : "As simulated, without the requests that were refused",
     columns: strategyColumns("", strategies, views),
     rows: [
-      ...cost,
+      ...(showsMoney(summary) ? cost : []),
       ...service,
       ...latency("Time to first token (TTFT)", "over completed requests", (strategy) => strategy.ttftMs, ttftTargetMs),
       // Apart from the ranking the token pace of a strategy that cannot be chosen says little.
@@ -179,6 +185,7 @@ export function classTable(
   experiment: ResolvedExperiment,
   views: readonly StrategyView[],
 ): TableView {
+  const money = showsMoney(summary);
   const rows = summary.strategies.flatMap((strategy) => [
     {
       ...group(strategy.title, strategy.permitted ? null : "not permitted"),
@@ -211,7 +218,7 @@ export function classTable(
           estimateCell(entry.ttftMs.p99, durationMs, NOT_NEGATIVE, over(entry.ttftMs.p99, target?.slo.ttftS)),
           estimateCell(entry.tpotMs.p99, durationMs, NOT_NEGATIVE, over(entry.tpotMs.p99, target?.slo.tpotS)),
           estimateCell(entry.goodputPerS, ratePerS),
-          estimateCell(entry.usdPerMonth, usd),
+          ...(money ? [estimateCell(entry.usdPerMonth, usd)] : []),
           estimateCell(entry.controlledShare, percent, SHARE),
         ],
       };
@@ -222,7 +229,9 @@ export function classTable(
     caption: "Classes under each strategy; red: beyond the target",
     columns: [
       { label: "Class and its SLO", note: null, color: null, numeric: false },
-      ...["SLO attainment", "TTFT P99", "TPOT P99", "Goodput", "Cost per month", "On own GPUs"].map(numeric),
+      ...["SLO attainment", "TTFT P99", "TPOT P99", "Goodput"].map(numeric),
+      ...(money ? [numeric("Cost per month")] : []),
+      numeric("On own GPUs"),
     ],
     rows,
     layout: "cards",

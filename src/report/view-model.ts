@@ -5,6 +5,7 @@
 import { ageDays, appendixView, assumptionsView } from "./appendix.ts";
 import { costChart, differenceChart, latencyChart, monthChart, outcomeChart, poolChart } from "./chart-models.ts";
 import { chosen, count, dateText, list, plain, plural, WEEKDAYS } from "./format.ts";
+import { showsMoney } from "../experiment/findings.ts";
 import { isoDate, secondOfWeek, DAY_S } from "../kernel/calendar-time.ts";
 import type { Banner, ReportInput, ReportModel, StrategyView } from "./model.ts";
 import { viewStrategies } from "./strategies.ts";
@@ -27,6 +28,7 @@ export function buildReport(input: ReportInput): ReportModel {
     banners: banners(input, strategies),
     strategies,
     verdict: viewVerdict(summary),
+    showsMoney: showsMoney(summary),
     comparison: {
       permitted: comparisonTable(summary, experiment, strategies, true),
       notPermitted: comparisonTable(summary, experiment, strategies, false),

@@ -165,7 +165,8 @@ export interface ResolvedPool {
   /** Loaded and paid for, taking over when a serving replica is lost. */
   readonly warmReplicas: number;
   readonly gpusPerNode: number;
-  readonly usdPerGpuHour: number;
+  /** Null: not priced, in an experiment without a team. */
+  readonly usdPerGpuHour: number | null;
   /** Requests waiting per serving replica above which the pool rejects (503); null = no limit. */
   readonly maxWaitingPerReplica: number | null;
   /** Client ↔ pool round trip, added to TTFT and E2E. */
@@ -344,7 +345,8 @@ export interface ResolvedExperiment {
   readonly traffic: ResolvedTraffic;
   readonly client: ClientProfile;
   readonly strategies: readonly ResolvedStrategy[];
-  readonly team: { readonly preset: string; readonly levels: TeamLevels; readonly rotaOk: boolean | null };
+  /** Null: no verdict is asked for. */
+  readonly team: { readonly preset: string; readonly levels: TeamLevels; readonly rotaOk: boolean | null } | null;
   readonly people: PeopleCost;
   readonly thresholds: DecisionThresholds;
   readonly assumptions: readonly Assumption[];

@@ -199,8 +199,8 @@ function checkLedger({ setting, strategy, replicas, result, rows }: WatchedRun):
     const gpuHours = ((replicas[p]! + spec.warmReplicas) * spec.engine.tensorParallelSize * setting.horizonS) / 3600;
     const gpu = ofTarget(spec.name, "gpu-");
     near(gpu.quantity, gpuHours, "INV-14: GPU-hours");
-    near(gpu.usd, gpuHours * spec.usdPerGpuHour, "INV-14: GPU USD");
-    expectedUsd += gpuHours * spec.usdPerGpuHour;
+    near(gpu.usd, gpuHours * spec.usdPerGpuHour!, "INV-14: GPU USD");
+    expectedUsd += gpuHours * spec.usdPerGpuHour!;
   });
   strategy.offers.forEach((spec, o) => {
     const { inputUsdPerMTok, outputUsdPerMTok } = spec.prices[0]!;

@@ -1,8 +1,8 @@
 /** How simulation results become the inputs of the decision. */
 import { describe, expect, test } from "vitest";
 import { decideExperiment, decisionAssumptions, decisionInputs } from "../../src/decision/from-summary.ts";
-import type { StrategyEvidence, SummaryEvidence } from "../../src/decision/from-summary.ts";
-import type { RequestClass, ResolvedExperiment, ResolvedStrategy } from "../../src/scenario/resolved.ts";
+import type { DecidedExperiment, StrategyEvidence, SummaryEvidence } from "../../src/decision/from-summary.ts";
+import type { RequestClass, ResolvedStrategy } from "../../src/scenario/resolved.ts";
 import type { Estimate } from "../../src/experiment/findings.ts";
 import { THRESHOLDS } from "./decision-archetypes.ts";
 
@@ -47,7 +47,7 @@ const POOL = { name: "own", place: "private_vpc", boundaryLevel: 5 };
 const TO_POOL = [{ kind: "pool", index: 0, overflowInFlightPerReplica: null }];
 
 /** Only the fields that the decision reads. */
-function experiment(more: Partial<ResolvedExperiment> = {}): ResolvedExperiment {
+function experiment(more: Partial<DecidedExperiment> = {}): DecidedExperiment {
   const fields = {
     classes: [requestClass("open", 0.8), requestClass("restricted", 0.2, { sensitivity: "restricted", minLevel: 5 })],
     strategies: [
@@ -78,7 +78,7 @@ function experiment(more: Partial<ResolvedExperiment> = {}): ResolvedExperiment 
     ],
     ...more,
   };
-  return fields as unknown as ResolvedExperiment;
+  return fields as unknown as DecidedExperiment;
 }
 
 type ClassEvidence = StrategyEvidence["classes"][number];

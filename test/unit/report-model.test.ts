@@ -57,7 +57,7 @@ describe("sentences and records", () => {
 
   test("without a verdict no verdict is claimed", () => {
     const html = render(withSummary({ verdict: null, records: [] }));
-    expect(html).toContain("No verdict was reached");
+    expect(html).toContain("No verdict was asked for");
     expect(html).not.toContain("What forces it");
   });
 

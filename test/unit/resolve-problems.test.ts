@@ -25,6 +25,7 @@ describe("names", () => {
       "nebius-ondemand",
       /gpuPrice: unknown GPU price "nebius-ondemand" \| did you mean "nebius-on-demand"\?/,
     ],
+    [[...pool, "gpuPrice"], undefined, /gpuPrice: is missing \| only an experiment without a team may leave it out/],
     [[...pool, "gpuPrice"], "tensorwave-on-demand", /has no rate for h100-sxm \| sellers of it: /],
     [[...pool, "router"], "two-choice", /unknown router "two-choice" \| did you mean "two-choices"\?/],
     [

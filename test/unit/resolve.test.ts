@@ -6,7 +6,15 @@ import { peopleFte } from "../../src/experiment/resolve-team.ts";
 import { meanOfCutLognormal } from "../../src/experiment/resolve-traffic.ts";
 import type { SyntheticTraffic } from "../../src/scenario/resolved.ts";
 import { experimentJsonSchema } from "../../src/experiment/schema.ts";
-import { catalog, resolveRaw, smallExperiment, withValue, type Path, type Raw } from "../fixtures/experiment.ts";
+import {
+  catalog,
+  problemsOf,
+  resolveRaw,
+  smallExperiment,
+  withValue,
+  type Path,
+  type Raw,
+} from "../fixtures/experiment.ts";
 
 const main: unknown = parse(readFileSync("experiments/chat-self-host-or-api.yaml", "utf8"));
 
@@ -516,7 +524,34 @@ describe("people", () => {
       perf_engineering: 0,
     };
     const { team } = resolveRaw(withValue(smallExperiment(), ["team"], { levels })).experiment;
-    expect(team.levels).toEqual(levels);
+    expect(team?.levels).toEqual(levels);
+  });
+});
+
+describe("a study of serving alone", () => {
+  const own = ["strategies", "own", "pools", "gpus"] as const;
+  const raw = ["api", "both"].reduce(
+    (left, name) => withValue(left, ["strategies", name], undefined),
+    withValue(withValue(smallExperiment(), ["team"], undefined), [...own, "gpuPrice"], undefined),
+  );
+
+  test("needs no offer, no price, no team and no thresholds", () => {
+    const { experiment } = resolveRaw(raw);
+    expect(experiment.team).toBeNull();
+    expect(experiment.people.fte).toBe(0);
+    expect(experiment.strategies[0]!.pools[0]!.usdPerGpuHour).toBeNull();
+    expect(experiment.warnings).toEqual([]);
+    expect(experiment.assumptions.filter(({ id }) => /^(gpu-prices|people|teams|experiment\/team)/.test(id))).toEqual(
+      [],
+    );
+  });
+
+  test("a price that is given is taken; with a team it has to be given", () => {
+    const priced = withValue(raw, [...own, "gpuPrice"], { usdPerGpuHour: 2 });
+    expect(resolveRaw(priced).experiment.strategies[0]!.pools[0]!.usdPerGpuHour).toBe(2);
+    expect(problemsOf(withValue(raw, ["team"], { preset: "ready" })).map(({ path }) => path)).toEqual([
+      [...own, "gpuPrice"],
+    ]);
   });
 });
 

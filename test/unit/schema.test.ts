@@ -103,7 +103,7 @@ describe("values out of range or of the wrong kind", () => {
     [["strategies", "own", "pools", "gpus", "replicas"], 0, "must be at least 1, is 0"],
     [["strategies", "own", "pools", "gpus", "replicas"], 1.5, "must be"],
     [["strategies", "own", "pools", "gpus", "tensorParallelSize"], 16, "must be at most 8, is 16"],
-    [["strategies", "own", "pools", "gpus", "gpuPrice"], undefined, "is missing"],
+    [["strategies", "own", "pools", "gpus", "gpu"], undefined, "is missing"],
     [["strategies", "own", "pools", "gpus", "gpuPrice"], 2.95, "must be text or a group of fields, is 2.95"],
     [["traffic", "input"], { kind: "normal" }, "must be one of constant, lognormal, quantiles"],
     [["days"], Number.POSITIVE_INFINITY, "must be"],

@@ -12,11 +12,12 @@ import type { StepRecord } from "../../outcome/step-table.ts";
 import type { ResolvedExperiment } from "../../scenario/resolved.ts";
 import { fewestReplicas, meetsSlo, needsSizing, replicasWith, sizingTasks } from "../../experiment/size-pool.ts";
 import type { SloRateTask } from "../../experiment/slo-rate.ts";
-import { summarise, type StrategySetup } from "../../experiment/summarise.ts";
+import { isPriced, summarise, type StrategySetup } from "../../experiment/summarise.ts";
 import type { Summary } from "../../decision/summary.ts";
 import { Executor } from "../executor.ts";
 import { EXIT } from "../exit.ts";
 import { loadExperiment, type LoadedExperiment } from "../load-experiment.ts";
+import { hashesOf, loadPlugins, type PluginSource } from "../plugins.ts";
 import { Progress } from "../progress.ts";
 import type { RequestSelection } from "../request-rows.ts";
 import { canonicalJson, openRunFolder, runId, type NewRunFolder } from "../run-folder.ts";
@@ -37,7 +38,7 @@ export interface RunOptions {
 }
 
 /** What a run has come to when it ends or is interrupted. */
-interface Collected {
+export interface Collected {
   /** By strategy index; in the order of replications. */
   readonly outcomes: RunOutcome[][];
   readonly setups: StrategySetup[];
@@ -49,10 +50,17 @@ interface Collected {
 
 export async function runCommand(file: string, options: RunOptions, out: (text: string) => void): Promise<number> {
   const version = packageVersion();
+  // Entered before names are resolved, so that the experiment can name them.
+  const plugins = await loadPlugins(options.plugin);
   const loaded = await loadExperiment(file, options);
   const { experiment } = loaded;
-  const plugins = loaded.plugins.length === 0 ? undefined : loaded.plugins.map(({ sha256 }) => sha256);
-  const id = runId({ experiment, version, requests: options.requests ?? null, steps: options.steps, plugins });
+  const id = runId({
+    experiment,
+    version,
+    requests: options.requests ?? null,
+    steps: options.steps,
+    plugins: hashesOf(plugins),
+  });
   const folder = await openRunFolder(options.out, experiment.id, id);
   if (folder.kind === "complete") {
     const summary = JSON.parse(await readFile(join(folder.path, "summary.json"), "utf8")) as Summary;
@@ -60,22 +68,17 @@ export async function runCommand(file: string, options: RunOptions, out: (text: 
     show(summary, folder.path, options, out);
     return EXIT.done;
   }
-  const collected: Collected = {
-    outcomes: experiment.strategies.map(() => []),
-    setups: [],
-    parts: experiment.strategies.map(() => []),
-    steps: [],
-  };
+  const collected = nothingCollected(experiment);
   let interrupted = false;
   try {
-    interrupted = await simulate(loaded, options, folder, collected);
+    interrupted = await simulate(experiment, options, plugins, folder, collected);
     if (collected.outcomes.every((runs) => runs.length === 0)) {
       await folder.discard();
       process.stderr.write("Interrupted before any run had finished; nothing was written.\n");
       return EXIT.interrupted;
     }
     const summary = conclude(loaded, id, version, collected, !interrupted);
-    await write(folder, loaded, id, file, options, collected, summary);
+    await write(folder, loaded, plugins, id, file, options, collected, summary);
     await folder.commit();
     show(summary, folder.path, options, out);
   } catch (error) {
@@ -85,12 +88,26 @@ export async function runCommand(file: string, options: RunOptions, out: (text: 
   return interrupted ? EXIT.interrupted : EXIT.done;
 }
 
-/** Sizes pools, sweeps single replicas, then runs every strategy and replication. True when interrupted. */
-async function simulate(
-  { experiment, plugins }: LoadedExperiment,
-  options: RunOptions,
-  folder: NewRunFolder,
+export function nothingCollected(experiment: ResolvedExperiment): Collected {
+  return {
+    outcomes: experiment.strategies.map(() => []),
+    setups: [],
+    parts: experiment.strategies.map(() => []),
+    steps: [],
+  };
+}
+
+/**
+ * Sizes pools, sweeps single replicas, then runs every strategy and replication. True when interrupted. Without a folder
+ * no single requests are kept, and without `sweeps` the rate that a replica sustains within its SLO stays unknown.
+ */
+export async function simulate(
+  experiment: ResolvedExperiment,
+  options: Pick<RunOptions, "json" | "threads" | "requests" | "steps">,
+  plugins: readonly PluginSource[],
+  folder: Pick<NewRunFolder, "tempPath"> | null,
   collected: Collected,
+  sweeps = true,
 ): Promise<boolean> {
   const fractions = new Map<number, number>();
   const jobs = experiment.strategies.length * experiment.replications;
@@ -107,7 +124,7 @@ async function simulate(
   process.once("SIGINT", onSignal);
   process.once("SIGTERM", onSignal);
   try {
-    collected.setups.push(...(await setUp(experiment, executor, (what) => progress.note(what))));
+    collected.setups.push(...(await setUp(experiment, executor, (what) => progress.note(what), sweeps)));
     progress.stop();
     progress = new Progress(`simulating ${jobs} runs`, jobs, { enabled: options.json !== true });
     const results = new Map<number, RunOutcome>();
@@ -117,7 +134,7 @@ async function simulate(
         const job = strategy * experiment.replications + replication;
         const task = { experiment, strategy, replication, replicas: collected.setups[strategy]!.replicas };
         const requests =
-          options.requests === undefined
+          options.requests === undefined || folder === null
             ? null
             : { selection: options.requests, file: folder.tempPath(`.requests-${strategy}-${replication}`) };
         tasks.push(
@@ -180,16 +197,17 @@ async function setUp(
   experiment: ResolvedExperiment,
   executor: Executor,
   onStep: (what: string) => void,
+  sweeps: boolean,
 ): Promise<StrategySetup[]> {
   // Pools of one kind and classes of one target share a sweep.
-  const sweeps = new Map<string, Promise<number | null>>();
+  const underWay = new Map<string, Promise<number | null>>();
   const sloRate = (task: SloRateTask): Promise<number | null> => {
     const { engine, gpu, llm, coefficients, networkS, scheduler } =
       experiment.strategies[task.strategy]!.pools[task.pool]!;
     const { slo, timeoutS, sharedPrefix } = experiment.classes[task.classIndex]!;
     const key = JSON.stringify([engine, gpu, llm, coefficients, networkS, scheduler, slo, timeoutS, sharedPrefix]);
-    const sweep = sweeps.get(key) ?? executor.sloRate(task);
-    sweeps.set(key, sweep);
+    const sweep = underWay.get(key) ?? executor.sloRate(task);
+    underWay.set(key, sweep);
     return sweep;
   };
   return Promise.all(
@@ -209,7 +227,7 @@ async function setUp(
               const goesThere = strategy.routes[classIndex]!.some(
                 ({ kind, index }) => kind === "pool" && index === pool,
               );
-              return goesThere ? sloRate({ experiment, strategy: s, pool, classIndex }) : null;
+              return goesThere && sweeps ? sloRate({ experiment, strategy: s, pool, classIndex }) : null;
             }),
           ),
         ),
@@ -228,7 +246,9 @@ function conclude(
 ): Summary {
   const findings = summarise({ experiment, version, setups: collected.setups, outcomes: collected.outcomes, complete });
   const dates = experiment.strategies.flatMap((strategy) => strategy.offers.map((offer) => offer.priceAsOf)).sort();
-  const { verdict, records } = decideExperiment(experiment, findings, {
+  const { team } = experiment;
+  if (team === null) return { ...findings, verdict: null, records: [] };
+  const { verdict, records } = decideExperiment({ ...experiment, team }, findings, {
     runIds: [id],
     inputHash: runId(experiment),
     priceBookDate: dates[0] ?? null,
@@ -239,6 +259,7 @@ function conclude(
 async function write(
   folder: NewRunFolder,
   loaded: LoadedExperiment,
+  plugins: readonly PluginSource[],
   id: string,
   file: string,
   options: RunOptions,
@@ -260,17 +281,15 @@ async function write(
     replayCommand,
     seed: experiment.seed,
     catalogueHashes: loaded.catalogHashes,
-    ...(loaded.plugins.length > 0 && {
-      plugins: loaded.plugins.map(({ file: path, sha256 }) => ({ file: path, sha256 })),
-    }),
+    ...(plugins.length > 0 && { plugins: plugins.map(({ file: path, sha256 }) => ({ file: path, sha256 })) }),
   };
   const reported = {
     ...experiment,
-    assumptions: [...experiment.assumptions, ...decisionAssumptions(experiment.asOf)],
+    assumptions: [...experiment.assumptions, ...(experiment.team === null ? [] : decisionAssumptions(experiment.asOf))],
   };
   await folder.writeFile("windows.parquet", await tables.windowsParquet(series, about));
   await folder.writeFile("pool-hours.parquet", await tables.poolHoursParquet(series, about));
-  await folder.writeFile("ledger.parquet", await tables.ledgerParquet(series, about));
+  if (isPriced(experiment)) await folder.writeFile("ledger.parquet", await tables.ledgerParquet(series, about));
   await folder.writeFile("incidents.parquet", await tables.incidentsParquet(series, about));
   const parts = collected.parts.flat(2);
   if (parts.length > 0) {

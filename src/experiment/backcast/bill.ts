@@ -1,0 +1,272 @@
+/**
+ * The bill of a past period from its recorded tokens: tokens × the list price in force in each bucket, cached input at its own
+ * price, by day and by model, beside what was paid. What is not priced is said, never guessed. USD.
+ */
+import { find } from "../../catalog/catalog.ts";
+import { hintFor } from "../../catalog/nearest.ts";
+import type { Catalog, CatalogEntry } from "../../catalog/schema.ts";
+import { DAY_S, epochSOfIso, isoDate } from "../../kernel/calendar-time.ts";
+import { ConfigError } from "../../kernel/errors.ts";
+import { PriceBook } from "../../provider/price.ts";
+import type { CostRow, UsageBucket } from "../../scenario/usage.ts";
+import { priceRows } from "../resolve-offer.ts";
+import { difference, type Difference } from "./difference.ts";
+
+/** Where the prices of a model of the export are found. */
+export interface OfferChoice {
+  /** `provider/model` of the catalogue. */
+  readonly offer: string;
+  readonly priceMultiplier: number;
+  /** On top of that for what went through the batch interface. */
+  readonly batchMultiplier: number;
+}
+
+export interface BillInput {
+  readonly buckets: readonly UsageBucket[];
+  /** Bills by bucket; null: what the usage itself says. */
+  readonly costs: readonly CostRow[] | null;
+  /** What was paid in all, where that is known apart. */
+  readonly totalUsd: number | null;
+  /** By model as the export names it. */
+  readonly offers: Readonly<Record<string, OfferChoice>>;
+  /** Provider whose offers a bare model name means; null: whichever sells it. */
+  readonly provider: string | null;
+  readonly catalog: Catalog;
+}
+
+interface Tokens {
+  readonly requests: number | null;
+  readonly inputTokens: number;
+  readonly cachedInputTokens: number;
+  readonly outputTokens: number;
+}
+
+export interface BillDay extends Tokens {
+  /** UTC. */
+  readonly day: string;
+  readonly usd: Difference;
+}
+
+export interface BillModel extends Tokens {
+  readonly model: string;
+  /** Null: the catalogue has no price for it. */
+  readonly offer: string | null;
+  readonly usd: Difference;
+}
+
+export interface UsageBill {
+  readonly days: readonly BillDay[];
+  readonly models: readonly BillModel[];
+  readonly total: Tokens & { readonly usd: Difference };
+  /** What may explain the differences. */
+  readonly notes: readonly string[];
+}
+
+/** A price this far in time from the period may not have held in it. */
+const PRICE_DISTANCE_DAYS = 90;
+/** Dated snapshots of a model: gpt-5-mini-2025-08-07, claude-haiku-4-5-20251001. */
+const SNAPSHOT = /-(\d{4}-\d{2}-\d{2}|\d{8})$/;
+
+/** Throws a ConfigError for an offer that the catalogue does not have. */
+export function priceUsage(input: BillInput): UsageBill {
+  const { buckets, costs, catalog } = input;
+  const firstS = Math.min(...buckets.map(({ startEpochS }) => startEpochS));
+  const tariffs = new Map<string, Tariff | null>();
+  for (const { model } of buckets) {
+    if (tariffs.has(model)) continue;
+    const entry = offerOf(model, input);
+    const choice = input.offers[model] ?? { priceMultiplier: 1, batchMultiplier: 1 };
+    tariffs.set(model, entry === null ? null : new Tariff(entry, choice, firstS));
+  }
+  const priced = buckets.map((bucket) => ({
+    bucket,
+    usd: tariffs.get(bucket.model)?.usd(bucket) ?? null,
+    day: isoDate(bucket.startEpochS),
+  }));
+  const days = [...new Set(priced.map(({ day }) => day))].sort().map((day): BillDay => {
+    const ofDay = priced.filter((row) => row.day === day);
+    const paid = costs === null ? paidFor(ofDay) : sumOrNull(costs.filter((row) => isoDate(row.startEpochS) === day));
+    return { day, ...tokensOf(ofDay), usd: difference(predictedUsd(ofDay), paid) };
+  });
+  const models = [...tariffs].map(([model, tariff]): BillModel => {
+    const ofModel = priced.filter(({ bucket }) => bucket.model === model);
+    const usd = difference(tariff === null ? null : predictedUsd(ofModel), costs === null ? paidInAll(ofModel) : null);
+    return { model, offer: tariff?.entry.id ?? null, ...tokensOf(ofModel), usd };
+  });
+  const paid = input.totalUsd ?? (costs === null ? paidFor(priced) : sumOrNull(costs));
+  return {
+    days,
+    models,
+    total: { ...tokensOf(priced), usd: difference(predictedUsd(priced), paid) },
+    notes: [...notesOf(priced, tariffs, catalog), ...daysBeyond(days, costs)],
+  };
+}
+
+interface Priced {
+  readonly bucket: UsageBucket;
+  /** Null: no price is known. */
+  readonly usd: number | null;
+  readonly day: string;
+}
+
+function offerOf(model: string, { offers, provider, catalog }: BillInput): CatalogEntry<"offers"> | null {
+  const choice = Object.hasOwn(offers, model) ? offers[model] : undefined;
+  if (choice !== undefined) {
+    const found = find(catalog, "offers", choice.offer.replace(/@.*$/, ""));
+    if (found.ok) return found.value;
+    const hint = found.hint === undefined ? {} : { hint: found.hint };
+    throw new ConfigError([{ path: ["offers", model], message: found.message, ...hint }]);
+  }
+  const meant = [...new Set(catalog.offers.values())].filter(
+    (entry) =>
+      (entry.model === model || entry.model === model.replace(SNAPSHOT, "")) &&
+      (provider === null || entry.provider === provider),
+  );
+  return meant.length === 1 ? meant[0]! : null;
+}
+
+/** The prices of one offer for every kind of token. */
+class Tariff {
+  readonly entry: CatalogEntry<"offers">;
+  readonly batchMultiplier: number;
+  private readonly books: readonly PriceBook[];
+  private readonly startEpochS: number;
+
+  constructor(
+    entry: CatalogEntry<"offers">,
+    { priceMultiplier, batchMultiplier }: Omit<OfferChoice, "offer">,
+    startEpochS: number,
+  ) {
+    this.entry = entry;
+    this.batchMultiplier = batchMultiplier;
+    this.startEpochS = startEpochS;
+    const kinds = ["inputUsdPerMTok", "cacheReadUsdPerMTok", "cacheWriteUsdPerMTok", "cacheWrite1hUsdPerMTok"] as const;
+    this.books = kinds.map(
+      (kind) => new PriceBook({ name: entry.id, prices: priceRows(entry, kind), priceMultiplier }, startEpochS),
+    );
+  }
+
+  usd(bucket: UsageBucket, cachedInFull = false): number {
+    const timeS = bucket.startEpochS - this.startEpochS;
+    // Which tier of prompt length a request fell into is not recorded; the mean prompt of the bucket stands for all.
+    const promptTokens = Math.max(1, bucket.requests ? bucket.inputTokens / bucket.requests : 1);
+    const { cachedInputTokens, cacheWriteTokens, cacheWrite1hTokens } = bucket;
+    const plainTokens = bucket.inputTokens - cachedInputTokens - cacheWriteTokens - cacheWrite1hTokens;
+    const listUsd = [plainTokens, cachedInputTokens, cacheWriteTokens, cacheWrite1hTokens].reduce(
+      (sum, tokens, kind) => {
+        const book = this.books[cachedInFull ? 0 : kind]!;
+        book.priceOf(timeS, promptTokens, kind === 0 ? bucket.outputTokens : 0);
+        return sum + (book.inputUsd / promptTokens) * tokens + book.outputUsd;
+      },
+      0,
+    );
+    return listUsd * (bucket.batch ? this.batchMultiplier : 1);
+  }
+
+  /** Its price rows name an own price for cached input. */
+  get knowsCache(): boolean {
+    return this.entry.prices.every((row) => row.cacheReadUsdPerMTok !== undefined);
+  }
+}
+
+function tokensOf(rows: readonly Priced[]): Tokens {
+  const sum = (of: (bucket: UsageBucket) => number): number => rows.reduce((total, row) => total + of(row.bucket), 0);
+  return {
+    requests: rows.some(({ bucket }) => bucket.requests === null) ? null : sum((bucket) => bucket.requests ?? 0),
+    inputTokens: sum((bucket) => bucket.inputTokens),
+    cachedInputTokens: sum((bucket) => bucket.cachedInputTokens),
+    outputTokens: sum((bucket) => bucket.outputTokens),
+  };
+}
+
+function predictedUsd(rows: readonly Priced[]): number | null {
+  const known = rows.filter(({ usd }) => usd !== null);
+  return known.length === 0 ? null : known.reduce((sum, { usd }) => sum + (usd ?? 0), 0);
+}
+
+/** Paid for what is priced, so that both sides speak of the same tokens. */
+function paidFor(rows: readonly Priced[]): number | null {
+  return paidInAll(rows.filter(({ usd }) => usd !== null));
+}
+
+function paidInAll(rows: readonly Priced[]): number | null {
+  const costs = rows.map(({ bucket }) => bucket.costUsd);
+  return costs.length === 0 || costs.includes(null) ? null : costs.reduce<number>((sum, usd) => sum + (usd ?? 0), 0);
+}
+
+function sumOrNull(rows: readonly CostRow[]): number | null {
+  return rows.length === 0 ? null : rows.reduce((sum, { usd }) => sum + usd, 0);
+}
+
+function notesOf(rows: readonly Priced[], tariffs: ReadonlyMap<string, Tariff | null>, catalog: Catalog): string[] {
+  const lastS = Math.max(...rows.map(({ bucket }) => bucket.endEpochS));
+  const firstS = Math.min(...rows.map(({ bucket }) => bucket.startEpochS));
+  return [...tariffs].flatMap(([model, tariff]): string[] => {
+    const own = rows.filter(({ bucket }) => bucket.model === model);
+    const { inputTokens, cachedInputTokens, outputTokens } = tokensOf(own);
+    if (tariff === null) {
+      const paid = paidInAll(own);
+      const cost = paid === null ? "" : `, for which ${money(paid)} USD were paid`;
+      const hint = hintFor(
+        model,
+        [...catalog.offers.values()].map((entry) => entry.model),
+      );
+      const name = model === "" ? "the export names no model (group it by model)" : `${model} is not in the catalogue`;
+      return [
+        `${name}: ${count(inputTokens)} input and ${count(outputTokens)} output tokens are not priced${cost}; name its offer under offers${hint === undefined ? "" : ` (${hint})`}`,
+      ];
+    }
+    const notes: string[] = [];
+    const { entry } = tariff;
+    if (cachedInputTokens > 0 && tariff.knowsCache) {
+      const full = own.reduce((sum, { bucket }) => sum + tariff.usd(bucket, true), 0);
+      notes.push(
+        `${model}: ${count(cachedInputTokens)} cached input tokens are at their own price; charged in full the bill would be ${money(full)} USD`,
+      );
+    } else if (cachedInputTokens > 0) {
+      notes.push(
+        `${model}: ${count(cachedInputTokens)} cached input tokens are charged in full, since the catalogue has no price for them`,
+      );
+    }
+    const batchTokens = tokensOf(own.filter(({ bucket }) => bucket.batch));
+    if (tariff.batchMultiplier === 1 && batchTokens.inputTokens + batchTokens.outputTokens > 0) {
+      notes.push(
+        `${model}: ${count(batchTokens.inputTokens + batchTokens.outputTokens)} tokens went through the batch interface and are at list price; offers can give their batchMultiplier`,
+      );
+    }
+    if (entry.prices.some((row) => row.longContext.length > 0)) {
+      notes.push(
+        `${model}: its price rises with the length of the prompt, which is known as the mean of a bucket only`,
+      );
+    }
+    const pricedS = epochSOfIso(entry.asOf.length === 10 ? entry.asOf : `${entry.asOf}-01`.slice(0, 10));
+    const awayDays =
+      pricedS === null || entry.prices.length > 1 ? 0 : Math.floor(Math.max(pricedS - lastS, firstS - pricedS) / DAY_S);
+    if (awayDays > PRICE_DISTANCE_DAYS) {
+      notes.push(`${entry.id}: the only price is as of ${entry.asOf}, ${awayDays} days away from this period`);
+    }
+    return notes;
+  });
+}
+
+/** Days that only one side knows of. */
+function daysBeyond(days: readonly BillDay[], costs: readonly CostRow[] | null): string[] {
+  if (costs === null) return [];
+  const billed = new Set(costs.map((row) => isoDate(row.startEpochS)));
+  const used = new Set(days.map(({ day }) => day));
+  const onlyUsed = [...used].filter((day) => !billed.has(day));
+  const onlyBilled = [...billed].filter((day) => !used.has(day)).sort();
+  return [
+    ...(onlyUsed.length === 0 ? [] : [`no bill for ${onlyUsed.join(", ")}`]),
+    ...(onlyBilled.length === 0 ? [] : [`billed but without usage: ${onlyBilled.join(", ")}`]),
+  ];
+}
+
+/** 28.6 M; small counts as they are. */
+function count(tokens: number): string {
+  return tokens < 100_000 ? String(tokens) : `${Math.round(tokens / 1e4) / 100} M`;
+}
+
+function money(usd: number): string {
+  return String(Math.round(usd * 100) / 100);
+}

@@ -1,0 +1,164 @@
+/**
+ * A recorded period under one strategy of an experiment: what the simulator says of tokens, latency and bill beside what was
+ * measured. Figures are means over replications with their interval; times in ms, money in USD over the period.
+ */
+import { ConfigError, DataError } from "../../kernel/errors.ts";
+import { Sketch } from "../../kernel/sketch.ts";
+import type { ResolvedExperiment } from "../../scenario/resolved.ts";
+import { hintFor } from "../../catalog/nearest.ts";
+import { estimateOrNull } from "../estimate.ts";
+import type { Estimate } from "../findings.ts";
+import type { Recording } from "../resolve-traffic.ts";
+import type { RunOutcome } from "../run-one.ts";
+import { isPriced, mergeClasses, P99_SAMPLES } from "../summarise.ts";
+import { difference, type Difference } from "./difference.ts";
+import type { BackcastFile } from "./schema.ts";
+
+export interface Period {
+  readonly recording: Recording;
+  readonly file: string;
+  readonly startEpochS: number;
+  readonly lengthS: number;
+}
+
+/**
+ * The experiment with the recorded requests for its traffic, one strategy, and no warm-up: every request counts, and time
+ * goes on after the period until the last of them is answered or given up. Throws a
+ * ConfigError for a strategy that is not there, a DataError for a request that no target of it can hold.
+ */
+export function replayed(experiment: ResolvedExperiment, wanted: string | null, period: Period): ResolvedExperiment {
+  const { strategies } = experiment;
+  const names = strategies.map(({ name }) => name);
+  const strategy = wanted === null && strategies.length === 1 ? strategies[0] : strategies[names.indexOf(wanted ?? "")];
+  if (strategy === undefined) {
+    const message = wanted === null ? "is missing: the experiment has several" : `unknown strategy "${wanted}"`;
+    const hint = wanted === null ? `known: ${names.join(", ")}` : hintFor(wanted, names);
+    throw new ConfigError([{ path: ["strategy"], message, ...(hint === undefined ? {} : { hint }) }]);
+  }
+  const { recording, file, startEpochS, lengthS } = period;
+  const longest = Math.max(
+    ...strategy.pools.map((pool) => pool.engine.maxModelLen),
+    ...strategy.offers.map((offer) => offer.contextTokens),
+  );
+  const row = recording.arrivalS.findIndex((_, i) => recording.inputTokens[i]! + recording.outputTokens[i]! > longest);
+  if (row >= 0)
+    throw new DataError(
+      file,
+      row + 1,
+      `a request of ${recording.inputTokens[row]} + ${recording.outputTokens[row]} tokens is longer than the ${longest} of ${strategy.name}`,
+    );
+  return {
+    ...experiment,
+    startEpochS,
+    horizonS: lengthS + Math.ceil(Math.max(...experiment.classes.map(({ timeoutS }) => timeoutS))),
+    warmupS: 0,
+    strategies: [strategy],
+    traffic: { kind: "replay", file, ...recording, maxOutput: experiment.traffic.maxOutput },
+  };
+}
+
+export interface ReplayRow {
+  readonly figure: string;
+  readonly unit: "count" | "tokens" | "ms" | "USD";
+  readonly predicted: Estimate | null;
+  readonly difference: Difference;
+  /** The recorded input fixes it: agreement is no merit. */
+  readonly given: boolean;
+}
+
+/** Beside what the recording itself holds: its requests and tokens, all of which were answered. */
+export interface Recorded {
+  readonly lengthS: number;
+  readonly requests: number;
+  readonly inputTokens: number;
+  readonly outputTokens: number;
+  readonly usd: number | null;
+}
+
+const LATENCIES = [
+  ["TTFT", "ttftMs", "ttftS"],
+  ["TPOT", "tpotMs", "tpotS"],
+  ["E2E", "e2eMs", "e2eS"],
+] as const;
+
+export function replayRows(
+  experiment: ResolvedExperiment,
+  outcomes: readonly RunOutcome[],
+  recorded: Recorded,
+  actual: BackcastFile["actual"],
+): ReplayRow[] {
+  const classes = outcomes.map(({ run }) => mergeClasses(run.classes));
+  const row = (
+    figure: string,
+    unit: ReplayRow["unit"],
+    values: readonly number[],
+    known: number | null,
+    given = false,
+  ): ReplayRow => {
+    const predicted = estimateOrNull(values);
+    return { figure, unit, predicted, given, difference: difference(predicted?.mean ?? null, known) };
+  };
+  const answered = (["completed", "inputTokens", "outputTokens"] as const).map((key) =>
+    classes.map(({ totals }) => totals[key]),
+  );
+  const latency = LATENCIES.flatMap(([name, field, key]) => {
+    const sketches = classes.map((result) => Sketch.fromPlain(result[key]));
+    const enough = sketches.every((sketch) => sketch.samples() >= P99_SAMPLES);
+    const known = actual[field];
+    return [
+      row(
+        `${name} mean`,
+        "ms",
+        sketches.map((sketch) => sketch.mean() * 1000),
+        known?.mean ?? null,
+      ),
+      ...(
+        [
+          ["p50", 0.5],
+          ["p95", 0.95],
+          ["p99", 0.99],
+        ] as const
+      ).map(([label, q]) =>
+        row(
+          `${name} ${label.toUpperCase()}`,
+          "ms",
+          label === "p99" && !enough ? [] : sketches.map((sketch) => sketch.quantile(q) * 1000),
+          known?.[label] ?? null,
+        ),
+      ),
+    ];
+  });
+  // GPUs and people are paid by time, and of that the period alone; tokens are paid whenever they came.
+  const ofPeriod = recorded.lengthS / experiment.horizonS;
+  const usd = outcomes.map(({ run: { series } }) =>
+    series.ledger.usd.reduce(
+      (sum, amount, i) => sum + amount * (series.ledger.line[i]!.startsWith("api-") ? 1 : ofPeriod),
+      0,
+    ),
+  );
+  return [
+    row(
+      "requests answered",
+      "count",
+      answered[0]!,
+      actual.requests ?? recorded.requests,
+      actual.requests === undefined,
+    ),
+    row(
+      "input tokens",
+      "tokens",
+      answered[1]!,
+      actual.inputTokens ?? recorded.inputTokens,
+      actual.inputTokens === undefined,
+    ),
+    row(
+      "output tokens",
+      "tokens",
+      answered[2]!,
+      actual.outputTokens ?? recorded.outputTokens,
+      actual.outputTokens === undefined,
+    ),
+    ...latency,
+    ...(isPriced(experiment) ? [row("bill as simulated", "USD", usd, recorded.usd)] : []),
+  ];
+}

@@ -1,0 +1,184 @@
+/**
+ * Usage and cost exports of API providers: tokens and money by bucket of time and model. Known by their columns:
+ *   crossover  start, end or bucketS, model, inputTokens, outputTokens; requests, cachedInputTokens, costUsd as known
+ *   openai     dashboard or Usage API as CSV: start_time, end_time, model, num_model_requests, input_tokens, …
+ *   anthropic  Console CSV: usage_date_utc, model_version, usage_input_tokens_no_cache, …
+ * Times in UTC seconds since 1970, money in USD.
+ */
+import { DAY_S, epochSOfIso } from "../kernel/calendar-time.ts";
+import { DataError } from "../kernel/errors.ts";
+import type { CostRow, UsageBucket } from "../scenario/usage.ts";
+import { readCsvTable, type CsvTable } from "./csv-table.ts";
+import { nearestName } from "./nearest-name.ts";
+
+export interface UsageExport {
+  readonly format: UsageFormat;
+  readonly buckets: readonly UsageBucket[];
+}
+
+export type UsageFormat = "crossover" | "openai" | "anthropic";
+
+/** A column that the format can't do without tells it. */
+const FORMATS: readonly (readonly [UsageFormat, string, readonly string[]])[] = [
+  ["crossover", "inputTokens", ["start", "model", "inputTokens", "outputTokens"]],
+  ["openai", "input_tokens", ["start_time", "end_time", "model", "input_tokens", "output_tokens"]],
+  [
+    "anthropic",
+    "usage_input_tokens_no_cache",
+    ["usage_date_utc", "model_version", "usage_input_tokens_no_cache", "usage_output_tokens"],
+  ],
+];
+
+/** Reads a usage export. Throws DataError with file and row for what is wrong in it. */
+export async function readUsage(file: string): Promise<UsageExport> {
+  const table = await readCsvTable(file);
+  const known = FORMATS.find(([, column]) => table.names.includes(column));
+  if (known === undefined) {
+    const columns = FORMATS.map(([name, , needed]) => `${needed.join(", ")} (${name})`).join(" or ");
+    throw new DataError(file, null, `not a known usage export; needed are the columns ${columns}`);
+  }
+  const [format, , needed] = known;
+  need(file, table, needed);
+  const buckets = table.rows.flatMap((_, r): UsageBucket[] => {
+    const bucket = READERS[format](new Row(file, table, r));
+    return bucket === null ? [] : [bucket];
+  });
+  if (buckets.length === 0) throw new DataError(file, null, "the export has no row with usage");
+  return { format, buckets };
+}
+
+/** Money by bucket: start and costUsd, or OpenAI's start_time and amount_value, or Anthropic's usage_date_utc and cost_usd. */
+export async function readCosts(file: string): Promise<CostRow[]> {
+  const table = await readCsvTable(file);
+  const [time, amount] = (
+    [
+      ["start_time", "amount_value"],
+      ["usage_date_utc", "cost_usd"],
+    ] as const
+  ).find(([, column]) => table.names.includes(column)) ?? ["start", "costUsd"];
+  need(file, table, [time, amount]);
+  return table.rows.flatMap((_, r): CostRow[] => {
+    const row = new Row(file, table, r);
+    const currency = row.text("amount_currency");
+    if (currency !== "" && currency.toLowerCase() !== "usd") row.refuse(`the currency is ${currency}, not USD`);
+    const usd = row.numberOrNull(amount);
+    return usd === null ? [] : [{ startEpochS: row.time(time), usd }];
+  });
+}
+
+function need(file: string, { names }: CsvTable, needed: readonly string[]): void {
+  const missing = needed.find((name) => !names.includes(name));
+  if (missing !== undefined) throw new DataError(file, null, `no column ${missing}${nearestName(missing, names)}`);
+}
+
+/** Null: the bucket saw no usage. */
+const READERS: Readonly<Record<UsageFormat, (row: Row) => UsageBucket | null>> = {
+  crossover: (row) => {
+    const startEpochS = row.time("start");
+    const lengthS = row.numberOrNull("bucketS");
+    if (lengthS === null && row.text("end") === "") row.refuse("neither end nor bucketS is given");
+    return row.bucket({
+      startEpochS,
+      endEpochS: lengthS === null ? row.time("end") : startEpochS + lengthS,
+      model: row.text("model"),
+      requests: row.numberOrNull("requests"),
+      inputTokens: row.number("inputTokens"),
+      cachedInputTokens: row.numberOrNull("cachedInputTokens") ?? 0,
+      cacheWriteTokens: 0,
+      cacheWrite1hTokens: 0,
+      outputTokens: row.number("outputTokens"),
+      costUsd: row.numberOrNull("costUsd"),
+      batch: false,
+    });
+  },
+  openai: (row) => {
+    if (row.text("input_tokens") === "" && row.text("output_tokens") === "") return null;
+    return row.bucket({
+      startEpochS: row.time("start_time"),
+      endEpochS: row.time("end_time"),
+      model: row.text("model"),
+      requests: row.numberOrNull("num_model_requests"),
+      inputTokens: row.numberOrNull("input_tokens") ?? 0,
+      cachedInputTokens: row.numberOrNull("input_cached_tokens") ?? 0,
+      cacheWriteTokens: 0,
+      cacheWrite1hTokens: 0,
+      outputTokens: row.numberOrNull("output_tokens") ?? 0,
+      costUsd: null,
+      batch: /^(true|1)$/i.test(row.text("batch")),
+    });
+  },
+  anthropic: (row) => {
+    const startEpochS = row.time("usage_date_utc");
+    const cachedInputTokens = row.numberOrNull("usage_input_tokens_cache_read") ?? 0;
+    const cacheWriteTokens =
+      (row.numberOrNull("usage_input_tokens_cache_write_5m") ?? 0) +
+      (row.numberOrNull("usage_input_tokens_cache_write") ?? 0);
+    const cacheWrite1hTokens = row.numberOrNull("usage_input_tokens_cache_write_1h") ?? 0;
+    return row.bucket({
+      startEpochS,
+      endEpochS: startEpochS + DAY_S,
+      model: row.text("model_version"),
+      requests: null,
+      inputTokens:
+        row.number("usage_input_tokens_no_cache") + cachedInputTokens + cacheWriteTokens + cacheWrite1hTokens,
+      cachedInputTokens,
+      cacheWriteTokens,
+      cacheWrite1hTokens,
+      outputTokens: row.number("usage_output_tokens"),
+      costUsd: null,
+      batch: row.text("usage_type").toLowerCase() === "batch",
+    });
+  },
+};
+
+class Row {
+  private readonly file: string;
+  private readonly table: CsvTable;
+  private readonly index: number;
+
+  constructor(file: string, table: CsvTable, index: number) {
+    this.file = file;
+    this.table = table;
+    this.index = index;
+  }
+
+  /** Empty where the column is not there. */
+  text(column: string): string {
+    return (this.table.rows[this.index]![this.table.names.indexOf(column)] ?? "").trim();
+  }
+
+  numberOrNull(column: string): number | null {
+    const text = this.text(column);
+    if (text === "") return null;
+    const value = Number(text);
+    if (!Number.isFinite(value)) this.refuse(`cannot read the number "${text}" in ${column}`);
+    return value;
+  }
+
+  number(column: string): number {
+    return this.numberOrNull(column) ?? this.refuse(`${column} is empty`);
+  }
+
+  /** A date, a date and time in UTC, or Unix seconds. */
+  time(column: string): number {
+    const text = this.text(column);
+    const value = /^\d{9,11}(\.0+)?$/.test(text) ? Number(text) : epochSOfIso(text.replace(/\+00:?00$/, "Z"));
+    return value ?? this.refuse(`cannot read the time "${text}" in ${column}; a date such as 2026-11-02 is needed`);
+  }
+
+  /** The bucket, if its figures can be. */
+  bucket(bucket: UsageBucket): UsageBucket {
+    const { startEpochS, endEpochS, requests, inputTokens, outputTokens } = bucket;
+    const cached = bucket.cachedInputTokens + bucket.cacheWriteTokens + bucket.cacheWrite1hTokens;
+    if (!(endEpochS > startEpochS)) this.refuse("the bucket ends before it starts");
+    if (Math.min(inputTokens, outputTokens, cached, requests ?? 0) < 0) this.refuse("a count is negative");
+    if (!Number.isInteger(requests ?? 0)) this.refuse(`${requests} is no whole number of requests`);
+    if (cached > inputTokens)
+      this.refuse(`${cached} cached input tokens are more than the ${inputTokens} input tokens`);
+    return bucket;
+  }
+
+  refuse(message: string): never {
+    throw new DataError(this.file, this.index + 1, message);
+  }
+}

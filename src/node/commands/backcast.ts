@@ -1,0 +1,133 @@
+/**
+ * `crossover backcast FILE`: a past period again. From a usage export the bill is predicted from the recorded tokens at the
+ * prices of their dates; with an experiment the requests are replayed as well, which predicts latency and, from a trace, what
+ * is answered and paid. stdout is the table of predicted against actual, or the JSON.
+ */
+import { readFile } from "node:fs/promises";
+import { existsSync } from "node:fs";
+import { dirname, resolve } from "node:path";
+import { arrivalsOf } from "../../experiment/backcast/arrivals.ts";
+import { priceUsage, type UsageBill } from "../../experiment/backcast/bill.ts";
+import { replayed, replayRows, type Period } from "../../experiment/backcast/replay.ts";
+import { readBackcast, type BackcastFile } from "../../experiment/backcast/schema.ts";
+import { readTrace } from "../../io/trace.ts";
+import { readCosts, readUsage, type UsageExport } from "../../io/usage-csv.ts";
+import { ConfigError } from "../../kernel/errors.ts";
+import type { ResolvedExperiment } from "../../scenario/resolved.ts";
+import { backcastText, type Backcast } from "../backcast-text.ts";
+import { loadCatalog } from "../catalog-files.ts";
+import { environmentFailure, EXIT } from "../exit.ts";
+import { loadExperiment } from "../load-experiment.ts";
+import { packageVersion } from "../version.ts";
+import { YamlSource } from "../yaml-source.ts";
+import { nothingCollected, simulate } from "./run.ts";
+
+export interface BackcastOptions {
+  readonly json?: boolean;
+  readonly seed?: string;
+  readonly replications?: number;
+  readonly threads?: number;
+  readonly models?: string;
+}
+
+export async function backcastCommand(
+  path: string,
+  options: BackcastOptions,
+  out: (text: string) => void,
+): Promise<number> {
+  const text = await readFile(path, "utf8").catch((error: unknown) => {
+    if (!existsSync(path)) throw new ConfigError([{ file: path, path: [], message: "no such file" }]);
+    throw environmentFailure(error, `cannot read ${path}`);
+  });
+  const source = YamlSource.parse(path, text);
+  const beside = (name: string): string => resolve(dirname(path), name);
+  try {
+    const file = readBackcast(source.value);
+    const usage = file.usage === undefined ? null : await readUsage(beside(file.usage));
+    const bill = usage === null ? null : await billOf(file, usage, beside, options);
+    let interrupted = false;
+    let replay: Backcast["replay"] = null;
+    let warnings: readonly string[] = [];
+    if (file.experiment !== undefined) {
+      const { experiment } = await loadExperiment(beside(file.experiment), options);
+      const period = await periodOf(file, usage, experiment, beside);
+      const again = replayed(experiment, file.strategy ?? null, period);
+      const collected = nothingCollected(again);
+      interrupted = await simulate(again, options, [], null, collected, false);
+      const outcomes = collected.outcomes[0]!;
+      replay = {
+        strategy: again.strategies[0]!.name,
+        replications: outcomes.length,
+        rows: replayRows(again, outcomes, recordedIn(period, bill, file), file.actual),
+      };
+      warnings = experiment.warnings;
+    }
+    const whole: Backcast = { title: file.title, bill, replay, warnings };
+    out(
+      options.json === true
+        ? `${JSON.stringify({ schemaVersion: 1, version: packageVersion(), complete: !interrupted, ...whole }, null, 1)}\n`
+        : backcastText(whole),
+    );
+    return interrupted ? EXIT.interrupted : EXIT.done;
+  } catch (error) {
+    // Problems of the experiment's own file carry their place already.
+    if (error instanceof ConfigError && error.constructor === ConfigError) throw source.error(error.problems);
+    throw error;
+  }
+}
+
+async function billOf(
+  file: BackcastFile,
+  { buckets, format }: UsageExport,
+  beside: (name: string) => string,
+  { models }: BackcastOptions,
+): Promise<UsageBill> {
+  const { catalog } = await loadCatalog(["offers"], models);
+  const offers = Object.fromEntries(
+    Object.entries(file.offers).map(([model, choice]) => [
+      model,
+      typeof choice === "string" ? { offer: choice, priceMultiplier: 1, batchMultiplier: 1 } : choice,
+    ]),
+  );
+  return priceUsage({
+    buckets,
+    costs: file.costs === undefined ? null : await readCosts(beside(file.costs)),
+    totalUsd: file.actual.usd ?? null,
+    offers,
+    provider: format === "crossover" ? null : format,
+    catalog,
+  });
+}
+
+/** The recorded requests, or those that fill the recorded buckets. */
+async function periodOf(
+  file: BackcastFile,
+  usage: UsageExport | null,
+  experiment: ResolvedExperiment,
+  beside: (name: string) => string,
+): Promise<Period> {
+  if (usage !== null) {
+    const { traffic, seed } = experiment;
+    const shape = traffic.kind === "synthetic" ? traffic : null;
+    const { startEpochS, horizonS, ...recording } = arrivalsOf(file.usage!, usage.buckets, shape, seed);
+    return { recording, file: file.usage!, startEpochS, lengthS: horizonS };
+  }
+  const { arrivalS, inputTokens, outputTokens, epochS } = await readTrace(beside(file.trace!));
+  return {
+    recording: { arrivalS, inputTokens, outputTokens },
+    file: file.trace!,
+    startEpochS: epochS === null ? experiment.startEpochS : Math.floor(epochS),
+    lengthS: Math.floor(arrivalS.at(-1)!) + 1,
+  };
+}
+
+function recordedIn({ recording, lengthS }: Period, bill: UsageBill | null, { actual }: BackcastFile) {
+  const sum = (tokens: Uint32Array): number => tokens.reduce((total, count) => total + count, 0);
+  return {
+    lengthS,
+    requests: recording.arrivalS.length,
+    inputTokens: sum(recording.inputTokens),
+    outputTokens: sum(recording.outputTokens),
+    usd: actual.usd ?? bill?.total.usd.actual ?? null,
+  };
+}

@@ -1,0 +1,166 @@
+/**
+ * `crossover compare A B …`: strategies side by side with paired differences. A, B … are experiment files or folders of
+ * finished runs, which are simulated again from what their manifest says. Every strategy of theirs takes part, or those of
+ * --strategies; the first is the baseline. All meet the same requests with the same luck, so what is compared must differ
+ * in its strategies alone.
+ */
+import { readFile, stat } from "node:fs/promises";
+import { join } from "node:path";
+import { hintFor } from "../../catalog/nearest.ts";
+import { batchingNamed, orderNamed } from "../../engine/policies/registry.ts";
+import { compareStrategies } from "../../experiment/compare.ts";
+import { ConfigError } from "../../kernel/errors.ts";
+import type { ResolvedExperiment, ResolvedStrategy } from "../../scenario/resolved.ts";
+import { comparisonText } from "../comparison-text.ts";
+import { EnvironmentFailure, EXIT } from "../exit.ts";
+import { loadExperiment } from "../load-experiment.ts";
+import { loadPlugins } from "../plugins.ts";
+import { canonicalJson } from "../run-folder.ts";
+import { packageVersion } from "../version.ts";
+import { nothingCollected, simulate } from "./run.ts";
+
+export interface CompareOptions {
+  readonly json?: boolean;
+  readonly strategies?: readonly string[];
+  readonly seed?: string;
+  readonly replications?: number;
+  readonly threads?: number;
+  readonly models?: string;
+  readonly plugin?: readonly string[];
+}
+
+/** What two experiments must agree in so that each request meets its like. */
+const SHARED = ["startEpochS", "horizonS", "warmupS", "classes", "traffic", "client"] as const;
+
+export async function compareCommand(
+  inputs: readonly string[],
+  options: CompareOptions,
+  out: (text: string) => void,
+): Promise<number> {
+  const plugins = await loadPlugins(options.plugin);
+  const loaded: ResolvedExperiment[] = [];
+  for (const input of inputs) loaded.push(await load(input, options));
+  const experiment = joined(inputs, loaded, options.strategies ?? null);
+  const collected = nothingCollected(experiment);
+  const interrupted = await simulate(experiment, options, plugins, null, collected, false);
+  const comparisons = compareStrategies(experiment, collected.outcomes);
+  const { id, title, seed, replications, horizonS, warnings } = experiment;
+  if (options.json === true) {
+    const whole = {
+      schemaVersion: 1,
+      version: packageVersion(),
+      experiment: id,
+      seed,
+      replications,
+      horizonDays: horizonS / 86_400,
+      complete: !interrupted,
+      comparisons,
+      warnings,
+    };
+    out(`${JSON.stringify(whole, null, 1)}\n`);
+  } else out(comparisonText({ title, seed, horizonDays: horizonS / 86_400, comparisons, warnings }));
+  return interrupted ? EXIT.interrupted : EXIT.done;
+}
+
+async function load(input: string, options: CompareOptions): Promise<ResolvedExperiment> {
+  const found = await stat(input).catch(() => null);
+  if (found?.isDirectory() !== true) return (await loadExperiment(input, options)).experiment;
+  const { experiment, version } = await readManifest(input);
+  if (version !== packageVersion())
+    throw new EnvironmentFailure(
+      `${input} was written by version ${version}, this is ${packageVersion()}: compare the experiment files instead`,
+    );
+  checkPolicies(input, experiment);
+  const { seed, replications } = options;
+  return {
+    ...experiment,
+    ...(seed === undefined ? {} : { seed }),
+    ...(replications === undefined ? {} : { replications }),
+  };
+}
+
+/** A run with plug-ins is simulated again with the same ones. */
+function checkPolicies(input: string, { strategies }: ResolvedExperiment): void {
+  for (const { batching, order } of strategies.flatMap(({ pools }) => pools.map(({ scheduler }) => scheduler))) {
+    const unknown =
+      batchingNamed(batching.name) === undefined ? batching : orderNamed(order.name) === undefined ? order : null;
+    if (unknown === null) continue;
+    const message = `was run with the policy ${unknown.name}, which is not among those that ship`;
+    throw new ConfigError([{ file: input, path: [], message, hint: "give its file with --plugin" }]);
+  }
+}
+
+async function readManifest(folder: string): Promise<{ experiment: ResolvedExperiment; version: string }> {
+  const text = await readFile(join(folder, "manifest.json"), "utf8").catch(() => {
+    throw new ConfigError([{ file: folder, path: [], message: "is no folder of a run: it holds no manifest.json" }]);
+  });
+  const { experiment, version } = JSON.parse(text) as { experiment: ResolvedExperiment; version: string };
+  const { traffic } = experiment;
+  if (traffic.kind !== "replay") return { experiment, version };
+  const { arrivalS, inputTokens, outputTokens } = traffic;
+  const replay = {
+    ...traffic,
+    arrivalS: Float64Array.from(arrivalS),
+    inputTokens: Uint32Array.from(inputTokens),
+    outputTokens: Uint32Array.from(outputTokens),
+  };
+  return { experiment: { ...experiment, traffic: replay }, version };
+}
+
+/** The first experiment with the strategies of all, in order, or with those named. */
+function joined(
+  inputs: readonly string[],
+  loaded: readonly ResolvedExperiment[],
+  wanted: readonly string[] | null,
+): ResolvedExperiment {
+  const first = loaded[0]!;
+  loaded.forEach((experiment, i) => {
+    const different = [
+      ...SHARED.filter((field) => canonicalJson(experiment[field]) !== canonicalJson(first[field])),
+      // Both may come from the command line; from the files they must agree.
+      ...(["seed", "replications"] as const).filter((field) => experiment[field] !== first[field]),
+    ];
+    if (different.length === 0) return;
+    const message = `differs from ${inputs[0]!} in ${different.map((field) => FIELD_NAMES[field] ?? field).join(", ")}`;
+    const hint = "what is compared must meet the same requests: only strategies may differ";
+    throw new ConfigError([{ file: inputs[i]!, path: [], message, hint }]);
+  });
+  const all = distinctNames(loaded.flatMap((experiment) => experiment.strategies));
+  const names = all.map(({ name }) => name);
+  const strategies = (wanted ?? names).map((name) => {
+    const strategy = all.find((candidate) => candidate.name === name);
+    if (strategy !== undefined) return strategy;
+    const hint = hintFor(name, names);
+    throw new ConfigError([
+      { path: ["--strategies"], message: `unknown strategy "${name}"`, ...(hint === undefined ? {} : { hint }) },
+    ]);
+  });
+  if (strategies.length < 2)
+    throw new ConfigError([
+      { file: inputs[0]!, path: ["strategies"], message: "holds one strategy; two or more are compared" },
+    ]);
+  const barred = strategies.flatMap((strategy) => {
+    const classes = first.classes.filter((_, c) => strategy.barred[c] !== null).map(({ name }) => name);
+    return classes.length === 0
+      ? []
+      : [`${strategy.name} may not take ${classes.join(", ")}: its figures are over the other requests`];
+  });
+  const warnings = [...new Set([...loaded.flatMap((experiment) => experiment.warnings), ...barred])];
+  return { ...first, strategies, warnings };
+}
+
+const FIELD_NAMES: Readonly<Record<string, string>> = {
+  startEpochS: "start",
+  horizonS: "days",
+  warmupS: "warmupMinutes",
+};
+
+/** Strategies of one name are told apart by a number. */
+function distinctNames(strategies: readonly ResolvedStrategy[]): ResolvedStrategy[] {
+  const seen = new Map<string, number>();
+  return strategies.map((strategy) => {
+    const times = (seen.get(strategy.name) ?? 0) + 1;
+    seen.set(strategy.name, times);
+    return times === 1 ? strategy : { ...strategy, name: `${strategy.name}#${times}` };
+  });
+}

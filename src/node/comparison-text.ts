@@ -1,0 +1,94 @@
+/** What the terminal shows of a comparison: one table of paired differences for each strategy against the baseline. */
+import type { Comparison, PairedDifference } from "../experiment/compare.ts";
+import type { Estimate } from "../experiment/findings.ts";
+import { plainNumber, textTable } from "./text-table.ts";
+
+interface ComparisonTextInput {
+  readonly title: string;
+  readonly seed: string;
+  readonly horizonDays: number;
+  readonly comparisons: readonly Comparison[];
+  readonly warnings: readonly string[];
+}
+
+export function comparisonText({ title, seed, horizonDays, comparisons, warnings }: ComparisonTextInput): string {
+  const pairs = comparisons[0]?.pairs ?? 0;
+  const head = `${title}\n${pairs} paired replications of ${plainNumber(horizonDays, 2)} days, seed ${seed}: the same requests and the same luck for all\n`;
+  const single = pairs < 2 ? "One replication has no interval: two or more are needed to separate anything.\n" : "";
+  return [head, single, ...comparisons.map(tableText), ...warnings.map((warning) => `warning: ${warning}\n`)].join("");
+}
+
+function tableText({ baseline, other, rows }: Comparison): string {
+  return `\n${textTable(
+    [
+      { head: `${other} against ${baseline}` },
+      { head: baseline, align: "right" },
+      { head: other, align: "right" },
+      { head: "difference", align: "right" },
+      { head: "95 % interval", align: "right" },
+      { head: "change", align: "right" },
+      { head: "" },
+    ],
+    rows.map((row) => [
+      label(row),
+      figure(row, row.baseline),
+      figure(row, row.other),
+      signed(row, row.difference?.mean ?? null),
+      interval(row),
+      change(row),
+      finding(row),
+    ]),
+  )}`;
+}
+
+const STATISTICS = /(Mean|P50|P95|P99)$/;
+const LABELS: Readonly<Record<string, string>> = {
+  sloAttainment: "SLO attainment, %",
+  goodput: "goodput, requests/s",
+  completed: "completed, requests/s",
+  outputTokens: "output tokens/s",
+  unanswered: "rejected, timed out or failed",
+  preemptions: "preemptions",
+  busyFraction: "busy, % of serving time",
+  occupancyFraction: "occupancy, % of sequences",
+  kvFraction: "KV held, % of capacity",
+};
+
+function label({ metric, className }: PairedDifference): string {
+  const statistic = STATISTICS.exec(metric)?.[0] ?? "";
+  const name =
+    LABELS[metric] ?? `${metric.slice(0, -statistic.length).toUpperCase()} ${statistic.replace("Mean", "mean")}, ms`;
+  return className === null ? name : `${className}: ${name}`;
+}
+
+function scaled({ unit }: PairedDifference, value: number): string {
+  const shown = unit === "fraction" ? value * 100 : value;
+  const size = Math.abs(shown);
+  return plainNumber(shown, size >= 1000 ? 0 : size >= 100 ? 1 : size >= 1 ? 2 : 4);
+}
+
+function figure(row: PairedDifference, estimate: Estimate | null): string {
+  return estimate === null ? "–" : scaled(row, estimate.mean);
+}
+
+function signed(row: PairedDifference, value: number | null): string {
+  return value === null ? "–" : `${value > 0 ? "+" : ""}${scaled(row, value)}`;
+}
+
+function interval(row: PairedDifference): string {
+  const { difference } = row;
+  if (difference === null || difference.lo === null || difference.hi === null) return "–";
+  return `${signed(row, difference.lo)} … ${signed(row, difference.hi)}`;
+}
+
+function change({ baseline, difference }: PairedDifference): string {
+  if (baseline === null || difference === null || baseline.mean === 0) return "–";
+  const percent = (difference.mean / baseline.mean) * 100;
+  return `${percent > 0 ? "+" : ""}${plainNumber(percent, 1)} %`;
+}
+
+function finding({ separable, difference }: PairedDifference): string {
+  if (difference === null || separable === null) return "";
+  if (separable) return difference.mean < 0 ? "lower" : "higher";
+  return difference.lo === 0 && difference.hi === 0 ? "the same" : "not separable";
+}

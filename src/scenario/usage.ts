@@ -1,0 +1,27 @@
+/** What an API provider's export says of a past period. Times in UTC seconds since 1970, money in USD. */
+
+/** Usage of one model in one stretch of time. */
+export interface UsageBucket {
+  readonly startEpochS: number;
+  readonly endEpochS: number;
+  /** As the provider names it; empty where the export was not grouped by model. */
+  readonly model: string;
+  /** Null where the export does not count them. */
+  readonly requests: number | null;
+  /** All input, the parts below included. */
+  readonly inputTokens: number;
+  /** Read from the prompt cache. */
+  readonly cachedInputTokens: number;
+  /** Written to the prompt cache, for five minutes and for an hour. */
+  readonly cacheWriteTokens: number;
+  readonly cacheWrite1hTokens: number;
+  readonly outputTokens: number;
+  readonly costUsd: number | null;
+  /** Through the batch interface, which has prices of its own. */
+  readonly batch: boolean;
+}
+
+export interface CostRow {
+  readonly startEpochS: number;
+  readonly usd: number;
+}

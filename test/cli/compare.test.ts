@@ -1,0 +1,76 @@
+/** `crossover compare` as a user meets it, on a study without money. */
+import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, expect, test } from "vitest";
+import { parse, stringify } from "yaml";
+import type { Comparison } from "../../src/experiment/compare.ts";
+import { crossover, temporaryFolder } from "./crossover.ts";
+
+const work = temporaryFolder();
+afterAll(() => work.remove());
+
+interface Study {
+  readonly traffic: Readonly<Record<string, unknown>>;
+  readonly strategies: Readonly<Record<string, unknown>>;
+}
+
+const shipped = parse(readFileSync("experiments/prefill-chunks.yaml", "utf8")) as Study;
+
+function write(name: string, changes: object): string {
+  const file = join(work.path, name);
+  writeFileSync(file, stringify({ ...shipped, days: 0.01, warmupMinutes: 1, replications: 3, ...changes }));
+  return file;
+}
+
+function only(name: string): object {
+  return { strategies: { [name]: shipped.strategies[name] } };
+}
+
+function comparisons(...args: string[]): Comparison[] {
+  const result = crossover(["compare", ...args, "--json"]);
+  expect(result.stderr).toBe("");
+  expect(result.code).toBe(0);
+  return (JSON.parse(result.stdout) as { comparisons: Comparison[] }).comparisons;
+}
+
+const both = write("both.yaml", {});
+
+test("two files, one file and the folder of a run give the same differences", () => {
+  const ofOne = comparisons(both, "--strategies", "whole-prompts,chunks-of-1024");
+  expect(ofOne).toHaveLength(1);
+  expect(ofOne[0]).toMatchObject({ baseline: "whole-prompts", other: "chunks-of-1024", pairs: 3 });
+  expect(comparisons(write("a.yaml", only("whole-prompts")), write("b.yaml", only("chunks-of-1024")))).toEqual(ofOne);
+  expect(crossover(["run", both, "--out", join(work.path, "out")]).code).toBe(0);
+  const runs = join(work.path, "out", "prefill-chunks");
+  expect(comparisons(join(runs, readdirSync(runs)[0]!))).toEqual(ofOne);
+});
+
+test("the table says what is separable, and the run shows no money", () => {
+  const { stdout } = crossover(["compare", both, both, "--strategies", "whole-prompts,whole-prompts#2"]);
+  expect(stdout).toContain("whole-prompts#2 against whole-prompts");
+  expect(stdout.split("\n").filter((line) => line.endsWith("the same")).length).toBeGreaterThan(10);
+  const run = crossover(["run", both, "--out", join(work.path, "out")]);
+  expect(run.stdout).not.toMatch(/USD|Verdict/);
+});
+
+test.each([
+  [["other-traffic.yaml", { traffic: { ...shipped.traffic, requestsPerS: 6 } }], "differs from .* in traffic"],
+  [["other-seed.yaml", { seed: 8 }], "differs from .* in seed"],
+] as const)("%j is refused", ([name, changes], expected) => {
+  const result = crossover(["compare", both, write(name, changes)]);
+  expect(result.code).toBe(2);
+  expect(result.stderr).toMatch(new RegExp(expected));
+});
+
+test("too few or unknown strategies are refused with what there is", () => {
+  expect(crossover(["compare", write("one.yaml", only("whole-prompts"))]).stderr).toContain("holds one strategy");
+  const unknown = crossover(["compare", both, "--strategies", "whole-prompts,chunk-of-1024"]);
+  expect(unknown.code).toBe(2);
+  expect(unknown.stderr).toContain('unknown strategy "chunk-of-1024"');
+  expect(unknown.stderr).toContain("chunks-of-1024");
+});
+
+test("a seed of the command line holds for all", () => {
+  const file = write("seeded.yaml", { seed: 99 });
+  expect(comparisons(both, file, "--seed", "4", "--replications", "2")[1]).toMatchObject({ pairs: 2 });
+});

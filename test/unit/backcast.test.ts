@@ -1,0 +1,319 @@
+/** The bill of a past period by hand, the exports it is read from, and the requests that fill recorded buckets. */
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import type { Catalog } from "../../src/catalog/schema.ts";
+import { arrivalsOf } from "../../src/experiment/backcast/arrivals.ts";
+import { priceUsage, type BillInput } from "../../src/experiment/backcast/bill.ts";
+import { replayed, replayRows } from "../../src/experiment/backcast/replay.ts";
+import { readBackcast } from "../../src/experiment/backcast/schema.ts";
+import { runOne } from "../../src/experiment/run-one.ts";
+import { readCosts, readUsage } from "../../src/io/usage-csv.ts";
+import { DAY_S, epochSOfIso } from "../../src/kernel/calendar-time.ts";
+import { ConfigError } from "../../src/kernel/errors.ts";
+import type { UsageBucket } from "../../src/scenario/usage.ts";
+import { catalog, resolveRaw, smallExperiment } from "../fixtures/experiment.ts";
+
+const OCTOBER_S = epochSOfIso("2026-10-01")!;
+
+function bucket(more: Partial<UsageBucket> = {}): UsageBucket {
+  return {
+    startEpochS: OCTOBER_S,
+    endEpochS: OCTOBER_S + DAY_S,
+    model: "mini",
+    requests: 1000,
+    inputTokens: 1_000_000,
+    cachedInputTokens: 0,
+    cacheWriteTokens: 0,
+    cacheWrite1hTokens: 0,
+    outputTokens: 100_000,
+    costUsd: null,
+    batch: false,
+    ...more,
+  };
+}
+
+/** The shipped offers, with that of Haiku repriced by date and length. */
+const offers = new Map(catalog.offers);
+const haiku = offers.get("anthropic/claude-haiku-4-5")!;
+offers.set("test/mini", {
+  ...haiku,
+  id: "test/mini",
+  provider: "test",
+  model: "mini",
+  prices: [
+    {
+      from: null,
+      inputUsdPerMTok: 1,
+      outputUsdPerMTok: 5,
+      cacheReadUsdPerMTok: 0.1,
+      cacheWriteUsdPerMTok: 1.25,
+      cacheWrite1hUsdPerMTok: 2,
+      longContext: [{ aboveInputTokens: 200_000, inputUsdPerMTok: 2, outputUsdPerMTok: 10 }],
+    },
+    { from: "2026-10-02", inputUsdPerMTok: 3, outputUsdPerMTok: 15, longContext: [] },
+  ],
+});
+const book: Catalog = { ...catalog, offers };
+
+function bill(buckets: readonly UsageBucket[], more: Partial<BillInput> = {}) {
+  return priceUsage({ buckets, costs: null, totalUsd: null, offers: {}, provider: null, catalog: book, ...more });
+}
+
+describe("the bill", () => {
+  test.each([
+    ["plain tokens", {}, 1 + 0.5],
+    ["cached input at its own price", { cachedInputTokens: 400_000 }, 0.6 + 0.04 + 0.5],
+    ["writes to the cache", { cacheWriteTokens: 200_000, cacheWrite1hTokens: 100_000 }, 0.7 + 0.25 + 0.2 + 0.5],
+    [
+      "the price of the day, without a cache price",
+      { startEpochS: OCTOBER_S + DAY_S, cachedInputTokens: 400_000 },
+      3 + 1.5,
+    ],
+    ["the tier of the mean prompt", { requests: 4 }, 2 + 1],
+    ["no count of requests: the base tier", { requests: null }, 1.5],
+  ])("%s", (_, more, usd) => {
+    const one = bucket(more);
+    expect(bill([{ ...one, endEpochS: one.startEpochS + DAY_S }]).total.usd.predicted).toBeCloseTo(usd, 12);
+  });
+
+  test("multipliers of the contract and of the batch interface", () => {
+    const choice = { offer: "test/mini@build", priceMultiplier: 0.8, batchMultiplier: 0.5 };
+    const both = [bucket(), bucket({ batch: true })];
+    expect(bill(both, { offers: { mini: choice } }).total.usd.predicted).toBeCloseTo(0.8 * 1.5 * 1.5, 12);
+    expect(bill(both).notes.join()).toContain("1.1 M tokens went through the batch interface");
+  });
+
+  test("days, models and the total hold predicted against actual", () => {
+    const { days, models, total } = bill([
+      bucket({ costUsd: 1 }),
+      bucket({ startEpochS: OCTOBER_S + DAY_S, endEpochS: OCTOBER_S + 2 * DAY_S, costUsd: 5 }),
+    ]);
+    expect(days.map(({ day, usd }) => [day, usd.predicted, usd.actual, usd.errorFraction])).toEqual([
+      ["2026-10-01", 1.5, 1, 0.5],
+      ["2026-10-02", 4.5, 5, -0.1],
+    ]);
+    expect(models).toMatchObject([{ model: "mini", offer: "test/mini", requests: 2000, usd: { actual: 6 } }]);
+    expect(total).toMatchObject({ requests: 2000, inputTokens: 2_000_000, usd: { predicted: 6, actual: 6 } });
+    expect(bill([bucket()], { totalUsd: 3 }).total.usd.errorFraction).toBe(-0.5);
+  });
+
+  test("a cost export is the bill of its days; days of one side alone are named", () => {
+    const costs = [
+      { startEpochS: OCTOBER_S, usd: 1 },
+      { startEpochS: OCTOBER_S + 3600, usd: 2 },
+      { startEpochS: OCTOBER_S + 5 * DAY_S, usd: 7 },
+    ];
+    const result = bill([bucket()], { costs });
+    expect(result.days[0]!.usd).toEqual({ predicted: 1.5, actual: 3, errorFraction: -0.5 });
+    expect(result.total.usd.actual).toBe(10);
+    expect(result.notes).toContain("billed but without usage: 2026-10-06");
+  });
+
+  test("what has no price is left out on both sides, and said", () => {
+    const { total, models, notes } = bill([bucket({ costUsd: 1.5 }), bucket({ model: "gpt-5-mini1", costUsd: 9 })]);
+    expect(total.usd).toEqual({ predicted: 1.5, actual: 1.5, errorFraction: 0 });
+    expect(models[1]).toMatchObject({ offer: null, usd: { predicted: null, actual: 9 } });
+    expect(notes.join("\n")).toMatch(
+      /gpt-5-mini1 is not in the catalogue: 1 M input .* 9 USD were paid; .*did you mean "gpt-5-mini"/,
+    );
+  });
+
+  test("a dated snapshot is its model, at the provider of the export; a name that several sell is nobody's", () => {
+    const offer = (model: string, provider: string | null) => bill([bucket({ model })], { provider }).models[0]!.offer;
+    expect(offer("gpt-5-mini-2025-08-07", "openai")).toBe("openai/gpt-5-mini");
+    expect(offer("claude-haiku-4-5-20251001", "anthropic")).toBe("anthropic/claude-haiku-4-5");
+    expect(offer("gpt-5-mini", "anthropic")).toBeNull();
+    expect(() =>
+      bill([bucket()], { offers: { mini: { offer: "test/mni", priceMultiplier: 1, batchMultiplier: 1 } } }),
+    ).toThrow(ConfigError);
+  });
+
+  test("a price far from the period is doubted", () => {
+    const old = bucket({
+      model: "gpt-5-mini",
+      startEpochS: OCTOBER_S - 400 * DAY_S,
+      endEpochS: OCTOBER_S - 399 * DAY_S,
+    });
+    expect(bill([old]).notes.join()).toMatch(/openai\/gpt-5-mini: the only price is as of 2026-09-23, 39\d days away/);
+    expect(bill([bucket({ model: "gpt-5-mini" })]).notes).toEqual([]);
+  });
+});
+
+describe("exports", () => {
+  const work = mkdtempSync(join(tmpdir(), "crossover-usage-"));
+  afterAll(() => rmSync(work, { recursive: true, force: true }));
+  const write = (text: string): string => {
+    const file = join(work, "usage.csv");
+    writeFileSync(file, text);
+    return file;
+  };
+
+  test("ours: an end or a length, counts and costs as known", async () => {
+    const { format, buckets } = await readUsage(
+      write(
+        "\ufeffstart,bucketS,model,requests,inputTokens,cachedInputTokens,outputTokens,costUsd\r\n2026-10-01T06:00:00Z,3600,mini,10,5000,1000,200,0.5\r\n2026-10-01,3600,mini,,1,,2,\r\n",
+      ),
+    );
+    expect(format).toBe("crossover");
+    expect(buckets).toEqual([
+      bucket({
+        startEpochS: OCTOBER_S + 6 * 3600,
+        endEpochS: OCTOBER_S + 7 * 3600,
+        requests: 10,
+        inputTokens: 5000,
+        cachedInputTokens: 1000,
+        outputTokens: 200,
+        costUsd: 0.5,
+      }),
+      bucket({ endEpochS: OCTOBER_S + 3600, requests: null, inputTokens: 1, outputTokens: 2 }),
+    ]);
+  });
+
+  test("OpenAI's: Unix times, quoted names, empty buckets left out", async () => {
+    const { format, buckets } = await readUsage(
+      write(
+        `start_time,end_time,project_name,num_model_requests,model,batch,input_tokens,output_tokens,input_cached_tokens\n${OCTOBER_S},${OCTOBER_S + 60},"a, ""b""",3.0,mini,true,7162,10,1280\n${OCTOBER_S},${OCTOBER_S + 60},,,,,,,\n`,
+      ),
+    );
+    expect(format).toBe("openai");
+    expect(buckets).toEqual([
+      bucket({
+        endEpochS: OCTOBER_S + 60,
+        requests: 3,
+        inputTokens: 7162,
+        cachedInputTokens: 1280,
+        outputTokens: 10,
+        batch: true,
+      }),
+    ]);
+  });
+
+  test("Anthropic's: input is the sum of its parts", async () => {
+    const { format, buckets } = await readUsage(
+      write(
+        "usage_date_utc,model_version,usage_type,usage_input_tokens_no_cache,usage_input_tokens_cache_write_5m,usage_input_tokens_cache_write_1h,usage_input_tokens_cache_read,usage_output_tokens\n2026-10-01,mini,standard,100,20,3,1000,50\n",
+      ),
+    );
+    expect(format).toBe("anthropic");
+    expect(buckets).toEqual([
+      bucket({
+        requests: null,
+        inputTokens: 1123,
+        cachedInputTokens: 1000,
+        cacheWriteTokens: 20,
+        cacheWrite1hTokens: 3,
+        outputTokens: 50,
+      }),
+    ]);
+  });
+
+  test.each([
+    ["start,end,model,inputTokens,outputTokns\n", /no column outputTokens; the nearest column is outputTokns/],
+    ["time,tokens\n1,2\n", /not a known usage export/],
+    ["", /the file is empty/],
+    ["start,end,model,inputTokens,outputTokens\n2026-10-01,2026-10-02,m,x,1\n", /row 1: cannot read the number "x"/],
+    ["start,end,model,inputTokens,outputTokens\n2026-10-02,2026-10-01,m,1,1\n", /row 1: the bucket ends before/],
+    ["start,end,model,inputTokens,outputTokens\n2026-10-01,2026-10-02,m,1\n", /row 1: 4 fields where the header has 5/],
+    ["start,end,model,inputTokens,outputTokens\n1/10/2026,2026-10-02,m,1,1\n", /row 1: cannot read the time/],
+    [
+      "start,end,model,inputTokens,cachedInputTokens,outputTokens\n2026-10-01,2026-10-02,m,1,2,1\n",
+      /row 1: 2 cached input tokens are more than/,
+    ],
+    ["start,end,model,inputTokens,outputTokens\n", /no row with usage/],
+  ])("%j is refused", async (text, expected) => {
+    await expect(readUsage(write(text))).rejects.toThrow(expected);
+  });
+
+  test("costs of either provider and in our form; another currency is refused", async () => {
+    expect(
+      await readCosts(write(`start_time,amount_value,amount_currency\n${OCTOBER_S},1.5,usd\n${OCTOBER_S},,\n`)),
+    ).toEqual([{ startEpochS: OCTOBER_S, usd: 1.5 }]);
+    expect(await readCosts(write("usage_date_utc,token_type,cost_usd\n2026-10-01,output,2\n"))).toEqual([
+      { startEpochS: OCTOBER_S, usd: 2 },
+    ]);
+    expect(await readCosts(write("start,costUsd\n2026-10-01,3\n"))).toEqual([{ startEpochS: OCTOBER_S, usd: 3 }]);
+    await expect(readCosts(write(`start_time,amount_value,amount_currency\n${OCTOBER_S},1,eur\n`))).rejects.toThrow(
+      /eur, not USD/,
+    );
+  });
+});
+
+describe("requests that fill buckets", () => {
+  const hours = [
+    bucket({ endEpochS: OCTOBER_S + 3600, requests: 300, inputTokens: 90_001, outputTokens: 6000 }),
+    bucket({
+      startEpochS: OCTOBER_S + 7200,
+      endEpochS: OCTOBER_S + 10_800,
+      requests: 100,
+      inputTokens: 50_000,
+      outputTokens: 100,
+    }),
+  ];
+  const { experiment } = resolveRaw(smallExperiment());
+  const shape = experiment.traffic.kind === "synthetic" ? experiment.traffic : null;
+
+  test.each([
+    ["of the workload's shape", shape],
+    ["of mean lengths", null],
+  ])("%s, they add up to what was counted", (_, lengths) => {
+    const made = arrivalsOf("usage.csv", hours, lengths, "7");
+    expect(made).toMatchObject({ startEpochS: OCTOBER_S, horizonS: 10_800 });
+    const sum = (tokens: Uint32Array, from: number, to: number) => tokens.slice(from, to).reduce((a, b) => a + b, 0);
+    expect(made.arrivalS.filter((timeS) => timeS < 3600)).toHaveLength(300);
+    expect(made.arrivalS.filter((timeS) => timeS >= 7200 && timeS < 10_800)).toHaveLength(100);
+    expect([...made.arrivalS]).toEqual([...made.arrivalS].sort((a, b) => a - b));
+    expect([sum(made.inputTokens, 0, 300), sum(made.inputTokens, 300, 400)]).toEqual([90_001, 50_000]);
+    expect([sum(made.outputTokens, 0, 300), sum(made.outputTokens, 300, 400)]).toEqual([6000, 100]);
+    expect(Math.min(...made.inputTokens, ...made.outputTokens)).toBeGreaterThanOrEqual(1);
+    const spread = new Set(made.inputTokens.slice(0, 300)).size;
+    if (lengths === null) expect(spread).toBeLessThanOrEqual(2);
+    else expect(spread).toBeGreaterThan(50);
+  });
+
+  test("another seed draws others; without a count there is nothing to fill", () => {
+    expect(arrivalsOf("u", hours, shape, "8").arrivalS).not.toEqual(arrivalsOf("u", hours, shape, "7").arrivalS);
+    expect(() => arrivalsOf("u", [bucket({ requests: null })], shape, "7")).toThrow(/needs the number of requests/);
+  });
+
+  test("a replay answers all of them, bills the period and not the time until the last answer", () => {
+    const { startEpochS, horizonS, ...recording } = arrivalsOf("u", hours, shape, "7");
+    const own = replayed({ ...experiment, classes: experiment.classes.slice(0, 2) }, "own", {
+      recording,
+      file: "u",
+      startEpochS,
+      lengthS: horizonS,
+    });
+    expect(own.horizonS).toBe(10_800 + 600);
+    const outcome = runOne({ experiment: own, strategy: 0, replication: 0, replicas: [2] }, null, null);
+    const recorded = { lengthS: horizonS, requests: 400, inputTokens: 140_001, outputTokens: 6100, usd: 10 };
+    const rows = replayRows(own, [outcome], recorded, { ttftMs: { mean: 100 } });
+    const of = (figure: string) => rows.find((row) => row.figure === figure)!;
+    expect(of("output tokens")).toMatchObject({ given: true, difference: { predicted: 6100, errorFraction: 0 } });
+    expect(of("TTFT mean").difference.actual).toBe(100);
+    expect(of("TTFT P99").predicted).toBeNull(); // of 400 requests
+    // Two replicas of one H100 for three hours at 2.95 USD, and the people of three hours.
+    const people = (own.people.fte * own.people.loadedUsdPerYear * 3) / (12 * 730);
+    expect(of("bill as simulated").difference.predicted).toBeCloseTo(2 * 3 * 2.95 + people, 6);
+    expect(() => replayed(experiment, null, { recording, file: "u", startEpochS, lengthS: horizonS })).toThrow(
+      /has several/,
+    );
+    const long = { ...recording, inputTokens: recording.inputTokens.map((tokens, i) => (i === 9 ? 400_000 : tokens)) };
+    expect(() => replayed(experiment, "own", { recording: long, file: "u", startEpochS, lengthS: horizonS })).toThrow(
+      /row 10/,
+    );
+  });
+});
+
+test.each([
+  [{ title: "x" }, "needs either usage or trace"],
+  [{ title: "x", usage: "a", trace: "b", experiment: "c" }, "needs either usage or trace"],
+  [{ title: "x", trace: "a" }, "needs an experiment"],
+  [{ title: "x", trace: "a", experiment: "b", costs: "c" }, "stands beside usage"],
+  [{ title: "x", usage: "a", strategy: "b" }, "there is no experiment"],
+  [{ title: "x", usage: "a", actual: { ttftMs: { mean: 1 } } }, "needs an experiment"],
+  [{ title: "x", usgae: "a" }, "unknown field"],
+])("a backcast of %j is refused", (raw, expected) => {
+  expect(() => readBackcast(raw)).toThrow(expected);
+});

@@ -1,0 +1,115 @@
+/** Paired differences: exact zeros for equals, hand-computed intervals, and the sign that a larger fleet must give. */
+import { expect, test } from "vitest";
+import { compareStrategies, type Comparison } from "../../src/experiment/compare.ts";
+import { runOne, type RunOutcome } from "../../src/experiment/run-one.ts";
+import type { ResolvedExperiment } from "../../src/scenario/resolved.ts";
+import { resolveRaw, type Raw } from "../fixtures/experiment.ts";
+
+const POOL = { llm: "llama-3.1-8b", gpu: "h100-sxm", maxNumSeqs: 16, maxNumBatchedTokens: 2048, incidents: "none" };
+
+function study(strategies: Readonly<Record<string, Raw>>): ResolvedExperiment {
+  const raw = {
+    id: "study",
+    title: "Study",
+    question: "Which?",
+    start: "2026-11-02T00:00:00Z",
+    days: 0.003,
+    warmupMinutes: 1,
+    replications: 6,
+    classes: [
+      { name: "short", share: 0.5, slo: { ttftMs: 500 } },
+      { name: "long", share: 0.5 },
+    ],
+    traffic: {
+      requestsPerS: 6,
+      input: { kind: "lognormal", medianTokens: 600, sigma: 0.8, maxTokens: 8000 },
+      output: { kind: "lognormal", medianTokens: 150, sigma: 0.8, maxTokens: 2000 },
+    },
+    strategies: Object.fromEntries(
+      Object.entries(strategies).map(([name, pool]) => [
+        name,
+        { pools: { own: { ...POOL, ...pool } }, routes: { short: ["own"], long: ["own"] } },
+      ]),
+    ),
+  };
+  return resolveRaw(raw).experiment;
+}
+
+function simulated(experiment: ResolvedExperiment): RunOutcome[][] {
+  return experiment.strategies.map(({ pools }, strategy) =>
+    Array.from({ length: experiment.replications }, (_, replication) =>
+      runOne({ experiment, strategy, replication, replicas: pools.map((pool) => Number(pool.replicas)) }, null, null),
+    ),
+  );
+}
+
+function row({ rows }: Comparison, metric: string, className: string | null = null) {
+  return rows.find((candidate) => candidate.metric === metric && candidate.className === className)!;
+}
+
+const experiment = study({ one: { replicas: 1 }, same: { replicas: 1 }, more: { replicas: 2 } });
+const outcomes = simulated(experiment);
+const [same, more] = compareStrategies(experiment, outcomes) as [Comparison, Comparison];
+
+test("a strategy against its like differs in nothing at all", () => {
+  expect(same.pairs).toBe(6);
+  expect(row(same, "ttftMean").baseline!.mean).toBeGreaterThan(0);
+  for (const { metric, difference, separable } of same.rows) {
+    if (difference === null) continue;
+    expect({ metric, ...difference }).toEqual({ metric, mean: 0, lo: 0, hi: 0, n: 6 });
+    expect(separable).toBe(false);
+  }
+});
+
+test("twice the replicas bring the first token forward and are less full, beyond the interval", () => {
+  for (const metric of ["ttftMean", "ttftP95", "e2eMean", "occupancyFraction", "kvFraction"]) {
+    expect(row(more, metric), metric).toMatchObject({ separable: true });
+    expect(row(more, metric).difference!.hi, metric).toBeLessThan(0);
+  }
+  expect(row(more, "ttftMean", "short").difference!.hi).toBeLessThan(0);
+  expect(row(more, "sloAttainment", "short").difference!.lo).toBeGreaterThan(0);
+  // Without a target every answer is a good one, fast or slow.
+  expect(row(more, "sloAttainment", "long").baseline!.mean).toBe(1);
+});
+
+test("the interval is that of the paired differences, by hand", () => {
+  const completed = [
+    [100, 104],
+    [80, 90],
+    [120, 130],
+  ] as const;
+  const withCompleted = (side: 0 | 1): RunOutcome[] =>
+    outcomes[0]!.slice(0, 3).map(({ run, demand }, r) => ({
+      demand,
+      run: {
+        ...run,
+        classes: run.classes.map((result, c) => ({
+          ...result,
+          totals: { ...result.totals, completed: c === 0 ? completed[r]![side] : 0 },
+        })),
+      },
+    }));
+  const two = { ...experiment, strategies: experiment.strategies.slice(0, 2) };
+  const [compared] = compareStrategies(two, [withCompleted(0), withCompleted(1)]);
+  const { difference, separable } = row(compared!, "completed");
+  // Differences 4, 10, 10: mean 8, deviation √12; t of 2 degrees of freedom is 4.302653. Per second of the horizon.
+  const half = (4.302653 * Math.sqrt(12)) / Math.sqrt(3);
+  expect(difference!.mean * experiment.horizonS).toBeCloseTo(8, 9);
+  expect(difference!.lo! * experiment.horizonS).toBeCloseTo(8 - half, 5);
+  expect(difference!.hi! * experiment.horizonS).toBeCloseTo(8 + half, 5);
+  expect(separable).toBe(false);
+});
+
+test("replications pair by number, whichever finished; a P99 wants a thousand samples", () => {
+  const two = { ...experiment, strategies: [experiment.strategies[0]!, experiment.strategies[2]!] };
+  const [compared] = compareStrategies(two, [outcomes[0]!.slice(1), outcomes[2]!.slice(0, 2)]);
+  expect(compared!.pairs).toBe(1);
+  const r = row(compared!, "completed");
+  expect(r.baseline!.mean * experiment.horizonS).toBeCloseTo(
+    outcomes[0]![1]!.run.classes.reduce((sum, { totals }) => sum + totals.completed, 0),
+    6,
+  );
+  expect(r.separable).toBeNull();
+  expect(row(more, "ttftP99")).not.toMatchObject({ difference: null });
+  expect(row(more, "ttftP99", "short")).toMatchObject({ difference: null });
+});
