@@ -90,6 +90,8 @@ class ReplicaObserver implements StepObserver {
   /** Row of the step under way; −1 when it is not recorded. */
   private row = -1;
   private seenUntilS = -Infinity;
+  /** No row was left for it. */
+  private done = false;
 
   constructor(recorder: StepRecorder, pool: string, replica: number, policy: string, classNames: readonly string[]) {
     this.recorder = recorder;
@@ -102,9 +104,12 @@ class ReplicaObserver implements StepObserver {
   formed(of: ObservedReplica): void {
     const { batch, startS } = of;
     this.row = -1;
-    if (startS < 0) return;
-    if (!this.recorder.takeRow()) return;
+    if (this.done) return;
+    // Who runs already when the warm-up ends is known by then.
     const { admitted, preempted } = this.compareBatch(of);
+    if (startS < 0) return;
+    this.done = !this.recorder.takeRow();
+    if (this.done) return;
     const rows = this.recorder.record.steps;
     let prefillSeqs = 0;
     for (let i = 0; i < batch.runningCount; i++) if (batch.does[i] === PREFILL) prefillSeqs++;
@@ -132,7 +137,7 @@ class ReplicaObserver implements StepObserver {
   }
 
   ended(of: ObservedReplica, endS: number, steps: number): void {
-    if (this.row < 0) return;
+    if (this.done) return;
     const { batch, table } = of;
     const running = new Set<number>();
     for (let i = 0; i < batch.runningCount; i++) {
@@ -147,12 +152,13 @@ class ReplicaObserver implements StepObserver {
       this.leave(request, stay, endS);
       finished++;
     }
+    this.seenUntilS = endS;
+    if (this.row < 0) return;
     const rows = this.recorder.record.steps;
     rows.endS[this.row] = endS;
     rows.steps[this.row] = steps;
     rows.finished[this.row] = finished;
     this.row = -1;
-    this.seenUntilS = endS;
     this.recorder.rowEnded();
   }
 
@@ -212,7 +218,8 @@ class ReplicaObserver implements StepObserver {
     this.stays.delete(request);
   }
 
-  private span(request: number, classIndex: number, phase: string, startS: number, endS: number): void {
+  private span(request: number, classIndex: number, phase: string, fromS: number, endS: number): void {
+    const startS = Math.max(0, fromS);
     if (!(endS > startS)) return;
     const spans = this.recorder.record.spans;
     spans.pool.push(this.pool);

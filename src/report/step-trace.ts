@@ -68,7 +68,7 @@ function pushSteps({ strategy, steps }: StepRecord, pidOf: PidOf, events: TraceE
       name: `${parts.join(" + ")}${count > 1 ? ` × ${count}` : ""}`,
       ph: "X",
       cat: "step",
-      dur: Math.max(0, micros(steps.endS[row]!) - at.ts),
+      dur: micros(steps.endS[row]! - startS),
       args: {
         policy: steps.policy[row]!,
         steps: count,
@@ -99,6 +99,7 @@ function pushSpans({ strategy, spans }: StepRecord, pidOf: PidOf, events: TraceE
     const replica = spans.replica[row]!;
     const pid = pidOf(strategy, spans.pool[row]!, replica);
     const request = spans.request[row]!;
+    if (micros(startS) === micros(spans.endS[row]!)) return;
     const own = { name: spans.phase[row]!, cat: "request", id: `${pid}/${request}`, pid, tid: replica + 1 };
     events.push({ ...own, ph: "b", ts: micros(startS), args: { request, class: spans.className[row]! } });
     events.push({ ...own, ph: "e", ts: micros(spans.endS[row]!) });

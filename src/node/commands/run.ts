@@ -125,6 +125,7 @@ export async function simulate(
   process.once("SIGTERM", onSignal);
   try {
     collected.setups.push(...(await setUp(experiment, executor, (what) => progress.note(what), sweeps)));
+    if (options.steps !== undefined) checkReplica(options.steps, experiment, collected.setups);
     progress.stop();
     progress = new Progress(`simulating ${jobs} runs`, jobs, { enabled: options.json !== true });
     const results = new Map<number, RunOutcome>();
@@ -148,7 +149,6 @@ export async function simulate(
     }
     if (options.steps !== undefined) {
       const selection = options.steps;
-      checkReplica(selection, experiment, collected.setups);
       experiment.strategies.forEach((_, strategy) => {
         const task = { experiment, strategy, replication: 0, replicas: collected.setups[strategy]!.replicas };
         tasks.push(
