@@ -85,7 +85,8 @@ function parseDocument(document: CatalogDocument, report: Report): AnyEntry | nu
     for (const issue of parsed.error.issues) {
       const path = issue.path.map((key) => (typeof key === "symbol" ? String(key) : key));
       if (issue.code === "unrecognized_keys") {
-        const known = "shape" in schema ? Object.keys(schema.shape) : [];
+        const object = "in" in schema ? schema.in : schema;
+        const known = "shape" in object ? Object.keys(object.shape) : [];
         for (const key of issue.keys)
           report(file, [...path, key], "unknown field", path.length === 0 ? hintFor(key, known) : undefined, true);
       } else {

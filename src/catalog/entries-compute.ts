@@ -3,21 +3,24 @@ import { z } from "zod";
 import { Id, common, count, fraction, nonNegative, positive } from "./entry.ts";
 import { rowOriginShape } from "./origin.ts";
 
-export const GpuEntry = z.strictObject({
-  ...common,
-  name: z.string(),
-  arch: z.string(),
-  memoryGB: positive.describe("datasheet memory, GB = 1e9 bytes"),
-  usableMemoryGiB: positive.nullable().describe("what the driver reports; null = not known"),
-  memoryType: z.string(),
-  memoryBandwidthGBps: positive,
-  bf16DenseTflops: positive,
-  fp8DenseTflops: positive.nullable(),
-  fp4DenseTflops: positive.nullable(),
-  interconnect: z.string(),
-  linkGBpsPerDirection: positive,
-  tdpW: positive,
-});
+/** Six figures of the datasheet make a GPU: memory, bandwidth, BF16 and FP8 rate (dense), link and TDP. */
+export const GpuEntry = z
+  .strictObject({
+    ...common,
+    name: z.string().optional().describe("as people write it; without it the id"),
+    arch: z.string().optional(),
+    memoryGB: positive.describe("datasheet memory, GB = 1e9 bytes"),
+    usableMemoryGiB: positive.nullable().default(null).describe("what the driver reports; null = not known"),
+    memoryType: z.string().optional(),
+    memoryBandwidthGBps: positive,
+    bf16DenseTflops: positive.describe("dense, without sparsity"),
+    fp8DenseTflops: positive.nullable().describe("dense; null: no FP8 units"),
+    fp4DenseTflops: positive.nullable().default(null).describe("dense; null: no FP4 units"),
+    interconnect: z.string().optional(),
+    linkGBpsPerDirection: positive.describe("NVLink, or PCIe where there is none"),
+    tdpW: positive,
+  })
+  .transform((gpu) => ({ ...gpu, name: gpu.name ?? gpu.id }));
 
 export const LlmEntry = z
   .strictObject({
@@ -27,7 +30,7 @@ export const LlmEntry = z
       "llm with the same architecture, whose fitted coefficients hold for this one too",
     ),
     layers: count,
-    fullAttentionLayers: count,
+    fullAttentionLayers: count.describe("layers that attend to the whole context"),
     hiddenSize: count,
     attentionHeads: count,
     kvHeads: count,
@@ -50,13 +53,24 @@ export const LlmEntry = z
       .nullable(),
     mla: z
       .strictObject({
-        qLoraRank: count,
+        qLoraRank: count.nullable().describe("null: queries are not compressed"),
         kvLoraRank: count,
         qkNopeHeadDim: count,
         qkRopeHeadDim: count,
         vHeadDim: count,
       })
       .nullable(),
+    linearAttention: z
+      .strictObject({
+        keyHeads: count,
+        valueHeads: count,
+        keyHeadDim: count,
+        valueHeadDim: count,
+        convKernel: count,
+      })
+      .nullable()
+      .default(null)
+      .describe("of layers with neither full nor windowed attention (gated delta net)"),
     params: count,
     activeParams: count.describe("per token, without the input embedding"),
     nonExpertParams: count,
@@ -69,7 +83,14 @@ export const LlmEntry = z
   .refine((llm) => llm.fullAttentionLayers <= llm.layers, {
     path: ["fullAttentionLayers"],
     message: "more than `layers`",
-  });
+  })
+  .refine(
+    (llm) => llm.fullAttentionLayers === llm.layers || llm.slidingWindow !== null || llm.linearAttention !== null,
+    {
+      path: ["fullAttentionLayers"],
+      message: "fewer than `layers`, and neither slidingWindow nor linearAttention says what the others do",
+    },
+  );
 
 export const EngineEntry = z.strictObject({
   ...common,
@@ -86,6 +107,13 @@ export const EngineEntry = z.strictObject({
     .strictObject({ dense: nonNegative, moe: nonNegative })
     .describe("extra per layer of a step that contains prefill"),
   apiOverheadMs: nonNegative.describe("API server and tokenizer, in TTFT and E2E"),
+  standardErrors: z
+    .strictObject({
+      tpreMsPerLayer: z.strictObject({ dense: nonNegative.optional(), moe: nonNegative.optional() }).optional(),
+      apiOverheadMs: nonNegative.optional(),
+    })
+    .optional()
+    .describe("of constants that a calibration fitted"),
   kvCapacity: z.strictObject({
     activationBytesPerSeqVocab: positive.describe(
       "activation bytes = this × maxNumSeqs × vocabSize (FP32 logits of the sampler at profiling)",
@@ -123,6 +151,7 @@ const CoefficientRow = z.strictObject({
   validationMapePercent: nonNegative.nullable(),
   validationMedianPercent: nonNegative.nullable(),
   values: Coefficients,
+  standardErrors: z.record(z.string(), nonNegative).optional().describe("of values that a calibration fitted, by name"),
 });
 
 const Band = z.strictObject({ p5: z.number(), p25: z.number(), p50: z.number(), p75: z.number(), p95: z.number() });

@@ -3,6 +3,7 @@
  * Everything is booked from t = 0 on; times in simulated seconds, hours counted from t = 0.
  *   INV-8  paid hours ≥ busy hours, in every hour.
  */
+import { gpusPerReplica } from "../engine/parallelism.ts";
 import type { ResolvedExperiment, ResolvedStrategy } from "../scenario/resolved.ts";
 import type { Pool } from "../fleet/pool.ts";
 import { isoDate } from "../kernel/calendar-time.ts";
@@ -92,7 +93,7 @@ export class RunBook {
     this.ledger = new Ledger(
       strategy.pools.map((pool) => ({
         name: pool.name,
-        gpusPerReplica: pool.engine.tensorParallelSize,
+        gpusPerReplica: gpusPerReplica(pool.engine),
         // Of a run that is not priced the hours alone are read.
         usdPerGpuHour: pool.usdPerGpuHour ?? 0,
       })),

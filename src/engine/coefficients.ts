@@ -3,8 +3,8 @@
  * whether the configuration lies inside what was measured at all. Terms of two sets are never mixed; the one exception,
  * all-reduce over PCIe, is assumed and says so in the scope.
  */
-import type { GpuSpec, LlmSpec, StepCoefficients } from "./spec.ts";
-import type { WeightFormat } from "./step-time-physics.ts";
+import { layoutOf, type ParallelOptions } from "./parallelism.ts";
+import type { GpuSpec, KvDtype, LlmSpec, StepCoefficients, WeightDtype } from "./spec.ts";
 
 export type LlmClass = "dense" | "moe";
 
@@ -44,14 +44,15 @@ export interface CoefficientSet {
 }
 
 /** A configuration, as far as coefficients depend on it. */
-export interface CoefficientRequest {
+export interface CoefficientRequest extends ParallelOptions {
   readonly gpu: GpuSpec;
   readonly llm: LlmSpec;
   /** Model whose sets hold for this one: its own id, or that of a model with the same architecture. */
   readonly architecture: string;
   readonly engine: string;
-  readonly weightDtype: WeightFormat;
-  readonly tensorParallelSize: number;
+  readonly weightDtype: WeightDtype;
+  /** Left out where the KV cache is as it was in the measurements. */
+  readonly kvDtype?: KvDtype;
   /** The engine profile's answer for a GPU without a set of its own: newer versions can be nearer to the global set. */
   readonly fallbackScope: { readonly dense: "engine" | "global"; readonly moe: "engine" | "global" };
 }
@@ -114,7 +115,8 @@ export function chooseCoefficients(
 }
 
 function overPcie(request: CoefficientRequest): boolean {
-  return request.tensorParallelSize > 1 && request.gpu.linkGBpsPerDirection <= PCIE_LINK_MAX_GBPS;
+  const { tensor, ranks, stages } = layoutOf(request);
+  return tensor * ranks * stages > 1 && request.gpu.linkGBpsPerDirection <= PCIE_LINK_MAX_GBPS;
 }
 
 /**
@@ -125,15 +127,32 @@ export function outsideValidatedRange(
   catalogue: readonly CoefficientSets[],
   request: CoefficientRequest,
 ): string | null {
-  const { gpu, llm } = request;
+  const { gpu, llm, weightDtype } = request;
   const modelClass = llmClass(llm);
   const sets = catalogue.filter((entry) => entry.modelClass === modelClass).flatMap((entry) => entry.sets);
   const reasons: string[] = [];
   if (!sets.some((set) => set.gpu === gpu.id)) reasons.push(`no ${modelClass} model was fitted on ${gpu.id}`);
   if (!sets.some((set) => set.engine === request.engine)) reasons.push(`${request.engine} was never fitted`);
   if (!sets.some((set) => set.llm === request.architecture)) reasons.push(`${llm.id} was never fitted`);
-  if (request.weightDtype !== "bf16" && gpu.fp8DenseTflops === null)
-    reasons.push(`${gpu.id} has no FP8 units and the cost of unpacking ${request.weightDtype} weights is not modelled`);
-  if (overPcie(request)) reasons.push("all-reduce over PCIe is assumed, not fitted");
+  if (!sets.some((set) => set.weightDtype === weightDtype))
+    reasons.push(`no ${modelClass} model was fitted with ${weightDtype} weights`);
+  if (weightDtype.startsWith("fp8") && gpu.fp8DenseTflops === null)
+    reasons.push(`${gpu.id} has no FP8 units and the cost of unpacking ${weightDtype} weights is not modelled`);
+  if (weightDtype === "nvfp4" && gpu.fp4DenseTflops === null)
+    reasons.push(`${gpu.id} has no FP4 units and the cost of unpacking ${weightDtype} weights is not modelled`);
+  if (weightDtype === "bf16" && request.kvDtype === "fp8")
+    reasons.push("an FP8 KV cache beside bf16 weights was never fitted");
+  reasons.push(...unfittedLayout(request));
   return reasons.length === 0 ? null : `Outside the validated range: ${reasons.join("; ")}.`;
+}
+
+/** What of the layout rests on assumptions. */
+function unfittedLayout(request: CoefficientRequest): string[] {
+  const { stages, ranks, expertParallel } = layoutOf(request);
+  const reasons: string[] = [];
+  if (overPcie(request)) reasons.push("all-reduce over PCIe is assumed, not fitted");
+  if (stages > 1) reasons.push("pipeline parallelism is modelled in theory, not fitted");
+  if (ranks > 1) reasons.push("data-parallel attention is modelled with evenly spread ranks, not fitted");
+  if (expertParallel) reasons.push("imbalance and exchanges of expert parallelism are assumed, not fitted");
+  return reasons;
 }

@@ -1,20 +1,20 @@
 /**
  * How many tokens of KV cache one replica holds: what vLLM computes at start-up from the memory of one GPU.
  *
- *   kvBytes = memory·gpuMemoryUtilization − weights/t − activation − nonTorch, in whole blocks
+ *   kvBytes = memory·gpuMemoryUtilization − weights − activation − nonTorch, in whole blocks
  *
  * Sizes in GiB = 2^30 bytes, per GPU. CUDA graphs are not subtracted: vLLM (0.11) takes them out of the rest of the
  * memory. The form is vLLM's; other engines reserve differently.
+ *
+ * A sequence also holds bytes that do not grow with it: full windows of windowed layers and recurrent states. The engine
+ * loop counts tokens only, so they are taken off the cache beforehand, for as many sequences as run at once: maxNumSeqs, or
+ * as many requests of a typical length as fill the memory, whichever are fewer. Much shorter requests than
+ * that find less room in a real engine than here. (vLLM gives windowed layers a little more than the window: a chunk of prefill and
+ * the rest of a block.)
  */
-import type { GpuSpec, KvDtype, LlmSpec } from "./spec.ts";
-import {
-  UNQUANTIZED_BYTES,
-  type WeightFormat,
-  denseBytesPerWeight,
-  expertBytesPerWeight,
-  kvBytesPerElement,
-  kvDivisor,
-} from "./step-time-physics.ts";
+import { sequenceBytes, weightBytes } from "./model-bytes.ts";
+import { gpusPerReplica, kvDivisor, largestStageShare, layoutOf, type ParallelOptions } from "./parallelism.ts";
+import type { GpuSpec, KvDtype, LlmSpec, WeightDtype } from "./spec.ts";
 
 const GIB = 1_073_741_824;
 
@@ -36,15 +36,20 @@ interface MemoryProfile {
   readonly nonTorchGiB: { readonly oneGpu: number; readonly tensorParallel: number };
 }
 
-export interface KvCapacityInput {
+/** Request that windows and states are set aside for where the traffic is not known (assumed). */
+const TYPICAL_REQUEST_TOKENS = 1024;
+
+export interface KvCapacityInput extends ParallelOptions {
   readonly gpu: GpuSpec;
   readonly llm: LlmSpec;
-  readonly weightDtype: WeightFormat;
+  readonly weightDtype: WeightDtype;
   readonly kvDtype: KvDtype;
-  readonly tensorParallelSize: number;
   readonly gpuMemoryUtilization: number;
+  /** Of one data-parallel rank, as the engine is told. */
   readonly maxNumSeqs: number;
   readonly blockTokens: number;
+  /** Prompt and answer of a typical request; matters for models with windows or recurrent states only. */
+  readonly requestTokens?: number;
   readonly profile: MemoryProfile;
   /** Figures of a recorded start-up, which replace the computed ones. */
   readonly recorded?: {
@@ -55,9 +60,11 @@ export interface KvCapacityInput {
 }
 
 export interface KvCapacity {
-  /** Whole blocks of one replica; 0 when nothing is left. */
+  /** Whole blocks of one replica, all its ranks together; 0 when nothing is left. */
   readonly kvBlocks: number;
   readonly kvTokens: number;
+  /** Of one data-parallel rank: the longest request that fits. */
+  readonly kvTokensPerRank: number;
   readonly usableMemoryGiB: number;
   /** The usable memory was derived from the marketing size. */
   readonly usableMemoryAssumed: boolean;
@@ -78,42 +85,64 @@ export function usableMemory(gpu: GpuSpec): { readonly gib: number; readonly ass
 }
 
 /** Weights of the whole model in GiB. Embedding and head stay in BF16. */
-export function weightsGiB(llm: LlmSpec, format: WeightFormat): number {
-  // What is neither in `nonExpertParams` nor in the experts is an input embedding that the head does not share.
-  const embedding = llm.params - llm.nonExpertParams - llm.expertParams;
-  const bytes =
-    (llm.nonExpertParams - llm.headParams) * denseBytesPerWeight(format, llm.moe !== null) +
-    llm.expertParams * expertBytesPerWeight(format) +
-    (llm.headParams + embedding) * UNQUANTIZED_BYTES;
-  return bytes / GIB;
+export function weightsGiB(llm: LlmSpec, dtype: WeightDtype): number {
+  const { dense, experts } = weightBytes(llm, dtype);
+  return (dense + experts) / GIB;
 }
 
-/** Bytes of KV cache that one token takes on each GPU. */
-function kvBytesPerTokenPerGpu(llm: LlmSpec, kvDtype: KvDtype, tensorParallelSize: number): number {
-  return (llm.kvElementsPerToken * kvBytesPerElement(kvDtype)) / kvDivisor(llm, tensorParallelSize);
+/** Weights on the GPU that holds most: the largest stage, all but the routed experts copied to every rank. */
+function weightsGiBPerGpu(input: KvCapacityInput): number {
+  const { tensor, stages, ranks } = layoutOf(input);
+  const { dense, experts } = weightBytes(input.llm, input.weightDtype);
+  return ((dense + experts / ranks) * largestStageShare(input.llm, stages)) / tensor / GIB;
+}
+
+/** GiB on one GPU of a block of tokens, and of what a sequence holds whatever its length. */
+function kvGiBPerGpu(input: KvCapacityInput): {
+  readonly block: number;
+  readonly perSeq: number;
+  readonly requestTokens: number;
+} {
+  const { llm } = input;
+  const { tensor, stages } = layoutOf(input);
+  const { perToken, perWindowToken, state } = sequenceBytes(llm, input.kvDtype);
+  const requestTokens = input.requestTokens ?? TYPICAL_REQUEST_TOKENS;
+  const windowTokens = Math.min(llm.slidingWindow ?? 0, requestTokens);
+  const share = largestStageShare(llm, stages) / GIB;
+  const kvShare = share / kvDivisor(llm, tensor);
+  return {
+    block: perToken * input.blockTokens * kvShare,
+    perSeq: perWindowToken * windowTokens * kvShare + (state / tensor) * share,
+    requestTokens,
+  };
 }
 
 /** KV cache of one replica. Never throws: weights that do not fit give `missingGiB` > 0 and no block. */
 export function kvCapacity(input: KvCapacityInput): KvCapacity {
-  const { llm, tensorParallelSize, profile, recorded } = input;
+  const { llm, maxNumSeqs, blockTokens, profile, recorded } = input;
+  const { ranks } = layoutOf(input);
   const usable = usableMemory(input.gpu);
-  const weights = recorded?.weightsGiB ?? weightsGiB(llm, input.weightDtype) / tensorParallelSize;
-  const activation =
-    recorded?.activationGiB ?? (profile.activationBytesPerSeqVocab * input.maxNumSeqs * llm.vocabSize) / GIB;
+  const weights = recorded?.weightsGiB ?? weightsGiBPerGpu(input);
+  const activation = recorded?.activationGiB ?? (profile.activationBytesPerSeqVocab * maxNumSeqs * llm.vocabSize) / GIB;
   const nonTorch =
-    recorded?.nonTorchGiB ?? (tensorParallelSize > 1 ? profile.nonTorchGiB.tensorParallel : profile.nonTorchGiB.oneGpu);
+    recorded?.nonTorchGiB ??
+    (gpusPerReplica(input) > 1 ? profile.nonTorchGiB.tensorParallel : profile.nonTorchGiB.oneGpu);
   const kvGiB = usable.gib * input.gpuMemoryUtilization - weights - activation - nonTorch;
-  const blockGiB = (kvBytesPerTokenPerGpu(llm, input.kvDtype, tensorParallelSize) * input.blockTokens) / GIB;
-  const kvBlocks = Math.max(0, Math.floor(kvGiB / blockGiB));
+  const { block, perSeq, requestTokens } = kvGiBPerGpu(input);
+  const withAllSeqs = (kvGiB - maxNumSeqs * perSeq) / block;
+  const withTypicalSeqs = Math.min(kvGiB / (block + (perSeq * blockTokens) / requestTokens), (kvGiB - perSeq) / block);
+  const blocksPerRank = Math.max(0, Math.floor(Math.max(withAllSeqs, withTypicalSeqs)));
+  const kvTokensPerRank = blocksPerRank * blockTokens;
   return {
-    kvBlocks,
-    kvTokens: kvBlocks * input.blockTokens,
+    kvBlocks: blocksPerRank * ranks,
+    kvTokens: kvTokensPerRank * ranks,
+    kvTokensPerRank,
     usableMemoryGiB: usable.gib,
     usableMemoryAssumed: usable.assumed,
     weightsGiB: weights,
     activationGiB: activation,
     nonTorchGiB: nonTorch,
     kvGiB,
-    missingGiB: kvBlocks > 0 ? 0 : blockGiB - kvGiB,
+    missingGiB: blocksPerRank > 0 ? 0 : block + perSeq - kvGiB,
   };
 }

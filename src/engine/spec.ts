@@ -40,9 +40,26 @@ export interface LlmSpec {
   readonly headParams: number;
   readonly kvElementsPerToken: number;
   readonly kvElementsPerTokenSliding: number;
+  /** Latent attention; left out or null: one key and one value per KV head. */
+  readonly mla?: {
+    readonly kvLoraRank: number;
+    readonly qkNopeHeadDim: number;
+    readonly qkRopeHeadDim: number;
+    readonly vHeadDim: number;
+  } | null;
+  /** Layers with neither full nor windowed attention keep a state of fixed size; left out or null: there are none. */
+  readonly linearAttention?: {
+    readonly keyHeads: number;
+    readonly valueHeads: number;
+    readonly keyHeadDim: number;
+    readonly valueHeadDim: number;
+    readonly convKernel: number;
+  } | null;
 }
 
-export type WeightDtype = "bf16" | "fp8";
+/** Formats of weights: what bytes and compute type are known of. */
+export const WEIGHT_DTYPES = ["bf16", "fp8", "fp8-block", "int4", "nvfp4", "mxfp4"] as const;
+export type WeightDtype = (typeof WEIGHT_DTYPES)[number];
 export type KvDtype = "bf16" | "fp8";
 
 /** One fitted coefficient set of the step-time model (`models/engines/`); never mix terms of two sets. */
@@ -66,10 +83,17 @@ export interface EngineSpec {
   readonly engineVersion: string;
   readonly weightDtype: WeightDtype;
   readonly kvDtype: KvDtype;
-  /** GPUs per replica. */
+  /** GPUs that share each layer. */
   readonly tensorParallelSize: number;
+  /** Stages, each with its share of the layers; left out: 1. */
+  readonly pipelineParallelSize?: number;
+  /** Ranks with their own sequences, KV cache and copy of the attention weights, which share the experts; left out: 1. */
+  readonly dataParallelSize?: number;
+  /** Each GPU holds whole experts instead of a slice of every expert; left out: false. */
+  readonly expertParallel?: boolean;
+  /** Of the whole replica: all its data-parallel ranks together. */
   readonly maxNumSeqs: number;
-  /** Token budget of one step; at least maxNumSeqs. */
+  /** Token budget of one step of the whole replica; at least maxNumSeqs. */
   readonly maxNumBatchedTokens: number;
   /** Longest chunk of one prompt in one step; 0 = no limit. */
   readonly longPrefillTokenThreshold: number;

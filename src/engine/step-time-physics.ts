@@ -3,27 +3,38 @@
  *
  *   T = t0 + tl·L + moe·Lm + ts·D + [tpre·L with prefill]          overhead of the engine
  *     + max(W(n) / (t·BW·ew), F(n) / (t·peak·mfu))                 weights read once, or matrix FLOPs
- *     + kvBytes·C / (kvDiv·BW·ekv)                                 KV cache read by decode attention
+ *     + (kvB·C + kvS·window·D) / (kvDiv·BW·ekv)                    KV cache read by decode attention; recurrent states
  *     + 4·Lfull·H·dh·A / (t·peakBf16·ea)                           attention of the prefill
  *     + [t > 1] 2·L·(ar + n·h·2·2(t−1)/t / (link·el))              two ring all-reduces a layer, 2-byte activations
  *
+ * with FLOPs, KV and weights as `model-bytes.ts` counts them and further collectives as `parallelism.ts` says.
  * D sequences decode over C tokens of context, P prefill tokens attend to A token pairs, n = D + P, t GPUs share the
  * layers. Only KV depends on C, so decode steps are affine in context and the engine can leap over them.
  * Units inside: ms, bytes, FLOP; the StepTime that comes out speaks seconds.
  */
+import { activeExpertParams, attentionDim, sequenceBytes, streamedBytesByTokens } from "./model-bytes.ts";
+import {
+  communicationMs,
+  expertImbalance,
+  kvDivisor,
+  type Layout,
+  layoutOf,
+  type ParallelOptions,
+  sequencesPerPass,
+  spreadStepTime,
+} from "./parallelism.ts";
 import type { EngineSpec, GpuSpec, LlmSpec, StepCoefficients, WeightDtype } from "./spec.ts";
 import type { StepTime } from "./step-time.ts";
 
-/** Weight formats whose bytes and compute type are known. Experiments offer `WeightDtype`; recorded runs use all four. */
-export type WeightFormat = WeightDtype | "fp8-block" | "nvfp4";
+/** The formats of weights under their former name. */
+export type WeightFormat = WeightDtype;
 
 /** What the step time reads of an engine configuration. */
-export interface StepEngine extends Pick<
-  EngineSpec,
-  "kvDtype" | "tensorParallelSize" | "maxNumSeqs" | "tpreMsPerLayer"
-> {
-  readonly weightDtype: WeightFormat;
-}
+export interface StepEngine
+  extends
+    ParallelOptions,
+    Pick<EngineSpec, "weightDtype" | "kvDtype" | "maxNumSeqs" | "tpreMsPerLayer">,
+    Partial<Pick<EngineSpec, "maxModelLen">> {}
 
 /** The parts of one step, for tests, reports and validation. `flopsMs` and `weightsMs` overlap: the larger one counts. */
 export interface StepTerms {
@@ -37,51 +48,21 @@ export interface StepTerms {
   readonly weightBytesStreamed: number;
 }
 
-/** Embeddings, output head and norms stay in BF16 whatever the format of the rest. */
-export const UNQUANTIZED_BYTES = 2;
-/** fp8-block: one FP32 scale per 128×128 block and its padding; nvfp4: 4 bits and an FP8 scale per 16 weights. */
-const BYTES_PER_WEIGHT = { bf16: 2, fp8: 1, "fp8-block": 1.01, nvfp4: 0.5625 } as const;
-/** Quantized MoE checkpoints keep attention in FP8 where their experts are NVFP4 (as fitted). */
-const NVFP4_MOE_DENSE_BYTES = 1;
-
-/** Bytes of one weight outside the experts (and outside embedding and head). */
-export function denseBytesPerWeight(format: WeightFormat, isMoe: boolean): number {
-  return format === "nvfp4" && isMoe ? NVFP4_MOE_DENSE_BYTES : BYTES_PER_WEIGHT[format];
-}
-
-/** Bytes of one expert weight. */
-export function expertBytesPerWeight(format: WeightFormat): number {
-  return BYTES_PER_WEIGHT[format];
-}
-
-/** Bytes of one element of the KV cache. */
-export function kvBytesPerElement(dtype: EngineSpec["kvDtype"]): number {
-  return dtype === "fp8" ? 1 : 2;
-}
-
-/** GPUs that share the KV cache: heads are duplicated, not split further, once there are more GPUs than KV heads. */
-export function kvDivisor(llm: LlmSpec, tensorParallelSize: number): number {
-  return Math.min(tensorParallelSize, llm.kvHeads);
-}
-
 /**
- * Why the step time of this model cannot be computed, or null when it can. Its formula needs every layer to keep every
- * token, one key and one value per KV head.
+ * Peak FLOP/ms of the type the matrix products run in. INT4 is unpacked to BF16, MXFP4 runs in FP8 where there are FP4 units
+ * (Blackwell) and in BF16 elsewhere, as fitted. A GPU without FP8 or FP4 units computes in BF16 (weight-only).
  */
-export function supported(llm: LlmSpec): string | null {
-  if (llm.slidingWindow !== null || llm.kvElementsPerTokenSliding > 0)
-    return `${llm.id} has sliding-window attention layers: its steps are not affine in context and are not modelled yet`;
-  if (llm.fullAttentionLayers !== llm.layers)
-    return `${llm.id} has full attention in ${llm.fullAttentionLayers} of ${llm.layers} layers: hybrid attention is not modelled yet`;
-  if (llm.kvElementsPerToken !== 2 * llm.layers * llm.kvHeads * llm.headDim)
-    return `${llm.id} keeps a compressed KV cache (MLA): it is not modelled yet`;
-  return null;
-}
-
-/** Peak FLOP/ms of the type the matrix products run in. A GPU without FP8 or FP4 units computes in BF16 (weight-only). */
-function peakFlopPerMs(gpu: GpuSpec, format: WeightFormat): number {
-  const tflops = format === "bf16" ? null : format === "nvfp4" ? gpu.fp4DenseTflops : gpu.fp8DenseTflops;
-  return (tflops ?? gpu.bf16DenseTflops) * 1e9;
+function peakFlopPerMs(gpu: GpuSpec, dtype: WeightDtype): number {
+  const { bf16DenseTflops, fp8DenseTflops, fp4DenseTflops } = gpu;
+  const ofDtype: Record<WeightDtype, number | null> = {
+    bf16: bf16DenseTflops,
+    fp8: fp8DenseTflops,
+    "fp8-block": fp8DenseTflops,
+    int4: bf16DenseTflops,
+    nvfp4: fp4DenseTflops,
+    mxfp4: fp4DenseTflops === null ? bf16DenseTflops : fp8DenseTflops,
+  };
+  return (ofDtype[dtype] ?? bf16DenseTflops) * 1e9;
 }
 
 /** Everything about a step that does not depend on its batch, per unit of what does. Times in ms, not yet seconds. */
@@ -95,61 +76,67 @@ interface StepCosts {
   readonly flopMsPerToken: number;
   readonly headFlopMs: number;
   readonly kvMsPerToken: number;
+  /** Of what a sequence holds whatever its length: full windows, recurrent states. */
+  readonly kvMsPerSeq: number;
   readonly msPerAttendedPair: number;
   readonly commFixedMs: number;
   readonly commMsPerToken: number;
 }
 
-/** Below this an expert is touched with certainty in double precision: the table of distinct experts ends there. */
-const UNTOUCHED_NEGLIGIBLE = 1e-17;
-
 /**
- * Weight bytes that a step of n tokens streams, by n. The input embedding is a look-up and not streamed. Experts are
- * drawn uniformly, so E·(1 − (1 − k/E)^n) distinct ones are read in each layer.
+ * KV bytes that one decode step reads for each token of context, and for each sequence whatever its length. Windowed layers
+ * read min(context, window) tokens of a sequence. That bends at the window and would not be affine, so a sequence counts as holding a
+ * full window, an upper bound that is exact once its context has reached it; where no request can be longer than the window
+ * they count as full attention, which is exact too. A recurrent state is read and written.
  */
-function weightBytesByTokens(llm: LlmSpec, format: WeightFormat): Float64Array {
-  const moe = llm.moe;
-  const dense =
-    (llm.nonExpertParams - llm.headParams) * denseBytesPerWeight(format, moe !== null) +
-    llm.headParams * UNQUANTIZED_BYTES;
-  if (moe === null) return Float64Array.of(dense);
-  const allExperts =
-    moe.moeLayers * moe.experts * 3 * llm.hiddenSize * moe.expertFfnSize * expertBytesPerWeight(format);
-  const missesOne = 1 - moe.expertsPerToken / moe.experts;
-  const bytes = [dense];
-  let untouched = 1;
-  while (untouched > UNTOUCHED_NEGLIGIBLE) {
-    untouched *= missesOne;
-    bytes.push(dense + allExperts * (1 - untouched));
-  }
-  return Float64Array.from(bytes);
+function kvReadBytes(
+  llm: LlmSpec,
+  engine: StepEngine,
+): { readonly perToken: number; readonly perSeq: number; readonly statePerSeq: number } {
+  const { perToken, perWindowToken, state } = sequenceBytes(llm, engine.kvDtype);
+  const window = llm.slidingWindow ?? Infinity;
+  const neverFull = (engine.maxModelLen ?? llm.maxContext) <= window;
+  return {
+    perToken: perToken + (neverFull ? perWindowToken : 0),
+    perSeq: neverFull ? 0 : perWindowToken * window,
+    statePerSeq: 2 * state,
+  };
 }
 
 function stepCosts(gpu: GpuSpec, llm: LlmSpec, engine: StepEngine, k: StepCoefficients): StepCosts {
-  const t = engine.tensorParallelSize;
+  const layout = layoutOf(engine);
+  const t = layout.tensor;
   const bytesPerMs = gpu.memoryBandwidthGBps * 1e6;
   const flopPerMs = t * peakFlopPerMs(gpu, engine.weightDtype) * k.mfu;
   const weightBytesPerMs = t * bytesPerMs * k.ew;
   const moeLayers = llm.moe === null ? 0 : llm.moe.moeLayers;
-  const ringBytesPerToken = (llm.hiddenSize * 2 * 2 * (t - 1)) / t;
+  const imbalance = (untouched: number): number => expertImbalance(layout, untouched);
+  const streamed = streamedBytesByTokens(llm, engine.weightDtype, layout.ranks, imbalance);
+  const unbalancedParams = (imbalance(0) - 1) * activeExpertParams(llm);
+  const kv = kvReadBytes(llm, engine);
+  const kvBytesPerMs = kvDivisor(llm, t) * bytesPerMs * k.ekv;
+  const communication = communicationMs(gpu, llm, layout, engine.weightDtype, k);
   return {
     fixedMs: k.t0Ms + k.tlMsPerLayer * llm.layers + k.moeMsPerLayer * moeLayers,
     prefillMs: engine.tpreMsPerLayer * llm.layers,
     msPerSeq: k.tsMsPerSeq,
-    weightMs: weightBytesByTokens(llm, engine.weightDtype).map((bytes) => bytes / weightBytesPerMs),
+    weightMs: streamed.map((bytes) => bytes / weightBytesPerMs),
     weightBytesPerMs,
-    flopMsPerToken: (2 * (llm.activeParams - llm.headParams)) / flopPerMs,
+    flopMsPerToken: (2 * (llm.activeParams - llm.headParams + unbalancedParams)) / flopPerMs,
     headFlopMs: (2 * llm.headParams) / flopPerMs,
-    kvMsPerToken:
-      (llm.kvElementsPerToken * kvBytesPerElement(engine.kvDtype)) / (kvDivisor(llm, t) * bytesPerMs * k.ekv),
+    kvMsPerToken: kv.perToken / kvBytesPerMs,
+    kvMsPerSeq: kv.perSeq / kvBytesPerMs + kv.statePerSeq / (t * bytesPerMs * k.ekv),
     msPerAttendedPair:
-      (4 * llm.fullAttentionLayers * llm.attentionHeads * llm.headDim) / (t * gpu.bf16DenseTflops * 1e9 * k.ea),
-    commFixedMs: t > 1 ? 2 * llm.layers * k.arMs : 0,
-    commMsPerToken: t > 1 ? (2 * llm.layers * ringBytesPerToken) / (gpu.linkGBpsPerDirection * 1e6 * k.el) : 0,
+      (4 * llm.fullAttentionLayers * llm.attentionHeads * attentionDim(llm)) / (t * gpu.bf16DenseTflops * 1e9 * k.ea),
+    commFixedMs: communication.fixedMs,
+    commMsPerToken: communication.msPerToken,
   };
 }
 
-/** The terms of one step in ms. For reading, not for the step loop: it builds its tables on each call. */
+/**
+ * The terms of one pass in ms: the batch is that of one rank and one micro-batch. For reading, not for the step loop: it builds
+ * its tables on each call.
+ */
 export function stepTerms(
   gpu: GpuSpec,
   llm: LlmSpec,
@@ -163,7 +150,7 @@ export function stepTerms(
   const fixedMs = costs.fixedMs + costs.msPerSeq * batch.decodeSeqs + (batch.prefillTokens > 0 ? costs.prefillMs : 0);
   const weightsMs = costs.weightMs[Math.min(n, costs.weightMs.length - 1)]!;
   const flopsMs = costs.flopMsPerToken * n + costs.headFlopMs * headRows;
-  const kvMs = costs.kvMsPerToken * batch.contextTokens;
+  const kvMs = costs.kvMsPerToken * batch.contextTokens + costs.kvMsPerSeq * batch.decodeSeqs;
   const attentionMs = costs.msPerAttendedPair * batch.attendedPairs;
   const commMs = costs.commFixedMs + costs.commMsPerToken * n;
   return {
@@ -181,20 +168,20 @@ export function stepTerms(
 const S_PER_MS = 1e-3;
 
 /**
- * The step time of one replica, in seconds. Call `supported` first: a model it names is computed as if all its layers
- * had full attention. With drafts to check, a decode step computes `tokensPerDecode` tokens for each sequence. `mixedS` allocates nothing; it and the table agree with `stepTerms` to rounding.
+ * The time of one pass, in seconds: one rank, one micro-batch, all layers. With drafts to check, a decode step computes
+ * `tokensPerDecode` tokens for each sequence. `mixedS` allocates nothing.
  */
-export function createStepTime(
+function createPassTime(
   gpu: GpuSpec,
   llm: LlmSpec,
   engine: StepEngine,
   coefficients: StepCoefficients,
-  tokensPerDecode = 1,
+  tokensPerDecode: number,
 ): StepTime {
   const costs = stepCosts(gpu, llm, engine, coefficients);
   const weightS = costs.weightMs.map((ms) => ms * S_PER_MS);
   const lastWeight = weightS.length - 1;
-  const secondsPerSeq = costs.msPerSeq * S_PER_MS;
+  const secondsPerSeq = (costs.msPerSeq + costs.kvMsPerSeq) * S_PER_MS;
   const flopSPerToken = costs.flopMsPerToken * S_PER_MS;
   const headFlopS = costs.headFlopMs * S_PER_MS;
   const perContextTokenS = costs.kvMsPerToken * S_PER_MS;
@@ -227,4 +214,22 @@ export function createStepTime(
       );
     },
   };
+}
+
+/**
+ * The step time of one replica, in seconds. Every model and every layout has one; whether measurements stand behind it says
+ * `outsideValidatedRange`. With one rank and one stage it agrees with `stepTerms` to rounding.
+ */
+export function createStepTime(
+  gpu: GpuSpec,
+  llm: LlmSpec,
+  engine: StepEngine,
+  coefficients: StepCoefficients,
+  tokensPerDecode = 1,
+): StepTime {
+  const layout: Layout = layoutOf(engine);
+  if (layout.ranks * layout.stages === 1) return createPassTime(gpu, llm, engine, coefficients, tokensPerDecode);
+  const perPass = { ...engine, maxNumSeqs: sequencesPerPass(layout, engine.maxNumSeqs) };
+  const pass = createPassTime(gpu, llm, perPass, coefficients, tokensPerDecode);
+  return spreadStepTime(pass, gpu, llm, layout, engine.maxNumSeqs, coefficients);
 }

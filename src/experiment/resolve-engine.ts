@@ -6,6 +6,7 @@ import { originOf } from "../catalog/origin.ts";
 import { schedulerDefaults } from "../catalog/pool-facts.ts";
 import type { CatalogEntry } from "../catalog/schema.ts";
 import { kvCapacity, type KvCapacity } from "../engine/kv-capacity.ts";
+import { gpusPerReplica, layoutOf, type ParallelOptions } from "../engine/parallelism.ts";
 import type { EngineSpec, GpuSpec, KvDtype, LlmSpec, WeightDtype } from "../engine/spec.ts";
 import type { Path } from "./read.ts";
 import type { RequestSizes } from "./request-size.ts";
@@ -21,17 +22,20 @@ interface EngineParts {
   readonly profile: CatalogEntry<"engines">;
 }
 
-interface MemoryOptions {
+interface MemoryOptions extends Omit<ParallelOptions, "tensorParallelSize"> {
   readonly weightDtype: WeightDtype;
   readonly kvDtype: KvDtype;
+  /** Of one data-parallel rank. */
   readonly maxNumSeqs: number;
+  readonly requestTokens?: number;
   readonly gpuMemoryUtilization: number;
   readonly blockTokens: number;
 }
 
-/** Can the heads of the model be shared out evenly over `size` GPUs? KV heads may also be repeated. */
+/** Can the heads of the model be shared out evenly over `size` GPUs? KV heads may also be repeated; MLA has none. */
 function dividesHeads(llm: LlmSpec, size: number): boolean {
-  return llm.attentionHeads % size === 0 && (llm.kvHeads % size === 0 || size % llm.kvHeads === 0);
+  const kvHeadsFit = (llm.mla ?? null) !== null || llm.kvHeads % size === 0 || size % llm.kvHeads === 0;
+  return llm.attentionHeads % size === 0 && kvHeadsFit;
 }
 
 function capacityOf(
@@ -60,7 +64,7 @@ export function smallestParallelSize(
     ...options,
   };
   const fits = (size: number): boolean =>
-    dividesHeads(parts.llm, size) && capacityOf(parts, all, size).kvTokens >= tokens;
+    dividesHeads(parts.llm, size) && capacityOf(parts, all, size).kvTokensPerRank >= tokens;
   return PARALLEL_SIZES.find(fits) ?? null;
 }
 
@@ -75,9 +79,12 @@ export function resolveEngine(
 ): EngineSpec | null {
   const { gpu, llm, profile } = parts;
   const { tensorParallelSize, weightDtype, kvDtype } = file;
+  const layout = parallelOptions(file);
+  const { ranks } = layoutOf(layout);
   const before = resolution.problems.length;
   const options = engineOptions(resolution, file, parts, path, at);
   const { maxNumSeqs, maxNumBatchedTokens, gpuMemoryUtilization, blockTokens } = options;
+  checkLayout(resolution, file, llm, path);
 
   if (!dividesHeads(llm, tensorParallelSize)) {
     resolution.problem(
@@ -93,7 +100,15 @@ export function resolveEngine(
       "raise maxNumBatchedTokens or lower maxNumSeqs",
     );
   }
-  const memory = { weightDtype, kvDtype, maxNumSeqs, gpuMemoryUtilization, blockTokens };
+  const memory = {
+    ...layout,
+    weightDtype,
+    kvDtype,
+    maxNumSeqs,
+    gpuMemoryUtilization,
+    blockTokens,
+    ...(sizes === null ? {} : { requestTokens: sizes.median }),
+  };
   const capacity = capacityOf(parts, memory, tensorParallelSize);
   if (capacity.usableMemoryAssumed) {
     resolution.assume({
@@ -111,7 +126,7 @@ export function resolveEngine(
     reportMisfit(resolution, parts, memory, capacity, path);
     return null;
   }
-  const maxModelLen = longestRequest(resolution, file, llm, kvBlocks * blockTokens, path);
+  const maxModelLen = longestRequest(resolution, file, llm, Math.floor(kvBlocks / ranks) * blockTokens, path);
   if (sizes !== null) {
     const where = file.maxModelLen === null ? path : [...path, "maxModelLen"];
     checkSizes(resolution, sizes, maxModelLen, "maxModelLen", `pool ${String(path.at(-1))}`, where);
@@ -120,9 +135,10 @@ export function resolveEngine(
 
   const modelClass = llm.moe === null ? "dense" : "moe";
   resolution.from(`${at}.engine`, `catalogue:engines/${profile.id}`);
-  for (const field of ["weightDtype", "kvDtype", "tensorParallelSize"]) {
+  for (const field of ["weightDtype", "kvDtype", ...LAYOUT_FIELDS]) {
     resolution.fromFile(`${at}.engine.${field}`, [...path, field]);
   }
+  resolution.fromFile(`${at}.engine.expertParallel`, [...path, "enableExpertParallel"]);
   for (const field of ["kvBlocks", "maxModelLen"]) {
     resolution.fromFile(`${at}.engine.${field}`, [...path, field], "derived");
   }
@@ -130,20 +146,44 @@ export function resolveEngine(
     `tpreMsPerLayer.${modelClass}`,
     "apiOverheadMs",
     "kvCapacity.activationBytesPerSeqVocab",
-    `kvCapacity.nonTorchGiB.${tensorParallelSize > 1 ? "tensorParallel" : "oneGpu"}`,
+    `kvCapacity.nonTorchGiB.${gpusPerReplica(layout) > 1 ? "tensorParallel" : "oneGpu"}`,
   ]);
   return {
     engine: profile.engine,
     engineVersion: profile.engineVersion,
     weightDtype,
     kvDtype,
-    tensorParallelSize,
+    ...layout,
     ...options,
+    maxNumSeqs: maxNumSeqs * ranks,
+    maxNumBatchedTokens: maxNumBatchedTokens * ranks,
     kvBlocks,
     maxModelLen,
     tpreMsPerLayer: profile.tpreMsPerLayer[modelClass],
     apiOverheadMs: profile.apiOverheadMs,
   };
+}
+
+const LAYOUT_FIELDS = ["tensorParallelSize", "pipelineParallelSize", "dataParallelSize"] as const;
+
+/** The layout of a replica, as the file says. */
+export function parallelOptions(file: PoolFile): Required<ParallelOptions> {
+  const { tensorParallelSize, pipelineParallelSize, dataParallelSize, enableExpertParallel } = file;
+  return { tensorParallelSize, pipelineParallelSize, dataParallelSize, expertParallel: enableExpertParallel };
+}
+
+function checkLayout(resolution: Resolution, file: PoolFile, llm: LlmSpec, path: Path): void {
+  if (file.pipelineParallelSize > llm.layers)
+    resolution.problem([...path, "pipelineParallelSize"], `${llm.id} has ${llm.layers} layers, fewer than stages`);
+  if (llm.moe !== null) return;
+  if (file.dataParallelSize > 1)
+    resolution.problem(
+      [...path, "dataParallelSize"],
+      `${llm.id} has no experts that its ranks could share`,
+      "write more replicas instead",
+    );
+  if (file.enableExpertParallel)
+    resolution.problem([...path, "enableExpertParallel"], `${llm.id} has no experts`, "leave it out");
 }
 
 type Option =

@@ -8,10 +8,11 @@ import type { CatalogEntry } from "../catalog/schema.ts";
 import { hintFor } from "../catalog/nearest.ts";
 import { chooseCoefficients, outsideValidatedRange } from "../engine/coefficients.ts";
 import { weightsGiB } from "../engine/kv-capacity.ts";
+import { gpusPerReplica } from "../engine/parallelism.ts";
 import type { GpuSpec, LlmSpec, StepCoefficients } from "../engine/spec.ts";
 import { routerNamed, routers } from "../fleet/routers/registry.ts";
 import type { Path } from "./read.ts";
-import { resolveEngine } from "./resolve-engine.ts";
+import { parallelOptions, resolveEngine } from "./resolve-engine.ts";
 import { pluginOptions, resolveHandOff, resolveScheduler } from "./resolve-scheduler.ts";
 import type { RequestSizes } from "./request-size.ts";
 import type { Resolution } from "./resolution.ts";
@@ -19,6 +20,8 @@ import type { ResolvedPool } from "../scenario/resolved.ts";
 import type { PoolFile, StrategyFile } from "./schema.ts";
 
 const GB_PER_GIB = 1.073741824;
+/** A replica of more GPUs takes several nodes; what the catalogue's sellers offer has no wider ones. */
+const GPUS_OF_WIDEST_NODE = 8;
 
 const GPU_FIELDS = [
   "memoryGB",
@@ -107,7 +110,8 @@ export function resolvePool(
     architecture: llmEntry.architectureOf ?? llm.id,
     engine: engine.engine,
     weightDtype: engine.weightDtype,
-    tensorParallelSize: engine.tensorParallelSize,
+    kvDtype: engine.kvDtype,
+    ...parallelOptions(file),
     fallbackScope: profile.fallbackScope,
   };
   const sets = [...resolution.catalog.coefficients.values()];
@@ -207,6 +211,8 @@ export function llmSpec(entry: CatalogEntry<"llms">): LlmSpec {
     headParams: entry.headParams,
     kvElementsPerToken: entry.kvElementsPerToken,
     kvElementsPerTokenSliding: entry.kvElementsPerTokenSliding,
+    mla: entry.mla,
+    linearAttention: entry.linearAttention,
   };
 }
 
@@ -222,23 +228,24 @@ function resolvePrice(
   if (file.gpusPerNode !== undefined && file.gpusPerNode < file.tensorParallelSize) {
     resolution.problem(
       [...path, "gpusPerNode"],
-      `a node of ${file.gpusPerNode} GPUs does not hold a replica of ${file.tensorParallelSize}`,
+      `a node of ${file.gpusPerNode} GPUs does not hold the ${file.tensorParallelSize} that share a layer of a replica`,
     );
     return null;
   }
+  const gpusOnNode = Math.min(gpusPerReplica(parallelOptions(file)), GPUS_OF_WIDEST_NODE);
   if (file.gpuPrice === undefined) {
     if (needed) {
       resolution.problem([...path, "gpuPrice"], "is missing", "only an experiment without a team may leave it out");
       return null;
     }
     resolution.from(`${at}.usdPerGpuHour`, "default");
-    return { usdPerGpuHour: null, gpusPerNode: file.gpusPerNode ?? file.tensorParallelSize };
+    return { usdPerGpuHour: null, gpusPerNode: file.gpusPerNode ?? gpusOnNode };
   }
   if (typeof file.gpuPrice !== "string") {
     resolution.from(`${at}.usdPerGpuHour`, "file");
-    return { usdPerGpuHour: file.gpuPrice.usdPerGpuHour, gpusPerNode: file.gpusPerNode ?? file.tensorParallelSize };
+    return { usdPerGpuHour: file.gpuPrice.usdPerGpuHour, gpusPerNode: file.gpusPerNode ?? gpusOnNode };
   }
-  const found = gpuPriceFact(resolution.catalog, gpu, file.gpuPrice, file.tensorParallelSize);
+  const found = gpuPriceFact(resolution.catalog, gpu, file.gpuPrice, gpusOnNode);
   if (!found.ok) {
     resolution.problem([...path, "gpuPrice"], found.message, found.hint);
     return null;

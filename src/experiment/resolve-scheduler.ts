@@ -1,10 +1,11 @@
 /** How a pool batches: policy names and options looked up, memory and links of the file turned into tokens and seconds. */
 import { hintFor, nearest } from "../catalog/nearest.ts";
+import { sequenceBytes } from "../engine/model-bytes.ts";
+import { kvDivisor } from "../engine/parallelism.ts";
 import type { PolicyPlugin } from "../engine/policies/policy.ts";
 import { batchingPlugins, orderPlugins } from "../engine/policies/registry.ts";
 import type { PolicyChoice, SchedulerSpec } from "../engine/scheduler-spec.ts";
 import type { EngineSpec, LlmSpec } from "../engine/spec.ts";
-import { kvBytesPerElement, kvDivisor } from "../engine/step-time-physics.ts";
 import type { ResolvedPool } from "../scenario/resolved.ts";
 import type { Path } from "./read.ts";
 import type { Resolution } from "./resolution.ts";
@@ -99,7 +100,7 @@ export function resolveHandOff(
 
 /** KV bytes of one token on one GPU of the replica. */
 function kvBytesPerGpuToken(llm: LlmSpec, engine: EngineSpec): number {
-  return (llm.kvElementsPerToken * kvBytesPerElement(engine.kvDtype)) / kvDivisor(llm, engine.tensorParallelSize);
+  return sequenceBytes(llm, engine.kvDtype).perToken / kvDivisor(llm, engine.tensorParallelSize);
 }
 
 function choose(

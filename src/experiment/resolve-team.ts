@@ -4,6 +4,7 @@
  *   fte = max(minFte, opsHours / (operationalFraction·hoursPerFteMonth))
  */
 import { hintFor } from "../catalog/nearest.ts";
+import { gpusPerReplica } from "../engine/parallelism.ts";
 import type { Resolution } from "./resolution.ts";
 import type { PeopleCost, ResolvedExperiment, ResolvedStrategy, TeamLevels } from "../scenario/resolved.ts";
 import type { ExperimentFile } from "./schema.ts";
@@ -154,6 +155,6 @@ export function peopleFte(
 function nodesOf(strategy: ResolvedStrategy): number {
   return strategy.pools.reduce((sum, pool) => {
     const replicas = pool.replicas === "auto" ? 1 : pool.replicas;
-    return sum + Math.ceil(((replicas + pool.warmReplicas) * pool.engine.tensorParallelSize) / pool.gpusPerNode);
+    return sum + Math.ceil(((replicas + pool.warmReplicas) * gpusPerReplica(pool.engine)) / pool.gpusPerNode);
   }, 0);
 }

@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { epochSOfIso } from "../kernel/calendar-time.ts";
+import { WEIGHT_DTYPES } from "../engine/spec.ts";
 import type { MaxOutputRule, Provenance } from "../scenario/resolved.ts";
 
 /** Date of the defaults below, shown beside each of them in the list of assumptions. */
@@ -271,9 +272,35 @@ const PoolSchema = z.strictObject({
   llm: z.string().describe("open-weight model of the catalogue"),
   gpu: z.string().describe("GPU of the catalogue"),
   engine: z.string().default("vllm").describe("serving engine of the catalogue"),
-  weightDtype: z.enum(["bf16", "fp8"]).default("bf16").describe("precision of the weights"),
+  weightDtype: z
+    .enum(WEIGHT_DTYPES)
+    .default("bf16")
+    .describe("format of the weights; fp8-block: FP8 with a scale per block of 128, as DeepSeek publishes"),
   kvDtype: z.enum(["bf16", "fp8"]).default("bf16").describe("precision of the KV cache"),
-  tensorParallelSize: z.int().min(1).max(8).default(1).describe("GPUs of one replica (vLLM --tensor-parallel-size)"),
+  tensorParallelSize: z
+    .int()
+    .min(1)
+    .max(8)
+    .default(1)
+    .describe("GPUs that share each layer of a replica (vLLM --tensor-parallel-size)"),
+  pipelineParallelSize: z
+    .int()
+    .min(1)
+    .max(16)
+    .default(1)
+    .describe("stages of a replica, each with its share of the layers (vLLM --pipeline-parallel-size)"),
+  dataParallelSize: z
+    .int()
+    .min(1)
+    .max(64)
+    .default(1)
+    .describe(
+      "MoE models: ranks of one replica with their own sequences and KV cache that share the experts (vLLM --data-parallel-size); limits such as maxNumSeqs are per rank",
+    ),
+  enableExpertParallel: z
+    .boolean()
+    .default(false)
+    .describe("MoE models: each GPU holds whole experts instead of a slice of each (vLLM --enable-expert-parallel)"),
   replicas: z
     .union([z.int().min(1).max(4096), z.literal("auto")])
     .default("auto")

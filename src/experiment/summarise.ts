@@ -2,6 +2,7 @@
  * From the runs of an experiment to what it found. Each figure is computed per replication and then estimated over
  * replications (never by averaging percentiles of parts: parts are merged as sketches). Money per month of 730 hours.
  */
+import { gpusPerReplica } from "../engine/parallelism.ts";
 import { Sketch } from "../kernel/sketch.ts";
 import { HOURS_PER_MONTH } from "../outcome/ledger.ts";
 import type { ClassResult, RunResult } from "../outcome/run-result.ts";
@@ -135,7 +136,7 @@ function summariseStrategy(
         name: pool.name,
         model: pool.llm.name,
         gpu: pool.gpu.name,
-        gpusPerReplica: pool.engine.tensorParallelSize,
+        gpusPerReplica: gpusPerReplica(pool.engine),
         replicas: setup.replicas[p]!,
         warmReplicas: pool.warmReplicas,
         busyFraction: of((result) => result.busyFraction),

@@ -2,6 +2,7 @@
  * Our own failures, drawn ahead of time from streams named after what fails, so that two strategies with a pool of the
  * same name meet the same incidents. Times in simulated seconds.
  */
+import { gpusPerReplica } from "../engine/parallelism.ts";
 import type { ResolvedPool } from "../scenario/resolved.ts";
 import { DOWN, type Pool } from "./pool.ts";
 import { exp, log, normalQuantile } from "../kernel/math.ts";
@@ -112,7 +113,7 @@ function incidentSources(
 ): IncidentSource[] {
   const sources: IncidentSource[] = [];
   const { incidents } = pool;
-  const gpus = pool.engine.tensorParallelSize;
+  const gpus = gpusPerReplica(pool.engine);
   const perNode = Math.max(1, Math.floor(pool.gpusPerNode / gpus));
   /** A replica wider than a node fails with any of its nodes. */
   const nodesPerReplica = Math.max(1, Math.ceil(gpus / pool.gpusPerNode));

@@ -11,7 +11,8 @@ import type { SloRateTask } from "../experiment/slo-rate.ts";
 import { PolicyError } from "../kernel/errors.ts";
 import type { PluginSource } from "./plugins.ts";
 import type { StepRecord } from "../outcome/step-table.ts";
-import type { Answer, JobOutcome, ProgressMessage, RunJob, StepsJob } from "./simulate-worker.ts";
+import type { Answer, JobOutcome, ProgressMessage, PredictionTask, RunJob, StepsJob } from "./simulate-worker.ts";
+import type { Prediction } from "../experiment/validate/predict.ts";
 
 export class Executor {
   readonly threads: number;
@@ -55,6 +56,11 @@ export class Executor {
 
   sloRate(task: SloRateTask): Promise<number | null> {
     return this.task("sloRate", task);
+  }
+
+  /** Predictions of recorded cases, in their order. */
+  predict(task: PredictionTask): Promise<Prediction[]> {
+    return this.task("predict", task);
   }
 
   /** Ends what is running; its promises reject with an AbortError. */

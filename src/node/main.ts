@@ -4,11 +4,14 @@
  * schema nor the readers. stdout is data, stderr is talk; exit codes are in `exit.ts`.
  */
 import { Command, CommanderError, InvalidArgumentError } from "commander";
+import type { CalibrateOptions } from "./commands/calibrate.ts";
 import { describeFailure, EXIT } from "./exit.ts";
 import type { ConformFlags } from "./commands/conform.ts";
 import type { BackcastOptions } from "./commands/backcast.ts";
 import type { CompareOptions } from "./commands/compare.ts";
+import type { ImportLlmOptions } from "./commands/import-llm.ts";
 import type { InitOptions } from "./commands/init.ts";
+import type { ValidateOptions } from "./commands/validate.ts";
 import { packageVersion } from "./version.ts";
 
 interface RunFlags {
@@ -34,6 +37,8 @@ interface CheckFlags {
   readonly whatIfUnrestricted?: boolean;
 }
 
+type CalibrateFlags = Omit<CalibrateOptions, "requestRatePerS"> & { readonly requestRate?: number };
+
 type RequestFlag =
   | { readonly kind: "all" }
   | { readonly kind: "sample"; readonly fraction: number }
@@ -52,6 +57,7 @@ function buildProgram(): Command {
     .description("Should this AI workload run on API providers, on our own GPUs, or on both? Simulates all three.")
     .version(packageVersion(), "-V, --version", "print the version")
     .exitOverride()
+    .enablePositionalOptions()
     .showHelpAfterError("(crossover --help lists commands and options)")
     .addHelpText(
       "after",
@@ -161,9 +167,10 @@ function buildProgram(): Command {
       schemaCommand(out);
     });
 
-  program
+  const catalog = program
     .command("catalog")
     .description("list what the catalogue knows, with source and date")
+    .enablePositionalOptions()
     .argument("[kind]", "for example gpus, llms, offers")
     .option("--json", "print the entries as JSON")
     .option("--models <dir>", "catalogue entries that replace shipped ones")
@@ -173,16 +180,61 @@ function buildProgram(): Command {
       await catalogCommand(kind, flags, out);
     });
 
+  catalog
+    .command("import-llm")
+    .description("write the entry of a model from the config.json of its Hugging Face repository")
+    .argument("<config>", "config.json")
+    .requiredOption("--id <id>", "id of the entry")
+    .requiredOption("--models <dir>", "folder of your own catalogue entries")
+    .option("--name <name>", "as people write it (the id unless given)")
+    .option("--source <text>", "where the file is from")
+    .option("--as-of <date>", "date of the file (the catalogue's unless given)")
+    .action(async (config: string, flags: ImportLlmOptions) => {
+      const { importLlmCommand } = await import("./commands/import-llm.ts");
+      await importLlmCommand(config, flags, out);
+    });
+
   program
     .command("validate")
     .description("compare the simulator with recorded measurements")
     .option("--cases <dir>", "folder of cases instead of the shipped ones")
     .option("--json", "print the comparison as JSON")
+    .option("--markdown", "print the table of models/README.md")
+    .option("--html <file>", "page that draws predicted against measured", "output/validate.html")
+    .option("--threads <n>", "worker threads (default: one per core)", wholeNumber)
     .option("--models <dir>", "catalogue entries that replace shipped ones")
-    .action(async (flags: { cases?: string; json?: boolean; models?: string }) => {
+    .action(async (flags: ValidateOptions) => {
       const { validateCommand } = await import("./commands/validate.ts");
-      const { simulateCase } = await import("../experiment/validate/simulate-case.ts");
-      exitCode = await validateCommand(flags, out, simulateCase);
+      exitCode = await validateCommand(flags, out);
+    });
+
+  program
+    .command("calibrate")
+    .description("fit the engine's constants to your own benchmark and write them into --models")
+    .argument("<files...>", "vLLM bench, GuideLLM, AIPerf or GenAI-Perf, BLIS TraceV2, or CSV with a row a request")
+    .option("--gpu <id>", "GPU that was benchmarked")
+    .option("--model <id>", "model, where the files do not name it")
+    .option("--tensor-parallel-size <n>", "GPUs of a replica, where the files do not name it", wholeNumber)
+    .option("--weight-dtype <dtype>", "bf16, fp8, fp8-block or nvfp4")
+    .option("--engine <name>", "vllm, where the files do not name it")
+    .option("--engine-version <version>", "as it is to stand in the profile")
+    .option("--clock <who>", "who timed: client or engine (client unless a CSV)")
+    .option("--request-rate <n>", "requests per second, where a file has no times of sending", positiveNumber)
+    .option("--max-concurrency <n>", "requests in flight, where a file does not say", wholeNumber)
+    .option("--max-num-seqs <n>", "of the engine, where it is not the profile's", wholeNumber)
+    .option("--max-num-batched-tokens <n>", "of the engine, where it is not the profile's", wholeNumber)
+    .option("--kv-blocks <n>", "that the engine printed at its start, instead of computed ones", wholeNumber)
+    .option("--columns <mapping>", "of a CSV: arrivalS=start,inputTokens=prompt,ttftMs=ttft,...", text)
+    .option("--models <dir>", "catalogue entries of yours; the calibration is written there")
+    .option("--force", "write although it got worse, and over entries that no calibration wrote")
+    .option("--json", "print everything as JSON")
+    .action(async (files: string[], flags: CalibrateFlags) => {
+      const { calibrateCommand } = await import("./commands/calibrate.ts");
+      const { requestRate, ...options } = flags;
+      const today = new Date().toISOString().slice(0, 10);
+      const talk = (line: string): void => void process.stderr.write(line);
+      const load = requestRate === undefined ? {} : { requestRatePerS: requestRate };
+      exitCode = await calibrateCommand(files, { ...options, ...load }, today, out, talk);
     });
   return program;
 }
@@ -210,6 +262,13 @@ function names(value: string): string[] {
 function wholeNumber(value: string): number {
   if (!/^[1-9]\d{0,5}$/.test(value)) throw new InvalidArgumentError("must be a whole number from 1");
   return Number(value);
+}
+
+function positiveNumber(value: string): number {
+  const number = Number(value);
+  if (value.trim() === "" || !(number > 0 && number < Infinity))
+    throw new InvalidArgumentError("must be a number above 0");
+  return number;
 }
 
 const MULTIPLES: Readonly<Record<string, number>> = { "": 1, k: 1e3, K: 1e3, M: 1e6, m: 1e6 };

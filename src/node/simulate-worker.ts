@@ -10,6 +10,11 @@ import { watchSteps } from "../experiment/watch-steps.ts";
 import type { StepRecord } from "../outcome/step-table.ts";
 import { PolicyError } from "../kernel/errors.ts";
 import type { PluginSource } from "./plugins.ts";
+import type { Catalog } from "../catalog/schema.ts";
+import type { RecordedCase } from "../experiment/validate/case.ts";
+import { type Prediction, predictCase } from "../experiment/validate/predict.ts";
+import { simulateCase } from "../experiment/validate/simulate-case.ts";
+import { readBeside } from "./case-files.ts";
 import type { RequestSelection } from "./request-rows.ts";
 
 export interface RunJob {
@@ -96,4 +101,16 @@ async function runJob(job: RunJob): Promise<JobOutcome> {
     rows.discard();
     throw error;
   }
+}
+
+/** Recorded cases to predict; `folder` holds the files that they name. */
+export interface PredictionTask {
+  readonly catalog: Catalog;
+  readonly folder: string;
+  readonly cases: readonly RecordedCase[];
+}
+
+export function predict({ catalog, folder, cases }: PredictionTask): Promise<Answer<Prediction[]>> {
+  const readText = (path: string): string | null => readBeside(folder, path);
+  return answer(() => cases.map((one) => predictCase(one, { catalog, simulate: simulateCase, readText })));
 }

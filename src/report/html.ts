@@ -1,7 +1,4 @@
-/**
- * The report page: one self-contained HTML file without scripts, fonts or anything else from outside (a content security
- * policy forbids it), for the screen from 360 px on and for A4 paper.
- */
+/** The report page. */
 import { costSvg, differenceSvg, monthSvg, outcomeSvg } from "./charts/bars.ts";
 import { latencyPanelSvg } from "./charts/latency.ts";
 import { poolPanelSvg, STATES, stateStyle } from "./charts/pools.ts";
@@ -9,48 +6,22 @@ import { OWN_EVENT, PROVIDER_EVENT } from "./charts/svg.ts";
 import { ink } from "./ink.ts";
 import { bullets, escapeHtml, legend, paragraph, prose, table } from "./markup.ts";
 import type { Banner, ChartWords, ReportModel, SegmentView, StrategyView, VerdictView } from "./model.ts";
-import { STYLE } from "./style.ts";
+import { type Section, pageHtml } from "./shell.ts";
 
 /** The whole page as text. Everything that users wrote is escaped. */
 export function renderReport(model: ReportModel): string {
-  const sections: readonly (readonly [string, string, string])[] = [
-    ["verdict", "Verdict", verdictSection(model)],
-    ["strategies", "Strategies", strategiesSection(model)],
-    ...(model.showsMoney ? ([["cost", "Cost", costSection(model)]] as const) : []),
-    ["latency", "Latency", latencySection(model)],
-    ["utilization", "Own GPUs", poolSection(model)],
-    ["requests", "Requests", outcomeSection(model)],
-    ...(model.showsMoney ? ([["differences", "Cost differences", differenceSection(model)]] as const) : []),
-    ["assumptions", "Assumptions", assumptionSection(model)],
-    ["appendix", "Appendix", appendixSection(model)],
-  ];
-  const nav = sections.map(([id, title]) => `<a href="#${id}">${escapeHtml(title)}</a>`).join("");
-  const body = sections.map(
-    ([id, title, content]) =>
-      `<section id="${id}" aria-labelledby="${id}-title"><p class="eyebrow" id="${id}-title">${escapeHtml(title)}</p>${content}</section>`,
-  );
-  return `<!doctype html>
-<html lang="en">
-<head>
-<meta charset="utf-8">
-<meta name="viewport" content="width=device-width, initial-scale=1">
-<meta http-equiv="Content-Security-Policy" content="default-src 'none'; style-src 'unsafe-inline'">
-<title>${escapeHtml(model.title)}</title>
-<style>${STYLE}</style>
-</head>
-<body>
-<main>
-<header>
-<p class="eyebrow">${escapeHtml(model.title)}</p>
-<p class="question">${escapeHtml(model.question)}</p>
-<p class="facts">${model.facts.map((fact) => `<span>${escapeHtml(fact)}</span>`).join(" ")}</p>
-<nav aria-label="Sections">${nav}</nav>
-</header>
-${body.join("\n")}
-</main>
-</body>
-</html>
-`;
+  const section = (id: string, title: string, content: string): Section => ({ id, title, content });
+  return pageHtml(model, [
+    section("verdict", "Verdict", verdictSection(model)),
+    section("strategies", "Strategies", strategiesSection(model)),
+    ...(model.showsMoney ? [section("cost", "Cost", costSection(model))] : []),
+    section("latency", "Latency", latencySection(model)),
+    section("utilization", "Own GPUs", poolSection(model)),
+    section("requests", "Requests", outcomeSection(model)),
+    ...(model.showsMoney ? [section("differences", "Cost differences", differenceSection(model))] : []),
+    section("assumptions", "Assumptions", assumptionSection(model)),
+    section("appendix", "Appendix", appendixSection(model)),
+  ]);
 }
 
 function words(chart: ChartWords): string {

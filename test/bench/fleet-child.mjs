@@ -14,8 +14,9 @@ const { experiment: file, repeats } = JSON.parse(readFileSync(0, "utf8"));
 const { catalog } = await loadCatalog();
 const { experiment } = resolveExperiment(file, catalog);
 const { startEpochS, warmupS, horizonS, seed } = experiment;
+const classShares = experiment.classes.map(({ shareFraction }) => shareFraction);
 const traffic = () =>
-  openTraffic(experiment.traffic, { startEpochS, warmupS, horizonS, seed, replication: 0, classShares: [1] });
+  openTraffic(experiment.traffic, { startEpochS, warmupS, horizonS, seed, replication: 0, classShares });
 const replicas = experiment.strategies[0].pools.map((pool) => pool.replicas);
 
 let drawingS = Infinity;
@@ -30,9 +31,10 @@ for (let repeat = 0; repeat < repeats; repeat++) {
   const options = { seed, replication: 0, incidents: true, replicas, demand: null, rows: null, onProgress: null };
   const run = simulateRun(experiment, experiment.strategies[0], traffic(), options);
   simulatingS = Math.min(simulatingS, (performance.now() - startMs) / 1000);
-  const { totals, inFlightAtHorizon } = run.classes[0];
-  const ended = totals.completed + totals.rejected + totals.timedOut + totals.failed + inFlightAtHorizon;
-  if (ended !== totals.sent) throw new Error(`${totals.sent} sent, ${ended} accounted for`);
+  for (const { totals, inFlightAtHorizon } of run.classes) {
+    const ended = totals.completed + totals.rejected + totals.timedOut + totals.failed + inFlightAtHorizon;
+    if (ended !== totals.sent) throw new Error(`${totals.sent} sent, ${ended} accounted for`);
+  }
   requests = run.requestsSimulated;
   events = run.events;
 }

@@ -39,11 +39,20 @@ function onlyRun(out: string): string {
   return join(runs, readdirSync(runs)[0]!);
 }
 
-test("the example in the README conforms", () => {
+test("the example that ships conforms", () => {
   const { code, stdout, stderr } = run("conform", "./my-scheduler.ts", "--scenarios", "60");
   expect([code, stderr]).toEqual([0, ""]);
   expect(stdout).toContain("gentle-prefill (batching), 60 random scenarios, seed 7: conforms");
   expect(stdout.match(/^ {2}pass/gm)).toHaveLength(5);
+});
+
+test("so does the queue order in the README, its option included", () => {
+  const [, code] = /```ts\n([\s\S]*?)```/.exec(readFileSync("README.md", "utf8"))!;
+  writeFileSync(here("order.ts"), code!);
+  const { code: exit, stdout, stderr } = run("conform", "./order.ts", "--scenarios", "60");
+  expect([exit, stderr]).toEqual([0, ""]);
+  expect(stdout).toContain("short-limits-first (order), 60 random scenarios, seed 7: conforms");
+  expect(stdout).not.toContain("warning");
 });
 
 test("a false leap claim is caught, printed small, and replayed by its number: exit 5", () => {

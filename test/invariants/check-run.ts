@@ -2,6 +2,7 @@
  * Every invariant that can be told from outside a run; each check names its INV number in the failure. Plain comparisons
  * that throw, since there are some for each request.
  */
+import { gpusPerReplica } from "../../src/engine/parallelism.ts";
 import { createStepTime } from "../../src/engine/step-time-physics.ts";
 import { COMPLETED, OUTCOME_NAMES, TIMED_OUT } from "../../src/outcome/recorder.ts";
 import { Sketch } from "../../src/kernel/sketch.ts";
@@ -196,7 +197,7 @@ function checkLedger({ setting, strategy, replicas, result, rows }: WatchedRun):
   };
   let expectedUsd = 0;
   strategy.pools.forEach((spec, p) => {
-    const gpuHours = ((replicas[p]! + spec.warmReplicas) * spec.engine.tensorParallelSize * setting.horizonS) / 3600;
+    const gpuHours = ((replicas[p]! + spec.warmReplicas) * gpusPerReplica(spec.engine) * setting.horizonS) / 3600;
     const gpu = ofTarget(spec.name, "gpu-");
     near(gpu.quantity, gpuHours, "INV-14: GPU-hours");
     near(gpu.usd, gpuHours * spec.usdPerGpuHour!, "INV-14: GPU USD");

@@ -5,7 +5,9 @@
 import { describe, expect, test } from "vitest";
 import type { RunSetting } from "../../src/dispatch/run-book.ts";
 import type { ResolvedPool, ResolvedStrategy } from "../../src/scenario/resolved.ts";
+import type { EngineSpec } from "../../src/engine/spec.ts";
 import { Sketch } from "../../src/kernel/sketch.ts";
+import { LLMS } from "../fixtures/engine-specs.ts";
 import { OPENAI_OUTAGES, rpm } from "../fixtures/provider-offer.ts";
 import {
   offer,
@@ -93,6 +95,42 @@ describe("own pools", () => {
     expectFalling(
       runs.map((r) => tpotS(r, 0.5)),
       0.99,
+    );
+  });
+
+  test("fewer bytes a weight or a KV element: faster tokens", () => {
+    const tpots = (["bf16", "fp8", "int4"] as const).map((weightDtype) =>
+      tpotS(run(own({ engine: { weightDtype } }), [2]), 0.5),
+    );
+    expectFalling(tpots);
+    const caches = (["bf16", "fp8"] as const).map((kvDtype) => run(own({ engine: { kvDtype } }), [2]));
+    expectFalling(
+      caches.map((r) => tpotS(r, 0.99)),
+      1,
+    );
+  });
+
+  test("two stages: twice the GPU cost, and a lone sequence pays for the hop", () => {
+    const runs = [1, 2].map((pipelineParallelSize) =>
+      run(own({ engine: { pipelineParallelSize, maxNumSeqs: 1 } }), [3], undefined, 0.5),
+    );
+    expectRising(
+      runs.map((r) => r.rows.reduce((sum, row) => sum + row.e2eS, 0)),
+      1,
+    );
+    expect(usd(runs[1]!, "gpu-") / usd(runs[0]!, "gpu-")).toBeCloseTo(2, 9);
+  });
+
+  test("two ranks: twice the GPU cost, shorter waits; whole experts: slower tokens than slices within a group", () => {
+    const moe = (engine: Partial<EngineSpec>): WatchedRun =>
+      run(own({ llm: LLMS["qwen3-30b-a3b"]!, engine: { maxNumSeqs: 8, ...engine } }), [1], undefined, 4);
+    const [one, two] = [1, 2].map((dataParallelSize) => moe({ dataParallelSize, maxNumSeqs: 8 * dataParallelSize }));
+    expect(usd(two!, "gpu-") / usd(one!, "gpu-")).toBeCloseTo(2, 9);
+    expectFalling([ttftS(one!, 0.9), ttftS(two!, 0.9)]);
+    const groups = [false, true].map((expertParallel) => moe({ tensorParallelSize: 4, expertParallel }));
+    expectRising(
+      groups.map((r) => tpotS(r, 0.5)),
+      1,
     );
   });
 

@@ -45,6 +45,35 @@ function problemsOf(documents: readonly CatalogDocument[]): ConfigError["problem
 }
 
 describe("building", () => {
+  const sixFigures = {
+    ...ORIGIN,
+    id: "my-gpu",
+    memoryGB: 48,
+    memoryBandwidthGBps: 900,
+    bf16DenseTflops: 180,
+    fp8DenseTflops: 360,
+    linkGBpsPerDirection: 32,
+    tdpW: 300,
+  };
+
+  test("six figures of its datasheet make a GPU", () => {
+    const gpu = buildCatalog([document("gpus", "gpus/a.yaml", sixFigures)], "2026-11-24").gpus.get("my-gpu")!;
+    expect(gpu).toMatchObject({ name: "my-gpu", usableMemoryGiB: null, fp4DenseTflops: null });
+    for (const figure of Object.keys(sixFigures).filter((key) => /^[mbflt].*(GB|GBps|Tflops|Direction|W)$/.test(key))) {
+      const { [figure as "tdpW"]: _, ...five } = sixFigures;
+      expect(problemsOf([document("gpus", "gpus/a.yaml", five)])).toMatchObject([
+        { path: [figure], message: "is missing" },
+      ]);
+    }
+  });
+
+  test("an unknown field of a GPU names the nearest", () => {
+    const gpu = { ...sixFigures, fp16DenseTflops: 180 };
+    expect(problemsOf([document("gpus", "gpus/a.yaml", gpu)])).toMatchObject([
+      { path: ["fp16DenseTflops"], message: "unknown field", hint: 'did you mean "bf16DenseTflops"?' },
+    ]);
+  });
+
   test("reports every problem of every file at once", () => {
     const problems = problemsOf([
       document("clients", "clients/a.yaml", client("a", { maxRetries: -1, jitterFraction: 2 })),

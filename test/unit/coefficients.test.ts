@@ -9,7 +9,7 @@ import {
 } from "../../src/engine/coefficients.ts";
 import { type WeightFormat, createStepTime } from "../../src/engine/step-time-physics.ts";
 import { errorStatistics } from "../../src/experiment/validate/pool.ts";
-import { closedLoopTpotS } from "../../src/experiment/validate/predict.ts";
+import { closedLoopTpotS } from "../../src/experiment/validate/closed-loop.ts";
 import { CALIBRATION_SETS } from "../fixtures/calibration-sets.ts";
 import { GPUS, LLMS } from "../fixtures/engine-specs.ts";
 

@@ -129,7 +129,10 @@ describe("memory and batch", () => {
       2,
     );
     expect(problemsOf(raw)).toMatchObject([
-      { path: [...pool, "gpusPerNode"], message: "a node of 2 GPUs does not hold a replica of 4" },
+      {
+        path: [...pool, "gpusPerNode"],
+        message: "a node of 2 GPUs does not hold the 4 that share a layer of a replica",
+      },
     ]);
   });
 });

@@ -252,6 +252,7 @@ describe("every field of the file moves something", () => {
       weightDtype: "fp8",
       kvDtype: "fp8",
       tensorParallelSize: 2,
+      pipelineParallelSize: 2,
       replicas: "auto",
       warmReplicas: 1,
       gpuPrice: "lambda-on-demand",
@@ -364,6 +365,9 @@ describe("every field of the file moves something", () => {
       "strategies.*.option",
       "strategies.*.routes",
       "strategies.*.pools.*.residency",
+      // For models with experts: `resolve-layout.test.ts`.
+      "strategies.*.pools.*.dataParallelSize",
+      "strategies.*.pools.*.enableExpertParallel",
     ];
     expect(
       fieldsBelow(root, []).filter(

@@ -6,13 +6,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import type { StepCoefficients } from "../../src/engine/spec.ts";
-import {
-  type StepEngine,
-  type StepTerms,
-  createStepTime,
-  stepTerms,
-  supported,
-} from "../../src/engine/step-time-physics.ts";
+import { type StepEngine, type StepTerms, createStepTime, stepTerms } from "../../src/engine/step-time-physics.ts";
 import { GPUS, LLMS } from "../fixtures/engine-specs.ts";
 
 type TermName = Exclude<keyof StepTerms, "stepMs" | "weightBytesStreamed">;
@@ -44,6 +38,7 @@ const SETS: Readonly<Record<string, StepCoefficients>> = Object.fromEntries(
       ["dense|global", 0.94118, 1, 0.68564, 0.01, 0.06533, 0.0263, 0.001, 0.48647, 0.20635, 0],
       ["dense|engine|vllm", 0.88987, 0.66656, 0.77542, 0.01043, 0.06277, 0.04414, 0.00103, 0.35407, 0.27375, 0],
       ["dense|gpu+engine|h200|vllm", 0.95569, 0.45005, 0.72263, 0.01048, 0.06662, 0.02632, 0.00162, 0.4368, 0.341, 0],
+      ["moe|global", 0.823, 0.49926, 0.78163, 0.01038, 0.06064, 0.00033, 0.02011, 0.14364, 0.89722, 0.00026],
       ["moe|engine|vllm", 0.87426, 0.53974, 0.41362, 0.0103, 0.05682, 0.01196, 0.02431, 0.18479, 0.89885, 0.00022],
     ] as const
   ).map(([scope, ew, ekv, mfu, t0Ms, tlMsPerLayer, tsMsPerSeq, arMs, el, ea, moeMsPerLayer]) => [
@@ -67,17 +62,9 @@ function expectPrinted(actual: number, printed: number): void {
   expect(Math.abs(actual - printed)).toBeLessThanOrEqual(Math.max(1e-6 * printed, 5.01e-7));
 }
 
-const covered = EXAMPLES.filter((example) => supported(LLMS[example.model]!) === null);
-
 describe("evaluated points of the formula", () => {
-  test("ten points are covered, the other four are refused by name", () => {
-    expect(covered).toHaveLength(10);
-    const refused = EXAMPLES.filter((example) => !covered.includes(example)).map((example) => example.model);
-    expect(refused).toEqual(["deepseek-v3-r1", "deepseek-v3-r1", "gpt-oss-120b", "gpt-oss-120b"]);
-  });
-
   test.each(
-    covered.map(
+    EXAMPLES.map(
       (example) =>
         [
           `${example.model} ${example.gpu}×${example.tp} D=${example.decodeSeqs} P=${example.prefillTokens} ${example.coefficients}`,
@@ -195,13 +182,5 @@ describe("identities", () => {
     expect((bytes(1) - dense) / (2 * llm.expertParams)).toBeCloseTo(8 / 128, 9);
     expect((bytes(100_000) - dense) / (2 * llm.expertParams)).toBeCloseTo(1, 12);
     for (let n = 1; n < 2000; n++) expect(bytes(n + 1)).toBeGreaterThanOrEqual(bytes(n));
-  });
-
-  test("models whose attention is not modelled are refused with the reason", () => {
-    expect(supported(LLMS["llama-3.1-70b"]!)).toBeNull();
-    expect(supported(LLMS["qwen3-30b-a3b"]!)).toBeNull();
-    expect(supported(LLMS["gpt-oss-20b"]!)).toMatch(/sliding-window/);
-    expect(supported(LLMS["deepseek-v3-r1"]!)).toMatch(/MLA/);
-    expect(supported({ ...LLMS["llama-3.1-8b"]!, fullAttentionLayers: 8 })).toMatch(/hybrid/);
   });
 });

@@ -1,108 +1,156 @@
 /**
- * The requests of a recorded load, for one simulated replica. Times in seconds from the start, lengths in tokens. What the
- * source does not record (the very arrivals, the very lengths) is drawn from streams named after the case.
+ * The requests of a recorded load. Times in seconds from the start, lengths in tokens. What the source does not record
+ * (the very arrivals, the very lengths) is drawn from streams named after the case.
  */
 import { gamma } from "../../kernel/samplers.ts";
-import { type Draw, stream } from "../../kernel/random.ts";
-import type { CaseLengths, RecordedCase } from "./case.ts";
+import { stream } from "../../kernel/random.ts";
+import type { RecordedCase } from "./case.ts";
+import { type PromptContent, sharedPrompts } from "./content.ts";
+import { LoadError, drawLengths } from "./lengths.ts";
 
 export interface CaseArrivals {
-  /** Rising. */
+  /** Rising. When a request is sent, unless it must wait: see `clients` and `after`. */
   readonly arrivalS: Float64Array;
   readonly inputTokens: Uint32Array;
   readonly outputTokens: Uint32Array;
+  /** Closed load: so many are in flight, each that ends sends the next in line. The warm-up ends before the rest starts. */
+  readonly clients: { readonly concurrency: number; readonly warmupRequests: number } | null;
+  /** Index of the request that must end before this one is sent, −1 for none; null = nobody waits. */
+  readonly after: Int32Array | null;
+  /** Which parts of the prompts are shared; null = none is known to be. */
+  readonly content: PromptContent | null;
+  /** Index of the load's stage that sent each request; null = a load without stages. */
+  readonly stage: Uint16Array | null;
 }
 
-/** A load that cannot be turned into requests; the message says why. */
-export class LoadError extends Error {}
+/** Independent draws of one case, averaged so that the case's own luck is left as the only one. */
+export const OPEN_DRAWS = 5;
 
-const SEED = "validate";
 /** Where a source gives neither a number of requests nor a duration. Assumed: enough for a P99 of five samples. */
-const REQUESTS_IF_NOT_RECORDED = 500;
+const OPEN_REQUESTS_IF_NOT_RECORDED = 500;
+/** The harness of InferenceX sends ten requests for each client (SemiAnalysisAI/InferenceX, Apache-2.0). */
+const REQUESTS_PER_CLIENT_IF_NOT_RECORDED = 10;
+/**
+ * Size of an offline run by length of prompt and answer together, as NVIDIA publishes for trtllm-bench (TensorRT-LLM
+ * docs/source/performance/perf-overview.md @00f3768): enough for a steady state.
+ */
+const OFFLINE_REQUESTS_IF_NOT_RECORDED = [
+  { tokens: 256, requests: 30_000 },
+  { tokens: 2999, requests: 3000 },
+  { tokens: 5999, requests: 1500 },
+  { tokens: Infinity, requests: 1000 },
+] as const;
 
 /**
- * Arrivals of an `open`, `offline` or `trace` load, warm-up requests first. `readText` gives the text of the case's
- * `requestsFile`, null when it cannot be read. Throws LoadError.
+ * Requests of an `open`, `closed`, `offline` or `trace` load, warm-up requests first. `readText` gives the text of the
+ * case's `requestsFile`, null when it cannot be read. `draw` numbers independent draws. Throws LoadError.
  */
-export function caseArrivals(recorded: RecordedCase, readText: (path: string) => string | null): CaseArrivals {
+export function caseArrivals(
+  recorded: RecordedCase,
+  readText: (path: string) => string | null,
+  draw = 0,
+): CaseArrivals {
   const { load, id } = recorded;
-  if (load.kind === "trace") {
+  if (load.kind === "trace" || (load.kind === "open" && load.requestsFile !== undefined)) {
     if (load.requestsFile === undefined) throw new LoadError("a trace load without requestsFile");
     const text = readText(load.requestsFile);
     if (text === null) throw new LoadError(`${load.requestsFile} cannot be read`);
     return parseRequests(text, load.requestsFile);
   }
-  const { inputTokens, outputTokens } = load;
-  if (inputTokens === undefined || outputTokens === undefined) throw new LoadError("token lengths are not recorded");
-  const arrivalS = load.kind === "open" ? openArrivals(recorded) : offlineArrivals(recorded);
+  const { outputTokens } = load;
+  const named = (what: string) => stream("validate", draw, `validate/${id}/${what}`);
+  if (outputTokens === undefined) throw new LoadError("token lengths are not recorded");
+  const { arrivalS, stage } = arrivalTimes(recorded, draw);
+  const size = arrivalS.length;
+  const output = drawLengths(outputTokens, size, named("output"));
+  const clients =
+    load.kind === "closed"
+      ? { concurrency: Math.round(load.concurrency!), warmupRequests: load.warmupRequests ?? 0 }
+      : null;
+  const rest = { arrivalS, outputTokens: output, clients, stage };
+  const shared = sharedPrompts(load, output, named("input"), named("users"));
+  if (clients !== null && shared !== null && shared.after !== null)
+    throw new LoadError("conversations of a closed load: who waits for whom is not recorded");
+  if (shared !== null) return { ...rest, ...shared };
+  if (load.inputTokens === undefined) throw new LoadError("token lengths are not recorded");
+  return { ...rest, inputTokens: drawLengths(load.inputTokens, size, named("input")), after: null, content: null };
+}
+
+/** What had to be assumed about the requests of a load, for the reader of a result. */
+export function loadCaveats({ load }: RecordedCase): readonly string[] {
+  const caveats: string[] = [];
+  if (load.inputTokens?.dist === "mean-only" || load.outputTokens?.dist === "mean-only")
+    caveats.push("lengths are recorded as means: every request has the mean length");
+  const timed = load.stages !== undefined || (load.kind === "open" && load.durationS !== undefined);
+  if (load.requests === undefined && !timed && load.kind !== "trace" && load.kind !== "startup")
+    caveats.push("the number of requests is not recorded: assumed");
+  return caveats;
+}
+
+function arrivalTimes(recorded: RecordedCase, draw: number): Pick<CaseArrivals, "arrivalS" | "stage"> {
+  const { load } = recorded;
+  if (load.kind === "open") return openArrivals(recorded, draw);
+  const warmupRequests = load.warmupRequests ?? 0;
+  if (load.kind === "closed") {
+    if (load.concurrency === undefined) throw new LoadError("a closed load without concurrency");
+    const requests = load.requests ?? REQUESTS_PER_CLIENT_IF_NOT_RECORDED * Math.round(load.concurrency);
+    return { arrivalS: new Float64Array(requests + warmupRequests), stage: null };
+  }
+  const requests = load.requests ?? offlineRequests(recorded);
+  return { arrivalS: new Float64Array(requests + warmupRequests), stage: null };
+}
+
+function offlineRequests({ load }: RecordedCase): number {
+  const tokens = longest(load.inputTokens) + longest(load.outputTokens);
+  return OFFLINE_REQUESTS_IF_NOT_RECORDED.find((row) => tokens <= row.tokens)!.requests;
+}
+
+function longest(lengths: RecordedCase["load"]["inputTokens"]): number {
+  if (lengths === undefined || lengths.dist === "unknown") return 0;
+  return lengths.dist === "uniform-int"
+    ? lengths.max
+    : lengths.dist === "constant"
+      ? lengths.value
+      : (lengths.mean ?? 0);
+}
+
+/**
+ * Gaps of mean 1/rate, Gamma with the recorded coefficient of variation (1 = Poisson, 0 = equal gaps). The load
+ * generators in use (vLLM's benchmark, inference-perf) stretch the gaps so that a stage has exactly its rate × duration.
+ */
+function openArrivals({ load, id }: RecordedCase, draw: number): Pick<CaseArrivals, "arrivalS" | "stage"> {
+  const stages = load.stages ?? [singleStage(load)];
+  const luck = stream("validate", draw, `validate/${id}/arrivals`);
+  const cv = load.arrivalCv ?? 1;
+  const gap = (): number => (cv === 0 ? 1 : gamma(luck, 1 / (cv * cv)));
+  const times: number[] = [];
+  const stageOf: number[] = [];
+  let startS = 0;
+  stages.forEach(({ ratePerS, durationS }, stage) => {
+    // A product such as 0.1 × 30 may come out just below a whole number.
+    const size = Math.floor(ratePerS * durationS + 1e-6);
+    const gaps = Float64Array.from({ length: size }, gap);
+    const unitS = durationS / gaps.reduce((sum, one) => sum + one, 0);
+    let units = 0;
+    for (const one of gaps) {
+      units += one;
+      times.push(startS + units * unitS);
+      stageOf.push(stage);
+    }
+    startS += durationS;
+  });
+  if (times.length === 0) throw new LoadError("the stages are too short for one request");
   return {
-    arrivalS,
-    inputTokens: drawLengths(inputTokens, arrivalS.length, stream(SEED, 0, `validate/${id}/input`)),
-    outputTokens: drawLengths(outputTokens, arrivalS.length, stream(SEED, 0, `validate/${id}/output`)),
+    arrivalS: Float64Array.from(times),
+    stage: load.stages === undefined ? null : Uint16Array.from(stageOf),
   };
 }
 
-function offlineArrivals({ load }: RecordedCase): Float64Array {
-  return new Float64Array((load.requests ?? REQUESTS_IF_NOT_RECORDED) + (load.warmupRequests ?? 0));
-}
-
-/** Gaps of mean 1/rate, Gamma with the recorded coefficient of variation (1 = Poisson, 0 = equal gaps). */
-function openArrivals({ load, id }: RecordedCase): Float64Array {
-  const draw = stream(SEED, 0, `validate/${id}/arrivals`);
-  const cv = load.arrivalCv ?? 1;
-  const gap = (): number => (cv === 0 ? 1 : gamma(draw, 1 / (cv * cv)) * cv * cv);
-  if (load.stages !== undefined) return stagedArrivals(load.stages, gap);
-  if (load.ratePerS === undefined) throw new LoadError("an open load without ratePerS or stages");
-  const { ratePerS, durationS } = load;
-  if (load.requests === undefined && durationS !== undefined) return stagedArrivals([{ ratePerS, durationS }], gap);
-  const arrivalS = new Float64Array((load.requests ?? REQUESTS_IF_NOT_RECORDED) + (load.warmupRequests ?? 0));
-  let timeS = 0;
-  for (let i = 0; i < arrivalS.length; i++) {
-    timeS += gap() / ratePerS;
-    arrivalS[i] = timeS;
-  }
-  return arrivalS;
-}
-
-/** Stages one after the other; a gap that straddles a seam is stretched by each stage's own rate. */
-function stagedArrivals(
-  stages: readonly { readonly ratePerS: number; readonly durationS: number }[],
-  gap: () => number,
-): Float64Array {
-  const times: number[] = [];
-  let startS = 0;
-  let unitsLeft = gap();
-  for (const { ratePerS, durationS } of stages) {
-    let timeS = startS;
-    const endS = startS + durationS;
-    for (;;) {
-      const nextS = timeS + unitsLeft / ratePerS;
-      if (nextS >= endS) break;
-      times.push(nextS);
-      timeS = nextS;
-      unitsLeft = gap();
-    }
-    unitsLeft -= (endS - timeS) * ratePerS;
-    startS = endS;
-  }
-  if (times.length === 0) throw new LoadError("the stages are too short for one request");
-  return Float64Array.from(times);
-}
-
-function drawLengths(lengths: CaseLengths, size: number, draw: Draw): Uint32Array {
-  switch (lengths.dist) {
-    case "constant":
-      return new Uint32Array(size).fill(Math.max(1, Math.round(lengths.value)));
-    case "mean-only":
-      return new Uint32Array(size).fill(Math.max(1, Math.round(lengths.mean)));
-    case "uniform-int":
-      return Uint32Array.from(
-        { length: size },
-        () => lengths.min + Math.floor(draw() * (lengths.max - lengths.min + 1)),
-      );
-    case "trace":
-      throw new LoadError("lengths come from a trace that the load does not name");
-  }
+function singleStage(load: RecordedCase["load"]): { ratePerS: number; durationS: number } {
+  const { ratePerS, durationS, requests, warmupRequests = 0 } = load;
+  if (ratePerS === undefined) throw new LoadError("an open load without ratePerS or stages");
+  if (requests === undefined && durationS !== undefined) return { ratePerS, durationS };
+  return { ratePerS, durationS: ((requests ?? OPEN_REQUESTS_IF_NOT_RECORDED) + warmupRequests) / ratePerS };
 }
 
 /** Reads the CSV of a recorded trace: a header with arrivalS, inputTokens and outputTokens; other columns are ignored. */
@@ -127,5 +175,9 @@ export function parseRequests(text: string, file: string): CaseArrivals {
     arrivalS: Float64Array.from(parsed, (row) => row[0]),
     inputTokens: Uint32Array.from(parsed, (row) => row[1]),
     outputTokens: Uint32Array.from(parsed, (row) => row[2]),
+    clients: null,
+    after: null,
+    content: null,
+    stage: null,
   };
 }

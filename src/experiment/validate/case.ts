@@ -5,17 +5,36 @@
 import { z } from "zod";
 
 const tokens = z.number().positive();
+const count = z.int().min(1);
 
-const Lengths = z.discriminatedUnion("dist", [
+const KnownLengths = z.discriminatedUnion("dist", [
   z.looseObject({ dist: z.literal("constant"), value: tokens }),
   z.looseObject({ dist: z.literal("uniform-int"), min: tokens, max: tokens }),
   z.looseObject({ dist: z.literal("mean-only"), mean: tokens }),
   z.looseObject({ dist: z.literal("trace"), mean: tokens.optional() }),
 ]);
+/** A length distribution; one of another name is read too, so that the case can be refused by that name. */
+const NamedLengths = z
+  .looseObject({ dist: z.string() })
+  .transform((value) => KnownLengths.safeParse(value).data ?? { dist: "unknown" as const, named: value.dist });
+/** A bare number of tokens means that number each time. */
+const Lengths = z.union([tokens.transform((value) => ({ dist: "constant" as const, value })), NamedLengths]);
 export type CaseLengths = z.infer<typeof Lengths>;
 
+/**
+ * Prompts that share their beginnings: `groups` system prompts, each with `usersPerGroup` users who ask their question
+ * under it. Users take turns. In `multiTurn` each question follows the whole conversation of its user before it.
+ */
+const Prefix = z.looseObject({
+  groups: count.default(1),
+  usersPerGroup: count.optional(),
+  systemTokens: Lengths.optional(),
+  questionTokens: Lengths.optional(),
+  multiTurn: z.boolean().default(false),
+});
+
 const Load = z.looseObject({
-  kind: z.enum(["open", "closed", "offline", "trace", "startup"]),
+  kind: z.string(),
   ratePerS: z.number().positive().optional(),
   arrivalCv: z.number().min(0).optional(),
   stages: z
@@ -23,13 +42,13 @@ const Load = z.looseObject({
     .min(1)
     .optional(),
   concurrency: z.number().min(1).optional(),
-  requests: z.int().min(1).optional(),
+  requests: count.optional(),
   durationS: z.number().positive().optional(),
   warmupRequests: z.int().min(0).optional(),
   inputTokens: Lengths.optional(),
   outputTokens: Lengths.optional(),
   sharedPrefixTokens: z.number().min(0).optional(),
-  prefix: z.unknown().optional(),
+  prefix: Prefix.optional(),
   requestsFile: z.string().min(1).optional(),
 });
 
@@ -41,12 +60,11 @@ const EngineOptions = z.looseObject({
   blockTokens: z.int().min(1).optional(),
   kvBlocks: z.int().min(1).optional(),
   prefixCaching: z.boolean().optional(),
+  chunkedPrefill: z.boolean().optional(),
   maxModelLen: z.int().min(1).optional(),
   usableMemoryGiB: z.number().positive().optional(),
   speculativeTokens: z.number().min(0).optional(),
 });
-
-const count = z.int().min(1);
 
 const RecordedCase = z.looseObject({
   id: z.string().min(1),
@@ -61,6 +79,7 @@ const RecordedCase = z.looseObject({
   ep: z.int().min(0).default(1),
   dp: z.int().min(0).default(1),
   replicas: count.default(1),
+  router: z.string().optional(),
   disaggregated: z.unknown().optional(),
   model: z.string(),
   weightDtype: z.string(),
@@ -70,6 +89,10 @@ const RecordedCase = z.looseObject({
   engineOptions: EngineOptions.default({}),
   load: Load,
   measured: z.record(z.string(), z.unknown()),
+  /** One element for each of the load's stages. */
+  measuredByStage: z.array(z.record(z.string(), z.unknown())).optional(),
+  /** Cases of one group are compared with each other: their order is to be predicted. */
+  compareGroup: z.string().optional(),
   tags: z.array(z.string()).default([]),
 });
 
@@ -100,10 +123,10 @@ export function parseCaseFile(file: string, value: unknown): readonly ParsedCase
   });
 }
 
-/** The recorded numbers of a case, by metric. */
-export function measuredNumbers(recorded: RecordedCase): Readonly<Record<string, number>> {
+/** The numbers among recorded values, by metric. */
+export function numbersOf(values: Readonly<Record<string, unknown>>): Readonly<Record<string, number>> {
   const numbers: Record<string, number> = {};
-  for (const [metric, value] of Object.entries(recorded.measured))
+  for (const [metric, value] of Object.entries(values))
     if (typeof value === "number" && Number.isFinite(value)) numbers[metric] = value;
   return numbers;
 }
@@ -119,5 +142,7 @@ export function meanTokens(lengths: CaseLengths): number | null {
       return lengths.mean;
     case "trace":
       return lengths.mean ?? null;
+    case "unknown":
+      return null;
   }
 }

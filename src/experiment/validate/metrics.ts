@@ -13,6 +13,9 @@ export interface CaseTimes {
   readonly preemptions: number;
 }
 
+/** Numbers under the names in which measurements are recorded. */
+export type CaseMetrics = Readonly<Record<string, number>>;
+
 const PERCENTILES = [50, 90, 95, 99] as const;
 
 /** Quantile of rising values by linear interpolation of order statistics; NaN of none. */
@@ -25,7 +28,7 @@ export function quantile(sorted: readonly number[], q: number): number {
 }
 
 /**
- * Metrics of the requests after the first `warmupRequests`. The API overhead is added to TTFT and E2E alone. Throughput
+ * Metrics of the requests after the first `warmupRequests`, of those that `counts` picks. The API overhead is added to TTFT and E2E alone. Throughput
  * is tokens ÷ (last completion − first arrival).
  */
 export function caseMetrics(
@@ -33,7 +36,8 @@ export function caseMetrics(
   times: CaseTimes,
   warmupRequests: number,
   apiOverheadMs: number,
-): Record<string, number> {
+  counts: (request: number) => boolean = () => true,
+): CaseMetrics {
   const ttftMs: number[] = [];
   const tpotMs: number[] = [];
   const e2eMs: number[] = [];
@@ -44,6 +48,7 @@ export function caseMetrics(
   let firstArrivalS = Infinity;
   let lastCompletionS = -Infinity;
   for (let i = warmupRequests; i < times.arrivalS.length; i++) {
+    if (!counts(i)) continue;
     const arrivalS = times.arrivalS[i]!;
     const lastTokenS = times.lastTokenS[i]!;
     const output = requests.outputTokens[i]!;
@@ -60,6 +65,7 @@ export function caseMetrics(
     firstArrivalS = Math.min(firstArrivalS, arrivalS);
     lastCompletionS = Math.max(lastCompletionS, lastTokenS);
   }
+  if (ttftMs.length === 0) return {};
   const makespanS = lastCompletionS - firstArrivalS;
   return {
     ...spread("ttftMs", ttftMs),
@@ -72,6 +78,26 @@ export function caseMetrics(
     makespanS,
     preemptions: times.preemptions,
   };
+}
+
+/** The same for each stage of the load, of the requests that it sent; none where the load has no stages. */
+export function stageMetrics(
+  requests: CaseArrivals,
+  times: CaseTimes,
+  warmupRequests: number,
+  apiOverheadMs: number,
+): CaseMetrics[] {
+  const { stage } = requests;
+  if (stage === null) return [];
+  return Array.from({ length: stage[stage.length - 1]! + 1 }, (_, index) =>
+    caseMetrics(requests, times, warmupRequests, apiOverheadMs, (request) => stage[request] === index),
+  );
+}
+
+/** Each metric's mean over runs of one case. */
+export function meanMetrics(runs: readonly CaseMetrics[]): CaseMetrics {
+  const names = Object.keys(runs[0]!).filter((name) => runs.every((run) => run[name] !== undefined));
+  return Object.fromEntries(names.map((name) => [name, mean(runs.map((run) => run[name]!))]));
 }
 
 function spread(name: string, values: readonly number[]): Record<string, number> {

@@ -1,4 +1,4 @@
-/** Error statistics over cases, and the bars they must clear. Errors are signed fractions: predicted ÷ measured − 1. */
+/** Error statistics over cases. Errors are signed fractions: predicted ÷ measured − 1. */
 import { mean } from "simple-statistics";
 import { quantile } from "./metrics.ts";
 import type { CaseResult, PoolName } from "./result.ts";
@@ -16,47 +16,48 @@ export interface ErrorStatistics {
 /** Statistics by metric. */
 export type MetricStatistics = Readonly<Record<string, ErrorStatistics>>;
 
+const DIMENSIONS = ["source", "gpu", "model", "modelClass", "engine", "loadKind", "loadLevel"] as const;
+export type Dimension = (typeof DIMENSIONS)[number];
+
 /** Statistics of one group of cases: all of them, and by each property. */
-interface Pool {
-  readonly all: MetricStatistics;
-  readonly source: Readonly<Record<string, MetricStatistics>>;
-  readonly gpu: Readonly<Record<string, MetricStatistics>>;
-  readonly model: Readonly<Record<string, MetricStatistics>>;
-  readonly engine: Readonly<Record<string, MetricStatistics>>;
-}
+type Pool = { readonly all: MetricStatistics } & Readonly<
+  Record<Dimension, Readonly<Record<string, MetricStatistics>>>
+>;
 
 export type Pooled = Readonly<Record<PoolName, Pool>>;
 
 export const POOL_NAMES: readonly PoolName[] = ["validation", "calibration", "setAside"];
-const DIMENSIONS = ["source", "gpu", "model", "engine"] as const;
-export type Dimension = (typeof DIMENSIONS)[number];
-
-export interface Bar {
-  readonly name: string;
-  readonly limit: number;
-  /** Null when no case measures it. */
-  readonly value: number | null;
-  readonly n: number;
-  readonly passed: boolean | null;
-}
-
-/** Worst absolute error of KV blocks and mean absolute error of TPOT that validation cases may show. */
-const TPOT_MAPE_LIMIT = 0.2;
-const KV_BLOCKS_LIMIT = 0.05;
 
 export function pooled(cases: readonly CaseResult[]): Pooled {
-  const of = (name: PoolName): Pool => poolOf(cases.filter((one) => one.pool === name));
+  const of = (name: PoolName): Pool => poolOf(observations(cases.filter((one) => one.pool === name)));
   return { validation: of("validation"), calibration: of("calibration"), setAside: of("setAside") };
 }
 
+/** Cases as they count: a metric that is recorded for each stage of a load counts once a stage instead of once. */
+export function observations(cases: readonly CaseResult[]): readonly CaseResult[] {
+  return cases.flatMap((one) => {
+    if (one.byStage.length === 0) return [one];
+    const staged = new Set(one.byStage.flatMap(({ errors }) => Object.keys(errors)));
+    const whole = Object.fromEntries(Object.entries(one.errors).filter(([metric]) => !staged.has(metric)));
+    return [{ ...one, errors: whole }, ...one.byStage.map((stage) => ({ ...one, ...stage, classSetTpotError: null }))];
+  });
+}
+
 function poolOf(cases: readonly CaseResult[]): Pool {
-  const [source, gpu, model, engine] = DIMENSIONS.map((dimension) => {
-    const values = [...new Set(cases.map((one) => one[dimension]))].sort();
-    return Object.fromEntries(
-      values.map((value) => [value, byMetric(cases.filter((one) => one[dimension] === value))] as const),
-    );
-  }) as [Pool["source"], Pool["gpu"], Pool["model"], Pool["engine"]];
-  return { all: byMetric(cases), source, gpu, model, engine };
+  const by = Object.fromEntries(
+    DIMENSIONS.map((dimension) => {
+      const groups = new Map<string, CaseResult[]>();
+      for (const one of cases) {
+        const value = one[dimension] ?? "unknown";
+        const group = groups.get(value) ?? [];
+        group.push(one);
+        groups.set(value, group);
+      }
+      const values = [...groups.keys()].sort();
+      return [dimension, Object.fromEntries(values.map((value) => [value, byMetric(groups.get(value)!)]))] as const;
+    }),
+  ) as Record<Dimension, Record<string, MetricStatistics>>;
+  return { all: byMetric(cases), ...by };
 }
 
 function byMetric(cases: readonly CaseResult[]): MetricStatistics {
@@ -87,26 +88,4 @@ export function errorStatistics(errors: readonly number[]): Omit<ErrorStatistics
     p90Abs: quantile(absolute, 0.9),
     bias: mean([...errors]),
   };
-}
-
-/** TPOT over the validation cases: the mean where it was recorded, else the median. KV blocks: the worst of them. */
-export function bars(cases: readonly CaseResult[]): readonly Bar[] {
-  const validation = cases.filter((one) => one.pool === "validation");
-  const errorsOf = (...metrics: readonly string[]): number[] =>
-    validation.flatMap(({ errors }) => {
-      const metric = metrics.find((name) => errors[name] !== undefined);
-      return metric === undefined ? [] : [Math.abs(errors[metric]!)];
-    });
-  const tpot = errorsOf("tpotMsMean", "tpotMsP50");
-  const kv = errorsOf("kvBlocks", "kvTokens", "kvCacheGiBPerGpu");
-  return [
-    bar("TPOT, mean absolute error of validation cases", TPOT_MAPE_LIMIT, tpot, mean),
-    bar("KV blocks, worst absolute error of validation cases", KV_BLOCKS_LIMIT, kv, (all) => Math.max(...all)),
-  ];
-}
-
-function bar(name: string, limit: number, errors: number[], statistic: (errors: number[]) => number): Bar {
-  if (errors.length === 0) return { name, limit, value: null, n: 0, passed: null };
-  const value = statistic(errors);
-  return { name, limit, value, n: errors.length, passed: value <= limit };
 }

@@ -3,41 +3,46 @@
  * groups alone, so that cases with the role validation stay unseen.
  *
  *   startup              memory and KV blocks, by `kv-capacity.ts`
- *   closed               mean TPOT, by the closed-loop formula that the coefficients were fitted with
- *   open, offline, trace everything that times give, by simulating one replica
+ *   closed               mean TPOT by the closed-loop formula that the coefficients were fitted with; the rest by
+ *                        simulating the clients
+ *   open, offline, trace everything that times give, by simulating the replicas; open loads as the mean of several draws
  */
-import { find } from "../../catalog/catalog.ts";
 import { schedulerDefaults } from "../../catalog/pool-facts.ts";
-import type { Catalog, CatalogEntry } from "../../catalog/schema.ts";
+import type { Catalog } from "../../catalog/schema.ts";
 import {
   type ChosenCoefficients,
-  type CoefficientRequest,
+  type CoefficientSets,
+  type LlmClass,
   type ResidualBandPercent,
   chooseCoefficients,
   llmClass,
   outsideValidatedRange,
 } from "../../engine/coefficients.ts";
 import { kvCapacity } from "../../engine/kv-capacity.ts";
-import type { EngineSpec, GpuSpec, KvDtype } from "../../engine/spec.ts";
-import type { StepTime } from "../../engine/step-time.ts";
-import { type WeightFormat, createStepTime, supported } from "../../engine/step-time-physics.ts";
-import { type CaseArrivals, LoadError, caseArrivals } from "./arrivals.ts";
+import type { EngineSpec, KvDtype } from "../../engine/spec.ts";
+import { createStepTime } from "../../engine/step-time-physics.ts";
+import { OPEN_DRAWS, caseArrivals, loadCaveats } from "./arrivals.ts";
 import { type RecordedCase, meanTokens } from "./case.ts";
-import { type CaseTimes, caseMetrics } from "./metrics.ts";
-
-/** Runs one replica over requests at given times, first come first served. Times of a request that never finished are NaN. */
-export type CaseSimulator = (input: {
-  readonly engine: EngineSpec;
-  readonly stepTime: StepTime;
-  readonly arrivals: CaseArrivals;
-}) => CaseTimes;
+import { closedLoopTpotS } from "./closed-loop.ts";
+import { LoadError } from "./lengths.ts";
+import { type CaseMetrics, caseMetrics, meanMetrics, stageMetrics } from "./metrics.ts";
+import { type CaseSimulator, serve, unservable } from "./serve.ts";
+import { FITTED_BUDGET_TOKENS, type Setup, layoutOf, lookUp, plainDtype, unmodelledShape } from "./setup.ts";
 
 export interface Prediction {
-  readonly predicted: Readonly<Record<string, number>>;
+  readonly predicted: CaseMetrics;
+  /** By stage of the load; empty where it has none. */
+  readonly byStage: readonly CaseMetrics[];
+  /** Mean TPOT of a closed loop with the global set of the class, as if no finer one had been fitted; null for other loads. */
+  readonly classSetTpotMs: number | null;
+  /** Null where the model is not known. */
+  readonly modelClass: LlmClass | null;
   /** Coefficient set that stands behind the times; null where none was needed. */
   readonly scope: string | null;
   readonly bandPercent: ResidualBandPercent | null;
   readonly outsideValidatedRange: string | null;
+  /** What the source does not record and was assumed. */
+  readonly caveats: readonly string[];
   /** Why (the rest of) the case was not predicted; null = all of it was. */
   readonly refused: string | null;
 }
@@ -50,110 +55,73 @@ export interface PredictionTools {
   readonly readText: (path: string) => string | null;
 }
 
-/** Everything a case names, looked up. */
-interface Setup {
-  readonly gpu: GpuSpec;
-  readonly llm: CatalogEntry<"llms">;
-  readonly weightDtype: WeightFormat;
-  readonly profile: CatalogEntry<"engines"> | null;
-  readonly request: CoefficientRequest;
-}
-
-const WEIGHT_FORMATS: readonly WeightFormat[] = ["bf16", "fp8", "fp8-block", "nvfp4"];
-/** Token budget of the closed-loop formula, as in the fit: what the engines default to on large GPUs. */
-const CLOSED_LOOP_BUDGET_TOKENS: Readonly<Record<string, number>> = { vllm: 8192, trtllm: 8192, sglang: 16_384 };
-
-function refusal(reason: string): Prediction {
-  return { predicted: {}, scope: null, bandPercent: null, outsideValidatedRange: null, refused: reason };
-}
+const NOTHING: Prediction = {
+  predicted: {},
+  byStage: [],
+  classSetTpotMs: null,
+  modelClass: null,
+  scope: null,
+  bandPercent: null,
+  outsideValidatedRange: null,
+  caveats: [],
+  refused: null,
+};
 
 /** Never throws for what a case says, nor when the simulator breaks on it: such cases are refused with a reason. */
 export function predictCase(recorded: RecordedCase, tools: PredictionTools): Prediction {
   const shape = unmodelledShape(recorded);
-  if (shape !== null) return refusal(shape);
+  if (shape !== null) return { ...NOTHING, refused: shape };
   const setup = lookUp(recorded, tools.catalog);
-  if (typeof setup === "string") return refusal(setup);
+  if (typeof setup === "string") return { ...NOTHING, refused: setup };
+  const modelClass = llmClass(setup.llm);
   const memory = predictMemory(recorded, setup);
-  if (recorded.load.kind === "startup")
-    return typeof memory === "string" ? refusal(memory) : { ...refusal(""), predicted: memory.metrics, refused: null };
-
+  if (recorded.load.kind === "startup") {
+    if (typeof memory === "string") return { ...NOTHING, modelClass, refused: memory };
+    return { ...NOTHING, modelClass, predicted: memory.metrics, refused: noMemoryForm(recorded, setup) };
+  }
   const sets = [...tools.catalog.coefficients.values()];
   const chosen = chooseCoefficients(sets, setup.request, "calibration");
-  const prediction = {
+  let prediction: Prediction = {
+    ...NOTHING,
+    modelClass,
     scope: chosen.coefficients.scope,
     bandPercent: chosen.bandPercent,
     outsideValidatedRange: outsideValidatedRange(sets, setup.request),
+    caveats: [...loadCaveats(recorded), ...setupCaveats(recorded, setup)],
   };
   if (recorded.load.kind === "closed") {
     const tpotMs = closedLoop(recorded, setup, chosen);
-    return typeof tpotMs === "string"
-      ? { ...prediction, predicted: {}, refused: tpotMs }
-      : { ...prediction, predicted: { tpotMsMean: tpotMs }, refused: null };
+    const classSetTpotMs = closedLoop(
+      recorded,
+      setup,
+      chooseCoefficients(globalSets(sets), setup.request, "calibration"),
+    );
+    prediction = { ...prediction, classSetTpotMs, predicted: tpotMs === null ? {} : { tpotMsMean: tpotMs } };
   }
-  if (typeof memory === "string") return { ...prediction, predicted: {}, refused: memory };
-  const metrics = simulated(recorded, setup, chosen, memory.kvBlocks, tools);
-  return typeof metrics === "string"
-    ? { ...prediction, predicted: memory.metrics, refused: metrics }
-    : { ...prediction, predicted: { ...memory.metrics, ...metrics }, refused: null };
+  if (typeof memory === "string") return { ...prediction, refused: memory };
+  prediction = { ...prediction, predicted: { ...memory.metrics, ...prediction.predicted } };
+  const simulated = simulate(recorded, setup, chosen, memory.kvBlocks, tools);
+  if (typeof simulated === "string") return { ...prediction, refused: simulated };
+  return { ...prediction, predicted: { ...simulated.whole, ...prediction.predicted }, byStage: simulated.byStage };
 }
 
-/** Why the shape of the deployment or of its load is outside what is modelled; null = it is inside. */
-function unmodelledShape(recorded: RecordedCase): string | null {
-  const { tp, pp, ep, dp, gpus, load, engineOptions } = recorded;
-  if (recorded.disaggregated !== undefined) return "prefill and decode on separate pools are not modelled";
-  if (recorded.replicas > 1) return "several replicas behind one endpoint are not modelled here";
-  if (pp > 1) return "pipeline parallelism is not modelled";
-  if (dp > 1) return "data-parallel attention is not modelled";
-  if (ep > 1) return "expert parallelism is not modelled";
-  if (gpus !== undefined && gpus !== tp)
-    return `${gpus} GPUs with tensor parallelism ${tp}: the rest of them is not explained`;
-  if (tp > 8) return "tensor parallelism above 8 is not modelled";
-  if ((engineOptions.speculativeTokens ?? 0) > 0 || recorded.tags.includes("speculative"))
-    return "speculative decoding is not modelled";
-  if (engineOptions.prefixCaching !== false && (load.prefix !== undefined || (load.sharedPrefixTokens ?? 0) > 0))
-    return "shared prefixes are not modelled";
-  return null;
+function globalSets(sets: readonly CoefficientSets[]): CoefficientSets[] {
+  return sets.map((entry) => ({ ...entry, sets: entry.sets.filter((set) => set.scope === "global") }));
 }
 
-/** Looks up what the case names; a string says what is missing. */
-function lookUp(recorded: RecordedCase, catalog: Catalog): Setup | string {
-  const gpu = find(catalog, "gpus", recorded.gpu);
-  if (!gpu.ok) return `GPU ${recorded.gpu} is not in the catalogue`;
-  const llm = find(catalog, "llms", recorded.model);
-  if (!llm.ok) return `model ${recorded.model} is not in the catalogue`;
-  const unsupported = supported(llm.value);
-  if (unsupported !== null) return unsupported;
-  const weightDtype = WEIGHT_FORMATS.find((format) => format === recorded.weightDtype);
-  if (weightDtype === undefined) return `weight dtype ${recorded.weightDtype} is not modelled`;
-  if (recorded.kvDtype !== undefined && recorded.kvDtype !== "bf16" && recorded.kvDtype !== "fp8")
-    return `KV dtype ${recorded.kvDtype} is not modelled`;
-  if (!(recorded.engine in CLOSED_LOOP_BUDGET_TOKENS)) return `engine ${recorded.engine} was never fitted`;
-  const profile = engineProfile(catalog, recorded);
-  const { usableMemoryGiB } = recorded.engineOptions;
-  return {
-    gpu: usableMemoryGiB === undefined ? gpu.value : { ...gpu.value, usableMemoryGiB },
-    llm: llm.value,
-    weightDtype,
-    profile,
-    request: {
-      gpu: gpu.value,
-      llm: llm.value,
-      architecture: llm.value.architectureOf ?? llm.value.id,
-      engine: recorded.engine,
-      weightDtype,
-      tensorParallelSize: recorded.tp,
-      fallbackScope: profile?.fallbackScope ?? { dense: "engine", moe: "engine" },
-    },
-  };
+function noMemoryForm({ engine }: RecordedCase, { profileAssumed }: Setup): string | null {
+  return profileAssumed ? `no engine profile for ${engine}: its memory use is not known` : null;
 }
 
-/**
- * Recorded traces carry times of the engine's own clock, other loads those of a client behind HTTP. Null = the engine has
- * no profile.
- */
-function engineProfile(catalog: Catalog, { engine, load }: RecordedCase): CatalogEntry<"engines"> | null {
-  const ownClock = load.kind === "trace" ? catalog.engines.get(`${engine}-engine-clock`) : undefined;
-  return ownClock ?? catalog.engines.get(engine) ?? null;
+function setupCaveats(
+  { engine, engineOptions, replicas, router }: RecordedCase,
+  { profileAssumed }: Setup,
+): readonly string[] {
+  return [
+    ...(profileAssumed ? [`no engine profile for ${engine}: vLLM's overheads and memory form are assumed`] : []),
+    ...(engineOptions.chunkedPrefill === false ? ["prompts were prefilled whole; here they are chunked"] : []),
+    ...(replicas > 1 && router === undefined ? ["the router is not recorded: requests go round in turn"] : []),
+  ];
 }
 
 interface Memory {
@@ -162,25 +130,32 @@ interface Memory {
   readonly metrics: Record<string, number>;
 }
 
-/** KV dtype of simulated cases: what is recorded, else the default of the engines, which is BF16 also under FP8 weights. */
-function servedKvDtype(recorded: RecordedCase): KvDtype {
-  return recorded.kvDtype === "fp8" ? "fp8" : "bf16";
+/**
+ * What is recorded. Else of a closed loop as in the fit, where KV follows the weights (FP8 with FP8 and NVFP4, and with MXFP4
+ * on GPUs with FP4 units); of other loads the default of the engines, which is BF16 whatever the weights.
+ */
+function kvDtypeOf({ kvDtype, load }: RecordedCase, { weightDtype, gpu }: Setup): KvDtype {
+  if (kvDtype !== undefined) return plainDtype(kvDtype) === "fp8" ? "fp8" : "bf16";
+  if (load.kind !== "closed") return "bf16";
+  if (weightDtype === "mxfp4") return gpu.fp4DenseTflops === null ? "bf16" : "fp8";
+  return weightDtype === "bf16" || weightDtype === "int4" ? "bf16" : "fp8";
 }
 
 function predictMemory(recorded: RecordedCase, setup: Setup): Memory | string {
   const { profile, gpu, llm } = setup;
   const { engineOptions } = recorded;
-  if (profile === null) return `no engine profile for ${recorded.engine}: its memory use is not known`;
   const blockTokens = engineOptions.blockTokens ?? profile.blockTokens;
+  const { inputTokens, outputTokens } = meanLengths(recorded);
   const capacity = kvCapacity({
     gpu,
     llm,
     weightDtype: setup.weightDtype,
-    kvDtype: servedKvDtype(recorded),
-    tensorParallelSize: recorded.tp,
+    kvDtype: kvDtypeOf(recorded, setup),
+    ...layoutOf(recorded),
     gpuMemoryUtilization: engineOptions.gpuMemoryFraction ?? profile.gpuMemoryUtilization,
     maxNumSeqs: engineOptions.maxNumSeqs ?? schedulerDefaults(profile, gpu.memoryGB).maxNumSeqs,
     blockTokens,
+    ...(inputTokens === null || outputTokens === null ? {} : { requestTokens: inputTokens + outputTokens }),
     profile: profile.kvCapacity,
   });
   if (capacity.missingGiB > 0 && engineOptions.kvBlocks === undefined)
@@ -188,89 +163,108 @@ function predictMemory(recorded: RecordedCase, setup: Setup): Memory | string {
       `no KV block fits: weights ${capacity.weightsGiB.toFixed(2)}, activation ${capacity.activationGiB.toFixed(2)} and other ` +
       `${capacity.nonTorchGiB.toFixed(2)} GiB a GPU lack ${capacity.missingGiB.toFixed(2)} GiB`
     );
+  const metrics = {
+    kvBlocks: capacity.kvBlocks,
+    kvTokens: capacity.kvTokens,
+    kvCacheGiBPerGpu: capacity.kvGiB,
+    weightsGiBPerGpu: capacity.weightsGiB,
+    activationPeakGiB: capacity.activationGiB,
+    nonTorchGiB: capacity.nonTorchGiB,
+  };
+  return { kvBlocks: engineOptions.kvBlocks ?? capacity.kvBlocks, metrics: setup.profileAssumed ? {} : metrics };
+}
+
+function meanLengths({ load }: RecordedCase): { inputTokens: number | null; outputTokens: number | null } {
   return {
-    kvBlocks: engineOptions.kvBlocks ?? capacity.kvBlocks,
-    metrics: {
-      kvBlocks: capacity.kvBlocks,
-      kvTokens: capacity.kvTokens,
-      kvCacheGiBPerGpu: capacity.kvGiB,
-      weightsGiBPerGpu: capacity.weightsGiB,
-      activationPeakGiB: capacity.activationGiB,
-      nonTorchGiB: capacity.nonTorchGiB,
-    },
+    inputTokens: load.inputTokens === undefined ? null : meanTokens(load.inputTokens),
+    outputTokens: load.outputTokens === undefined ? null : meanTokens(load.outputTokens),
   };
 }
 
-function closedLoop(recorded: RecordedCase, setup: Setup, chosen: ChosenCoefficients): number | string {
-  const { load, engineOptions } = recorded;
-  const inputTokens = load.inputTokens === undefined ? null : meanTokens(load.inputTokens);
-  const outputTokens = load.outputTokens === undefined ? null : meanTokens(load.outputTokens);
-  if (load.concurrency === undefined) return "a closed load without concurrency";
-  if (inputTokens === null || outputTokens === null) return "token lengths are not recorded";
-  const concurrency = Math.min(Math.round(load.concurrency), engineOptions.maxNumSeqs ?? Infinity);
+/** Mean TPOT in ms; null where the load does not say what the formula needs. */
+function closedLoop(recorded: RecordedCase, setup: Setup, chosen: ChosenCoefficients): number | null {
+  const { load, engineOptions, replicas } = recorded;
+  const { inputTokens, outputTokens } = meanLengths(recorded);
+  if (load.concurrency === undefined || inputTokens === null || outputTokens === null) return null;
+  const share = Math.max(1, Math.round(load.concurrency / replicas));
+  const concurrency = Math.min(share, (engineOptions.maxNumSeqs ?? Infinity) * Math.max(1, recorded.dp));
   const stepTime = createStepTime(
     setup.gpu,
     setup.llm,
     {
       weightDtype: setup.weightDtype,
-      // As in the fit where it is not recorded: KV follows the weights.
-      kvDtype: (recorded.kvDtype ?? recorded.weightDtype) === "bf16" ? "bf16" : "fp8",
-      tensorParallelSize: recorded.tp,
+      kvDtype: kvDtypeOf(recorded, setup),
+      ...layoutOf(recorded),
       maxNumSeqs: concurrency,
       tpreMsPerLayer: 0,
     },
     chosen.coefficients,
   );
-  const budgetTokens = engineOptions.maxNumBatchedTokens ?? CLOSED_LOOP_BUDGET_TOKENS[recorded.engine]!;
+  const budgetTokens = engineOptions.maxNumBatchedTokens ?? FITTED_BUDGET_TOKENS[recorded.engine]!;
   return closedLoopTpotS(stepTime, concurrency, inputTokens, outputTokens, budgetTokens) * 1000;
 }
 
-/**
- * Mean TPOT in seconds with `concurrency` requests always running, each seen halfway through its output:
- *   T(c, c·(in + out/2)) + (c − 1)/out · (extra time of the chunks of one prompt over decode steps)
- * since c − 1 other prompts are prefilled while one request decodes its `out` tokens.
- */
-export function closedLoopTpotS(
-  stepTime: StepTime,
-  concurrency: number,
-  inputTokens: number,
-  outputTokens: number,
-  budgetTokens: number,
-): number {
-  const contextTokens = concurrency * (inputTokens + outputTokens / 2);
-  const decodeS = stepTime.decodeBaseS[concurrency]! + stepTime.perContextTokenS * contextTokens;
-  const promptTokens = Math.max(1, Math.round(inputTokens));
-  let prefillS = 0;
-  for (let done = 0; done < promptTokens;) {
-    const chunk = Math.min(promptTokens - done, budgetTokens);
-    prefillS += stepTime.mixedS(concurrency, contextTokens, chunk, chunk * (done + chunk / 2)) - decodeS;
-    done += chunk;
-  }
-  return decodeS + ((concurrency - 1) / outputTokens) * prefillS;
+interface Simulated {
+  readonly whole: CaseMetrics;
+  readonly byStage: readonly CaseMetrics[];
 }
 
-function simulated(
+function simulate(
   recorded: RecordedCase,
   setup: Setup,
   chosen: ChosenCoefficients,
   kvBlocks: number,
   tools: PredictionTools,
-): Record<string, number> | string {
-  const { engineOptions, load } = recorded;
-  const { profile, llm, gpu } = setup;
+): Simulated | string {
+  const { load, replicas } = recorded;
   if (tools.simulate === null) return "no simulator";
-  if (profile === null) return `no engine profile for ${recorded.engine}`;
+  const engine = engineSpec(recorded, setup, kvBlocks);
+  const stepTime = createStepTime(setup.gpu, setup.llm, engine, chosen.coefficients);
+  try {
+    const runs: Simulated[] = [];
+    for (let draw = 0; draw < (load.kind === "open" && load.requestsFile === undefined ? OPEN_DRAWS : 1); draw++) {
+      const arrivals = caseArrivals(recorded, tools.readText, draw);
+      const tooLong = unservable(arrivals, engine);
+      if (tooLong !== null) return tooLong;
+      const times = serve(recorded, tools.simulate, {
+        engine,
+        stepTime,
+        arrivals,
+        replicas,
+        router: setup.routing,
+      });
+      const unfinished = times.lastTokenS.filter((timeS) => Number.isNaN(timeS)).length;
+      if (unfinished > 0) return `${unfinished} of ${times.lastTokenS.length} simulated requests did not finish`;
+      runs.push({
+        whole: caseMetrics(arrivals, times, load.warmupRequests ?? 0, engine.apiOverheadMs),
+        byStage: stageMetrics(arrivals, times, load.warmupRequests ?? 0, engine.apiOverheadMs),
+      });
+    }
+    return {
+      whole: meanMetrics(runs.map((run) => run.whole)),
+      byStage: runs[0]!.byStage.map((_, stage) => meanMetrics(runs.map((run) => run.byStage[stage]!))),
+    };
+  } catch (error) {
+    const message = error instanceof Error ? error.message : String(error);
+    return error instanceof LoadError ? message : `the simulation failed: ${message}`;
+  }
+}
+
+function engineSpec(recorded: RecordedCase, setup: Setup, kvBlocks: number): EngineSpec {
+  const { engineOptions } = recorded;
+  const { profile, llm, gpu, weightDtype } = setup;
+  const ranks = Math.max(1, recorded.dp);
   const defaults = schedulerDefaults(profile, gpu.memoryGB);
-  const maxNumSeqs = engineOptions.maxNumSeqs ?? defaults.maxNumSeqs;
-  const engine: EngineSpec = {
+  const maxNumSeqs = (engineOptions.maxNumSeqs ?? defaults.maxNumSeqs) * ranks;
+  const budgetTokens = (engineOptions.maxNumBatchedTokens ?? defaults.maxNumBatchedTokens) * ranks;
+  return {
     engine: recorded.engine,
     engineVersion: recorded.engineVersion,
-    // The step loop reads time from `stepTime` alone; for it the finer formats are FP8.
-    weightDtype: setup.weightDtype === "bf16" ? "bf16" : "fp8",
-    kvDtype: servedKvDtype(recorded),
-    tensorParallelSize: recorded.tp,
+    weightDtype,
+    kvDtype: kvDtypeOf(recorded, setup),
+    ...layoutOf(recorded),
     maxNumSeqs,
-    maxNumBatchedTokens: Math.max(maxNumSeqs, engineOptions.maxNumBatchedTokens ?? defaults.maxNumBatchedTokens),
+    maxNumBatchedTokens: Math.max(maxNumSeqs, budgetTokens),
     longPrefillTokenThreshold: engineOptions.longPrefillTokenThreshold ?? profile.longPrefillTokenThreshold,
     gpuMemoryUtilization: engineOptions.gpuMemoryFraction ?? profile.gpuMemoryUtilization,
     blockTokens: engineOptions.blockTokens ?? profile.blockTokens,
@@ -279,15 +273,4 @@ function simulated(
     tpreMsPerLayer: profile.tpreMsPerLayer[llmClass(llm)],
     apiOverheadMs: profile.apiOverheadMs,
   };
-  const stepTime = createStepTime(gpu, llm, { ...engine, weightDtype: setup.weightDtype }, chosen.coefficients);
-  try {
-    const arrivals = caseArrivals(recorded, tools.readText);
-    const times = tools.simulate({ engine, stepTime, arrivals });
-    const unfinished = times.lastTokenS.filter((timeS) => Number.isNaN(timeS)).length;
-    if (unfinished > 0) return `${unfinished} of ${times.lastTokenS.length} simulated requests did not finish`;
-    return caseMetrics(arrivals, times, load.warmupRequests ?? 0, engine.apiOverheadMs);
-  } catch (error) {
-    const message = error instanceof Error ? error.message : String(error);
-    return error instanceof LoadError ? message : `the simulation failed: ${message}`;
-  }
 }

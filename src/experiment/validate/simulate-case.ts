@@ -1,46 +1,140 @@
-/** Runs the requests of a recorded case through one replica of the engine. Engine-clock times, seconds. */
-import { Replica } from "../../engine/replica.ts";
+/** Runs the requests of a recorded case through replicas of the engine. Engine-clock times, seconds. */
 import { EngineMeter, type ReplicaSink } from "../../engine/meter.ts";
+import { PolicyReplica } from "../../engine/policy-replica.ts";
+import { type PromptContent, sharedContent } from "../../engine/prompt-content.ts";
+import { Replica } from "../../engine/replica.ts";
+import type { ReplicaEngine } from "../../engine/replica-engine.ts";
 import { RequestTable } from "../../engine/request-table.ts";
+import { isPlain } from "../../engine/scheduler-spec.ts";
+import { routerNamed } from "../../fleet/routers/registry.ts";
+import { stream } from "../../kernel/random.ts";
 import { Sketch } from "../../kernel/sketch.ts";
-import type { CaseSimulator } from "./predict.ts";
+import type { CaseArrivals } from "./arrivals.ts";
+import type { CaseSimulator } from "./serve.ts";
 
-export const simulateCase: CaseSimulator = ({ engine, stepTime, arrivals }) => {
-  const { arrivalS, inputTokens, outputTokens } = arrivals;
-  const firstTokenS = new Float64Array(arrivalS.length).fill(NaN);
-  const lastTokenS = new Float64Array(arrivalS.length).fill(NaN);
+export const simulateCase: CaseSimulator = ({ engine, stepTime, arrivals, replicas, router: routing, scheduler }) => {
+  const size = arrivals.arrivalS.length;
+  const sentS = new Float64Array(size).fill(NaN);
+  const firstTokenS = new Float64Array(size).fill(NaN);
+  const lastTokenS = new Float64Array(size).fill(NaN);
   const table = new RequestTable();
+  const inFlight = new Int32Array(replicas);
+  const line = new Line(arrivals);
+  let nowS = 0;
   const sink: ReplicaSink = {
     completed(slot) {
       const request = table.ordinal[slot];
       firstTokenS[request] = table.firstTokenS[slot];
       lastTokenS[request] = table.lastTokenS[slot];
+      inFlight[table.replica[slot]]--;
       table.release(slot);
+      line.ended(request);
     },
     dropped: (slot) => table.release(slot),
     lost: (slot) => table.release(slot),
   };
   const meter = new EngineMeter([new Sketch()]);
-  const replica = new Replica(engine, stepTime, table, sink, meter, 1);
-  const capacity = engine.kvBlocks * engine.blockTokens;
-  let next = 0;
+  const create = (): ReplicaEngine => {
+    if (isPlain(scheduler)) return new Replica(engine, stepTime, table, sink, meter, 1);
+    const content = promptContent(arrivals, engine.blockTokens);
+    const rest = { classes: [{ priority: 0, ttftS: null }], luckKey: 0, walk: false };
+    return new PolicyReplica({ spec: engine, scheduler, stepTime, content, ...rest }, table, sink, meter);
+  };
+  const all = Array.from({ length: replicas }, create);
+  const plugin = routerNamed(routing.name);
+  if (plugin === undefined) throw new RangeError(`no router is named ${routing.name}`);
+  const router = plugin.create(routing.options, stream("validate", 0, "router"));
+  const view = { count: () => replicas, inFlight: (i: number) => inFlight[i]! };
+
+  const send = (request: number): void => {
+    const replica = replicas === 1 ? 0 : router.route(view);
+    const slot = table.take();
+    table.ordinal[slot] = request;
+    table.attemptS[slot] = nowS;
+    table.classIndex[slot] = 0;
+    table.replica[slot] = replica;
+    table.inputTokens[slot] = arrivals.inputTokens[request];
+    table.outputTokens[slot] = arrivals.outputTokens[request];
+    table.maxOutputTokens[slot] = arrivals.outputTokens[request];
+    sentS[request] = nowS;
+    inFlight[replica]++;
+    all[replica]!.enqueue(slot);
+  };
   for (;;) {
-    const nowS = Math.min(replica.dueS, next < arrivalS.length ? arrivalS[next] : Infinity);
+    nowS = line.nextS();
+    for (const replica of all) if (replica.dueS < nowS) nowS = replica.dueS;
     if (nowS === Infinity) break;
-    if (replica.dueS === nowS) replica.finish();
+    for (const replica of all) if (replica.dueS === nowS && !replica.atBoundary) replica.finish();
     // All arrivals of one instant are in before a step is formed.
-    for (; next < arrivalS.length && arrivalS[next] === nowS; next++) {
-      // A request that can never fit stays unfinished, which refuses the case.
-      if (inputTokens[next] + outputTokens[next] - 1 > capacity) continue;
-      const slot = table.take();
-      table.ordinal[slot] = next;
-      table.attemptS[slot] = nowS;
-      table.classIndex[slot] = 0;
-      table.inputTokens[slot] = inputTokens[next];
-      table.outputTokens[slot] = outputTokens[next];
-      replica.enqueue(slot);
-    }
-    if (replica.atBoundary) replica.form();
+    line.release(nowS, send);
+    for (const replica of all) if (replica.atBoundary && replica.dueS === nowS) replica.form();
   }
-  return { arrivalS, firstTokenS, lastTokenS, preemptions: meter.preemptions };
+  return { arrivalS: sentS, firstTokenS, lastTokenS, preemptions: meter.preemptions };
 };
+
+function promptContent({ content }: CaseArrivals, blockTokens: number): PromptContent | null {
+  if (content === null) return null;
+  const { prefixStream, prefixTokens, sessionStream } = content;
+  return sharedContent(
+    {
+      systemStream: (request) => prefixStream[request],
+      systemTokens: (request) => prefixTokens[request],
+      sessionStream: (request) => sessionStream[request],
+    },
+    blockTokens,
+  );
+}
+
+/** Who is sent when: open arrivals by time, closed ones as others end, later turns of a session after the earlier. */
+class Line {
+  private readonly arrivals: CaseArrivals;
+  private next = 0;
+  private inFlight = 0;
+  private warmedUp = false;
+  private readonly over: Uint8Array;
+  /** Request that waits for the end of this one, −1 for none; those whose wait is over. */
+  private readonly held: Int32Array;
+  private freed: number[] = [];
+
+  constructor(arrivals: CaseArrivals) {
+    this.arrivals = arrivals;
+    const waits = arrivals.after === null ? 0 : arrivals.arrivalS.length;
+    this.over = new Uint8Array(waits);
+    this.held = new Int32Array(waits).fill(-1);
+  }
+
+  /** Earliest time at which something may be sent that nobody has to end for; Infinity = none. */
+  nextS(): number {
+    const { arrivalS, clients } = this.arrivals;
+    if (this.next >= arrivalS.length) return Infinity;
+    return clients === null ? arrivalS[this.next]! : this.next === 0 ? 0 : Infinity;
+  }
+
+  ended(request: number): void {
+    this.inFlight--;
+    if (this.arrivals.after === null) return;
+    this.over[request] = 1;
+    const waiting = this.held[request]!;
+    if (waiting >= 0) this.freed.push(waiting);
+  }
+
+  release(nowS: number, send: (request: number) => void): void {
+    const { arrivalS, clients, after } = this.arrivals;
+    if (clients !== null) {
+      // The warm-up drains before the first request that counts is sent.
+      if (!this.warmedUp && this.next === clients.warmupRequests && this.inFlight === 0) this.warmedUp = true;
+      const end = this.warmedUp ? arrivalS.length : clients.warmupRequests;
+      while (this.next < end && this.inFlight < clients.concurrency) {
+        this.inFlight++;
+        send(this.next++);
+      }
+      return;
+    }
+    for (const request of this.freed.splice(0)) send(request);
+    for (; this.next < arrivalS.length && arrivalS[this.next] === nowS; this.next++) {
+      const before = after === null ? -1 : after[this.next]!;
+      if (before >= 0 && this.over[before] === 0) this.held[before] = this.next;
+      else send(this.next);
+    }
+  }
+}

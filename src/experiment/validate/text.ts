@@ -1,39 +1,37 @@
 /** A validation run as plain text for a terminal: bars, pooled errors, every case, refusals, sources, what is not covered. */
-import {
-  type Bar,
-  type Dimension,
-  type ErrorStatistics,
-  type MetricStatistics,
-  POOL_NAMES,
-  type Pooled,
-} from "./pool.ts";
-import type { CaseResult, PoolName } from "./result.ts";
-import type { ValidationResult } from "./validate.ts";
+import type { Bar } from "./bars.ts";
+import type { OrderResult } from "./order.ts";
+import { type Dimension, type ErrorStatistics, type MetricStatistics, POOL_NAMES, type Pooled } from "./pool.ts";
+import type { CaseResult, Comparison, PoolName } from "./result.ts";
+import type { RefusalCount, ValidationResult } from "./validate.ts";
 
-const POOL_TITLES: Readonly<Record<PoolName, string>> = {
+export const POOL_TITLES: Readonly<Record<PoolName, string>> = {
   validation: "VALIDATION: no coefficient was fitted on these",
   calibration: "CALIBRATION: coefficients were fitted on these, so the errors are in-sample",
   setAside: "SET ASIDE: recordings tagged not-fitted (doubtful) and memory of multimodal models; out of the bars",
 };
-const DIMENSION_TITLES: readonly (readonly [Dimension, string])[] = [
+export const DIMENSION_TITLES: readonly (readonly [Dimension, string])[] = [
   ["source", "by source"],
   ["gpu", "by GPU"],
   ["model", "by model"],
+  ["modelClass", "by model class"],
   ["engine", "by engine"],
+  ["loadKind", "by kind of load"],
+  ["loadLevel", "by load level (requests in flight at a replica: low to 8, medium to 64, high above)"],
 ];
 
+/** What no case could test, however it were recorded. */
 export const NOT_COVERED: readonly string[] = [
-  "models with sliding-window, hybrid or MLA attention; expert, pipeline and data parallelism; several replicas",
-  "speculative decoding, shared prefixes, LoRA, multimodal inputs, CPU offload, disaggregated prefill",
-  "TTFT of closed loops; memory use of other engines than vLLM",
-  "NVLink aside, tensor parallelism over PCIe: its all-reduce is assumed",
+  "LoRA, multimodal inputs, CPU offload",
+  "memory use of other engines than vLLM",
+  "tensor parallelism over PCIe: its all-reduce is assumed",
 ];
 
-function signedPercent(fraction: number): string {
+export function signedPercent(fraction: number): string {
   return `${fraction < 0 ? "−" : "+"}${(Math.abs(fraction) * 100).toFixed(1)} %`;
 }
 
-function percent(fraction: number): string {
+export function percent(fraction: number): string {
   return `${(fraction * 100).toFixed(1)} %`;
 }
 
@@ -43,25 +41,43 @@ export function validationText(result: ValidationResult, skipped: readonly strin
   const lines = [
     `${result.cases.length} cases, ${result.cases.length - refused.length} predicted, ${refused.length} refused in whole or part`,
     "",
+    "BARS",
     ...result.bars.map(barLine),
   ];
   for (const name of POOL_NAMES) {
     const cases = result.cases.filter((one) => one.pool === name);
     if (cases.length === 0) continue;
     lines.push("", POOL_TITLES[name], "", ...poolLines(result.pooled, name));
-    const scored = cases.filter((one) => Object.keys(one.errors).length > 0);
+    const scored = cases.filter((one) => Object.keys(one.errors).length + one.byStage.length > 0);
     if (scored.length > 0) lines.push("", "  cases", ...scored.flatMap(caseLines));
   }
-  if (refused.length > 0) lines.push("", "REFUSED", ...refusalLines(refused));
+  if (result.order.length > 0) lines.push("", "ORDER of cases that are compared", ...result.order.map(orderLine));
+  if (refused.length > 0) lines.push("", "REFUSED", ...result.notCovered.map(refusalLine));
   if (skipped.length > 0) lines.push("", `SKIPPED, not case files: ${skipped.join(", ")}`);
   lines.push("", "SOURCES", ...sourceLines(result.cases));
   lines.push("", "NOT COVERED", ...NOT_COVERED.map((line) => `  ${line}`));
   return lines.join("\n") + "\n";
 }
 
-function barLine({ name, limit, value, n, passed }: Bar): string {
-  if (value === null) return `not tested  ${name}: no case measures it (limit ${percent(limit)})`;
-  return `${passed === true ? "pass" : "FAIL"}  ${name}: ${percent(value)} of at most ${percent(limit)}, n = ${n}`;
+/** Two decimals: some figures stand close to their limit. */
+export function barPercent(fraction: number): string {
+  return `${(fraction * 100).toFixed(2)} %`;
+}
+
+/** `8.93 % of at most 9.0 % (median, n = 403)` */
+function barFigure({ statistic, limit, value, n }: Bar): string {
+  if (value === null) return `no case measures it; at most ${percent(limit)} (${statistic})`;
+  return `${barPercent(value)} of at most ${percent(limit)} (${statistic}, n = ${n})`;
+}
+
+function barLine(bar: Bar): string {
+  return `  ${bar.passed === null ? "not tested" : bar.passed ? "pass" : "MISS"}  ${bar.name}: ${barFigure(bar)}`;
+}
+
+function orderLine({ group, pool, cases, pairs, right }: OrderResult): string {
+  const share =
+    pairs === 0 ? "nothing to compare" : `${right} of ${pairs} pairs as measured (${percent(right / pairs)})`;
+  return `  ${group} (${pool}, ${cases} cases): ${share}`;
 }
 
 const HEADER = ["metric", "n", "median", "MAPE", "P90", "bias", "in band"];
@@ -102,30 +118,28 @@ function row([metric = "", ...cells]: readonly string[]): string {
 function caseLines(one: CaseResult): string[] {
   const band = one.band === null ? "" : `  band ${signedPercent(one.band.p5)} to ${signedPercent(one.band.p95)}`;
   const set = one.scope === null ? "" : `  set ${one.scope}`;
-  const outside = one.outsideValidatedRange === null ? [] : [`      ${one.outsideValidatedRange}`];
-  const metrics = Object.entries(one.errors).map(
-    ([metric, error]) =>
-      `      ${metric}: ${figure(one.predicted[metric]!)}, measured ${figure(one.measured[metric]!)}, ${signedPercent(error)}`,
-  );
-  return [`    ${one.id}${set}${band}`, ...outside, ...metrics];
+  const notes = [one.outsideValidatedRange, ...one.caveats].flatMap((note) => (note === null ? [] : [`      ${note}`]));
+  const stages = one.byStage.flatMap((stage, i) => [`      stage ${i + 1}`, ...metricLines(stage)]);
+  return [`    ${one.id}${set}${band}`, ...notes, ...metricLines(one), ...stages];
 }
 
-function figure(value: number): string {
+function metricLines({ errors, predicted, measured }: Comparison): string[] {
+  return Object.entries(errors).map(
+    ([metric, error]) =>
+      `      ${metric}: ${figure(predicted[metric]!)}, measured ${figure(measured[metric]!)}, ${signedPercent(error)}`,
+  );
+}
+
+export function figure(value: number): string {
   return value >= 1000 ? value.toFixed(0) : String(Number(value.toPrecision(4)));
 }
 
-/** One line a reason, with its cases: hundreds of cases may share one. */
-function refusalLines(refused: readonly CaseResult[]): string[] {
-  const byReason = new Map<string, string[]>();
-  for (const { id, refused: reason } of refused) {
-    const ids = byReason.get(reason!) ?? [];
-    ids.push(id);
-    byReason.set(reason!, ids);
-  }
-  return [...byReason].map(([reason, ids]) => `  ${ids.length} × ${reason}: ${ids.join(", ")}`);
+export function refusalLine({ reason, cases, ids }: RefusalCount): string {
+  const more = cases > ids.length ? ` and ${cases - ids.length} more` : "";
+  return `  ${cases} × ${reason}: ${ids.join(", ")}${more}`;
 }
 
-function sourceLines(cases: readonly CaseResult[]): string[] {
+export function sourceLines(cases: readonly CaseResult[]): string[] {
   const counts = new Map<string, number>();
   for (const { source, licence, role } of cases)
     if (role !== null) counts.set(`${source} (${licence})`, (counts.get(`${source} (${licence})`) ?? 0) + 1);

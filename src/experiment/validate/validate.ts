@@ -5,21 +5,30 @@
  * whose recording is doubtful are set aside, visible and out of the bars.
  */
 import type { ResidualBandPercent } from "../../engine/coefficients.ts";
-import { type ParsedCase, type RecordedCase, measuredNumbers } from "./case.ts";
-import { type Bar, type Pooled, bars, pooled } from "./pool.ts";
-import { type Prediction, type PredictionTools, predictCase } from "./predict.ts";
-import type { CaseResult, ResidualBand } from "./result.ts";
+import { type Bar, bars } from "./bars.ts";
+import { type ParsedCase, type RecordedCase, numbersOf } from "./case.ts";
+import { loadLevel } from "./load-level.ts";
+import type { CaseMetrics } from "./metrics.ts";
+import { type OrderResult, predictedOrder } from "./order.ts";
+import { type Pooled, pooled } from "./pool.ts";
+import type { Prediction } from "./predict.ts";
+import type { CaseResult, Comparison, ResidualBand } from "./result.ts";
 
 export interface ValidationResult {
   readonly cases: readonly CaseResult[];
   readonly pooled: Pooled;
   readonly bars: readonly Bar[];
+  /** Of cases that are to be compared with each other: whether the better one was predicted to be the better. */
+  readonly order: readonly OrderResult[];
+  readonly notCovered: readonly RefusalCount[];
 }
 
-/** One case file: its cases, and how to read what they refer to. */
-export interface CaseFile {
-  readonly cases: readonly ParsedCase[];
-  readonly readText: PredictionTools["readText"];
+/** How many cases were refused, in whole or part, for the same reason. */
+export interface RefusalCount {
+  readonly reason: string;
+  readonly cases: number;
+  /** Of a first few. */
+  readonly ids: readonly string[];
 }
 
 /** Recordings that were not used in any fit, because what they measured is not what they say. */
@@ -31,46 +40,60 @@ const UNSCORED: Readonly<Record<string, (metric: string) => boolean>> = {
   "ttft-inflated-stream-interval": (metric) => /^(ttft|e2e)Ms/.test(metric),
   "suspicious-ttft-p99": (metric) => metric === "ttftMsP99",
 };
+const IDS_SHOWN = 3;
 
-export function validateCases(files: readonly CaseFile[], tools: Omit<PredictionTools, "readText">): ValidationResult {
-  const cases = files.flatMap(({ cases: parsed, readText }) =>
-    parsed.map((one) => {
-      if (one.ok) return scoreCase(one.case, predictCase(one.case, { ...tools, readText }));
-      return unreadable(one.id, one.reason);
-    }),
+/** Scores the predictions of the cases, which stand in the same order; null for an element that is no case. */
+export function score(parsed: readonly ParsedCase[], predictions: readonly (Prediction | null)[]): ValidationResult {
+  const cases = parsed.map((one, i) =>
+    one.ok ? scoreCase(one.case, predictions[i]!) : unreadable(one.id, one.reason),
   );
-  return { cases, pooled: pooled(cases), bars: bars(cases) };
+  return { cases, pooled: pooled(cases), bars: bars(cases), order: predictedOrder(cases), notCovered: refusals(cases) };
 }
 
 function scoreCase(recorded: RecordedCase, prediction: Prediction): CaseResult {
-  const measured = measuredNumbers(recorded);
-  const predicted: Record<string, number> = {};
-  const errors: Record<string, number> = {};
-  for (const [metric, value] of Object.entries(prediction.predicted)) {
-    const truth = measured[metric];
-    if (truth === undefined) continue;
-    predicted[metric] = value;
-    const unscored = recorded.tags.some((tag) => UNSCORED[tag]?.(metric) ?? false);
-    if (truth > 0 && !unscored) errors[metric] = value / truth - 1;
-  }
+  const compared = compare(numbersOf(recorded.measured), prediction.predicted, recorded.tags);
+  const tpotMs = compared.measured["tpotMsMean"];
+  const { classSetTpotMs } = prediction;
   return {
     id: recorded.id,
     source: recorded.source,
     licence: recorded.licence,
     role: recorded.role,
+    pool: isSetAside(recorded) ? "setAside" : recorded.role,
     gpu: recorded.gpu,
     model: recorded.model,
+    modelClass: prediction.modelClass,
     engine: recorded.engine,
+    weightDtype: recorded.weightDtype,
+    loadKind: recorded.load.kind,
+    loadLevel: loadLevel(recorded),
     tags: recorded.tags,
-    pool: isSetAside(recorded) ? "setAside" : recorded.role,
-    predicted,
-    measured,
-    errors,
+    compareGroup: recorded.compareGroup ?? null,
+    ...compared,
+    byStage: (recorded.measuredByStage ?? []).flatMap((measured, stage) => {
+      const predicted = prediction.byStage[stage];
+      return predicted === undefined ? [] : [compare(numbersOf(measured), predicted, recorded.tags)];
+    }),
+    classSetTpotError: classSetTpotMs === null || !(tpotMs! > 0) ? null : classSetTpotMs / tpotMs! - 1,
     band: prediction.bandPercent === null ? null : asFractions(prediction.bandPercent),
     scope: prediction.scope,
     outsideValidatedRange: prediction.outsideValidatedRange,
+    caveats: prediction.caveats,
     refused: prediction.refused,
   };
+}
+
+function compare(measured: CaseMetrics, all: CaseMetrics, tags: readonly string[]): Comparison {
+  const predicted: Record<string, number> = {};
+  const errors: Record<string, number> = {};
+  for (const [metric, value] of Object.entries(all)) {
+    const truth = measured[metric];
+    if (truth === undefined) continue;
+    predicted[metric] = value;
+    const unscored = tags.some((tag) => UNSCORED[tag]?.(metric) ?? false);
+    if (truth > 0 && !unscored) errors[metric] = value / truth - 1;
+  }
+  return { predicted, measured, errors };
 }
 
 function isSetAside({ tags, load, model }: RecordedCase): boolean {
@@ -81,23 +104,45 @@ function asFractions(band: ResidualBandPercent): ResidualBand {
   return { p5: band.p5 / 100, p25: band.p25 / 100, p50: band.p50 / 100, p75: band.p75 / 100, p95: band.p95 / 100 };
 }
 
+/** One entry a reason, the most frequent first: hundreds of cases may share one. */
+function refusals(cases: readonly CaseResult[]): RefusalCount[] {
+  const byReason = new Map<string, string[]>();
+  for (const { id, refused } of cases) {
+    if (refused === null) continue;
+    const ids = byReason.get(refused) ?? [];
+    ids.push(id);
+    byReason.set(refused, ids);
+  }
+  return [...byReason]
+    .map(([reason, ids]) => ({ reason, cases: ids.length, ids: ids.slice(0, IDS_SHOWN) }))
+    .sort((a, b) => b.cases - a.cases);
+}
+
 function unreadable(id: string, reason: string): CaseResult {
   return {
     id,
     source: "",
     licence: "",
     role: null,
+    pool: null,
     gpu: "",
     model: "",
+    modelClass: null,
     engine: "",
+    weightDtype: "",
+    loadKind: "",
+    loadLevel: "unknown",
     tags: [],
-    pool: null,
+    compareGroup: null,
     predicted: {},
     measured: {},
     errors: {},
+    byStage: [],
+    classSetTpotError: null,
     band: null,
     scope: null,
     outsideValidatedRange: null,
+    caveats: [],
     refused: reason,
   };
 }

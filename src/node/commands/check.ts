@@ -1,4 +1,5 @@
 /** `crossover check FILE`: is this experiment sound, and what would it simulate? Nothing is run. */
+import { gpusPerReplica } from "../../engine/parallelism.ts";
 import type { ResolvedExperiment, ResolvedStrategy } from "../../scenario/resolved.ts";
 import { DAY_S, MONTH_S } from "../../kernel/calendar-time.ts";
 import { exp, log } from "../../kernel/math.ts";
@@ -73,7 +74,7 @@ export function requestsExpected({ traffic, horizonS }: ResolvedExperiment): num
 function partsOf(strategy: ResolvedStrategy): string[] {
   const pools = strategy.pools.map((pool) => {
     const warm = pool.warmReplicas > 0 ? ` + ${pool.warmReplicas} warm` : "";
-    const gpus = pool.engine.tensorParallelSize;
+    const gpus = gpusPerReplica(pool.engine);
     return `${pool.name}: ${pool.replicas}${warm} × ${pool.llm.id} ${pool.engine.weightDtype} on ${gpus} × ${pool.gpu.id}`;
   });
   return [...pools, ...strategy.offers.map((offer) => `${offer.name}: ${offer.provider} ${offer.model}`)];

@@ -1,89 +1,113 @@
 /**
  * `crossover validate`: predicts the shipped recorded cases, or those of a folder, and says how far off it was. stdout is
- * the table or the JSON; exit 0, or 5 when a bar is missed.
+ * the table, the JSON or the Markdown of `models/README.md`; a page with drawings is written beside. Exit 0, or 5 when a
+ * bar is missed. Ctrl-C leaves nothing behind.
  */
-import { readFile, readdir } from "node:fs/promises";
-import { readFileSync } from "node:fs";
-import { join, resolve, sep } from "node:path";
+import { mkdir, writeFile } from "node:fs/promises";
+import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Catalog } from "../../catalog/schema.ts";
-import { type ParsedCase, parseCaseFile } from "../../experiment/validate/case.ts";
-import type { CaseSimulator } from "../../experiment/validate/predict.ts";
-import { NOT_COVERED, validationText } from "../../experiment/validate/text.ts";
-import { type CaseFile, type ValidationResult, validateCases } from "../../experiment/validate/validate.ts";
+import type { ParsedCase, RecordedCase } from "../../experiment/validate/case.ts";
+import { validationMarkdown } from "../../experiment/validate/markdown.ts";
+import type { Prediction } from "../../experiment/validate/predict.ts";
+import { validationText } from "../../experiment/validate/text.ts";
+import { type ValidationResult, score } from "../../experiment/validate/validate.ts";
+import { readCases } from "../case-files.ts";
 import { loadCatalog } from "../catalog-files.ts";
+import { Executor } from "../executor.ts";
 import { EXIT, environmentFailure } from "../exit.ts";
+import { Progress } from "../progress.ts";
+import { packageVersion } from "../version.ts";
 
-/** `models`: the user's folder of catalogue entries that replace shipped ones. */
+/** `models`: the user's folder of catalogue entries that replace shipped ones. `html`: where the page goes. */
 export interface ValidateOptions {
   readonly cases?: string;
   readonly json?: boolean;
+  readonly markdown?: boolean;
+  readonly html: string;
+  readonly threads?: number;
   readonly models?: string;
 }
 
-const SHIPPED_CASES = fileURLToPath(new URL("../../../models/validation/", import.meta.url));
+export const SHIPPED_CASES = fileURLToPath(new URL("../../../models/validation/", import.meta.url));
+/** Enough tasks for an even load of the threads, few enough that sending the catalogue with each costs nothing. */
+const CASES_PER_TASK = 24;
 
-/** Runs the command and returns the exit code. `simulate` null: cases that need one are refused. */
-export async function validateCommand(
-  options: ValidateOptions,
-  out: (text: string) => void,
-  simulate: CaseSimulator | null,
-): Promise<number> {
+/** Runs the command and returns the exit code. */
+export async function validateCommand(options: ValidateOptions, out: (text: string) => void): Promise<number> {
   const { catalog } = await loadCatalog(["gpus", "llms", "engines", "coefficients"], options.models);
-  return validateFolder(options.cases ?? SHIPPED_CASES, catalog, options.json ?? false, out, simulate);
+  const folder = options.cases ?? SHIPPED_CASES;
+  const { cases, skipped } = await readCases(folder);
+  const predictions = await predictAll(cases, folder, catalog, options);
+  if (predictions === null) {
+    process.stderr.write("Interrupted; nothing was written.\n");
+    return EXIT.interrupted;
+  }
+  const result = score(cases, predictions);
+  const { validationPage } = await import("../../report/validation/page.ts");
+  await writePage(options.html, validationPage(result, skipped, packageVersion()));
+  if (options.json === true) out(`${JSON.stringify({ ...result, skipped }, null, 1)}\n`);
+  else out(options.markdown === true ? validationMarkdown(result) : validationText(result, skipped));
+  process.stderr.write(`Predicted against measured: ${options.html}\n`);
+  return missed(result) ? EXIT.infeasible : EXIT.done;
 }
 
-/** The command with a catalogue at hand. */
-export async function validateFolder(
+function missed(result: ValidationResult): boolean {
+  return result.bars.some((bar) => bar.passed === false);
+}
+
+/** Predictions in the order of the cases, null for an element that is no case; null when interrupted. */
+async function predictAll(
+  cases: readonly ParsedCase[],
   folder: string,
   catalog: Catalog,
-  json: boolean,
-  out: (text: string) => void,
-  simulate: CaseSimulator | null,
-): Promise<number> {
-  const { files, skipped } = await readCases(folder);
-  const result = validateCases(files, { catalog, simulate });
-  out(json ? validationJson(result, skipped) : validationText(result, skipped));
-  return result.bars.some((bar) => bar.passed === false) ? EXIT.infeasible : EXIT.done;
-}
-
-/** The case files of a folder, in the order of their names, and the names of its other files. */
-async function readCases(folder: string): Promise<{ files: readonly CaseFile[]; skipped: readonly string[] }> {
+  options: ValidateOptions,
+): Promise<(Prediction | null)[] | null> {
+  const known: { readonly index: number; readonly recorded: RecordedCase }[] = [];
+  cases.forEach((one, index) => {
+    if (one.ok) known.push({ index, recorded: one.case });
+  });
+  const predictions: (Prediction | null)[] = cases.map(() => null);
+  const progress = new Progress(`predicting ${known.length} cases`, known.length, { enabled: options.json !== true });
+  const executor = new Executor(options.threads ?? null, [], () => {});
+  let interrupted = false;
+  let done = 0;
+  const onSignal = (): void => {
+    interrupted = true;
+    executor.cancel();
+  };
+  process.once("SIGINT", onSignal);
+  process.once("SIGTERM", onSignal);
   try {
-    const entries = await readdir(folder, { withFileTypes: true });
-    const files: CaseFile[] = [];
-    const skipped: string[] = [];
-    for (const name of entries.flatMap((entry) => (entry.isDirectory() ? [] : [entry.name])).sort()) {
-      const cases = name.endsWith(".json") ? parseCases(name, await readFile(join(folder, name), "utf8")) : null;
-      if (cases === null) skipped.push(name);
-      else files.push({ cases, readText: (path) => readBeside(folder, path) });
+    const tasks: Promise<void>[] = [];
+    for (let first = 0; first < known.length; first += CASES_PER_TASK) {
+      const part = known.slice(first, first + CASES_PER_TASK);
+      const task = executor.predict({ catalog, folder, cases: part.map(({ recorded }) => recorded) });
+      tasks.push(
+        task.then((results) => {
+          part.forEach(({ index }, i) => (predictions[index] = results[i]!));
+          progress.update((done += part.length));
+        }),
+      );
     }
-    return { files, skipped };
+    await Promise.all(tasks);
+    return predictions;
   } catch (error) {
-    throw environmentFailure(error, `cannot read the cases of ${folder}`);
-  }
-}
-
-function parseCases(name: string, text: string): readonly ParsedCase[] | null {
-  try {
-    return parseCaseFile(name, JSON.parse(text) as unknown);
-  } catch (error) {
-    if (error instanceof SyntaxError) return null;
-    throw error;
-  }
-}
-
-/** Text of a file that a case names; null when it cannot be read. A case does not reach out of its folder. */
-function readBeside(folder: string, path: string): string | null {
-  const file = resolve(folder, path);
-  if (!file.startsWith(resolve(folder) + sep)) return null;
-  try {
-    return readFileSync(file, "utf8");
-  } catch {
+    if (!interrupted) throw error;
     return null;
+  } finally {
+    progress.stop();
+    process.off("SIGINT", onSignal);
+    process.off("SIGTERM", onSignal);
+    await executor.close();
   }
 }
 
-function validationJson(result: ValidationResult, skipped: readonly string[]): string {
-  return JSON.stringify({ ...result, skipped, notCovered: NOT_COVERED }, null, 1) + "\n";
+async function writePage(file: string, html: string): Promise<void> {
+  try {
+    await mkdir(dirname(file), { recursive: true });
+    await writeFile(file, html);
+  } catch (error) {
+    throw environmentFailure(error, `cannot write ${file}`);
+  }
 }

@@ -1,0 +1,108 @@
+/**
+ * Bytes of a model: its weights in each format, the KV cache of a token, and what a sequence holds however long it is.
+ * All figures are of the whole model unless a name says otherwise; how GPUs share them is in `parallelism.ts`.
+ */
+import type { EngineSpec, LlmSpec, WeightDtype } from "./spec.ts";
+
+/** Embeddings, output head and norms stay in BF16 whatever the format of the rest. */
+const UNQUANTIZED_BYTES = 2;
+/**
+ * fp8-block: one FP32 scale per 128×128 block and its padding. int4: 4 bits, a 16-bit scale and a zero point per 128.
+ * nvfp4: 4 bits and an FP8 scale per 16. mxfp4: 4 bits and a scale per 32 would be 0.53125; the padded layout that engines load
+ * weighs more, and 0.5625 is what the coefficients were fitted with (gpt-oss-20b: 13.47 GiB recorded, 13.36 by this).
+ */
+const BYTES_PER_WEIGHT = { bf16: 2, fp8: 1, "fp8-block": 1.01, int4: 0.53, nvfp4: 0.5625, mxfp4: 0.5625 } as const;
+/** Attention of quantized MoE checkpoints, as fitted: FP8 beside NVFP4 and INT4 experts, BF16 beside MXFP4 ones (gpt-oss). */
+const MOE_DENSE_BYTES: { readonly [D in WeightDtype]?: number } = { int4: 1, nvfp4: 1, mxfp4: 2 };
+
+/** Recurrent states are kept in FP32, inputs of their short convolution in BF16 (assumed: what linear-attention kernels keep). */
+const STATE_BYTES = 4;
+const CONVOLUTION_BYTES = 2;
+
+function denseBytesPerWeight(llm: LlmSpec, dtype: WeightDtype): number {
+  return (llm.moe === null ? undefined : MOE_DENSE_BYTES[dtype]) ?? BYTES_PER_WEIGHT[dtype];
+}
+
+/** Weights in memory: what every data-parallel rank holds a copy of, and the routed experts, which exist once. */
+export function weightBytes(llm: LlmSpec, dtype: WeightDtype): { readonly dense: number; readonly experts: number } {
+  // What is neither in `nonExpertParams` nor in the experts is an input embedding that the head does not share.
+  const embedding = llm.params - llm.nonExpertParams - llm.expertParams;
+  return {
+    dense:
+      (llm.nonExpertParams - llm.headParams) * denseBytesPerWeight(llm, dtype) +
+      (llm.headParams + embedding) * UNQUANTIZED_BYTES,
+    experts: llm.expertParams * BYTES_PER_WEIGHT[dtype],
+  };
+}
+
+/** Below this an expert is touched with certainty in double precision: the table of distinct experts ends there. */
+const UNTOUCHED_NEGLIGIBLE = 1e-17;
+
+/**
+ * Weight bytes that a step streams for one rank, by the n tokens of that rank; the last entry holds for more. The input
+ * embedding is a look-up and not streamed. Experts are drawn uniformly, so of E experts E·(1 − (1 − k/E)^(ranks·n)) distinct
+ * ones are read in each layer, and each of `ranks` data-parallel ranks reads its share of them. `imbalance` gives the load of
+ * the busiest GPU ÷ the mean, by the fraction of experts that is not touched.
+ */
+export function streamedBytesByTokens(
+  llm: LlmSpec,
+  dtype: WeightDtype,
+  ranks: number,
+  imbalance: (untouched: number) => number,
+): Float64Array {
+  const moe = llm.moe;
+  const dense =
+    (llm.nonExpertParams - llm.headParams) * denseBytesPerWeight(llm, dtype) + llm.headParams * UNQUANTIZED_BYTES;
+  if (moe === null) return Float64Array.of(dense);
+  const allExperts = moe.moeLayers * moe.experts * 3 * llm.hiddenSize * moe.expertFfnSize * BYTES_PER_WEIGHT[dtype];
+  let missedByOne = 1;
+  for (let rank = 0; rank < ranks; rank++) missedByOne *= 1 - moe.expertsPerToken / moe.experts;
+  const bytes = [dense];
+  let untouched = 1;
+  while (untouched > UNTOUCHED_NEGLIGIBLE) {
+    untouched *= missedByOne;
+    bytes.push(dense + ((allExperts * (1 - untouched)) / ranks) * imbalance(untouched));
+  }
+  return Float64Array.from(bytes);
+}
+
+/** Weights of the experts that one token goes through. */
+export function activeExpertParams(llm: LlmSpec): number {
+  const { moe } = llm;
+  return moe === null ? 0 : moe.moeLayers * moe.expertsPerToken * 3 * llm.hiddenSize * moe.expertFfnSize;
+}
+
+export interface SequenceBytes {
+  /** For every token of context. */
+  readonly perToken: number;
+  /** In windowed layers, for every token in the window. */
+  readonly perWindowToken: number;
+  /** Recurrent state of linear-attention layers. */
+  readonly state: number;
+}
+
+/** What one sequence holds in the KV cache and beside it. */
+export function sequenceBytes(llm: LlmSpec, kvDtype: EngineSpec["kvDtype"]): SequenceBytes {
+  const perElement = kvDtype === "fp8" ? 1 : 2;
+  return {
+    perToken: llm.kvElementsPerToken * perElement,
+    perWindowToken: llm.kvElementsPerTokenSliding * perElement,
+    state: stateBytes(llm),
+  };
+}
+
+/** A matrix of keyHeadDim × valueHeadDim for each value head, and the last inputs of the convolution before it. */
+function stateBytes(llm: LlmSpec): number {
+  const linear = llm.linearAttention ?? null;
+  if (linear === null) return 0;
+  const { keyHeads, valueHeads, keyHeadDim, valueHeadDim, convKernel } = linear;
+  const state = valueHeads * keyHeadDim * valueHeadDim * STATE_BYTES;
+  const channels = 2 * keyHeads * keyHeadDim + valueHeads * valueHeadDim;
+  return (llm.layers - llm.fullAttentionLayers) * (state + channels * (convKernel - 1) * CONVOLUTION_BYTES);
+}
+
+/** Dimension of an attention head in the products of the prefill: the mean of the query–key and the value side. */
+export function attentionDim(llm: LlmSpec): number {
+  const mla = llm.mla ?? null;
+  return mla === null ? llm.headDim : (mla.qkNopeHeadDim + mla.qkRopeHeadDim + mla.vHeadDim) / 2;
+}

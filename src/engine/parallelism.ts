@@ -1,0 +1,168 @@
+/**
+ * How the GPUs of one replica share a model. Tensor parallelism (t) splits every layer. Pipeline stages (pp) split the layers.
+ * Data-parallel ranks (dp, MoE only) have their own sequences and KV cache and a copy of all but the routed experts, which
+ * lie on all t·dp GPUs of a stage: a slice of each expert on every GPU, or whole experts with expert parallelism.
+ *
+ * A step of the replica is one round: every running sequence gets its next token once. The time of one pass (one rank, one
+ * micro-batch, all layers) is in `step-time-physics.ts`; `spreadStepTime` makes the round from it. Nothing here beyond tensor
+ * parallelism over NVLink was fitted: the latencies and the imbalance are assumed.
+ */
+import type { EngineSpec, GpuSpec, LlmSpec, StepCoefficients, WeightDtype } from "./spec.ts";
+import type { StepTime } from "./step-time.ts";
+
+/** What makes the layout of a replica. */
+export type ParallelOptions = Pick<
+  EngineSpec,
+  "tensorParallelSize" | "pipelineParallelSize" | "dataParallelSize" | "expertParallel"
+>;
+
+export interface Layout {
+  readonly tensor: number;
+  readonly stages: number;
+  readonly ranks: number;
+  readonly expertParallel: boolean;
+}
+
+export function layoutOf(engine: ParallelOptions): Layout {
+  return {
+    tensor: engine.tensorParallelSize,
+    stages: engine.pipelineParallelSize ?? 1,
+    ranks: engine.dataParallelSize ?? 1,
+    expertParallel: engine.expertParallel ?? false,
+  };
+}
+
+/** GPUs of one replica. */
+export function gpusPerReplica(engine: ParallelOptions): number {
+  const { tensor, stages, ranks } = layoutOf(engine);
+  return tensor * stages * ranks;
+}
+
+/** Share of the layers that the largest stage holds. */
+export function largestStageShare(llm: LlmSpec, stages: number): number {
+  return Math.ceil(llm.layers / stages) / llm.layers;
+}
+
+/**
+ * GPUs of a tensor-parallel group that share the KV cache: heads are duplicated, not split further, once there are more GPUs than
+ * KV heads, and the latent cache of MLA is on every GPU.
+ */
+export function kvDivisor(llm: LlmSpec, tensorParallelSize: number): number {
+  return (llm.mla ?? null) === null ? Math.min(tensorParallelSize, llm.kvHeads) : 1;
+}
+
+/**
+ * Load of the busiest GPU under expert parallelism ÷ the mean: 1.4 when few experts are touched, 1.1 when all are (assumed,
+ * between the 1.2–1.5 of small and the 1.1 of large batches that is considered plausible).
+ */
+const IMBALANCE_LARGE = 1.1;
+const IMBALANCE_SMALL_EXTRA = 0.3;
+
+/** By the fraction of experts that a step does not touch. Slices of experts have no imbalance. */
+export function expertImbalance(layout: Layout, untouchedFraction: number): number {
+  return layout.expertParallel ? IMBALANCE_LARGE + IMBALANCE_SMALL_EXTRA * untouchedFraction : 1;
+}
+
+/** Start of one exchange among all GPUs of a stage, and of one hop to the next stage (assumed). */
+const EXCHANGE_MS = 0.03;
+const HOP_MS = 0.02;
+const ACTIVATION_BYTES = 2;
+
+/**
+ * Time of the collectives of one pass, a fixed part and one per token of the rank. Two ring all-reduces a layer among t GPUs; with
+ * data-parallel ranks the one after the experts is an exchange instead: of tokens with their experts' GPUs (FP8 weights are
+ * sent one byte per element, results come back in two), or, without expert parallelism, of all tokens with all ranks.
+ */
+export function communicationMs(
+  gpu: GpuSpec,
+  llm: LlmSpec,
+  layout: Layout,
+  weightDtype: WeightDtype,
+  k: StepCoefficients,
+): { readonly fixedMs: number; readonly msPerToken: number } {
+  const { tensor: t, ranks } = layout;
+  const linkBytesPerMs = gpu.linkGBpsPerDirection * 1e6 * k.el;
+  const exchanges = ranks > 1 && llm.moe !== null ? llm.moe.moeLayers : 0;
+  const allReduces = t > 1 ? 2 * llm.layers - exchanges : 0;
+  const ringBytesPerToken = (llm.hiddenSize * ACTIVATION_BYTES * 2 * (t - 1)) / t;
+  const reduce = { fixedMs: allReduces * k.arMs, msPerToken: (allReduces * ringBytesPerToken) / linkBytesPerMs };
+  if (exchanges === 0 || llm.moe === null) return reduce;
+  const gpus = t * ranks;
+  const sentBytes = weightDtype === "fp8" || weightDtype === "fp8-block" ? 1 : ACTIVATION_BYTES;
+  const exchangedBytesPerToken = layout.expertParallel
+    ? (llm.moe.expertsPerToken * llm.hiddenSize * (sentBytes + ACTIVATION_BYTES) * (gpus - 1)) / gpus / t
+    : (llm.hiddenSize * 2 * ACTIVATION_BYTES * (ranks - 1)) / t;
+  return {
+    fixedMs: reduce.fixedMs + exchanges * 2 * EXCHANGE_MS,
+    msPerToken: reduce.msPerToken + (exchanges * exchangedBytesPerToken) / linkBytesPerMs,
+  };
+}
+
+/** Seconds of one hop of `tokens` activations to the next stage: a fixed part and one per token. */
+function hopS(
+  gpu: GpuSpec,
+  llm: LlmSpec,
+  k: StepCoefficients,
+): { readonly fixedS: number; readonly sPerToken: number } {
+  return {
+    fixedS: HOP_MS * 1e-3,
+    sPerToken: (llm.hiddenSize * ACTIVATION_BYTES * 1e-3) / (gpu.linkGBpsPerDirection * 1e6 * k.el),
+  };
+}
+
+/** Sequences of the busiest rank in one micro-batch when `sequences` are spread evenly. */
+export function sequencesPerPass(layout: Layout, sequences: number): number {
+  return Math.ceil(sequences / (layout.ranks * layout.stages));
+}
+
+/**
+ * The step time of a replica with several ranks or stages, from the time of one `pass`.
+ *
+ * Sequences, and their contexts, are spread evenly over ranks and micro-batches, of which there are as many as stages. In
+ * the time in which one micro-batch goes through all stages, every other one does too: a round of decoding lasts one pass of
+ * the busiest rank's micro-batch (stages of equal length; the largest sets the pace) and the hops between stages.
+ * A prefill is spread over as many ranks, and overlaps with as many micro-batches, as there are sequences to fill them: alone it takes
+ * a whole pass of one rank, in a full pipeline it holds up a round by its time in one stage.
+ *
+ * Still affine in context. Limits: even spread (the real step waits for the rank with the longest contexts); with
+ * fewer sequences than ranks × stages the KV read is too short by up to that factor; in a full pipeline a prompt's own first token
+ * comes up to (stages − 1)/stages of its prefill later than here.
+ */
+export function spreadStepTime(
+  pass: StepTime,
+  gpu: GpuSpec,
+  llm: LlmSpec,
+  layout: Layout,
+  maxNumSeqs: number,
+  k: StepCoefficients,
+): StepTime {
+  const { ranks, stages } = layout;
+  const pace = stages * largestStageShare(llm, stages);
+  const { fixedS, sPerToken } = hopS(gpu, llm, k);
+  const hops = stages - 1;
+  const share = 1 / (ranks * stages);
+  const passContextS = pass.perContextTokenS;
+
+  const decodeBaseS = new Float64Array(maxNumSeqs + 1);
+  for (let d = 1; d <= maxNumSeqs; d++) {
+    const width = sequencesPerPass(layout, d);
+    decodeBaseS[d] = pace * pass.decodeBaseS[width]! + hops * (fixedS + sPerToken * width);
+  }
+  return {
+    decodeBaseS,
+    perContextTokenS: pace * passContextS * share,
+    mixedS(decodeSeqs, contextTokens, prefillTokens, attendedPairs) {
+      const width = Math.ceil(decodeSeqs * share);
+      const context = contextTokens * share;
+      const filledRanks = Math.min(ranks, decodeSeqs + 1);
+      const filledStages = Math.min(stages, decodeSeqs + 1);
+      const chunk = Math.ceil(prefillTokens / filledRanks);
+      const decodeS = width === 0 ? 0 : pass.decodeBaseS[width]! + passContextS * context;
+      const wholeS = pass.mixedS(width, context, chunk, attendedPairs / filledRanks);
+      return (
+        pace * (decodeS + (wholeS - decodeS) / filledStages) +
+        hops * (fixedS + sPerToken * (width + chunk / filledStages))
+      );
+    },
+  };
+}

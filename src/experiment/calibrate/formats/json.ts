@@ -1,0 +1,40 @@
+/** Looking into parsed JSON of unknown make. Nothing here throws but `numbersAt`. */
+import { DataError } from "../../../kernel/errors.ts";
+
+export function valueAt(value: unknown, ...path: readonly string[]): unknown {
+  let at = value;
+  for (const key of path) {
+    if (typeof at !== "object" || at === null || !Object.hasOwn(at, key)) return undefined;
+    at = (at as Record<string, unknown>)[key];
+  }
+  return at;
+}
+
+/** A finite number, also where it is written as text; else null. */
+export function numberAt(value: unknown, ...path: readonly string[]): number | null {
+  const found = valueAt(value, ...path);
+  const number = typeof found === "string" && found.trim() !== "" ? Number(found) : found;
+  return typeof number === "number" && Number.isFinite(number) ? number : null;
+}
+
+export function textAt(value: unknown, ...path: readonly string[]): string | null {
+  const found = valueAt(value, ...path);
+  return typeof found === "string" && found !== "" ? found : null;
+}
+
+export function listAt(value: unknown, ...path: readonly string[]): readonly unknown[] | null {
+  const found = valueAt(value, ...path);
+  return Array.isArray(found) ? found : null;
+}
+
+/** A list of `length` numbers; null when there is none. Throws DataError for one of another length or with anything else. */
+export function numbersAt(file: string, value: unknown, name: string, length: number): readonly number[] | null {
+  const list = listAt(value, name);
+  if (list === null) return null;
+  if (list.length !== length)
+    throw new DataError(file, null, `${name} has ${list.length} entries, input_lens has ${length}`);
+  list.forEach((item, i) => {
+    if (typeof item !== "number") throw new DataError(file, i + 1, `${name} is ${JSON.stringify(item)}, not a number`);
+  });
+  return list as readonly number[];
+}

@@ -1,0 +1,178 @@
+/**
+ * What a recorded case names, looked up in the catalogue; and the one place that says which cases are outside the model.
+ */
+import { find } from "../../catalog/catalog.ts";
+import type { Catalog, CatalogEntry } from "../../catalog/schema.ts";
+import type { CoefficientRequest } from "../../engine/coefficients.ts";
+import type { ParallelOptions } from "../../engine/parallelism.ts";
+import { type GpuSpec, WEIGHT_DTYPES, type WeightDtype } from "../../engine/spec.ts";
+import type { RecordedCase } from "./case.ts";
+
+/** Everything a case names. */
+export interface Setup {
+  readonly gpu: GpuSpec;
+  readonly llm: CatalogEntry<"llms">;
+  readonly weightDtype: WeightDtype;
+  readonly profile: CatalogEntry<"engines">;
+  /** The engine has no profile of its own: its memory figures are not predicted. */
+  readonly profileAssumed: boolean;
+  readonly request: CoefficientRequest;
+  readonly routing: Routing;
+}
+
+/** A router of the registry, and its options. */
+export interface Routing {
+  readonly name: string;
+  readonly options: Readonly<Record<string, number>>;
+}
+
+const LOAD_KINDS: readonly string[] = ["open", "closed", "offline", "trace", "startup"];
+/** Token budget of the closed-loop formula, as in the fit: what the engines default to on large GPUs. */
+export const FITTED_BUDGET_TOKENS: Readonly<Record<string, number>> = { vllm: 8192, trtllm: 8192, sglang: 16_384 };
+
+const KV_DTYPES: readonly string[] = ["bf16", "fp8"];
+/** Other names of formats that cost the same bytes and run on the same units; `auto` is the engines' default, BF16. */
+const DTYPE_ALIASES: Readonly<Record<string, string>> = {
+  auto: "bf16",
+  bfloat16: "bf16",
+  fp16: "bf16",
+  float16: "bf16",
+  fp8_e4m3: "fp8",
+  fp8_e5m2: "fp8",
+};
+
+/** The catalogue's name of a format; a remark in brackets is the source's own. */
+export function plainDtype(name: string): string {
+  const bare = name.replace(/\s*\(.*\)$/, "").toLowerCase();
+  return DTYPE_ALIASES[bare] ?? bare;
+}
+
+/** Why the shape of the deployment or of its load is outside what is modelled; null = it is inside. */
+export function unmodelledShape(recorded: RecordedCase): string | null {
+  const { tp, pp, ep, dp, gpus, replicas, load, engineOptions } = recorded;
+  if (!LOAD_KINDS.includes(load.kind)) return `load kind ${load.kind} is not known`;
+  if (recorded.disaggregated !== undefined) return "prefill and decode on separate pools are not modelled";
+  const explained = tp * Math.max(1, pp) * Math.max(1, dp);
+  // Sources count the GPUs of one replica or of all.
+  if (gpus !== undefined && gpus !== explained && gpus !== explained * replicas)
+    return `${gpus} GPUs with tensor, pipeline and data parallelism of ${explained}: the rest of them is not explained`;
+  if (ep > tp * Math.max(1, dp)) return `experts spread over ${ep} of ${explained} GPUs are not modelled`;
+  const { blockTokens = 1 } = engineOptions;
+  if ((blockTokens & (blockTokens - 1)) !== 0)
+    return `KV blocks of ${blockTokens} tokens, no power of two, are not modelled`;
+  if (tp > 8) return "tensor parallelism above 8 is not modelled";
+  if ((engineOptions.speculativeTokens ?? 0) > 0 || recorded.tags.includes("speculative"))
+    return "speculative decoding is not modelled";
+  return null;
+}
+
+/** Looks up what the case names; a string says what is missing. */
+export function lookUp(recorded: RecordedCase, catalog: Catalog): Setup | string {
+  const gpu = find(catalog, "gpus", recorded.gpu);
+  if (!gpu.ok) return `GPU ${recorded.gpu} is not in the catalogue`;
+  const llm = find(catalog, "llms", recorded.model);
+  if (!llm.ok) return `model ${recorded.model} is not in the catalogue`;
+  const weightDtype = WEIGHT_DTYPES.find((dtype) => dtype === plainDtype(recorded.weightDtype));
+  if (weightDtype === undefined) return `weight dtype ${recorded.weightDtype} is not modelled`;
+  if (recorded.kvDtype !== undefined && !KV_DTYPES.includes(plainDtype(recorded.kvDtype)))
+    return `KV dtype ${recorded.kvDtype} is not modelled`;
+  if (!(recorded.engine in FITTED_BUDGET_TOKENS)) return `engine ${recorded.engine} was never fitted`;
+  const own = engineProfile(catalog, recorded);
+  const profile = own ?? standInProfile(catalog, recorded.engine);
+  if (profile === null) return `no engine profile for ${recorded.engine}`;
+  const routing = routingOf(recorded.router);
+  if (recorded.replicas > 1 && routing === null) return `router ${recorded.router} is not known`;
+  const { usableMemoryGiB } = recorded.engineOptions;
+  return {
+    gpu: usableMemoryGiB === undefined ? gpu.value : { ...gpu.value, usableMemoryGiB },
+    llm: llm.value,
+    weightDtype,
+    profile,
+    profileAssumed: own === null,
+    routing: routing ?? ROUND_ROBIN,
+    request: {
+      gpu: gpu.value,
+      llm: llm.value,
+      architecture: llm.value.architectureOf ?? llm.value.id,
+      engine: recorded.engine,
+      weightDtype,
+      ...layoutOf(recorded),
+      fallbackScope: profile.fallbackScope,
+    },
+  };
+}
+
+/**
+ * The layout of one replica. Expert parallelism among the GPUs of one tensor-parallel group counts as tensor parallelism, as it
+ * did in the fit, whose coefficients hold what it costs.
+ */
+export function layoutOf({ tp, pp, ep, dp }: RecordedCase): ParallelOptions {
+  return {
+    tensorParallelSize: tp,
+    pipelineParallelSize: Math.max(1, pp),
+    dataParallelSize: Math.max(1, dp),
+    expertParallel: dp > 1 && ep > 1,
+  };
+}
+
+/**
+ * Recorded traces carry times of the engine's own clock, other loads those of a client behind HTTP. Null = the engine has
+ * no profile.
+ */
+function engineProfile(catalog: Catalog, { engine, load }: RecordedCase): CatalogEntry<"engines"> | null {
+  const ownClock = load.kind === "trace" ? catalog.engines.get(`${engine}-engine-clock`) : undefined;
+  return ownClock ?? catalog.engines.get(engine) ?? null;
+}
+
+/**
+ * For an engine that the catalogue knows no profile of: vLLM's profile with what the engine documents otherwise. Assumed.
+ * TensorRT-LLM: batches of up to 2048, budget of 8192 tokens, KV 0.95 of what is free (trtllm-bench), 4 GiB for the rest
+ * (AIConfigurator counts 3.5 and activations), no overhead of prefill beyond the fitted set. SGLang: a budget of 8192
+ * tokens, 0.88 of memory.
+ */
+function standInProfile(catalog: Catalog, engine: string): CatalogEntry<"engines"> | null {
+  const vllm = catalog.engines.get("vllm");
+  if (vllm === undefined) return null;
+  const fallbackScope = { dense: "engine", moe: "engine" } as const;
+  if (engine === "sglang") {
+    const scheduler = [{ minMemoryGB: 0, maxNumSeqs: 1024, maxNumBatchedTokens: 8192 }];
+    return { ...vllm, scheduler, fallbackScope, gpuMemoryUtilization: 0.88 };
+  }
+  return {
+    ...vllm,
+    scheduler: [{ minMemoryGB: 0, maxNumSeqs: 2048, maxNumBatchedTokens: 8192 }],
+    fallbackScope,
+    gpuMemoryUtilization: 0.95,
+    tpreMsPerLayer: { dense: 0, moe: 0 },
+    kvCapacity: { activationBytesPerSeqVocab: 0, nonTorchGiB: { oneGpu: 4, tensorParallel: 4 } },
+  };
+}
+
+const ROUND_ROBIN: Routing = { name: "round-robin", options: {} };
+/** Names under which gateways and papers know the same rules. */
+const ROUTERS: readonly { readonly named: readonly string[]; readonly routing: Routing }[] = [
+  { named: ["round-robin", "rr"], routing: ROUND_ROBIN },
+  { named: ["random", "kubernetes-service"], routing: { name: "two-choices", options: { d: 1 } } },
+  {
+    named: ["two-choices", "power-of-two", "power-of-two-choices", "p2c"],
+    routing: { name: "two-choices", options: { d: 2 } },
+  },
+  {
+    named: [
+      "least-in-flight",
+      "least-loaded",
+      "least-request",
+      "least-requests",
+      "least-outstanding",
+      "shortest-queue",
+    ],
+    routing: { name: "least-in-flight", options: {} },
+  },
+];
+
+/** Requests are spread in turn where no router is recorded. Null = a name that is not known. */
+function routingOf(name: string | undefined): Routing | null {
+  if (name === undefined) return ROUND_ROBIN;
+  const plain = name.toLowerCase().replaceAll(/[\s_]+/g, "-");
+  return ROUTERS.find(({ named }) => named.includes(plain))?.routing ?? null;
+}

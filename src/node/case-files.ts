@@ -1,0 +1,49 @@
+/** Reads folders of recorded cases, and the files that cases name. */
+import { readFileSync } from "node:fs";
+import { readFile, readdir } from "node:fs/promises";
+import { join, resolve, sep } from "node:path";
+import { type ParsedCase, parseCaseFile } from "../experiment/validate/case.ts";
+import { environmentFailure } from "./exit.ts";
+
+interface CaseFolder {
+  readonly cases: readonly ParsedCase[];
+  /** Files that hold no cases. */
+  readonly skipped: readonly string[];
+}
+
+/** The cases of a folder's files in the order of their names. Throws EnvironmentFailure. */
+export async function readCases(folder: string): Promise<CaseFolder> {
+  try {
+    const entries = await readdir(folder, { withFileTypes: true });
+    const cases: ParsedCase[] = [];
+    const skipped: string[] = [];
+    for (const name of entries.flatMap((entry) => (entry.isDirectory() ? [] : [entry.name])).sort()) {
+      const parsed = name.endsWith(".json") ? parseCases(name, await readFile(join(folder, name), "utf8")) : null;
+      if (parsed === null) skipped.push(name);
+      else cases.push(...parsed);
+    }
+    return { cases, skipped };
+  } catch (error) {
+    throw environmentFailure(error, `cannot read the cases of ${folder}`);
+  }
+}
+
+function parseCases(name: string, text: string): readonly ParsedCase[] | null {
+  try {
+    return parseCaseFile(name, JSON.parse(text) as unknown);
+  } catch (error) {
+    if (error instanceof SyntaxError) return null;
+    throw error;
+  }
+}
+
+/** Text of a file that a case names; null when it cannot be read. A case does not reach out of its folder. */
+export function readBeside(folder: string, path: string): string | null {
+  const file = resolve(folder, path);
+  if (!file.startsWith(resolve(folder) + sep)) return null;
+  try {
+    return readFileSync(file, "utf8");
+  } catch {
+    return null;
+  }
+}

@@ -1,0 +1,108 @@
+/**
+ * `crossover catalog import-llm CONFIG --id ID --models DIR`: writes the catalogue entry of a model from the `config.json` of its
+ * Hugging Face repository into `DIR/llms/`, and prints what was derived. Never overwrites.
+ */
+import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { basename, join } from "node:path";
+import { llmOfHfConfig, type ImportedLlm } from "../../catalog/hf-config.ts";
+import { buildCatalog } from "../../catalog/catalog.ts";
+import { sequenceBytes } from "../../engine/model-bytes.ts";
+import { weightsGiB } from "../../engine/kv-capacity.ts";
+import { WEIGHT_DTYPES, type LlmSpec } from "../../engine/spec.ts";
+import { llmSpec } from "../../experiment/resolve-pool.ts";
+import { ConfigError } from "../../kernel/errors.ts";
+import { loadCatalog } from "../catalog-files.ts";
+import { EnvironmentFailure, environmentFailure } from "../exit.ts";
+import { plainNumber, textTable } from "../text-table.ts";
+
+export interface ImportLlmOptions {
+  readonly id: string;
+  readonly models: string;
+  readonly name?: string;
+  readonly source?: string;
+  /** Date of the configuration; the catalogue's where it is left out. */
+  readonly asOf?: string;
+}
+
+/**
+ * @throws ConfigError for JSON that is none, an unknown architecture, or an entry that the catalogue would refuse
+ * @throws EnvironmentFailure for an entry that is there already
+ */
+export async function importLlmCommand(
+  configFile: string,
+  options: ImportLlmOptions,
+  out: (text: string) => void,
+): Promise<void> {
+  const imported = await importedFrom(configFile);
+  const { catalog } = await loadCatalog(["llms"]);
+  const { notes, ...facts } = imported;
+  const entry = {
+    id: options.id,
+    name: options.name ?? options.id,
+    source: options.source ?? `config.json of the published model (${basename(configFile)})`,
+    asOf: options.asOf ?? catalog.asOf,
+    kind: "published",
+    ...(notes.length === 0 ? {} : { note: `Counts: ${notes.join("; ")}.` }),
+    ...facts,
+  };
+  const file = join(options.models, "llms", `${options.id}.yaml`);
+  const checked = buildCatalog([{ kind: "llms", file, value: entry, override: true }], catalog.asOf).llms.get(
+    options.id,
+  )!;
+  await write(file, entry, join(options.models, "llms"));
+  out(report(file, llmSpec(checked), imported));
+}
+
+async function importedFrom(configFile: string): Promise<ImportedLlm> {
+  let text: string;
+  try {
+    text = await readFile(configFile, "utf8");
+  } catch (error) {
+    throw environmentFailure(error, `cannot read ${configFile}`);
+  }
+  try {
+    return llmOfHfConfig(JSON.parse(text));
+  } catch (error) {
+    if (error instanceof ConfigError)
+      throw new ConfigError(error.problems.map((problem) => ({ ...problem, file: configFile })));
+    if (error instanceof SyntaxError)
+      throw new ConfigError([{ file: configFile, path: [], message: `JSON: ${error.message}` }]);
+    throw error;
+  }
+}
+
+async function write(file: string, entry: object, folder: string): Promise<void> {
+  const { stringify } = await import("yaml");
+  try {
+    await mkdir(folder, { recursive: true });
+    await writeFile(file, stringify(entry), { flag: "wx" });
+  } catch (error) {
+    if (error instanceof Error && "code" in error && error.code === "EEXIST")
+      throw new EnvironmentFailure(`${file} exists and is not overwritten; give another --id`);
+    throw environmentFailure(error, `cannot write ${file}`);
+  }
+}
+
+const BILLION = 1e9;
+const KIB = 1024;
+
+function report(file: string, llm: LlmSpec, { nativeDtype, notes }: ImportedLlm): string {
+  const bytes = sequenceBytes(llm, "bf16");
+  const lines = [
+    `${plainNumber(llm.params / BILLION, 2)} billion weights, ${plainNumber(llm.activeParams / BILLION, 2)} billion active (without the input embedding)`,
+    `KV cache: ${plainNumber(bytes.perToken)} bytes per token in bf16, half of it in fp8`,
+    ...(bytes.perWindowToken > 0
+      ? [
+          `and ${plainNumber(bytes.perWindowToken)} for each of the last ${plainNumber(llm.slidingWindow ?? 0)} tokens (windowed layers)`,
+        ]
+      : []),
+    ...(bytes.state > 0 ? [`and ${plainNumber(bytes.state / KIB)} KiB per sequence (recurrent state)`] : []),
+    ...notes,
+  ];
+  const rows = WEIGHT_DTYPES.map((dtype) => [
+    dtype === nativeDtype ? `${dtype} (published)` : dtype,
+    weightsGiB(llm, dtype).toFixed(2),
+  ]);
+  const table = textTable([{ head: "weights in" }, { head: "GiB", align: "right" }], rows);
+  return `wrote ${file}\n${lines.map((line) => `  ${line}\n`).join("")}\n${table}`;
+}

@@ -1,0 +1,177 @@
+/** Pipeline stages, data-parallel attention and expert parallelism: the round of a replica, by hand, and the way each option moves it. */
+import fc from "fast-check";
+import { describe, expect, test } from "vitest";
+import { kvCapacity } from "../../src/engine/kv-capacity.ts";
+import { gpusPerReplica, type ParallelOptions } from "../../src/engine/parallelism.ts";
+import type { LlmSpec, StepCoefficients } from "../../src/engine/spec.ts";
+import type { StepTime } from "../../src/engine/step-time.ts";
+import { createStepTime, type StepEngine, stepTerms } from "../../src/engine/step-time-physics.ts";
+import { GPUS, LLMS } from "../fixtures/engine-specs.ts";
+
+const h200 = GPUS["h200"]!;
+const dense = LLMS["llama-3.1-70b"]!;
+const deepseek = LLMS["deepseek-v3-r1"]!;
+/** The fitted global MoE set, which serves dense models as well here. */
+const k: StepCoefficients = {
+  scope: "moe|global",
+  ew: 0.823,
+  ekv: 0.49926,
+  mfu: 0.78163,
+  t0Ms: 0.01038,
+  tlMsPerLayer: 0.06064,
+  tsMsPerSeq: 33e-5,
+  arMs: 0.02011,
+  el: 0.14364,
+  ea: 0.89722,
+  moeMsPerLayer: 26e-5,
+};
+
+function engine(layout: Partial<ParallelOptions>, maxNumSeqs = 256): StepEngine {
+  return { weightDtype: "fp8", kvDtype: "bf16", tensorParallelSize: 1, maxNumSeqs, tpreMsPerLayer: 0, ...layout };
+}
+
+function stepTime(llm: LlmSpec, layout: Partial<ParallelOptions>, maxNumSeqs = 256): StepTime {
+  return createStepTime(h200, llm, engine(layout, maxNumSeqs), k);
+}
+
+const decodeS = (time: StepTime, d: number, c: number): number => time.decodeBaseS[d]! + time.perContextTokenS * c;
+
+test("GPUs of a replica are the product of its dimensions", () => {
+  expect(gpusPerReplica({ tensorParallelSize: 4 })).toBe(4);
+  expect(
+    gpusPerReplica({ tensorParallelSize: 2, pipelineParallelSize: 3, dataParallelSize: 4, expertParallel: true }),
+  ).toBe(24);
+});
+
+describe("pipeline stages", () => {
+  const one = stepTime(dense, {});
+  const four = stepTime(dense, { pipelineParallelSize: 4 });
+  /** 0.02 ms and 8,192 activations of two bytes a token over 14 % of 450 GB/s. */
+  const hopS = (tokens: number): number => 2e-5 + (tokens * 8192 * 2) / (450e9 * 0.14364);
+
+  test("a round is a pass of a micro-batch of a quarter, and three hops", () => {
+    expect(decodeS(four, 64, 64_000)).toBeCloseTo(decodeS(one, 16, 16_000) + 3 * hopS(16), 12);
+    expect(decodeS(four, 61, 61_000)).toBeCloseTo(
+      one.decodeBaseS[16]! + one.perContextTokenS * 15_250 + 3 * hopS(16),
+      12,
+    );
+    expect(four.decodeBaseS[1]).toBeCloseTo(one.decodeBaseS[1]! + 3 * hopS(1), 12);
+  });
+
+  test("a lone prefill takes a whole pass; in a full pipeline it holds a round up by its time in one stage", () => {
+    const pairs = 2048 * 1024;
+    expect(four.mixedS(0, 0, 2048, pairs)).toBeCloseTo(one.mixedS(0, 0, 2048, pairs) + 3 * hopS(2048), 12);
+    const extraS = one.mixedS(16, 16_000, 2048, pairs) - decodeS(one, 16, 16_000);
+    const hopsS = 3 * (hopS(16 + 512) - hopS(16));
+    expect(four.mixedS(64, 64_000, 2048, pairs) - decodeS(four, 64, 64_000)).toBeCloseTo(extraS / 4 + hopsS, 12);
+  });
+
+  test("the largest stage sets the pace: 61 layers in two stages go at the pace of 62", () => {
+    const llm = { ...dense, layers: 61, fullAttentionLayers: 61 };
+    const whole = stepTime(llm, {});
+    const halves = stepTime(llm, { pipelineParallelSize: 2 });
+    expect(halves.decodeBaseS[2]).toBeCloseTo((whole.decodeBaseS[1]! * 62) / 61 + hopS(1), 12);
+  });
+
+  test("throughput of large batches comes near four times that of one stage, latency of one sequence does not fall", () => {
+    // 1,024 sequences: compute-bound, so a quarter of them takes a quarter of the time.
+    const wide = [stepTime(dense, {}, 1024), stepTime(dense, { pipelineParallelSize: 4 }, 1024)] as const;
+    const gain = wide[0].decodeBaseS[1024]! / wide[1].decodeBaseS[1024]!;
+    expect(gain).toBeGreaterThan(2);
+    expect(gain).toBeLessThan(4);
+    expect(four.decodeBaseS[1]).toBeGreaterThan(one.decodeBaseS[1]!);
+  });
+});
+
+describe("data-parallel attention", () => {
+  const batch = { decodeSeqs: 8, contextTokens: 8000, prefillTokens: 0, attendedPairs: 0 };
+  const layout = { dataParallelSize: 8, expertParallel: true };
+
+  test("a rank reads all dense weights, an eighth of the experts that 64 tokens touch, and the KV of its own sequences", () => {
+    const terms = stepTerms(h200, deepseek, engine(layout), k, batch);
+    const untouched = (1 - 8 / 256) ** 64;
+    const expertBytes = (58 * 256 * 3 * 7168 * 2048 * (1 - untouched) * (1.1 + 0.3 * untouched)) / 8;
+    const denseBytes = 16_189_947_904 + 926_679_040; // the head has two bytes a weight
+    expect(terms.weightBytesStreamed / (denseBytes + expertBytes)).toBeCloseTo(1, 9);
+    expect(terms.kvMs).toBeCloseTo((70_272 * 8000) / (4800e6 * k.ekv), 9);
+  });
+
+  test("tokens travel to their experts in one byte and back in two: 58 layers, 8 experts, 7 of 8 GPUs are others", () => {
+    const terms = stepTerms(h200, deepseek, engine(layout), k, batch);
+    const bytes = 8 * 8 * 7168 * 3 * (7 / 8);
+    expect(terms.commMs).toBeCloseTo(58 * (2 * 0.03 + bytes / (450e6 * k.el)), 9);
+    const wide = stepTerms(h200, deepseek, { ...engine(layout), weightDtype: "bf16" }, k, batch);
+    expect(wide.commMs - 58 * 0.06).toBeCloseTo(((terms.commMs - 58 * 0.06) * 4) / 3, 9);
+  });
+
+  test("the round of 64 sequences is the pass of a rank with eight", () => {
+    const eight = stepTime(deepseek, layout);
+    const pass = stepTerms(h200, deepseek, engine(layout), k, batch).stepMs / 1000;
+    expect(decodeS(eight, 64, 64_000)).toBeCloseTo(pass, 12);
+  });
+
+  test("each rank has a KV cache of its own, where tensor parallelism copies the latent cache to every GPU", () => {
+    const tokens = (change: Partial<ParallelOptions>): number =>
+      kvCapacity({
+        gpu: h200,
+        llm: deepseek,
+        weightDtype: "fp8",
+        kvDtype: "bf16",
+        tensorParallelSize: 1,
+        gpuMemoryUtilization: 0.9,
+        maxNumSeqs: 128,
+        blockTokens: 64,
+        profile: {
+          activationBytesPerSeqVocab: 38.8,
+          nonTorchGiB: {
+            oneGpu: 0.15,
+            tensorParallel: 0.6,
+          },
+        },
+        ...change,
+      }).kvTokens;
+    const tensor = tokens({ tensorParallelSize: 8 });
+    const data = tokens({ dataParallelSize: 8, expertParallel: true });
+    expect(tensor).toBeGreaterThan(0);
+    // Seven copies of 17 GB of dense weights cost less than seven copies of the cache.
+    expect(data / tensor).toBeGreaterThan(4);
+    expect(data / tensor).toBeLessThan(8);
+  });
+});
+
+describe("expert parallelism", () => {
+  test("within a tensor-parallel group it costs the imbalance of the busiest GPU and no exchange", () => {
+    const batch = { decodeSeqs: 16, contextTokens: 16_000, prefillTokens: 512, attendedPairs: 512 * 256 };
+    const slices = stepTerms(h200, deepseek, engine({ tensorParallelSize: 8 }), k, batch);
+    const whole = stepTerms(h200, deepseek, engine({ tensorParallelSize: 8, expertParallel: true }), k, batch);
+    expect(whole.commMs).toBe(slices.commMs);
+    expect(whole.weightsMs / slices.weightsMs).toBeGreaterThan(1.09);
+    expect(whole.weightsMs / slices.weightsMs).toBeLessThan(1.11);
+    const expertFlop = (2 * 0.1 * (deepseek.expertParams * 8)) / 256;
+    expect(whole.flopsMs - slices.flopsMs).toBeCloseTo((expertFlop * 528) / (8 * 1978e9 * k.mfu), 6);
+  });
+});
+
+test("every layout is affine in context, monotone in its batch, and longer with prefill than without", () => {
+  fc.assert(
+    fc.property(
+      fc.constantFrom(1, 2, 8),
+      fc.constantFrom(1, 2, 3, 8),
+      fc.constantFrom(1, 2, 4, 8),
+      fc.boolean(),
+      fc.integer({ min: 1, max: 255 }),
+      fc.integer({ min: 1, max: 8192 }),
+      (tensorParallelSize, pipelineParallelSize, dataParallelSize, expertParallel, d, prefill) => {
+        const time = stepTime(deepseek, { tensorParallelSize, pipelineParallelSize, dataParallelSize, expertParallel });
+        expect(time.decodeBaseS).toHaveLength(257);
+        expect(time.decodeBaseS[d + 1]).toBeGreaterThanOrEqual(time.decodeBaseS[d]!);
+        const c = d * 1000;
+        const mixedS = time.mixedS(d, c, prefill, prefill * 500);
+        expect(mixedS).toBeGreaterThan(decodeS(time, d, c));
+        expect(time.mixedS(d, c, prefill + 100, (prefill + 100) * 500)).toBeGreaterThanOrEqual(mixedS);
+        expect(time.mixedS(d, c + 1000, prefill, prefill * 500)).toBeGreaterThan(mixedS);
+      },
+    ),
+    { numRuns: 60 },
+  );
+});
