@@ -4,7 +4,7 @@
  * not know, and an option that does nothing.
  */
 import type { PolicyPlugin } from "../policies/policy.ts";
-import { drive } from "./drive.ts";
+import { cached, drive } from "./drive.ts";
 import { type NaiveOutcome, walkNaively } from "./naive.ts";
 import { type Fate, firstDifference, type Outcome } from "./outcome.ts";
 import { type ConformScenario, randomScenario, withOption } from "./scenario.ts";
@@ -148,6 +148,10 @@ function tryScenario(plugin: PolicyPlugin, scenario: ConformScenario): Trial {
     begin("leap", "only walked it runs: ");
     leaping = drive(scenario, false);
     compare(failed, "leap", walked, leaping, "walked and leapt");
+    if (failed.leap !== undefined) return { failed, tried, naive, leaping };
+    how = "with a prefix cache: ";
+    const withCache = cached(scenario);
+    compare(failed, "leap", drive(withCache, true), drive(withCache, false), "walked and leapt, with a prefix cache");
   } catch (error) {
     failed[tried[tried.length - 1]] = { message: how + messageOf(error), differs: null };
   }

@@ -3,12 +3,24 @@ import { InvariantError } from "../../kernel/errors.ts";
 import { Sketch } from "../../kernel/sketch.ts";
 import { EngineMeter, type ReplicaSink } from "../meter.ts";
 import { PolicyReplica } from "../policy-replica.ts";
+import { classContent, type SharedPrefix } from "../prompt-content.ts";
 import { RequestTable } from "../request-table.ts";
 import { type Fate, type Outcome, outsideEvents } from "./outcome.ts";
 import type { ConformScenario } from "./scenario.ts";
 
 /** Boundaries after which a scenario counts as one that never ends. */
 export const MOST_BOUNDARIES = 100_000;
+
+/** The same scenario with a prefix cache, which the naive executor does not have. */
+export function cached(scenario: ConformScenario): ConformScenario {
+  const eviction = (["lru", "fifo", "lfu"] as const)[scenario.number % 3];
+  return { ...scenario, scheduler: { ...scenario.scheduler, prefixCache: { eviction } } };
+}
+
+/** Each class begins its prompts with one of two texts. */
+function prefixesOf({ classes, spec }: ConformScenario): SharedPrefix[] {
+  return classes.map((_, c) => ({ tokens: (2 + c) * spec.blockTokens, groups: 2 }));
+}
 
 /** Order at one instant: end of the step, arrivals, cancellations, forming. Throws what the policy throws. */
 export function drive(scenario: ConformScenario, walk: boolean): Outcome {
@@ -32,7 +44,8 @@ export function drive(scenario: ConformScenario, walk: boolean): Outcome {
       throw new InvariantError("INV-1", { request: table.ordinal[slot], reason: "nothing failed" });
     },
   };
-  const options = { spec, scheduler, stepTime, classes, luckKey, content: null, walk };
+  const content = scheduler.prefixCache === null ? null : classContent(prefixesOf(scenario), luckKey, spec.blockTokens);
+  const options = { spec, scheduler, stepTime, classes, luckKey, content, walk };
   const replica = new PolicyReplica(options, table, sink, meter);
   const events = outsideEvents(scenario);
   let next = 0;

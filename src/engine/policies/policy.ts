@@ -70,7 +70,10 @@ export interface StepView extends RequestFacts {
   /** Tokens of context still to be computed before it decodes; for one that waits, without what the prefix cache holds. */
   prefillTokensLeft(request: number): number;
 
-  /** One token for every decoding sequence. False, and nothing done, when their new blocks are not free. */
+  /**
+   * One token for every decoding sequence. False, and nothing done, when their new blocks are not free. A full batch of decodes
+   * always fits the budget, so it is not looked at: call this before prompts take their part.
+   */
   decodeAll(): boolean;
   /** One token for one decoding sequence; false when its new block is not free or the budget is spent. */
   decode(request: number): boolean;
