@@ -1,9 +1,9 @@
 /**
- * Compares what the leaping engine and the naive stepper made of one scenario. Times and integrals agree within 1e-9
+ * Compares what a leaping engine and a naive stepper made of one scenario. Times and integrals agree within 1e-9
  * relative, counts exactly. Same fate at the same time for every request means the same order of events beyond that
  * tolerance, with ties as sets.
  */
-import { lowerEdge, SKETCH_BUCKETS } from "../../src/kernel/sketch.ts";
+import { lowerEdge, SKETCH_BUCKETS, type Sketch } from "../../src/kernel/sketch.ts";
 import type { EngineOutcome } from "./replica-driver.ts";
 import type { NaiveOutcome } from "./naive-stepper.ts";
 import type { Integrals, Scenario } from "./scenario.ts";
@@ -40,21 +40,21 @@ export function differences(scenario: Scenario, engine: EngineOutcome, naive: Na
         differ(`${name} at book ${at}`, ours?.[name], theirs[name]);
   });
 
-  if (engine.preemptions !== naive.preemptions) differ("preemptions", engine.preemptions, naive.preemptions);
-  if (engine.prefillTokens !== naive.prefillTokens) differ("prefill tokens", engine.prefillTokens, naive.prefillTokens);
-  if (engine.steps !== naive.steps) differ("steps", engine.steps, naive.steps);
+  for (const [name, theirs] of Object.entries(naive.counts))
+    if (engine.counts[name] !== theirs) differ(name, engine.counts[name], theirs);
   if (engine.freeKvBlocksAtEnd !== scenario.spec.kvBlocks)
     differ("free KV blocks at the end", engine.freeKvBlocksAtEnd, scenario.spec.kvBlocks);
   if (engine.inFlightAtEnd !== 0) differ("in flight at the end", engine.inFlightAtEnd, 0);
 
-  compareGaps(engine, naive, differ);
+  naive.gapsS.forEach((gapsS, c) => compareGaps(engine.gapsS[c]!, gapsS, naive.tiedGaps[c]!, differ));
   return found;
 }
 
 /** The sketch must hold the same gaps: same number, same sum, and the same number below each edge but for rounding at it. */
 function compareGaps(
-  { gapsS: sketch }: EngineOutcome,
-  { gapsS, tiedGaps }: NaiveOutcome,
+  sketch: Sketch,
+  gapsS: readonly number[],
+  tiedGaps: number,
   differ: (what: string, ours: unknown, theirs: unknown) => void,
 ): void {
   if (tiedGaps > 0) {
