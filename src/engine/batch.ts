@@ -212,7 +212,8 @@ export class Batch extends TableFacts implements StepView {
       ? this.decodeTokens
       : Math.min(table.prefillTokens[request] - done, tokens, this.budgetTokens);
     if (chunk <= 0) return 0;
-    if (this.blocksFor(done + chunk) - found + foundFree > this.freeBlocks) return NO_BLOCKS;
+    const blocks = decodes ? this.blocksToDecode(request) : this.blocksFor(done + chunk);
+    if (blocks - found + foundFree > this.freeBlocks) return NO_BLOCKS;
 
     this.line.remove(request);
     const i = this.join(request);
@@ -367,8 +368,16 @@ export class Batch extends TableFacts implements StepView {
     return this.table.inputTokens[slot] + this.table.generated[slot];
   }
 
+  /** Blocks for a decode: its context and the drafts, but never beyond the longest answer allowed nor more than there are. */
+  private blocksToDecode(slot: number): number {
+    const { inputTokens, generated, maxOutputTokens } = this.table;
+    const context = inputTokens[slot] + generated[slot];
+    const longest = Math.max(context, inputTokens[slot] + maxOutputTokens[slot] - 1);
+    return Math.min(this.blocksFor(Math.min(context + this.decodeTokens - 1, longest)), this.kvBlocks);
+  }
+
   private decodeBlocks(i: number): number {
-    const need = this.blocksFor(this.contextOf(i) + this.decodeTokens - 1) - this.blocks[i];
+    const need = this.blocksToDecode(this.slots[i]) - this.blocks[i];
     return need > 0 ? need : 0;
   }
 
