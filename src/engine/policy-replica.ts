@@ -87,7 +87,8 @@ export class PolicyReplica implements ReplicaEngine {
     this.luckKey = luckKey;
     this.walk = options.walk;
     this.speculative = scheduler.speculative;
-    this.lnAcceptance = scheduler.speculative === null ? 0 : log(scheduler.speculative.acceptance);
+    // Just below 0 where every draft is accepted, so that the quotient of logarithms is +Infinity there.
+    this.lnAcceptance = Math.min(log(scheduler.speculative?.acceptance ?? 1), -Number.MIN_VALUE);
     this.handsOn = scheduler.role === "prefill";
     this.policy = batching.create(withDefaults(batching.options, scheduler.batching.options));
     const orderOptions = withDefaults(order.options, scheduler.order.options);
