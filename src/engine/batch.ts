@@ -1,7 +1,7 @@
 /**
  * The batch of one replica and the step being formed for it: what a policy sees (`StepView`) and what its decisions cost in
- * budget, seats and KV blocks. Running sequences stand in order of admission in parallel columns; the table's `heapSlot` is
- * the place of a sequence there. Lengths in tokens.
+ * budget, seats and KV blocks. Running sequences stand in order of admission in parallel columns. Of the table's columns `heapSlot` is
+ * the place of a sequence there, and `nextAtStep` the tokens of a waiting one that the host holds. Lengths in tokens.
  *
  *   INV-4  referenced + free = kvBlocks.
  */
@@ -226,7 +226,7 @@ export class Batch extends TableFacts implements StepView {
       this.prefixTokensFound += done;
     }
     if (this.cache !== null && brought === 0) this.prefixTokensAsked += table.prefillTokens[request];
-    if (brought > 0) this.restoreFromHost(i, brought);
+    if (brought > 0) this.restore(i, brought);
     if (decodes) {
       table.state[request] = DECODING;
       this.planDecode(i);
@@ -250,7 +250,7 @@ export class Batch extends TableFacts implements StepView {
     this.remove(i);
     table.state[request] = WAITING;
     table.prefillTokens[request] = table.inputTokens[request] + table.generated[request];
-    table.prefilledTokens[request] = this.moveToHost(tokens) ? tokens : 0;
+    table.nextAtStep[request] = table.prefilledTokens[request] = this.moveToHost(tokens) ? tokens : 0;
     this.line.pushPreempted(request, key, ticket);
     this.preemptions++;
     this.unchanged = false;
@@ -345,7 +345,7 @@ export class Batch extends TableFacts implements StepView {
   /** A request that waits goes away for good. */
   leaveQueue(slot: number): void {
     this.line.remove(slot);
-    if (this.scheduler.preemption === "swap") this.onHostTokens -= this.table.prefilledTokens[slot];
+    this.onHostTokens -= this.table.nextAtStep[slot];
   }
 
   /** Everything in it is lost. */
@@ -428,11 +428,14 @@ export class Batch extends TableFacts implements StepView {
     return true;
   }
 
-  private restoreFromHost(i: number, tokens: number): void {
+  /** Blocks for the keys and values that come along, from the host or from a prefill replica. */
+  private restore(i: number, tokens: number): void {
+    const { nextAtStep } = this.table;
+    const slot = this.slots[i];
     this.take(i, this.blocksFor(tokens));
-    if (this.scheduler.preemption !== "swap") return;
-    this.onHostTokens -= tokens;
-    this.transferS += tokens * this.scheduler.swapSPerToken;
+    this.onHostTokens -= nextAtStep[slot];
+    this.transferS += nextAtStep[slot] * this.scheduler.swapSPerToken;
+    nextAtStep[slot] = 0;
   }
 
   // ---------------------------------------------------------------- the plan

@@ -130,6 +130,7 @@ export class PolicyReplica implements ReplicaEngine {
   takeOver(slot: number): boolean {
     const table = this.table;
     table.state[slot] = WAITING;
+    table.nextAtStep[slot] = 0;
     table.prefillTokens[slot] = table.inputTokens[slot] + table.generated[slot];
     const mustWake = this.batch.line.push(slot);
     if (this.mode === IDLE || this.mode === HOLD) {
