@@ -1,7 +1,8 @@
 /**
  * The batch of one replica and the step being formed for it: what a policy sees (`StepView`) and what its decisions cost in
  * budget, seats and KV blocks. Running sequences stand in order of admission in parallel columns. Of the table's columns `heapSlot` is
- * the place of a sequence there, and `nextAtStep` the tokens of a waiting one that the host holds. Lengths in tokens.
+ * the place of a sequence there, `nextAtStep` the tokens of a waiting one that the host holds, and `next` 1 once it was admitted.
+ * Lengths in tokens.
  *
  *   INV-4  referenced + free = kvBlocks.
  */
@@ -227,6 +228,9 @@ export class Batch extends TableFacts implements StepView {
     }
     if (this.cache !== null && brought === 0) this.prefixTokensAsked += table.prefillTokens[request];
     if (brought > 0) this.restore(i, brought);
+    if (table.next[request] === 0 && !decodes)
+      this.line.charge(table.classIndex[request], table.prefillTokens[request] - done, 0);
+    table.next[request] = 1;
     if (decodes) {
       table.state[request] = DECODING;
       this.planDecode(i);

@@ -130,7 +130,7 @@ export class PolicyReplica implements ReplicaEngine {
   takeOver(slot: number): boolean {
     const table = this.table;
     table.state[slot] = WAITING;
-    table.nextAtStep[slot] = 0;
+    table.nextAtStep[slot] = table.next[slot] = 0;
     table.prefillTokens[slot] = table.inputTokens[slot] + table.generated[slot];
     const mustWake = this.batch.line.push(slot);
     if (this.mode === IDLE || this.mode === HOLD) {
@@ -205,7 +205,6 @@ export class PolicyReplica implements ReplicaEngine {
       const slot = batch.slots[i];
       const tenant = table.classIndex[slot];
       if (batch.does[i] === PREFILL) {
-        batch.line.charge(tenant, batch.chunk[i], 0);
         if (table.prefilledTokens[slot] < table.prefillTokens[slot] || (table.state[slot] & CANCELLED) !== 0) continue;
         table.state[slot] = DECODING;
         if (table.generated[slot]++ === 0) table.firstTokenS[slot] = nowS;

@@ -120,7 +120,10 @@ export interface QueueOrder {
 
 /** Fair shares need more than a key: what each tenant has had so far. */
 export interface TenantCharges {
-  /** Charged to the tenant at admission for each token of the prompt, and for each token of the answer as it comes out. */
+  /**
+   * Charged to the tenant for each token of the prompt at its first admission, but for those that the prefix cache holds or another
+   * replica has computed, and for each token of the answer as it comes out.
+   */
   readonly inputWeight: number;
   readonly outputWeight: number;
 }
