@@ -161,8 +161,10 @@ export class Batch extends TableFacts implements StepView {
 
   victim(): number {
     if (this.lastAdmittedFirst) return this.slots[this.runningCount - 1];
+    const { key, ticket } = this;
     let worst = 0;
-    for (let i = 1; i < this.runningCount; i++) if (this.key[i] >= this.key[worst]) worst = i;
+    for (let i = 1; i < this.runningCount; i++)
+      if (key[i] > key[worst] || (key[i] === key[worst] && ticket[i] > ticket[worst])) worst = i;
     return this.slots[worst];
   }
 

@@ -130,7 +130,7 @@ export interface TenantCharges {
 
 export interface OrderPlugin extends Plugin {
   readonly kind: "order";
-  /** Who is preempted: the last admitted, or the one with the largest key. */
+  /** Who is preempted: the last admitted, or the one with the largest key and of equals the last to arrive (vLLM's priorities). */
   readonly victim: "last-admitted" | "least-urgent";
   create(options: Readonly<Record<string, number>>): QueueOrder;
   /** Set by orders that serve the tenant with the least service so far first, and inside a tenant by key. */
