@@ -60,7 +60,8 @@ export class PolicyReplica implements ReplicaEngine {
   private readonly sink: ReplicaSink;
   private readonly meter: EngineMeter;
   private readonly stepTime: StepTime;
-  private readonly policy: BatchingPolicy;
+  private readonly newPolicy: () => BatchingPolicy;
+  private policy: BatchingPolicy;
   private readonly stretch = new Stretch();
   private readonly speculative: SchedulerSpec["speculative"];
   private readonly lnAcceptance: number;
@@ -90,7 +91,9 @@ export class PolicyReplica implements ReplicaEngine {
     // Just below 0 where every draft is accepted, so that the quotient of logarithms is +Infinity there.
     this.lnAcceptance = Math.min(log(scheduler.speculative?.acceptance ?? 1), -Number.MIN_VALUE);
     this.handsOn = scheduler.role === "prefill";
-    this.policy = batching.create(withDefaults(batching.options, scheduler.batching.options));
+    const batchingOptions = withDefaults(batching.options, scheduler.batching.options);
+    this.newPolicy = () => batching.create(batchingOptions);
+    this.policy = this.newPolicy();
     const orderOptions = withDefaults(order.options, scheduler.order.options);
     const content = options.content ?? NOTHING_SHARED;
     this.batch = new Batch(spec, scheduler, order, orderOptions, classes, luckKey, content, table);
@@ -179,6 +182,7 @@ export class PolicyReplica implements ReplicaEngine {
     }
     for (let i = 0; i < batch.waitingCount; i++) lost.push(batch.waitingAt(i));
     batch.clear();
+    this.policy = this.newPolicy();
     this.mode = IDLE;
     this.dueS = Infinity;
     this.cancelled = 0;

@@ -94,6 +94,14 @@ class TenantService {
     return this.lift[tenant] + inputWeight * this.inputTokens[tenant] + outputWeight * this.outputTokens[tenant];
   }
 
+  clear(): void {
+    this.inputTokens.fill(0);
+    this.outputTokens.fill(0);
+    this.lift.fill(0);
+    this.fresh.fill(0);
+    this.lastToLeave = NO_SLOT;
+  }
+
   raiseTo(tenant: number, service: number): void {
     const own = this.of(tenant);
     if (service > own) this.lift[tenant] += service - own;
@@ -175,10 +183,11 @@ export class WaitingLine {
     }
   }
 
+  /** As after a restart: nobody waits and nobody was served. */
   clear(): void {
     for (const heap of this.heaps) heap.count = 0;
     this.count = 0;
-    this.service?.fresh.fill(0);
+    this.service?.clear();
   }
 
   /** At a boundary, before a step is formed: who came back starts level with those that waited, or with the last that left. */
