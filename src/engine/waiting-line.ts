@@ -178,7 +178,8 @@ export class WaitingLine {
     this.count--;
     if (this.service !== null && heap.count === 0) {
       const tenant = this.table.classIndex[slot];
-      this.service.lastToLeave = tenant;
+      // One that came and went between two boundaries was never levelled, so it is no level for others.
+      if (this.service.fresh[tenant] === 0) this.service.lastToLeave = tenant;
       this.service.fresh[tenant] = 0;
     }
   }
