@@ -215,12 +215,15 @@ export class PolicyReplica implements ReplicaEngine {
         table.lastTokenS[slot] = nowS;
         batch.line.charge(tenant, 0, 1);
       } else if (batch.does[i] === DECODE) {
-        if ((table.state[slot] & CANCELLED) !== 0) continue;
-        const tokens = this.speculative === null ? steps : this.tokensOut(slot);
-        if (this.speculative !== null) {
+        const cancelled = (table.state[slot] & CANCELLED) !== 0;
+        // Who gave up goes without the token of the last step, but had those of the steps before it.
+        let tokens = cancelled ? steps - 1 : steps;
+        if (this.speculative !== null && !cancelled) {
+          tokens = this.tokensOut(slot);
           meter.draftTokens += this.speculative.draftTokens;
           meter.acceptedTokens += tokens - 1;
         }
+        if (tokens === 0) continue;
         table.generated[slot] += tokens;
         table.lastTokenS[slot] = nowS;
         batch.line.charge(tenant, 0, tokens);
