@@ -316,6 +316,12 @@ export class Batch extends TableFacts implements StepView {
     return Math.min(most, 1 + cycles * this.blockTokens + steps);
   }
 
+  /** The prompt would find blocks that nobody references, which may be gone a step later. */
+  countsOnFreeBlocks(request: number): boolean {
+    if (this.cache === null || this.table.prefilledTokens[request] > 0) return false;
+    return this.matchPrefix(request) > 0 && this.cache.foundFree > 0;
+  }
+
   /** Blocks for `tokens` more of every sequence, beyond those of the step that was formed. */
   grow(tokens: number): void {
     for (let i = 0; i < this.runningCount; i++)

@@ -142,7 +142,7 @@ export class PolicyReplica implements ReplicaEngine {
       return true;
     }
     if (this.mode !== STRETCH || this.plannedSteps === 1) return false;
-    return (mustWake || (this.policy.wakes?.(this.batch, slot) ?? true)) && this.cutStretch(table.attemptS[slot]);
+    return (mustWake || this.mayWake(slot)) && this.cutStretch(table.attemptS[slot]);
   }
 
   cancel(slot: number, nowS: number): boolean {
@@ -296,8 +296,7 @@ export class PolicyReplica implements ReplicaEngine {
   private leap(): void {
     const { batch, policy, table, stretch } = this;
     if (this.walk || this.speculative !== null || policy.leap === undefined) return;
-    // The first in the queue may change as tokens are booked; it matters when a seat is free.
-    if (batch.line.shifts && batch.waitingCount > 0 && batch.runningCount < batch.maxNumSeqs) return;
+    if (this.headMayGetIn()) return;
     let steps = policy.leap(batch);
     for (let i = 0; i < batch.runningCount; i++) {
       const slot = batch.slots[i];
@@ -308,6 +307,20 @@ export class PolicyReplica implements ReplicaEngine {
     this.mode = STRETCH;
     this.plannedSteps = steps > 1 ? steps : 1;
     stretch.slopeS = this.stepTime.perContextTokenS * batch.decodeCount;
+  }
+
+  /** The first in the queue, who does not get in now, may do so amid decodes: then every step is visited. */
+  private headMayGetIn(): boolean {
+    const { batch } = this;
+    if (batch.waitingCount === 0 || batch.runningCount >= batch.maxNumSeqs) return false;
+    const head = batch.firstWaiting();
+    if (!this.mayWake(head)) return false;
+    // Another may become the first as service is booked; and a prompt may need less room when cached blocks of it are evicted.
+    return batch.line.shifts || batch.countsOnFreeBlocks(head);
+  }
+
+  private mayWake(slot: number): boolean {
+    return this.policy.wakes?.(this.batch, slot) ?? true;
   }
 
   private cutStretch(timeS: number): boolean {

@@ -72,8 +72,8 @@ export function randomPolicyScenario(number: number): PolicyScenario {
     const own = whole(draw, 1, longest);
     const outputTokens = draw() < 0.1 ? 1 : whole(draw, 1, longest);
     const session = draw() < sharing / 2 ? whole(draw, 0, 5) : -1;
-    const system =
-      draw() < sharing ? (session < 0 ? whole(draw, 0, systems.length - 1) : session % systems.length) : -1;
+    const anySystem = draw() < sharing ? whole(draw, 0, systems.length - 1) : -1;
+    const system = session < 0 ? anySystem : (session % (systems.length + 1)) - 1;
     // A session keeps its system prompt; others may share only part of a text.
     const systemTokens =
       system < 0 ? 0 : session >= 0 || draw() < 0.7 ? systems[system]! : whole(draw, 1, systems[system]!);

@@ -97,12 +97,12 @@ export interface BatchingPolicy {
   /**
    * The leap condition. Called after a `schedule` that gave every running sequence one decode and did nothing else: over how many
    * steps (this one included) would it do just the same, as long as nothing ends, is cancelled or lacks a block and no arrival
-   * cuts in? Infinity is usual; 1 = walk. A policy without it is walked. `crossover conform` tries the claim.
+   * cuts in? (Steps are walked anyway while the first that waits could get in for reasons of its own: a fair share, evicted blocks.) Infinity is usual; 1 = walk. A policy without it is walked. `crossover conform` tries the claim.
    */
   leap?(step: StepView): number;
   /**
-   * Can a request that has just joined the queue change what the steps under way hold? Asked at arrivals during a leap; true
-   * when left out.
+   * Can a request that has just joined the queue change what the steps under way hold? Asked at arrivals during a leap, and of the
+   * first that waits before one; true when left out.
    */
   wakes?(step: StepView, request: number): boolean;
 }
