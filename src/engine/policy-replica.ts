@@ -155,13 +155,15 @@ export class PolicyReplica implements ReplicaEngine {
       } else if (batch.waitingCount > 0) this.cutStretch(nowS);
       return true;
     }
+    this.cutStretch(nowS);
+    // A step that ends at this very instant is over before anybody gives up.
+    if (this.mode === STRETCH && this.dueS === nowS) this.finish();
     if (this.mode === BOUNDARY) {
       batch.remove(table.heapSlot[slot]);
       return true;
     }
     table.state[slot] |= CANCELLED;
     this.cancelled++;
-    this.cutStretch(nowS);
     return false;
   }
 

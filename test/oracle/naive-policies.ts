@@ -72,7 +72,6 @@ class NaivePolicyReplica {
   private readonly ended: Step[] = [];
   private readonly fates: (Fate | undefined)[];
   private readonly gapsS: number[][];
-  private readonly tiedGaps: number[];
   private readonly counts = {
     preemptions: 0,
     prefillTokens: 0,
@@ -102,7 +101,6 @@ class NaivePolicyReplica {
     this.blocks = this.emptyBlocks();
     this.fates = scenario.requests.map(() => undefined);
     this.gapsS = scenario.classes.map(() => []);
-    this.tiedGaps = scenario.classes.map(() => 0);
   }
 
   run(): PolicyOutcome {
@@ -131,8 +129,8 @@ class NaivePolicyReplica {
     }
     integrals.push(this.integralsAt(nowS));
     this.reach("evictions", this.blocks.evicted);
-    const { fates, counts, gapsS, tiedGaps, reached } = this;
-    return { fates, integrals, counts, gapsS, tiedGaps, reached };
+    const { fates, counts, gapsS, reached } = this;
+    return { fates, integrals, counts, gapsS, tiedGaps: gapsS.map(() => 0), reached };
   }
 
   private reach(name: string, times = 1): void {
@@ -188,7 +186,6 @@ class NaivePolicyReplica {
     this.reach("cancelledRunning");
     running.cancelled = true;
     if (this.step !== null) return;
-    if (running.generated > 1 && running.lastTokenS === nowS) this.tiedGaps[running.classIndex]!++;
     this.dropCancelled(nowS);
   }
 
