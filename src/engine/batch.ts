@@ -62,6 +62,8 @@ export class Batch extends TableFacts implements StepView {
   wakeS = Infinity;
   /** Nobody was admitted or preempted. */
   unchanged = true;
+  /** A waiting request was looked at with cached blocks that nobody references: they may be gone at the next step. */
+  sawFreeCached = false;
 
   // Sums since the start.
   preemptions = 0;
@@ -282,6 +284,7 @@ export class Batch extends TableFacts implements StepView {
     this.prefillCursor = 0;
     this.wakeS = Infinity;
     this.unchanged = true;
+    this.sawFreeCached = false;
     this.line.settle();
   }
 
@@ -314,12 +317,6 @@ export class Batch extends TableFacts implements StepView {
       steps++;
     }
     return Math.min(most, 1 + cycles * this.blockTokens + steps);
-  }
-
-  /** The prompt would find blocks that nobody references, which may be gone a step later. */
-  countsOnFreeBlocks(request: number): boolean {
-    if (this.cache === null || this.table.prefilledTokens[request] > 0) return false;
-    return this.matchPrefix(request) > 0 && this.cache.foundFree > 0;
   }
 
   /** Blocks for `tokens` more of every sequence, beyond those of the step that was formed. */
@@ -420,7 +417,9 @@ export class Batch extends TableFacts implements StepView {
   /** Whole blocks of the context that the cache holds; at least one token is always left to compute. */
   private matchPrefix(request: number): number {
     const most = (this.table.prefillTokens[request] - 1) >> this.blockShift;
-    return this.cache!.match(this.content, this.table.ordinal[request], most);
+    const found = this.cache!.match(this.content, this.table.ordinal[request], most);
+    if (this.cache!.foundFree > 0) this.sawFreeCached = true;
+    return found;
   }
 
   /** Blocks for the longest answer that the client allows, under reserving admission. */

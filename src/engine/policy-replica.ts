@@ -315,10 +315,8 @@ export class PolicyReplica implements ReplicaEngine {
   private headMayGetIn(): boolean {
     const { batch } = this;
     if (batch.waitingCount === 0 || batch.runningCount >= batch.maxNumSeqs) return false;
-    const head = batch.firstWaiting();
-    if (!this.mayWake(head)) return false;
-    // Another may become the first as service is booked; and a prompt may need less room when cached blocks of it are evicted.
-    return batch.line.shifts || batch.countsOnFreeBlocks(head);
+    // A prompt may need less room when cached blocks of it are evicted; and another may become the first as service is booked.
+    return batch.sawFreeCached || (batch.line.shifts && this.mayWake(batch.firstWaiting()));
   }
 
   private mayWake(slot: number): boolean {

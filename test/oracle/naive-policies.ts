@@ -128,13 +128,17 @@ class NaivePolicyReplica {
       if (this.step === null) this.formStep(timeS);
     }
     integrals.push(this.integralsAt(nowS));
-    this.reach("evictions", this.blocks.evicted);
+    this.reachEvictions();
     const { fates, counts, gapsS, reached } = this;
     return { fates, integrals, counts, gapsS, tiedGaps: gapsS.map(() => 0), reached };
   }
 
   private reach(name: string, times = 1): void {
     if (times > 0) this.reached[name] = (this.reached[name] ?? 0) + times;
+  }
+
+  private reachEvictions(): void {
+    this.reach(`evicted ${this.scenario.scheduler.prefixCache?.eviction}`, this.blocks.evicted);
   }
 
   private emptyBlocks(): NaiveBlocks {
@@ -196,7 +200,7 @@ class NaivePolicyReplica {
     for (const sequence of [...this.running, ...this.queue.waiting]) this.close(sequence, "lost", nowS);
     this.running = [];
     this.queue.restart();
-    this.reach("evictions", this.blocks.evicted);
+    this.reachEvictions();
     this.blocks = this.emptyBlocks();
     this.seats = 0;
     this.sentAway = false;
@@ -287,7 +291,7 @@ class NaivePolicyReplica {
     this.queue.settle();
     const head = this.queue.first(nowS);
     if (this.headBefore !== undefined && head !== this.headBefore && this.queue.waiting.includes(this.headBefore))
-      this.reach("headChanged");
+      this.reach(this.scenario.scheduler.order.name === "fair-share" ? "fairHeadChanged" : "headOvertaken");
     this.headBefore = head;
 
     this.transferS = 0;
@@ -350,7 +354,10 @@ class NaivePolicyReplica {
     const { maxNumBatchedTokens, maxNumSeqs } = this.scenario.spec;
     const { waiting } = this.queue;
     if (this.running.length === 0) {
-      if (waiting.length === 0) return 0;
+      if (waiting.length === 0) {
+        this.sentAway = false;
+        return 0;
+      }
       const full = waiting.length >= Math.min(batchSize, maxNumSeqs);
       const dueS = Math.min(...waiting.map(({ arrivedS }) => arrivedS)) + waitMs / 1000;
       if (!full && !this.sentAway && nowS < dueS) {
