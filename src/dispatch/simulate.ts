@@ -471,7 +471,7 @@ class Run implements ReplicaSink {
     const engine = this.engines[replica];
     const dueS = engine.dueS;
     const left = engine.cancel(slot, nowS);
-    if (engine.dueS !== dueS) this.calendar.schedule(replica, engine.dueS, STEP_END);
+    if (engine.dueS !== dueS) this.calendar.schedule(replica, engine.dueS, engine.atBoundary ? STEP_FORM : STEP_END);
     const route = routeOfPool(this.poolOf[replica]);
     this.unanswered(slot, route, TIMED_OUT);
     this.traffic.onComplete(table.ordinal[slot], nowS);

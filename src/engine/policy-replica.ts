@@ -63,8 +63,9 @@ export class PolicyReplica implements ReplicaEngine {
   private readonly sink: ReplicaSink;
   private readonly meter: EngineMeter;
   private readonly stepTime: StepTime;
-  private readonly policy: BatchingPolicy;
   private readonly policyName: string;
+  private readonly newPolicy: () => BatchingPolicy;
+  private policy: BatchingPolicy;
   private readonly stretch = new Stretch();
   private readonly speculative: SchedulerSpec["speculative"];
   private readonly lnAcceptance: number;
@@ -91,10 +92,13 @@ export class PolicyReplica implements ReplicaEngine {
     this.luckKey = luckKey;
     this.walk = options.walk;
     this.speculative = scheduler.speculative?.mode === "exact" ? scheduler.speculative : null;
-    this.lnAcceptance = this.speculative === null ? 0 : log(this.speculative.acceptance);
+    // Just below 0 where every draft is accepted, so that the quotient of logarithms is +Infinity there.
+    this.lnAcceptance = Math.min(log(this.speculative?.acceptance ?? 1), -Number.MIN_VALUE);
     this.handsOn = scheduler.role === "prefill";
     this.policyName = batching.name;
-    this.policy = batching.create(withDefaults(batching.options, scheduler.batching.options));
+    const batchingOptions = withDefaults(batching.options, scheduler.batching.options);
+    this.newPolicy = () => batching.create(batchingOptions);
+    this.policy = this.newPolicy();
     const orderOptions = withDefaults(order.options, scheduler.order.options);
     const content = options.content ?? NOTHING_SHARED;
     this.batch = new Batch(spec, scheduler, order, orderOptions, classes, luckKey, content, table);
@@ -134,6 +138,7 @@ export class PolicyReplica implements ReplicaEngine {
   takeOver(slot: number): boolean {
     const table = this.table;
     table.state[slot] = WAITING;
+    table.nextAtStep[slot] = table.next[slot] = 0;
     table.prefillTokens[slot] = table.inputTokens[slot] + table.generated[slot];
     const mustWake = this.batch.line.push(slot);
     if (this.mode === IDLE || this.mode === HOLD) {
@@ -142,7 +147,7 @@ export class PolicyReplica implements ReplicaEngine {
       return true;
     }
     if (this.mode !== STRETCH || this.plannedSteps === 1) return false;
-    return (mustWake || (this.policy.wakes?.(this.batch, slot) ?? true)) && this.cutStretch(table.attemptS[slot]);
+    return (mustWake || this.mayWake(slot)) && this.cutStretch(table.attemptS[slot]);
   }
 
   cancel(slot: number, nowS: number): boolean {
@@ -155,6 +160,9 @@ export class PolicyReplica implements ReplicaEngine {
       } else if (batch.waitingCount > 0) this.cutStretch(nowS);
       return true;
     }
+    this.cutStretch(nowS);
+    // A step that ends at this very instant is over before anybody gives up.
+    if (this.mode === STRETCH && this.dueS === nowS) this.finish();
     if (this.mode === BOUNDARY || this.mode === HOLD) {
       batch.remove(table.heapSlot[slot]);
       if (this.mode === HOLD) this.dueS = nowS;
@@ -163,7 +171,6 @@ export class PolicyReplica implements ReplicaEngine {
     }
     table.state[slot] |= CANCELLED;
     this.cancelled++;
-    this.cutStretch(nowS);
     return false;
   }
 
@@ -184,6 +191,7 @@ export class PolicyReplica implements ReplicaEngine {
     }
     for (let i = 0; i < batch.waitingCount; i++) lost.push(batch.waitingAt(i));
     batch.clear();
+    this.policy = this.newPolicy();
     this.mode = IDLE;
     this.dueS = Infinity;
     this.cancelled = 0;
@@ -211,24 +219,21 @@ export class PolicyReplica implements ReplicaEngine {
       const slot = batch.slots[i];
       const tenant = table.classIndex[slot];
       if (batch.does[i] === PREFILL) {
-        batch.line.charge(tenant, batch.chunk[i], 0);
         if (table.prefilledTokens[slot] < table.prefillTokens[slot] || (table.state[slot] & CANCELLED) !== 0) continue;
         table.state[slot] = DECODING;
         if (table.generated[slot]++ === 0) table.firstTokenS[slot] = nowS;
         table.lastTokenS[slot] = nowS;
         batch.line.charge(tenant, 0, 1);
       } else if (batch.does[i] === DECODE) {
-        if ((table.state[slot] & CANCELLED) !== 0) {
-          // Those of the steps before the last came out.
-          table.generated[slot] += steps - 1;
-          batch.line.charge(tenant, 0, steps - 1);
-          continue;
-        }
-        const tokens = this.speculative === null ? steps : this.tokensOut(slot);
-        if (this.speculative !== null) {
+        const cancelled = (table.state[slot] & CANCELLED) !== 0;
+        // Who gave up goes without the token of the last step, but had those of the steps before it.
+        let tokens = cancelled ? steps - 1 : steps;
+        if (this.speculative !== null && !cancelled) {
+          tokens = this.tokensOut(slot);
           meter.draftTokens += this.speculative.draftTokens;
           meter.acceptedTokens += tokens - 1;
         }
+        if (tokens === 0) continue;
         table.generated[slot] += tokens;
         table.lastTokenS[slot] = nowS;
         batch.line.charge(tenant, 0, tokens);
@@ -306,8 +311,7 @@ export class PolicyReplica implements ReplicaEngine {
   private leap(): void {
     const { batch, policy, table, stretch } = this;
     if (this.walk || this.speculative !== null || policy.leap === undefined) return;
-    // The first in the queue may change as tokens are booked; it matters when a seat is free.
-    if (batch.line.shifts && batch.waitingCount > 0 && batch.runningCount < batch.maxNumSeqs) return;
+    if (this.headMayGetIn()) return;
     let steps = policy.leap(batch);
     for (let i = 0; i < batch.runningCount; i++) {
       const slot = batch.slots[i];
@@ -318,6 +322,18 @@ export class PolicyReplica implements ReplicaEngine {
     this.mode = STRETCH;
     this.plannedSteps = steps > 1 ? steps : 1;
     stretch.slopeS = this.stepTime.perContextTokenS * batch.decodeCount;
+  }
+
+  /** The first in the queue, who does not get in now, may do so amid decodes: then every step is visited. */
+  private headMayGetIn(): boolean {
+    const { batch } = this;
+    if (batch.waitingCount === 0 || batch.runningCount >= batch.maxNumSeqs) return false;
+    // A prompt may need less room when cached blocks of it are evicted; and another may become the first as service is booked.
+    return batch.sawFreeCached || (batch.line.shifts && this.mayWake(batch.firstWaiting()));
+  }
+
+  private mayWake(slot: number): boolean {
+    return this.policy.wakes?.(this.batch, slot) ?? true;
   }
 
   private cutStretch(timeS: number): boolean {

@@ -65,15 +65,14 @@ export interface Reached {
 }
 
 export interface NaiveOutcome extends ReplicaOutcome {
-  /** Every gap between two tokens of a request that its client heard, in no order. */
-  readonly gapsS: readonly number[];
+  /** Every gap between two tokens of a request that its client heard, in no order, by class. */
+  readonly gapsS: readonly (readonly number[])[];
   /** How many of them ended at the very instant at which the client gave up: whether it heard that token is a tie. */
-  readonly tiedGaps: number;
-  readonly reached: Reached;
+  readonly tiedGaps: readonly number[];
 }
 
 /** Walks the scenario to its end: until nothing is left to come, waiting or running. */
-export function stepThrough(scenario: Scenario): NaiveOutcome {
+export function stepThrough(scenario: Scenario): NaiveOutcome & { readonly reached: Reached } {
   return new NaiveReplica(scenario).run();
 }
 
@@ -111,7 +110,7 @@ class NaiveReplica {
     for (const _ of scenario.requests) this.fates.push(undefined);
   }
 
-  run(): NaiveOutcome {
+  run(): NaiveOutcome & { readonly reached: Reached } {
     const events = outsideEvents(this.scenario);
     const integrals: Integrals[] = [];
     let next = 0;
@@ -150,11 +149,9 @@ class NaiveReplica {
     return {
       fates: this.fates,
       integrals,
-      preemptions: this.preemptions,
-      prefillTokens: this.prefillTokens,
-      steps: this.steps,
-      gapsS: this.gapsS,
-      tiedGaps: this.tiedGaps,
+      counts: { preemptions: this.preemptions, prefillTokens: this.prefillTokens, steps: this.steps },
+      gapsS: [this.gapsS],
+      tiedGaps: [this.tiedGaps],
       reached: this.reached,
     };
   }

@@ -24,6 +24,8 @@ export interface Sequence extends ConformRequest {
   computed: number;
   blocks: number;
   decoding: boolean;
+  /** Was in the batch before. */
+  admitted: boolean;
   cancelled: boolean;
   /** In the step being formed. */
   chunk: number;
@@ -211,6 +213,8 @@ export class NaiveStep implements StepView {
     if (this.blocksFor(one.computed + chunk) > this.freeBlocks) return NO_BLOCKS;
     this.leaveQueue(one);
     this.running.push(one);
+    if (!one.admitted) this.servedInput[one.classIndex] += one.context - one.computed;
+    one.admitted = true;
     if (one.computed > 0) {
       this.onHost -= one.computed;
       this.transferS += one.computed * this.scenario.scheduler.swapSPerToken;
@@ -226,7 +230,8 @@ export class NaiveStep implements StepView {
     this.count();
     if (this.orderPlugin.victim === "last-admitted") return this.running[this.running.length - 1].index;
     let worst = this.running[0];
-    for (const one of this.running) if (one.key >= worst.key) worst = one;
+    for (const one of this.running)
+      if (one.key > worst.key || (one.key === worst.key && one.ticket > worst.ticket)) worst = one;
     return worst.index;
   }
 
@@ -284,6 +289,7 @@ export class NaiveStep implements StepView {
       computed: 0,
       blocks: 0,
       decoding: false,
+      admitted: false,
       cancelled: false,
       chunk: 0,
       decodes: false,
@@ -307,9 +313,9 @@ export class NaiveStep implements StepView {
     this.sequences.delete(one.index);
   }
 
-  charge({ classIndex }: Sequence, inputTokens: number, outputTokens: number): void {
-    this.servedInput[classIndex] += inputTokens;
-    this.servedOutput[classIndex] += outputTokens;
+  /** A token of its answer is out. */
+  chargeToken({ classIndex }: Sequence): void {
+    this.servedOutput[classIndex]++;
   }
 
   /** Blocks that what is computed takes, counted from nothing: what `freeBlocks` must leave. */
@@ -369,7 +375,8 @@ export class NaiveStep implements StepView {
   private leaveQueue(one: Sequence): void {
     this.waiting = this.waiting.filter((other) => other !== one);
     if (this.waiting.some(({ classIndex }) => classIndex === one.classIndex)) return;
-    this.lastToLeave = one.classIndex;
+    // A tenant that came and went between two steps was never levelled, so it is no level for others.
+    if (!this.back.has(one.classIndex)) this.lastToLeave = one.classIndex;
     this.back.delete(one.classIndex);
   }
 

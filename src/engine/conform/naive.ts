@@ -123,7 +123,6 @@ class NaiveReplica {
     this.steps++;
     const { step } = this;
     for (const one of step.running) {
-      if (one.chunk > 0) step.charge(one, one.chunk, 0);
       if (one.cancelled) continue;
       if (one.chunk > 0) {
         one.computed += one.chunk;
@@ -131,7 +130,7 @@ class NaiveReplica {
         one.decoding = true;
       } else if (!one.decodes) continue;
       one.generated++;
-      step.charge(one, 0, 1);
+      step.chargeToken(one);
       if (one.generated === 1) one.firstTokenS = nowS;
     }
     this.dropCancelled(nowS);

@@ -1,35 +1,38 @@
-import { NO_BLOCKS, NONE, type BatchingPlugin } from "./policy.ts";
+import { NO_BLOCKS, NONE, type BatchingPlugin, type StepView } from "./policy.ts";
+
+function decodeAll(step: StepView): void {
+  while (!step.decodeAll()) step.preempt(step.victim());
+}
 
 export const continuous: BatchingPlugin = {
   kind: "batching",
   name: "continuous",
   doc:
     "Continuous batching without chunks (vLLM V0, Orca): whole prompts as soon as they fit, in steps of their own during which decodes stall. " +
-    "A prompt longer than the token budget runs alone.",
+    "A prompt longer than the token budget runs alone; if it finds no blocks to go on it goes back and the others decode.",
   options: {},
   create: () => ({
     schedule(step) {
-      let preempted = false;
-      for (let request = step.nextPrefill(); request !== NONE; request = step.nextPrefill()) {
-        let taken = step.prefill(request, step.budgetTokens);
-        while (taken === NO_BLOCKS) {
+      const unfinished = step.nextPrefill();
+      if (unfinished !== NONE) {
+        while (step.prefill(unfinished, step.budgetTokens) === NO_BLOCKS) {
           const victim = step.victim();
           step.preempt(victim);
-          preempted = true;
-          // It had to go itself: the others go on.
-          if (victim === request) break;
-          taken = step.prefill(request, step.budgetTokens);
+          if (victim === unfinished) {
+            decodeAll(step);
+            break;
+          }
         }
-        if (taken >= 0) return;
+        return;
       }
       let admitted = false;
-      for (let request = step.firstWaiting(); request !== NONE && !preempted; request = step.firstWaiting()) {
+      for (let request = step.firstWaiting(); request !== NONE; request = step.firstWaiting()) {
         if (admitted && step.prefillTokensLeft(request) > step.budgetTokens) break;
         if (step.admit(request, step.maxNumBatchedTokens) <= 0) break;
         admitted = true;
       }
       if (admitted) return;
-      while (!step.decodeAll()) step.preempt(step.victim());
+      decodeAll(step);
     },
     leap: () => Infinity,
     wakes: (step, request) => step.runningCount < step.maxNumSeqs && step.firstWaiting() === request,
