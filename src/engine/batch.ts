@@ -392,6 +392,7 @@ export class Batch extends TableFacts implements StepView {
 
   private take(i: number, blocks: number): void {
     if (blocks <= 0) return;
+    if (blocks > this.freeBlocks) throw new InvariantError("INV-4", { blocks, free: this.freeBlocks });
     const from = this.blocks[i];
     this.blocks[i] = from + blocks;
     if (this.cache === null) this.free -= blocks;
