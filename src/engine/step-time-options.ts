@@ -1,5 +1,6 @@
 /** What scheduling options do to the duration of a step. Both keep a decode step affine in context, so that leaping stays exact. */
 import { pow } from "../kernel/math.ts";
+import type { ResidualBandPercent } from "./coefficients.ts";
 import type { SchedulerSpec } from "./scheduler-spec.ts";
 import type { StepTime } from "./step-time.ts";
 
@@ -44,6 +45,30 @@ function withDrafts(
         : (decodes, context, prefill, pairs) =>
             stepTime.mixedS(decodes, context, prefill + draftTokens * decodes, pairs) +
             (drafts - 1) * (decodes > 0 ? plain[decodes]! + perContextTokenS * context : 0),
+  };
+}
+
+/** Ranks of the quantiles of a residual band. */
+const BAND = [0.05, 0.25, 0.5, 0.75, 0.95] as const;
+
+/**
+ * True ÷ predicted duration at rank `u` of the errors of a coefficient set: linear between the five known quantiles of
+ * predicted ÷ measured − 1, and beyond the outer ones as far again as the rank goes, with their slope.
+ */
+export function errorFactor({ p5, p25, p50, p75, p95 }: ResidualBandPercent, u: number): number {
+  const values = [p5, p25, p50, p75, p95];
+  let i = 0;
+  while (i < BAND.length - 2 && u > BAND[i + 1]!) i++;
+  const slope = (values[i + 1]! - values[i]!) / (BAND[i + 1]! - BAND[i]!);
+  return 1 / (1 + (values[i]! + slope * (u - BAND[i]!)) / 100);
+}
+
+/** Every step lasts `factor` times as long. */
+export function scaledStepTime(stepTime: StepTime, factor: number): StepTime {
+  return {
+    decodeBaseS: stepTime.decodeBaseS.map((baseS) => baseS * factor),
+    perContextTokenS: stepTime.perContextTokenS * factor,
+    mixedS: (decodes, context, prefill, pairs) => stepTime.mixedS(decodes, context, prefill, pairs) * factor,
   };
 }
 

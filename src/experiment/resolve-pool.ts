@@ -52,6 +52,14 @@ const LLM_FIELDS = [
   "kvElementsPerTokenSliding",
 ];
 
+/** What a pool needs to know of the experiment around it. */
+export interface PoolContext {
+  readonly sizes: RequestSizes | null;
+  /** Own pools must say what their GPUs cost. */
+  readonly priceNeeded: boolean;
+  readonly stepTimeError: "none" | "drawn";
+}
+
 /** Null when a name is unknown or the model does not fit; the problems are in `resolution` then. */
 export function resolvePool(
   resolution: Resolution,
@@ -59,10 +67,10 @@ export function resolvePool(
   file: PoolFile,
   path: Path,
   at: string,
-  context: { readonly sizes: RequestSizes | null; readonly priceNeeded: boolean },
+  context: PoolContext,
   siblings: StrategyFile["pools"],
 ): ResolvedPool | null {
-  const { sizes, priceNeeded } = context;
+  const { sizes, priceNeeded, stepTimeError } = context;
   const gpuEntry = resolution.find("gpus", file.gpu, [...path, "gpu"]);
   const llmEntry = resolution.find("llms", file.llm, [...path, "llm"]);
   const profile = resolution.find("engines", file.engine, [...path, "engine"]);
@@ -115,14 +123,27 @@ export function resolvePool(
     fallbackScope: profile.fallbackScope,
   };
   const sets = [...resolution.catalog.coefficients.values()];
-  const { coefficients } = chooseCoefficients(sets, request, "all");
+  const { coefficients, bandPercent } = chooseCoefficients(sets, request, "all");
   noteCoefficients(resolution, llm, coefficients, at);
+  if (stepTimeError === "drawn") {
+    const { p5, p50, p95 } = bandPercent;
+    resolution.assume({
+      id: `coefficients/${coefficients.scope.replaceAll("|", "/")}/error`,
+      label: `step time: error drawn in each replication (${coefficients.scope.replaceAll("|", " ")})`,
+      value: `${p5} to ${p95}, median ${p50}`,
+      unit: "%",
+      kind: "fitted",
+      source: "signed errors of closed-loop TPOT on groups of recordings never fitted, 5 % to 95 %",
+      asOf: resolution.catalog.asOf,
+    });
+  }
   resolution.useEntry("places", place, ["boundaryLevel", ...(file.networkMs === undefined ? ["networkS"] : [])]);
 
   resolution.from(`${at}.name`, "file");
   resolution.from(`${at}.gpu`, `catalogue:gpus/${gpu.id}`);
   resolution.from(`${at}.llm`, `catalogue:llms/${llm.id}`);
   resolution.from(`${at}.outsideValidatedRange`, "derived");
+  resolution.fromFile(`${at}.stepTimeError`, ["stepTimeError"]);
   for (const field of ["place", "replicas", "warmReplicas", "maxWaitingPerReplica"])
     resolution.fromFile(`${at}.${field}`, [...path, field]);
   resolution.fromFile(`${at}.boundaryLevel`, [...path, "boundaryLevel"], `catalogue:places/${place.id}`);
@@ -135,6 +156,7 @@ export function resolvePool(
     llm,
     engine,
     coefficients,
+    stepTimeError: stepTimeError === "drawn" ? bandPercent : null,
     scheduler,
     handOff: hand.handOff,
     router,

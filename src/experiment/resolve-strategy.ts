@@ -1,22 +1,18 @@
 /** One strategy: its pools and offers, and for each class the route that the boundary rules leave of it (INV-13). */
 import { hintFor } from "../catalog/nearest.ts";
 import type { Path } from "./read.ts";
-import type { RequestSizes } from "./request-size.ts";
 import { refusal, type BoundaryTarget } from "./resolve-boundary.ts";
 import { resolveOffer } from "./resolve-offer.ts";
 import { checkSizes } from "./resolve-engine.ts";
-import { resolvePool } from "./resolve-pool.ts";
+import { type PoolContext, resolvePool } from "./resolve-pool.ts";
 import type { Resolution } from "./resolution.ts";
 import type { RequestClass, ResolvedOffer, ResolvedPool, ResolvedStrategy, RouteTarget } from "../scenario/resolved.ts";
 import type { ClassFile, StrategyFile } from "./schema.ts";
 
-interface StrategyContext {
+interface StrategyContext extends PoolContext {
   readonly classes: readonly RequestClass[];
   readonly classFiles: readonly ClassFile[];
-  readonly sizes: RequestSizes | null;
   readonly whatIfUnrestricted: boolean;
-  /** Own pools must say what their GPUs cost. */
-  readonly priceNeeded: boolean;
 }
 
 /** Null when a pool or an offer did not resolve; the problems are in `resolution` then. */

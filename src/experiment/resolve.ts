@@ -77,6 +77,7 @@ function assemble(
     sizes: traffic === null ? null : requestSizes(traffic),
     whatIfUnrestricted: options.whatIfUnrestricted ?? false,
     priceNeeded: file.team !== undefined,
+    stepTimeError: file.stepTimeError,
   };
   const entries = Object.entries(file.strategies);
   if (entries.length === 0) resolution.problem(["strategies"], "at least one strategy is needed");

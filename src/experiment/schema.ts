@@ -545,6 +545,12 @@ export const ExperimentSchema = z
       .max(1000)
       .default(10)
       .describe("independent repeats; below 10 the verdict is indicative only"),
+    stepTimeError: z
+      .enum(["none", "drawn"])
+      .default("none")
+      .describe(
+        "drawn: in each replication the engines of own pools are off by a draw of the errors that their step-time model had on measurements it had not seen, so that intervals carry the model's own doubt",
+      ),
     classes: z.array(ClassSchema).min(1).describe("request classes; each is a segment of the decision"),
     traffic: TrafficSchema,
     client: z.string().default("openai-node").describe("client profile of the catalogue: how the calling SDK retries"),

@@ -42,7 +42,9 @@ export function replicasWith(strategy: ResolvedStrategy, auto: number): number[]
 /** SLO attainment of each class on the day, NaN where nothing of it was sent or it is barred. */
 export function runSizing(task: SizingTask, auto: number): number[] {
   const { experiment, replication, fromS, toS } = task;
-  const strategy = experiment.strategies[task.strategy]!;
+  const declared = experiment.strategies[task.strategy]!;
+  // Fleets are sized for the engine as predicted; how wrong that may be shows when they run.
+  const strategy = { ...declared, pools: declared.pools.map((pool) => ({ ...pool, stepTimeError: null })) };
   const { startEpochS, warmupS, seed, classes } = experiment;
   const setting = { ...experiment, startEpochS: startEpochS + fromS, horizonS: toS - fromS };
   const traffic = openTraffic(experiment.traffic, {

@@ -58,7 +58,7 @@ function meetsAt(task: SloRateTask, ratePerS: number): boolean {
       name: "one-replica",
       title: "",
       option: "self",
-      pools: [{ ...pool, warmReplicas: 0 }],
+      pools: [{ ...pool, warmReplicas: 0, stepTimeError: null }],
       offers: [],
       routes: [[{ kind: "pool", index: 0, overflowInFlightPerReplica: null }]],
       barred: [null],

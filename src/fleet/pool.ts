@@ -11,7 +11,7 @@ import type { ReplicaEngine } from "../engine/replica-engine.ts";
 import type { RequestTable } from "../engine/request-table.ts";
 import { isPlain } from "../engine/scheduler-spec.ts";
 import type { StepObserver } from "../engine/step-observer.ts";
-import { scheduledStepTime } from "../engine/step-time-options.ts";
+import { errorFactor, scaledStepTime, scheduledStepTime } from "../engine/step-time-options.ts";
 import { createStepTime } from "../engine/step-time-physics.ts";
 import type { RequestClass, ResolvedPool } from "../scenario/resolved.ts";
 import { Sketch } from "../kernel/sketch.ts";
@@ -175,18 +175,26 @@ export class Pool implements RouterView {
 
 /** The engine that each replica runs in: the leaping one where it does all that is asked for. */
 function replicaMaker(
-  { name, gpu, llm, engine: spec, coefficients, scheduler }: ResolvedPool,
+  { name, gpu, llm, engine: spec, coefficients, stepTimeError, scheduler }: ResolvedPool,
   table: RequestTable,
   sink: ReplicaSink,
   meter: EngineMeter,
   classes: readonly RequestClass[],
   { seed, replication, observe }: PoolRun,
 ): (_: unknown, replica: number) => ReplicaEngine {
-  const stepTime = scheduledStepTime(
+  const predicted = scheduledStepTime(
     createStepTime(gpu, llm, spec, coefficients),
     scheduler,
     (tokensPerDecode) => createStepTime(gpu, llm, spec, coefficients, tokensPerDecode).decodeBaseS,
   );
+  // Pools with one coefficient set are wrong together, in all strategies.
+  const stepTime =
+    stepTimeError === null
+      ? predicted
+      : scaledStepTime(
+          predicted,
+          errorFactor(stepTimeError, stream(seed, replication, `step-time-error/${coefficients.scope}`)()),
+        );
   // Only the engine for any policy tells of its steps; its times are the same.
   if (isPlain(scheduler) && observe === undefined)
     return () => new Replica(spec, stepTime, table, sink, meter, classes.length);

@@ -3,6 +3,7 @@
  * (typed arrays allowed), so that it crosses to a worker by structured clone and is what `manifest.json` records.
  * `resolve.ts` produces it; everything after it (dispatch, fleet, provider, decision, report) reads only this.
  */
+import type { ResidualBandPercent } from "../engine/coefficients.ts";
 import type { SharedPrefix } from "../engine/prompt-content.ts";
 import type { SchedulerSpec } from "../engine/scheduler-spec.ts";
 import type { EngineSpec, GpuSpec, LlmSpec, StepCoefficients } from "../engine/spec.ts";
@@ -151,6 +152,8 @@ export interface ResolvedPool {
   readonly llm: LlmSpec;
   readonly engine: EngineSpec;
   readonly coefficients: StepCoefficients;
+  /** Errors that step times of this set had on unseen measurements, one drawn in each replication; null = taken as exact. */
+  readonly stepTimeError: ResidualBandPercent | null;
   readonly scheduler: SchedulerSpec;
   /** Requests go on to another pool of the strategy after their first token, with their KV; null = they stay. */
   readonly handOff: {

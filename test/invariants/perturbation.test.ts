@@ -282,3 +282,16 @@ describe("own pool first, an offer behind it", () => {
     expectRising([1, 2, 3].map((replicas) => controlled(run(split(5), [replicas]))));
   });
 });
+
+test("the wider the error of the step-time model, the further replications lie from the prediction", () => {
+  const spreads = [2, 10, 30].map((percent) => {
+    const stepTimeError = { p5: -percent, p25: -percent / 2, p50: 0, p75: percent / 2, p95: percent };
+    const tpots = [0, 1, 2, 3].map((replication) => {
+      const of = setting({ horizonS: 200 });
+      const drawn = watch(of, own({ stepTimeError }), [2], poissonTraffic(of, { meanRatePerS: 1 }), { replication });
+      return tpotS(drawn, 0.5);
+    });
+    return Math.max(...tpots) / Math.min(...tpots);
+  });
+  expectRising(spreads, 0.99);
+});

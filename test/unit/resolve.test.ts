@@ -203,6 +203,7 @@ describe("every field of the file moves something", () => {
       seed: 2,
       replications: 3,
       client: "openai-python",
+      stepTimeError: "drawn",
     }),
     ...each(["classes", 0], {
       name: "open2",

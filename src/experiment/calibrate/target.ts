@@ -8,7 +8,13 @@ import { schedulerDefaults } from "../../catalog/pool-facts.ts";
 import type { Catalog, CatalogEntry } from "../../catalog/schema.ts";
 import { type LlmClass, chooseCoefficients, llmClass } from "../../engine/coefficients.ts";
 import { kvCapacity } from "../../engine/kv-capacity.ts";
-import { WEIGHT_DTYPES, type EngineSpec, type GpuSpec, type StepCoefficients, type WeightDtype } from "../../engine/spec.ts";
+import {
+  WEIGHT_DTYPES,
+  type EngineSpec,
+  type GpuSpec,
+  type StepCoefficients,
+  type WeightDtype,
+} from "../../engine/spec.ts";
 import type { StepTime } from "../../engine/step-time.ts";
 import { createStepTime } from "../../engine/step-time-physics.ts";
 import { ConfigError, type Problem } from "../../kernel/errors.ts";
