@@ -3,13 +3,13 @@
  * key hold the same tokens after the same tokens.
  */
 export interface PromptContent {
-  /** Key of block `block` (blockTokens tokens from 0) of the context of request `ordinal`: any number that identifies it. */
+  /** Key of block `block` (blockTokens tokens from 0) of the context of request `ordinal`: a number that identifies it. */
   key(ordinal: number, block: number): number;
 }
 
 /** Blocks of one stream of text that a key has room for, and streams before those of single requests. */
-const BLOCKS_PER_STREAM = 2 ** 20;
-const SHARED_STREAMS = 2 ** 31;
+const BLOCKS_PER_STREAM = 1_048_576;
+const SHARED_STREAMS = 2_147_483_648;
 
 /** A prompt as at most two shared beginnings and a rest of its own: a system prompt, then the earlier turns of its session. */
 export interface SharedBeginnings {
