@@ -418,7 +418,7 @@ class NaivePolicyReplica {
     }
   }
 
-  /** Chunks in order of admission. A prompt that gave way itself ends the round. */
+  /** Chunks in order of admission. Where blocks lack somebody is sent away, perhaps the prompt itself, and the next has its turn. */
   private continuePrompts(nowS: number, longest: number): void {
     for (;;) {
       const sequence = this.running.find(({ decoding, plan }) => !decoding && plan === "nothing");
@@ -432,7 +432,6 @@ class NaivePolicyReplica {
       const victim = this.queue.victim(this.running, nowS);
       if (victim.plan !== "nothing") this.reach("plannedSentAway");
       this.sendAway(victim);
-      if (victim === sequence) return;
     }
   }
 
