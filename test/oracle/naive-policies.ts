@@ -6,6 +6,7 @@
 import { threefry2x32, unit, words } from "../../src/kernel/random.ts";
 import { NaiveBlocks, textOf, type Block } from "./naive-blocks.ts";
 import { NaiveQueue, type Queued } from "./naive-queue.ts";
+import { integralsAt, type Step } from "./naive-steps.ts";
 import type { NaiveOutcome } from "./naive-stepper.ts";
 import {
   ARRIVAL,
@@ -41,13 +42,6 @@ interface Sequence extends Queued {
   cancelled: boolean;
   firstTokenS: number;
   lastTokenS: number;
-}
-
-interface Step {
-  readonly startS: number;
-  readonly endS: number;
-  readonly sequences: number;
-  readonly kvTokens: number;
 }
 
 /** How often a scenario came to what it is there to test, by name. */
@@ -424,7 +418,7 @@ class NaivePolicyReplica {
     }
   }
 
-  /** Chunks in order of admission. A prompt that gave way itself ends the round. */
+  /** Chunks in order of admission. Where blocks lack somebody is sent away, perhaps the prompt itself, and the next has its turn. */
   private continuePrompts(nowS: number, longest: number): void {
     for (;;) {
       const sequence = this.running.find(({ decoding, plan }) => !decoding && plan === "nothing");
@@ -438,7 +432,6 @@ class NaivePolicyReplica {
       const victim = this.queue.victim(this.running, nowS);
       if (victim.plan !== "nothing") this.reach("plannedSentAway");
       this.sendAway(victim);
-      if (victim === sequence) return;
     }
   }
 
@@ -589,15 +582,6 @@ class NaivePolicyReplica {
   }
 
   private integralsAt(timeS: number): Integrals {
-    let busyS = 0;
-    let sequenceS = 0;
-    let kvTokenS = 0;
-    for (const { startS, endS, sequences, kvTokens } of this.step === null ? this.ended : [...this.ended, this.step]) {
-      const lengthS = Math.min(timeS, endS) - startS;
-      busyS += lengthS;
-      sequenceS += sequences * lengthS;
-      kvTokenS += kvTokens * lengthS;
-    }
-    return { busyS, sequenceS, kvTokenS };
+    return integralsAt(this.step === null ? this.ended : [...this.ended, this.step], timeS);
   }
 }

@@ -2,6 +2,7 @@
  * The oracle of the engine: one replica, walked step by step and sequence by sequence with nothing clever in it. Written
  * from the rules of a step boundary alone, never from the engine's code; O(batch) per step on purpose. Seconds, tokens.
  */
+import { integralsAt, type Step } from "./naive-steps.ts";
 import {
   ARRIVAL,
   BOOK,
@@ -29,13 +30,6 @@ interface Sequence {
   cancelled: boolean;
   firstTokenS: number;
   lastTokenS: number;
-}
-
-interface Step {
-  readonly startS: number;
-  readonly endS: number;
-  readonly sequences: number;
-  readonly kvTokens: number;
 }
 
 /** How often a scenario came to what it is there to test. */
@@ -354,15 +348,6 @@ class NaiveReplica {
   }
 
   private integralsAt(timeS: number): Integrals {
-    let busyS = 0;
-    let sequenceS = 0;
-    let kvTokenS = 0;
-    for (const { startS, endS, sequences, kvTokens } of this.step === null ? this.ended : [...this.ended, this.step]) {
-      const lengthS = Math.min(timeS, endS) - startS;
-      busyS += lengthS;
-      sequenceS += sequences * lengthS;
-      kvTokenS += kvTokens * lengthS;
-    }
-    return { busyS, sequenceS, kvTokenS };
+    return integralsAt(this.step === null ? this.ended : [...this.ended, this.step], timeS);
   }
 }

@@ -114,7 +114,7 @@ function drive<R extends ReplicaEngine & { readonly freeKvBlocks: number }>(
   const events = outsideEvents(scenario);
   let next = 0;
   for (let guard = 0; ; guard++) {
-    if (guard > 200_000) throw new Error("the replica does not come to an end");
+    if (guard > 50_000) throw new Error("the replica does not come to an end");
     const outsideS = next < events.length ? events[next]!.timeS : Infinity;
     const timeS = Math.min(outsideS, replica.dueS);
     if (timeS === Infinity) break;

@@ -9,7 +9,7 @@ function continuePrefills(step: StepView): boolean {
       const victim = step.victim();
       step.preempt(victim);
       preempted = true;
-      // Under orders that do not send the last admitted away, others may still go on.
+      // Gone itself: those behind it may find room now (vLLM leaves them to the next step).
       if (victim === request) break;
       taken = step.prefill(request, step.longestChunkTokens);
     }
