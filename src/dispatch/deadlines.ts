@@ -3,7 +3,7 @@
  * class have the same patience. Most are long over when their deadline comes, so a request is entered once and dropped
  * when its turn comes, never looked up in between. Memory follows the requests sent within one patience.
  */
-import { AT_CLIENT, IN_POOL, NO_SLOT, type RequestTable } from "../engine/request-table.ts";
+import { AT_CLIENT, IN_POOL, IN_TRANSIT, NO_SLOT, type RequestTable } from "../engine/request-table.ts";
 
 class Ring {
   slots = new Int32Array(1024);
@@ -60,8 +60,9 @@ export class Deadlines {
       const mask = ring.slots.length - 1;
       while (ring.size > 0) {
         const slot = ring.slots[ring.head];
-        // One that waits at its client may be in a pool again by then; if not, its client's own event ends it first.
-        const mayBeInPool = where[slot] === IN_POOL || where[slot] === AT_CLIENT;
+        // One that waits at its client or is on its way may be in a pool again by then; if not, an event of its own ends it first.
+        const at = where[slot];
+        const mayBeInPool = at === IN_POOL || at === AT_CLIENT || at === IN_TRANSIT;
         if (mayBeInPool && ordinal[slot] === ring.ordinals[ring.head]) {
           if (ring.deadlineS[ring.head] < this.nextS) {
             this.nextS = ring.deadlineS[ring.head];

@@ -34,6 +34,7 @@ import type { DemandMeter } from "../traffic/demand.ts";
 import type { Traffic } from "../traffic/traffic.ts";
 import { GIVES_UP, retryDelayS } from "./client.ts";
 import { Deadlines } from "./deadlines.ts";
+import { type LongestRequest, longestRequest } from "./longest-request.ts";
 import { HOUR_S, RunBook, routeOfPool, type RunSetting } from "./run-book.ts";
 
 // Control events in their order at one instant; step ends come after INCIDENT, arrivals after RETRY.
@@ -98,6 +99,7 @@ class Run implements ReplicaSink {
   private readonly barred: readonly boolean[];
   /** By pool: what the client sees on top of the engine's times. */
   private readonly overheadS: Float64Array;
+  private readonly longest: readonly LongestRequest[];
   private readonly demand: DemandMeter | null;
   private nowS: number;
   private sentAll = 0;
@@ -140,6 +142,7 @@ class Run implements ReplicaSink {
     this.timeoutS = Float64Array.from(classes, (requestClass) => requestClass.timeoutS);
     this.barred = strategy.barred.map((reason) => reason !== null);
     this.overheadS = Float64Array.from(strategy.pools, (pool) => pool.networkS + pool.engine.apiOverheadMs / 1000);
+    this.longest = strategy.pools.map((_, p) => longestRequest(strategy.pools, p));
     this.demand = options.demand;
     this.incidents = options.incidents
       ? this.pools.map((pool) => new PoolIncidents(pool, seed, replication, -warmupS))
@@ -235,11 +238,13 @@ class Run implements ReplicaSink {
     const { sPerToken, latencyS } = this.pools[p].spec.handOff!;
     this.table.where[slot] = IN_TRANSIT;
     this.inTransit++;
-    const transferS = latencyS + sPerToken * this.table.inputTokens[slot];
-    this.control.push(this.nowS + transferS, HAND_OVER, slot, this.strategy.pools[p].handOff!.pool);
+    const thereS = this.nowS + latencyS + sPerToken * this.table.inputTokens[slot];
+    // A client that gives up before is gone then.
+    const timeS = Math.min(thereS, this.table.deadlineS[slot]);
+    this.control.push(timeS, HAND_OVER, slot, this.strategy.pools[p].handOff!.pool);
   }
 
-  /** A request arrives with its KV at the pool that decodes it. Its client may have gone on the way. */
+  /** A request arrives with its KV at the pool that decodes it, or its client gives up on the way. */
   private handOver(slot: number, p: number, nowS: number): void {
     const table = this.table;
     const pool = this.pools[p];
@@ -339,10 +344,10 @@ class Run implements ReplicaSink {
   private sendToPool(slot: number, target: RouteTarget): number {
     const table = this.table;
     const pool = this.pools[target.index];
-    const { engine: spec, maxWaitingPerReplica } = pool.spec;
-    // No policy looks at the answer's length; this only keeps out what could never end (vLLM would cut it short).
-    const tokens = table.inputTokens[slot] + table.outputTokens[slot];
-    if (tokens > spec.maxModelLen || tokens - 1 > spec.kvBlocks * spec.blockTokens) return NEVER;
+    const { maxWaitingPerReplica } = pool.spec;
+    const longest = this.longest[target.index];
+    const promptTokens = table.inputTokens[slot];
+    if (promptTokens > longest.prompt || promptTokens + table.outputTokens[slot] > longest.all) return NEVER;
     const overflow = target.overflowInFlightPerReplica;
     if (overflow !== null && pool.inFlightAll >= overflow * pool.count()) return FULL;
     const local = pool.pick();

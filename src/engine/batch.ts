@@ -424,11 +424,12 @@ export class Batch extends TableFacts implements StepView {
     return found;
   }
 
-  /** Blocks for the longest answer that the client allows, under reserving admission. */
+  /** Blocks for the longest answer that the client allows, under reserving admission; of one that is handed on for its prompt. */
   private reservationOf(request: number): number {
     if (this.scheduler.admission !== "reserve") return 0;
     const { inputTokens, maxOutputTokens } = this.table;
-    const longest = Math.min(inputTokens[request] + maxOutputTokens[request] - 1, this.maxModelLen);
+    const answer = this.scheduler.role === "prefill" ? 1 : maxOutputTokens[request];
+    const longest = Math.min(inputTokens[request] + answer - 1, this.maxModelLen);
     return Math.min(this.blocksFor(longest), this.kvBlocks);
   }
 

@@ -89,6 +89,7 @@ export interface PoolSummary {
   readonly prefixHitFraction: Estimate | null;
   readonly draftAcceptedFraction: Estimate | null;
   readonly incidents: Estimate;
+  /** Null: not swept, or a replica of it serves nobody alone because it hands on or takes over. */
   readonly uSlo: Estimate | null;
   /** Steady requests per second and replica at which the SLO is still met. */
   readonly sloRatePerReplica: number | null;

@@ -13,6 +13,7 @@ import type { GpuSpec, LlmSpec, StepCoefficients } from "../engine/spec.ts";
 import { routerNamed, routers } from "../fleet/routers/registry.ts";
 import type { Path } from "./read.ts";
 import { parallelOptions, resolveEngine } from "./resolve-engine.ts";
+import { resolveStepTimeTable } from "./resolve-step-times.ts";
 import { pluginOptions, resolveHandOff, resolveScheduler } from "./resolve-scheduler.ts";
 import type { RequestSizes } from "./request-size.ts";
 import type { Resolution } from "./resolution.ts";
@@ -110,7 +111,12 @@ export function resolvePool(
   );
   const handOffPath = [...path, "handOff"];
   const hand = resolveHandOff(resolution, file, name, siblings, engine, llm, handOffPath, `${at}.handOff`);
-  if (scheduler === null || hand === null) return null;
+  if (hand?.handOff && priceNeeded)
+    resolution.warn(
+      `${path.join(".")}: the share of its capacity that is used within the SLO (uSlo) is not measured, for no replica of it serves alone`,
+    );
+  const table = resolveStepTimeTable(resolution, file, engine, path, at);
+  if (scheduler === null || hand === null || table === null) return null;
 
   const request = {
     gpu,
@@ -124,8 +130,10 @@ export function resolvePool(
   };
   const sets = [...resolution.catalog.coefficients.values()];
   const { coefficients, bandPercent } = chooseCoefficients(sets, request, "all");
-  noteCoefficients(resolution, llm, coefficients, at);
-  if (stepTimeError === "drawn") {
+  const drawn = stepTimeError === "drawn" && table.rows === null;
+  if (table.rows === null) noteCoefficients(resolution, llm, coefficients, at);
+  else resolution.from(`${at}.coefficients`, "derived");
+  if (drawn) {
     const { p5, p50, p95 } = bandPercent;
     resolution.assume({
       id: `coefficients/${coefficients.scope.replaceAll("|", "/")}/error`,
@@ -156,7 +164,8 @@ export function resolvePool(
     llm,
     engine,
     coefficients,
-    stepTimeError: stepTimeError === "drawn" ? bandPercent : null,
+    stepTimeTable: table.rows,
+    stepTimeError: drawn ? bandPercent : null,
     scheduler,
     handOff: hand.handOff,
     router,
@@ -168,7 +177,8 @@ export function resolvePool(
     networkS: file.networkMs === undefined ? place.networkS : file.networkMs / 1000,
     coldStart,
     incidents,
-    outsideValidatedRange: outsideValidatedRange(sets, request),
+    outsideValidatedRange:
+      table.rows === null ? outsideValidatedRange(sets, request) : "step times are those of the experiment's own table",
   };
 }
 

@@ -4,6 +4,7 @@
  * assumptions whenever the file leaves it. A field without a default takes its value from the catalogue.
  */
 import { z } from "zod";
+import { DEFAULT_ROUTER } from "../fleet/routers/registry.ts";
 import { epochSOfIso } from "../kernel/calendar-time.ts";
 import { WEIGHT_DTYPES } from "../engine/spec.ts";
 import type { MaxOutputRule, Provenance } from "../scenario/resolved.ts";
@@ -366,8 +367,21 @@ const PoolSchema = z.strictObject({
     .describe("longest request in tokens, prompt and answer together; null: the model's context"),
   router: z
     .union([z.string().describe("router plug-in with its defaults"), RouterSchema])
-    .default("two-choices")
+    .default(DEFAULT_ROUTER)
     .describe("who picks the replica"),
+  stepTimeTable: z
+    .array(
+      z.strictObject({
+        batchTokens: z.int().min(1).describe("tokens in the step"),
+        promptMs: Positive.describe("milliseconds of a step that prefills so many tokens"),
+        tokenMs: Positive.describe("milliseconds of a step in which so many sequences decode"),
+      }),
+    )
+    .min(2)
+    .optional()
+    .describe(
+      "step times that you measured, in place of the model's: linear between and beyond the points; without it the fitted physics",
+    ),
   scheduler: SchedulerSchema.prefault({}).describe("how a replica batches and orders its requests"),
   handOff: z
     .strictObject({
@@ -382,7 +396,9 @@ const PoolSchema = z.strictObject({
       ),
     })
     .optional()
-    .describe("disaggregated prefill and decode: the first token leaves here, the rest comes from the other pool"),
+    .describe(
+      "disaggregated prefill and decode: the first token leaves here, the rest comes from the other pool; TPOT holds the transfer, TTFT does not",
+    ),
   maxWaitingPerReplica: z
     .int()
     .min(0)

@@ -4,6 +4,7 @@
  * is large enough for them is large enough for the rest.
  */
 import { simulateRun } from "../dispatch/simulate.ts";
+import { gpusPerReplica } from "../engine/parallelism.ts";
 import { InfeasibleError } from "../kernel/errors.ts";
 import { openTraffic } from "../traffic/open.ts";
 import { peakDays } from "../traffic/rate.ts";
@@ -35,12 +36,12 @@ export function sizingTasks(experiment: ResolvedExperiment, strategy: number): S
 }
 
 /** Serving replicas of each pool when "auto" means `auto`. */
-export function replicasWith(strategy: ResolvedStrategy, auto: number): number[] {
+function replicasWith(strategy: ResolvedStrategy, auto: number): number[] {
   return strategy.pools.map((pool) => (pool.replicas === "auto" ? auto : pool.replicas));
 }
 
-/** SLO attainment of each class on the day, NaN where nothing of it was sent or it is barred. */
-export function runSizing(task: SizingTask, auto: number): number[] {
+/** SLO attainment of each class on the day with so many replicas of each pool, NaN where nothing of it was sent or it is barred. */
+export function runSizing(task: SizingTask, replicas: readonly number[]): number[] {
   const { experiment, replication, fromS, toS } = task;
   const declared = experiment.strategies[task.strategy]!;
   // Fleets are sized for the engine as predicted; how wrong that may be shows when they run.
@@ -60,7 +61,7 @@ export function runSizing(task: SizingTask, auto: number): number[] {
     seed,
     replication,
     incidents: false,
-    replicas: replicasWith(strategy, auto),
+    replicas,
     demand: null,
     rows: null,
     onProgress: null,
@@ -81,23 +82,44 @@ export function meetsSlo(experiment: ResolvedExperiment, attainments: readonly (
 }
 
 /**
- * Smallest n ≥ 1 that `meets` accepts, by doubling and bisection (more replicas never hurt).
+ * Serving replicas of each pool of a strategy. Those that say "auto" get the smallest number that `meets` accepts for all of them
+ * alike, by doubling and bisection (more replicas never hurt); then each in turn, the one with most GPUs a replica first, gives up
+ * what the others can do without: pools that prefill and pools that decode need different numbers.
  * @throws InfeasibleError when even the largest fleet misses, with what it reached.
  */
-export async function fewestReplicas(meets: (replicas: number) => Promise<boolean>, strategy: string): Promise<number> {
+export async function fewestReplicas(
+  strategy: ResolvedStrategy,
+  meets: (replicas: readonly number[]) => Promise<boolean>,
+): Promise<number[]> {
+  const all = (n: number): number[] => replicasWith(strategy, n);
+  if (!needsSizing(strategy)) return all(0);
   let enough = 1;
-  while (!(await meets(enough))) {
+  while (!(await meets(all(enough)))) {
     if (enough >= MOST_REPLICAS)
       throw new InfeasibleError(
-        `strategy ${strategy}: ${MOST_REPLICAS} replicas do not meet the SLO on the peak days; the target lies below what one request alone needs, or the network and API overhead eat it`,
+        `strategy ${strategy.name}: ${MOST_REPLICAS} replicas do not meet the SLO on the peak days; the target lies below what one request alone needs, or the network and API overhead eat it`,
       );
     enough *= 2;
   }
-  let tooFew = Math.floor(enough / 2);
-  while (enough - tooFew > 1) {
-    const middle = Math.floor((enough + tooFew) / 2);
-    if (await meets(middle)) enough = middle;
-    else tooFew = middle;
+  const alike = await leastBetween(Math.floor(enough / 2), enough, (n) => meets(all(n)));
+  const sizes = all(alike);
+  const sized = strategy.pools.flatMap(({ replicas, engine }, p) =>
+    replicas === "auto" ? [{ p, gpus: gpusPerReplica(engine) }] : [],
+  );
+  if (sized.length > 1)
+    for (const { p } of sized.sort((a, b) => b.gpus - a.gpus))
+      sizes[p] = await leastBetween(0, alike, (n) => meets(sizes.map((size, i) => (i === p ? n : size))));
+  return sizes;
+}
+
+/** The smallest n that passes, above `tooFew`; `enough` does. */
+async function leastBetween(tooFew: number, enough: number, passes: (n: number) => Promise<boolean>): Promise<number> {
+  let low = tooFew;
+  let high = enough;
+  while (high - low > 1) {
+    const middle = Math.floor((low + high) / 2);
+    if (await passes(middle)) high = middle;
+    else low = middle;
   }
-  return enough;
+  return high;
 }

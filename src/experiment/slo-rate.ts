@@ -4,7 +4,13 @@
  */
 import { simulateRun } from "../dispatch/simulate.ts";
 import { openTraffic } from "../traffic/open.ts";
-import type { LengthDistribution, ReplayTraffic, ResolvedExperiment, SyntheticTraffic } from "../scenario/resolved.ts";
+import type {
+  LengthDistribution,
+  ReplayTraffic,
+  ResolvedExperiment,
+  ResolvedPool,
+  SyntheticTraffic,
+} from "../scenario/resolved.ts";
 
 const REQUESTS = 20_000;
 const TOLERANCE = 0.02;
@@ -15,6 +21,11 @@ export interface SloRateTask {
   readonly strategy: number;
   readonly pool: number;
   readonly classIndex: number;
+}
+
+/** A replica that hands its requests on, or takes those of others over, has no rate of its own. */
+export function servesAlone({ scheduler }: ResolvedPool): boolean {
+  return scheduler.role === "both";
 }
 
 /** Null when the replica misses the target even for a lone request. */

@@ -13,6 +13,8 @@ import { isPlain } from "../engine/scheduler-spec.ts";
 import type { StepObserver } from "../engine/step-observer.ts";
 import { errorFactor, scaledStepTime, scheduledStepTime } from "../engine/step-time-options.ts";
 import { createStepTime } from "../engine/step-time-physics.ts";
+import { tableStepTime } from "../engine/step-time-table.ts";
+import type { StepTime } from "../engine/step-time.ts";
 import type { RequestClass, ResolvedPool } from "../scenario/resolved.ts";
 import { Sketch } from "../kernel/sketch.ts";
 import { counterKey, stream } from "../kernel/random.ts";
@@ -175,18 +177,18 @@ export class Pool implements RouterView {
 
 /** The engine that each replica runs in: the leaping one where it does all that is asked for. */
 function replicaMaker(
-  { name, gpu, llm, engine: spec, coefficients, stepTimeError, scheduler }: ResolvedPool,
+  { name, gpu, llm, engine: spec, coefficients, stepTimeTable, stepTimeError, scheduler }: ResolvedPool,
   table: RequestTable,
   sink: ReplicaSink,
   meter: EngineMeter,
   classes: readonly RequestClass[],
   { seed, replication, observe }: PoolRun,
 ): (_: unknown, replica: number) => ReplicaEngine {
-  const predicted = scheduledStepTime(
-    createStepTime(gpu, llm, spec, coefficients),
-    scheduler,
-    (tokensPerDecode) => createStepTime(gpu, llm, spec, coefficients, tokensPerDecode).decodeBaseS,
-  );
+  const create = (tokensPerDecode: number): StepTime =>
+    stepTimeTable === null
+      ? createStepTime(gpu, llm, spec, coefficients, tokensPerDecode)
+      : tableStepTime(stepTimeTable, spec.maxNumSeqs, tokensPerDecode);
+  const predicted = scheduledStepTime(create(1), scheduler, (tokensPerDecode) => create(tokensPerDecode).decodeBaseS);
   // Pools with one coefficient set are wrong together, in all strategies.
   const stepTime =
     stepTimeError === null

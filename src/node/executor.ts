@@ -50,7 +50,7 @@ export class Executor {
     return this.task("steps", job);
   }
 
-  size(task: SizingTask, replicas: number): Promise<number[]> {
+  size(task: SizingTask, replicas: readonly number[]): Promise<number[]> {
     return this.task("size", { task, replicas });
   }
 

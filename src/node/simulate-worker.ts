@@ -76,7 +76,7 @@ export function steps({ task, selection }: StepsJob): Promise<Answer<StepRecord>
   return answer(() => watchSteps(task, selection));
 }
 
-export function size({ task, replicas }: { task: SizingTask; replicas: number }): Promise<Answer<number[]>> {
+export function size({ task, replicas }: { task: SizingTask; replicas: readonly number[] }): Promise<Answer<number[]>> {
   return answer(() => runSizing(task, replicas));
 }
 

@@ -7,6 +7,7 @@ import type { ResidualBandPercent } from "../engine/coefficients.ts";
 import type { SharedPrefix } from "../engine/prompt-content.ts";
 import type { SchedulerSpec } from "../engine/scheduler-spec.ts";
 import type { EngineSpec, GpuSpec, LlmSpec, StepCoefficients } from "../engine/spec.ts";
+import type { StepTimeRow } from "../engine/step-time-table.ts";
 
 /** Where a number comes from. `declared` = the user's experiment file; `derived` = computed from other entries. */
 export interface Provenance {
@@ -152,10 +153,15 @@ export interface ResolvedPool {
   readonly llm: LlmSpec;
   readonly engine: EngineSpec;
   readonly coefficients: StepCoefficients;
+  /** Step times of the user's own, in place of the physics; null = the coefficients' physics. */
+  readonly stepTimeTable: readonly StepTimeRow[] | null;
   /** Errors that step times of this set had on unseen measurements, one drawn in each replication; null = taken as exact. */
   readonly stepTimeError: ResidualBandPercent | null;
   readonly scheduler: SchedulerSpec;
-  /** Requests go on to another pool of the strategy after their first token, with their KV; null = they stay. */
+  /**
+   * Requests go on to another pool of the strategy after their first token, with their KV; null = they stay. TTFT ends before the
+   * transfer; TPOT, ITL and E2E hold it. Transfers do not wait for each other.
+   */
   readonly handOff: {
     /** Index in the strategy's `pools`. */
     readonly pool: number;

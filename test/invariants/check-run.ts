@@ -132,8 +132,11 @@ function checkHardwareBound({ strategy, result, rows }: WatchedRun): void {
     const { decodeBaseS } = createStepTime(spec.gpu, spec.llm, spec.engine, spec.coefficients);
     let tokensPerS = 0;
     for (let d = 1; d <= spec.engine.maxNumSeqs; d++) tokensPerS = Math.max(tokensPerS, d / decodeBaseS[d]!);
-    const tokens = sum(rows.filter((row) => row.route === 1 + p).map((row) => row.outputTokens));
-    atMost(tokens, result.pools[p]!.busyH * 3600 * tokensPerS, "INV-11");
+    const { role, speculative } = spec.scheduler;
+    const elsewhere = role === "decode" ? 1 : 0;
+    const tokens = sum(rows.filter((row) => row.route === 1 + p).map((row) => row.outputTokens - elsewhere));
+    const bound = result.pools[p]!.busyH * 3600 * tokensPerS * (1 + (speculative?.draftTokens ?? 0));
+    atMost(tokens, bound, "INV-11");
   });
 }
 

@@ -1,6 +1,8 @@
 /** `crossover catalog`: tables and JSON, ages from a given date alone. */
 import { describe, expect, test } from "vitest";
 import { CATALOG_KINDS, KINDS } from "../../src/catalog/schema.ts";
+import { batchingPlugins, orderPlugins } from "../../src/engine/policies/registry.ts";
+import { routers } from "../../src/fleet/routers/registry.ts";
 import { ConfigError } from "../../src/kernel/errors.ts";
 import { catalogCommand, type CatalogOptions } from "../../src/node/commands/catalog.ts";
 import { plainNumber, textTable } from "../../src/node/text-table.ts";
@@ -53,6 +55,43 @@ describe("crossover catalog", () => {
       message: 'unknown kind "gpu-price"',
       hint: 'did you mean "gpu-prices"?',
     });
+  });
+});
+
+describe("policies and routers", () => {
+  test("each with its sentences, its options, their defaults and ranges", async () => {
+    const text = await run("policies");
+    for (const { name, doc, options } of [...batchingPlugins, ...orderPlugins]) {
+      expect(text).toMatch(new RegExp(`^${name}( \\(default\\))?$`, "m"));
+      expect(text.replaceAll(/\s+/g, " ")).toContain(doc);
+      for (const option of Object.keys(options)) expect(text).toMatch(new RegExp(`^  ${option} `, "m"));
+    }
+    expect(text).toMatch(/^chunked \(default\)$/m);
+    expect(text).toMatch(/^fcfs \(default\)$/m);
+    expect(text).toMatch(/^  batchSize +16  1 to 4,096 +requests in a full batch$/m);
+    expect(text.split("\n").filter((line) => line.length > 110)).toEqual([]);
+    expect(text).not.toMatch(/undefined|NaN| \n/);
+    const routing = await run("routers");
+    expect(routing).toMatch(/^two-choices \(default\)$/m);
+    expect(routing).toMatch(/^  d +2  1 to 16 +replicas sampled per request$/m);
+  });
+
+  test("as JSON, with the field of a pool that they stand in", async () => {
+    const { policies } = JSON.parse(await run("policies", { json: true })) as { policies: { name: string }[] };
+    expect(policies).toHaveLength(batchingPlugins.length + orderPlugins.length);
+    expect(policies.find(({ name }) => name === "static")).toMatchObject({
+      field: "scheduler.batching",
+      default: false,
+      options: { batchSize: { default: 16, min: 1, max: 4096, doc: "requests in a full batch" } },
+    });
+    const { routers: listed } = JSON.parse(await run("routers", { json: true })) as { routers: { name: string }[] };
+    expect(listed.map(({ name }) => name)).toEqual(routers.map(({ name }) => name));
+  });
+
+  test("the overview names them, and a misspelt one is understood", async () => {
+    expect(await run(undefined)).toContain("crossover catalog policies, crossover catalog routers");
+    const error = await run("polices").catch((caught: unknown) => caught);
+    expect((error as ConfigError).problems[0]).toMatchObject({ hint: 'did you mean "policies"?' });
   });
 });
 

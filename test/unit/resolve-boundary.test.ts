@@ -1,7 +1,7 @@
 /** INV-13 begins here: a target below a class's boundary leaves its route before anything is simulated. */
 import { describe, expect, test } from "vitest";
 import type { ResolvedStrategy } from "../../src/scenario/resolved.ts";
-import { resolveRaw, smallExperiment, withValue, type Path, type Raw } from "../fixtures/experiment.ts";
+import { resolveRaw, smallExperiment, valueAtPool, withValue, type Path, type Raw } from "../fixtures/experiment.ts";
 
 const secret = (field: string): Path => ["classes", 1, field];
 
@@ -55,6 +55,23 @@ describe("a restricted class", () => {
   test("that names places is served in no other", () => {
     const raw = withValue(smallExperiment(), secret("allowedPlaces"), ["onprem"]);
     expect(strategies(raw)["own"]!.barred[1]).toBe("gpus stands in private_vpc, class secret allows only onprem");
+  });
+});
+
+describe("a pool that hands on", () => {
+  /** The strategy's pool prefills; what its decoding pool says differently. */
+  const handingOn = (decode: Raw): ResolvedStrategy => {
+    const pools: Path = ["strategies", "own", "pools"];
+    const prefill = valueAtPool(smallExperiment());
+    const raw = withValue(smallExperiment(), [...pools, "decoders"], { ...prefill, ...decode });
+    return strategies(withValue(raw, [...pools, "gpus", "handOff"], { to: "decoders" }))["own"]!;
+  };
+
+  test("is a target as long as both pools lie inside the boundary", () => {
+    expect(handingOn({}).barred).toEqual([null, null]);
+    const outside = handingOn({ place: "dedicated_managed" });
+    expect(left(outside)).toEqual([]);
+    expect(outside.barred).toEqual([null, "decoders is at boundary level 3, class secret needs level 5 or higher"]);
   });
 });
 

@@ -47,10 +47,29 @@ test("a pool hands on to another pool of the same model, once", () => {
   expect(problemsOf([second, handOff("second")])).toEqual([]);
   expect(problemsOf([second, handOff("gpus")])[0]).toMatch(/can't hand on to itself/);
   expect(problemsOf([second, handOff("secnd")])[0]).toMatch(/unknown pool "secnd" \| did you mean "second"/);
+  const { warnings } = resolveRaw(withValue(withValue(smallExperiment(), ...second), ...handOff("second"))).experiment;
+  expect(warnings).toContainEqual(expect.stringMatching(/own.pools.gpus: .*\(uSlo\) is not measured/));
   const other: [Path, unknown] = [[...POOL.slice(0, -1), "second"], { ...pool, kvDtype: "fp8" }];
   expect(problemsOf([other, handOff("second")])[0]).toMatch(/can't use the KV of this pool/);
   const chain: [Path, unknown] = [[...POOL.slice(0, -1), "second"], { ...pool, handOff: { to: "gpus" } }];
   expect(problemsOf([chain, handOff("second")])[0]).toMatch(/hands on as well/);
   const swapping: [Path, unknown] = [[...POOL.slice(0, -1), "second"], { ...pool, scheduler: { preemption: "swap" } }];
   expect(problemsOf([swapping, handOff("second")])[0]).toMatch(/recomputes what it preempts/);
+});
+
+test("a table of step times rises, and no step takes less than nothing", () => {
+  const row = (batchTokens: number, promptMs: number, tokenMs: number) => ({ batchTokens, promptMs, tokenMs });
+  const at: Path = [...POOL, "stepTimeTable"];
+  expect(problemsOf([[at, [row(1, 10, 8), row(8192, 900, 30)]]])).toEqual([]);
+  expect(problemsOf([[at, [row(8, 10, 8), row(8, 900, 30)]]])).toEqual([
+    "must be more than 8, that of the row before, is 8 | sort the rows by batchTokens",
+  ]);
+  expect(problemsOf([[at, [row(100, 10, 8), row(200, 30, 9)]]])[0]).toMatch(
+    /^a step of 1 tokens would take -9.80 ms: .* first two rows .* \| add a row for 1 tokens$/,
+  );
+  expect(problemsOf([[at, [row(1, 10, 8), row(200, 30, 7)]]])[0]).toMatch(/last two rows/);
+  const { experiment } = resolveRaw(withValue(smallExperiment(), at, [row(1, 10, 8), row(8192, 900, 30)]));
+  const { stepTimeTable, outsideValidatedRange } = experiment.strategies[1]!.pools[0]!;
+  expect(stepTimeTable).toHaveLength(2);
+  expect(outsideValidatedRange).toMatch(/own table/);
 });

@@ -291,6 +291,7 @@ describe("every field of the file moves something", () => {
       mode: "mean-field",
     }),
     ...each([...openPool, "handOff"], { to: "decoders", transferGBps: 9, latencyMs: 9 }),
+    ...each([...openPool, "stepTimeTable", 0], { batchTokens: 2, promptMs: 9, tokenMs: 9 }),
     [[...openPool, "router"], { name: "two-choices", options: { d: 3 } }],
     [[...openPool, "gpuPrice"], { usdPerGpuHour: 1 }],
     ...each([...openPool, "coldStart"], { profile: "vllm-cold", restartS: 1, provisionS: 1 }),
@@ -319,6 +320,11 @@ describe("every field of the file moves something", () => {
     if (part === "batching") return withValue(raw, path.slice(0, -1), { name: "static" });
     if (part === "order") return withValue(raw, path.slice(0, -1), { name: "predicted-shortest" });
     if (part === "speculative") return withValue(raw, path.slice(0, -1), { draftTokens: 3, acceptance: 0.7 });
+    if (path.at(-3) === "stepTimeTable")
+      return withValue(raw, path.slice(0, -2), [
+        { batchTokens: 1, promptMs: 8, tokenMs: 8 },
+        { batchTokens: 9999, promptMs: 900, tokenMs: 20 },
+      ]);
     if (part !== "handOff") return raw;
     const pools = path.slice(0, 3);
     const pool = valueAt(raw, path.slice(0, -2));

@@ -58,6 +58,7 @@ function simulate(arrivals: CaseArrivals, replicas = 1, maxNumSeqs = 64): CaseTi
     replicas,
     router: ROUND_ROBIN,
     scheduler: DEFAULT_SCHEDULER,
+    handOff: null,
   });
 }
 

@@ -198,6 +198,7 @@ describe("what can and cannot be predicted", () => {
 
   const closed = { ...BASE.load, kind: "closed", concurrency: 8 };
   const TALK = { groups: 1, usersPerGroup: 4, systemTokens: 50, questionTokens: 20, multiTurn: true };
+  const SIDES = { prefill: {}, decode: { tp: 2 } };
   const NO_CACHE = { prefixCaching: false };
   const REFUSED: readonly (readonly [string, Readonly<Record<string, unknown>>, RegExp])[] = [
     ["unknown GPU", { gpu: "tpu-v9" }, /tpu-v9 is not in the catalogue/],
@@ -216,8 +217,15 @@ describe("what can and cannot be predicted", () => {
     ["odd blocks", { engineOptions: { blockTokens: 24 } }, /blocks of 24 tokens/],
     ["closed conversations", { load: { ...closed, prefix: TALK }, engineOptions: NO_CACHE }, /who waits for whom/],
     ["EP over other GPUs", { ep: 4 }, /experts spread over 4 of 1 GPUs/],
-    ["disaggregation", { disaggregated: { prefill: {} } }, /separate pools/],
-    ["speculation", { tags: ["speculative"] }, /speculative/],
+    ["drafts unheard of", { tags: ["speculative"] }, /speculativeTokens is not recorded/],
+    ["drafts of unknown luck", { engineOptions: { speculativeTokens: 3 } }, /speculativeAcceptance is not recorded/],
+    ["workers without explanation", { gpus: 4, disaggregated: SIDES }, /4 GPUs with workers on 3/],
+    [
+      "a side outside the model",
+      { gpus: 16, disaggregated: { prefill: {}, decode: { tp: 15 } } },
+      /^decode: tensor parallelism above 8/,
+    ],
+    ["memory of two sides", { gpus: 3, disaggregated: SIDES, load: { kind: "startup" } }, /no memory in common/],
     ["shared prefix", { load: { ...BASE.load, sharedPrefixTokens: 600 } }, /shorter than the shared prefix/],
     ["no concurrency", { load: { ...BASE.load, kind: "closed" } }, /without concurrency/],
     ["no lengths", { load: { kind: "closed", concurrency: 4 } }, /lengths are not recorded/],
@@ -233,6 +241,71 @@ describe("what can and cannot be predicted", () => {
   ];
   test.each(REFUSED)("refused: %s", (_name, change, reason) => {
     expect(predict(recorded(change)).refused).toMatch(reason);
+  });
+
+  test("prefill and decode on separate pools: each has its layout, and the KV takes its time between them", () => {
+    let input: Parameters<CaseSimulator>[0] | undefined;
+    const load = { ...BASE.load, inputTokens: constant(8000), ratePerS: 0.05, arrivalCv: 0, requests: 10 };
+    const sides = { gpus: 4, load, disaggregated: { prefill: { workers: 2 }, decode: { tp: 2 } } };
+    const spy: CaseSimulator = (given) => simulateCase((input = given));
+    const { predicted, refused, caveats, outsideValidatedRange } = predict(recorded(sides), { simulate: spy });
+    expect(refused).toBeNull();
+    expect(input).toMatchObject({
+      replicas: 2,
+      engine: { tensorParallelSize: 1 },
+      handOff: { replicas: 1, engine: { tensorParallelSize: 2 }, latencyS: 0.001 },
+    });
+    expect(outsideValidatedRange).toMatch(/separate pools/);
+    expect(caveats.join()).toMatch(/450 GB\/s a GPU.*TPOT with it/);
+    // One GPU sends 131,072 bytes a token over its link; after the first token, so TPOT has it and TTFT has not.
+    const transferMs = 1 + (8000 * 131_072) / 450e6;
+    const alone = predict(recorded({ load, gpus: 2, tp: 2 }), { simulate: simulateCase }).predicted;
+    const single = predict(recorded({ load }), { simulate: simulateCase }).predicted;
+    expect(predicted["ttftMsMean"]).toBeCloseTo(single["ttftMsMean"]!, 6);
+    expect(predicted["tpotMsMean"]! - transferMs / 255).toBeCloseTo(alone["tpotMsMean"]!, 6);
+  });
+
+  test("each worker of a side takes load off the others", () => {
+    const load = { ...BASE.load, ratePerS: 60, inputTokens: constant(2000), outputTokens: constant(100) };
+    const of = (prefill: number, decode: number) =>
+      predict(
+        recorded({
+          gpus: undefined,
+          load,
+          disaggregated: { prefill: { workers: prefill }, decode: { workers: decode } },
+        }),
+        {
+          simulate: simulateCase,
+        },
+      ).predicted;
+    expect(of(2, 1)["ttftMsMean"]!).toBeLessThan(0.8 * of(1, 1)["ttftMsMean"]!);
+    expect(of(2, 2)["tpotMsMean"]!).toBeLessThan(0.9 * of(2, 1)["tpotMsMean"]!);
+  });
+
+  test("drafts with a recorded acceptance are drawn; the closed-loop formula knows none", () => {
+    const load = { ...BASE.load, kind: "closed", concurrency: 4, requests: 24 };
+    const of = (engineOptions: object) =>
+      predict(recorded({ load, engineOptions }), { simulate: simulateCase }).predicted["tpotMsMean"]!;
+    const drafts = (speculativeTokens: number, speculativeAcceptance: number) =>
+      of({ speculativeTokens, speculativeAcceptance });
+    expect(drafts(3, 0.8)).toBeLessThan(0.6 * of({}));
+    expect(drafts(3, 0.8)).toBeLessThan(0.8 * drafts(3, 0.4));
+    expect(drafts(1, 0.8)).not.toBe(drafts(3, 0.8));
+  });
+
+  test("without chunked prefill prompts have steps of their own, but for TensorRT-LLM", () => {
+    const batchings: string[] = [];
+    const spy: CaseSimulator = (input) => {
+      batchings.push(input.scheduler.batching.name);
+      return steady(input);
+    };
+    for (const engine of ["vllm", "trtllm"]) {
+      const whole = recorded({ engine, engineOptions: { chunkedPrefill: false } });
+      const { caveats } = predict(whole, { simulate: spy });
+      expect(caveats.some((caveat) => caveat.includes("here they are chunked"))).toBe(engine === "trtllm");
+    }
+    expect(new Set(batchings.slice(0, 1))).toEqual(new Set(["continuous"]));
+    expect(batchings.at(-1)).toBe("chunked");
   });
 
   test("ranks and stages of a replica move its times and its memory", () => {
@@ -290,7 +363,6 @@ describe("what can and cannot be predicted", () => {
       expect.stringMatching(/lengths are recorded as means/),
       expect.stringMatching(/number of requests is not recorded/),
       expect.stringMatching(/no engine profile for sglang/),
-      expect.stringMatching(/prefilled whole/),
       expect.stringMatching(/router is not recorded/),
     ]);
     expect(predict(recorded()).caveats).toEqual([]);

@@ -63,7 +63,18 @@ const EngineOptions = z.looseObject({
   chunkedPrefill: z.boolean().optional(),
   maxModelLen: z.int().min(1).optional(),
   usableMemoryGiB: z.number().positive().optional(),
-  speculativeTokens: z.number().min(0).optional(),
+  speculativeTokens: z.int().min(0).optional(),
+  /** Probability that a draft is accepted if those before it were. */
+  speculativeAcceptance: z.number().gt(0).lt(1).optional(),
+});
+
+/** Replicas that only prefill, or only decode; some sources write 0 for "not used". */
+const Side = z.object({
+  workers: count.default(1),
+  tp: count.default(1),
+  pp: z.int().min(0).default(1),
+  dp: z.int().min(0).default(1),
+  ep: z.int().min(0).default(1),
 });
 
 const RecordedCase = z.looseObject({
@@ -80,7 +91,7 @@ const RecordedCase = z.looseObject({
   dp: z.int().min(0).default(1),
   replicas: count.default(1),
   router: z.string().optional(),
-  disaggregated: z.unknown().optional(),
+  disaggregated: z.object({ prefill: Side, decode: Side }).optional(),
   model: z.string(),
   weightDtype: z.string(),
   kvDtype: z.string().optional(),

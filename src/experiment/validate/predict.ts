@@ -19,14 +19,26 @@ import {
   outsideValidatedRange,
 } from "../../engine/coefficients.ts";
 import { kvCapacity } from "../../engine/kv-capacity.ts";
+import { DEFAULT_SCHEDULER } from "../../engine/scheduler-spec.ts";
 import type { EngineSpec, KvDtype } from "../../engine/spec.ts";
+import { scheduledStepTime } from "../../engine/step-time-options.ts";
 import { createStepTime } from "../../engine/step-time-physics.ts";
+import type { StepTime } from "../../engine/step-time.ts";
 import { OPEN_DRAWS, caseArrivals, loadCaveats } from "./arrivals.ts";
 import { type RecordedCase, meanTokens } from "./case.ts";
 import { closedLoopTpotS } from "./closed-loop.ts";
 import { LoadError } from "./lengths.ts";
 import { type CaseMetrics, caseMetrics, meanMetrics, stageMetrics } from "./metrics.ts";
-import { type CaseSimulator, serve, unservable } from "./serve.ts";
+import { sideCase, transferCaveat, transferTimes } from "./disaggregated.ts";
+import {
+  type CaseSimulator,
+  DRAFT_COST,
+  draftsOf,
+  prefillsApart,
+  serve,
+  type ServingPool,
+  unservable,
+} from "./serve.ts";
 import { FITTED_BUDGET_TOKENS, type Setup, layoutOf, lookUp, plainDtype, unmodelledShape } from "./setup.ts";
 
 export interface Prediction {
@@ -71,6 +83,7 @@ const NOTHING: Prediction = {
 export function predictCase(recorded: RecordedCase, tools: PredictionTools): Prediction {
   const shape = unmodelledShape(recorded);
   if (shape !== null) return { ...NOTHING, refused: shape };
+  if (recorded.disaggregated !== undefined) return predictSides(recorded, recorded.disaggregated, tools);
   const setup = lookUp(recorded, tools.catalog);
   if (typeof setup === "string") return { ...NOTHING, refused: setup };
   const modelClass = llmClass(setup.llm);
@@ -89,7 +102,7 @@ export function predictCase(recorded: RecordedCase, tools: PredictionTools): Pre
     outsideValidatedRange: outsideValidatedRange(sets, setup.request),
     caveats: [...loadCaveats(recorded), ...setupCaveats(recorded)],
   };
-  if (recorded.load.kind === "closed") {
+  if (recorded.load.kind === "closed" && draftsOf(recorded) === null) {
     const tpotMs = closedLoop(recorded, setup, chosen);
     const classSetTpotMs = closedLoop(
       recorded,
@@ -100,18 +113,58 @@ export function predictCase(recorded: RecordedCase, tools: PredictionTools): Pre
   }
   if (typeof memory === "string") return { ...prediction, refused: memory };
   prediction = { ...prediction, predicted: { ...memory.metrics, ...prediction.predicted } };
-  const simulated = simulate(recorded, setup, chosen, memory.kvBlocks, tools);
+  const pool = servingPool(recorded, setup, chosen, memory.kvBlocks);
+  const simulated = simulate(recorded, { ...pool, handOff: null }, tools);
   if (typeof simulated === "string") return { ...prediction, refused: simulated };
   return { ...prediction, predicted: { ...simulated.whole, ...prediction.predicted }, byStage: simulated.byStage };
+}
+
+/** Prefill and decode on replicas of their own: all of it by simulation, and no memory figures, for the two sides differ. */
+function predictSides(
+  recorded: RecordedCase,
+  sides: NonNullable<RecordedCase["disaggregated"]>,
+  tools: PredictionTools,
+): Prediction {
+  const sets = [...tools.catalog.coefficients.values()];
+  const of = (side: RecordedCase) => {
+    const setup = lookUp(side, tools.catalog);
+    if (typeof setup === "string") return setup;
+    const memory = predictMemory(side, setup);
+    if (typeof memory === "string") return memory;
+    const chosen = chooseCoefficients(sets, setup.request, "calibration");
+    return { setup, chosen, pool: servingPool(side, setup, chosen, memory.kvBlocks) };
+  };
+  const prefill = of(sideCase(recorded, sides.prefill));
+  if (typeof prefill === "string") return { ...NOTHING, refused: `prefill: ${prefill}` };
+  const decode = of(sideCase(recorded, sides.decode));
+  if (typeof decode === "string") return { ...NOTHING, refused: `decode: ${decode}` };
+  const { setup, chosen } = decode;
+  const replicas = Math.max(prefill.pool.replicas, decode.pool.replicas);
+  const times = transferTimes(setup, prefill.pool.engine, decode.pool.engine);
+  const simulated = simulate(recorded, { ...prefill.pool, handOff: { ...decode.pool, ...times } }, tools);
+  const known: Prediction = {
+    ...NOTHING,
+    modelClass: llmClass(setup.llm),
+    scope: chosen.coefficients.scope,
+    bandPercent: chosen.bandPercent,
+    outsideValidatedRange: "prefill and decode on separate pools were never validated",
+    caveats: [...loadCaveats(recorded), ...setupCaveats({ ...recorded, replicas }, setup), transferCaveat(setup)],
+  };
+  if (typeof simulated === "string") return { ...known, refused: simulated };
+  return { ...known, predicted: simulated.whole, byStage: simulated.byStage };
 }
 
 function globalSets(sets: readonly CoefficientSets[]): CoefficientSets[] {
   return sets.map((entry) => ({ ...entry, sets: entry.sets.filter((set) => set.scope === "global") }));
 }
 
-function setupCaveats({ engineOptions, replicas, router }: RecordedCase): readonly string[] {
+function setupCaveats(recorded: RecordedCase): readonly string[] {
+  const { engineOptions, replicas, router } = recorded;
   return [
-    ...(engineOptions.chunkedPrefill === false ? ["prompts were prefilled whole; here they are chunked"] : []),
+    ...(engineOptions.chunkedPrefill === false && !prefillsApart(recorded)
+      ? ["prompts were prefilled whole; here they are chunked"]
+      : []),
+    ...(draftsOf(recorded) === null ? [] : [`a draft is assumed to cost ${DRAFT_COST} of a decode step`]),
     ...(replicas > 1 && router === undefined ? ["the router is not recorded: requests go round in turn"] : []),
   ];
 }
@@ -196,35 +249,38 @@ function closedLoop(recorded: RecordedCase, setup: Setup, chosen: ChosenCoeffici
   return closedLoopTpotS(stepTime, concurrency, inputTokens, outputTokens, budgetTokens) * 1000;
 }
 
+type Deployment = Omit<Parameters<typeof serve>[2], "arrivals">;
+
 interface Simulated {
   readonly whole: CaseMetrics;
   readonly byStage: readonly CaseMetrics[];
 }
 
-function simulate(
-  recorded: RecordedCase,
-  setup: Setup,
-  chosen: ChosenCoefficients,
-  kvBlocks: number,
-  tools: PredictionTools,
-): Simulated | string {
-  const { load, replicas } = recorded;
-  if (tools.simulate === null) return "no simulator";
+/** The replicas of one kind that a case names. */
+function servingPool(recorded: RecordedCase, setup: Setup, chosen: ChosenCoefficients, kvBlocks: number): ServingPool {
   const engine = engineSpec(recorded, setup, kvBlocks);
-  const stepTime = createStepTime(setup.gpu, setup.llm, engine, chosen.coefficients);
+  const create = (tokensPerDecode: number): StepTime =>
+    createStepTime(setup.gpu, setup.llm, engine, chosen.coefficients, tokensPerDecode);
+  const scheduler = { ...DEFAULT_SCHEDULER, speculative: draftsOf(recorded) };
+  const stepTime = scheduledStepTime(create(1), scheduler, (tokensPerDecode) => create(tokensPerDecode).decodeBaseS);
+  return { engine, stepTime, replicas: recorded.replicas, router: setup.routing };
+}
+
+function simulate(recorded: RecordedCase, deployment: Deployment, tools: PredictionTools): Simulated | string {
+  const { load } = recorded;
+  const { engine, handOff } = deployment;
+  if (tools.simulate === null) return "no simulator";
   try {
     const runs: Simulated[] = [];
     for (let draw = 0; draw < (load.kind === "open" && load.requestsFile === undefined ? OPEN_DRAWS : 1); draw++) {
       const arrivals = caseArrivals(recorded, tools.readText, draw);
-      const tooLong = unservable(arrivals, engine);
+      const lone = { ...arrivals, outputTokens: new Uint32Array(arrivals.outputTokens.length).fill(1) };
+      const tooLong =
+        handOff === null
+          ? unservable(arrivals, engine)
+          : (unservable(lone, engine) ?? unservable(arrivals, handOff.engine));
       if (tooLong !== null) return tooLong;
-      const times = serve(recorded, tools.simulate, {
-        engine,
-        stepTime,
-        arrivals,
-        replicas,
-        router: setup.routing,
-      });
+      const times = serve(recorded, tools.simulate, { ...deployment, arrivals });
       const unfinished = times.lastTokenS.filter((timeS) => Number.isNaN(timeS)).length;
       if (unfinished > 0) return `${unfinished} of ${times.lastTokenS.length} simulated requests did not finish`;
       runs.push({
@@ -248,6 +304,7 @@ function engineSpec(recorded: RecordedCase, setup: Setup, kvBlocks: number): Eng
   const ranks = Math.max(1, recorded.dp);
   const defaults = schedulerDefaults(profile, gpu);
   const maxNumSeqs = (engineOptions.maxNumSeqs ?? defaults.maxNumSeqs) * ranks;
+  const tokensPerDecode = 1 + (draftsOf(recorded)?.draftTokens ?? 0);
   const budgetTokens = (engineOptions.maxNumBatchedTokens ?? defaults.maxNumBatchedTokens) * ranks;
   return {
     engine: recorded.engine,
@@ -256,7 +313,7 @@ function engineSpec(recorded: RecordedCase, setup: Setup, kvBlocks: number): Eng
     kvDtype: kvDtypeOf(recorded, setup),
     ...layoutOf(recorded),
     maxNumSeqs,
-    maxNumBatchedTokens: Math.max(maxNumSeqs, budgetTokens),
+    maxNumBatchedTokens: Math.max(maxNumSeqs * tokensPerDecode, budgetTokens),
     longPrefillTokenThreshold: engineOptions.longPrefillTokenThreshold ?? profile.longPrefillTokenThreshold,
     gpuMemoryUtilization: engineOptions.gpuMemoryFraction ?? profile.gpuMemoryUtilization,
     blockTokens: engineOptions.blockTokens ?? profile.blockTokens,

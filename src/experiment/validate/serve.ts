@@ -13,13 +13,34 @@ import type { Routing } from "./setup.ts";
  */
 export type CaseSimulator = (input: SimulatorInput) => CaseTimes;
 
-interface SimulatorInput {
+/** Replicas of one kind. */
+export interface ServingPool {
   readonly engine: EngineSpec;
   readonly stepTime: StepTime;
-  readonly arrivals: CaseArrivals;
   readonly replicas: number;
   readonly router: Routing;
+}
+
+interface SimulatorInput extends ServingPool {
+  readonly arrivals: CaseArrivals;
   readonly scheduler: SchedulerSpec;
+  /** Where requests go after their first token, and how long that takes; null = they stay. */
+  readonly handOff: (ServingPool & { readonly sPerToken: number; readonly latencyS: number }) | null;
+}
+
+/** Assumed, as in experiments: a draft head or model of a tenth of the weights. */
+export const DRAFT_COST = 0.1;
+
+/** Drafts as recorded; their acceptance is drawn. */
+export function draftsOf({ engineOptions }: RecordedCase): SchedulerSpec["speculative"] {
+  const { speculativeTokens: draftTokens = 0, speculativeAcceptance: acceptance } = engineOptions;
+  if (draftTokens === 0 || acceptance === undefined) return null;
+  return { draftTokens, acceptance, draftCost: DRAFT_COST, mode: "exact" };
+}
+
+/** Without chunked prefill vLLM and SGLang give prompts steps of their own; TensorRT-LLM mixes them in all the same. */
+export function prefillsApart({ engine, engineOptions }: RecordedCase): boolean {
+  return engineOptions.chunkedPrefill === false && engine !== "trtllm";
 }
 
 /**
@@ -32,12 +53,14 @@ export function serve(
   simulator: CaseSimulator,
   deployment: Omit<SimulatorInput, "scheduler">,
 ): CaseTimes {
-  const input: SimulatorInput = { ...deployment, scheduler: DEFAULT_SCHEDULER };
-  const { engine, arrivals } = input;
+  const batching = { name: prefillsApart(recorded) ? "continuous" : "chunked", options: {} };
+  const scheduled = { ...DEFAULT_SCHEDULER, batching, speculative: draftsOf(recorded) };
+  const input: SimulatorInput = { ...deployment, scheduler: scheduled };
+  const { engine, arrivals, handOff } = input;
   const reserves = recorded.engine === "trtllm";
   const prefixCache = recorded.engineOptions.prefixCaching === false ? null : ({ eviction: "lru" } as const);
   const scheduler: SchedulerSpec = { ...input.scheduler, admission: reserves ? "reserve" : "optimistic", prefixCache };
-  if (arrivals.content !== null) return simulator({ ...input, scheduler });
+  if (handOff !== null || arrivals.content !== null) return simulator({ ...input, scheduler });
   // The cheaper simulations that come to the same follow. Reserved room for requests of one length limits how many run.
   const tokens = requestTokens(arrivals);
   if (reserves && tokens.shortest < tokens.longest) return simulator({ ...input, scheduler });

@@ -7,6 +7,7 @@ import type { CoefficientRequest } from "../../engine/coefficients.ts";
 import type { ParallelOptions } from "../../engine/parallelism.ts";
 import { type GpuSpec, WEIGHT_DTYPES, type WeightDtype } from "../../engine/spec.ts";
 import type { RecordedCase } from "./case.ts";
+import { gpusOfSides, sideCase } from "./disaggregated.ts";
 
 /** Everything a case names. */
 export interface Setup {
@@ -49,7 +50,9 @@ export function plainDtype(name: string): string {
 export function unmodelledShape(recorded: RecordedCase): string | null {
   const { tp, pp, ep, dp, gpus, replicas, load, engineOptions } = recorded;
   if (!LOAD_KINDS.includes(load.kind)) return `load kind ${load.kind} is not known`;
-  if (recorded.disaggregated !== undefined) return "prefill and decode on separate pools are not modelled";
+  const speculation = unmodelledDrafts(recorded);
+  if (speculation !== null) return speculation;
+  if (recorded.disaggregated !== undefined) return unmodelledSides(recorded, recorded.disaggregated);
   const explained = tp * Math.max(1, pp) * Math.max(1, dp);
   // Sources count the GPUs of one replica or of all.
   if (gpus !== undefined && gpus !== explained && gpus !== explained * replicas)
@@ -58,9 +61,28 @@ export function unmodelledShape(recorded: RecordedCase): string | null {
   const { blockTokens = 1 } = engineOptions;
   if ((blockTokens & (blockTokens - 1)) !== 0)
     return `KV blocks of ${blockTokens} tokens, no power of two, are not modelled`;
-  if (tp > 8) return "tensor parallelism above 8 is not modelled";
-  if ((engineOptions.speculativeTokens ?? 0) > 0 || recorded.tags.includes("speculative"))
-    return "speculative decoding is not modelled";
+  return tp > 8 ? "tensor parallelism above 8 is not modelled" : null;
+}
+
+function unmodelledDrafts({ engineOptions, tags }: RecordedCase): string | null {
+  const { speculativeTokens = 0, speculativeAcceptance } = engineOptions;
+  const drafts = speculativeTokens > 0 || speculativeAcceptance !== undefined || tags.includes("speculative");
+  if (!drafts) return null;
+  if (speculativeTokens > 0 && speculativeAcceptance !== undefined) return null;
+  const missing = speculativeTokens > 0 ? "engineOptions.speculativeAcceptance" : "engineOptions.speculativeTokens";
+  return `speculative decoding is only modelled with draft tokens and acceptance: ${missing} is not recorded`;
+}
+
+function unmodelledSides(recorded: RecordedCase, sides: NonNullable<RecordedCase["disaggregated"]>): string | null {
+  const { gpus, replicas, load } = recorded;
+  if (load.kind === "startup") return "prefill and decode replicas have no memory in common to predict";
+  const explained = gpusOfSides(sides);
+  if (gpus !== undefined && gpus !== explained && gpus !== explained * replicas)
+    return `${gpus} GPUs with workers on ${explained}: the rest of them is not explained`;
+  for (const side of ["prefill", "decode"] as const) {
+    const reason = unmodelledShape(sideCase(recorded, sides[side]));
+    if (reason !== null) return `${side}: ${reason}`;
+  }
   return null;
 }
 

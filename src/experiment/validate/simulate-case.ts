@@ -5,21 +5,31 @@ import { type PromptContent, sharedContent } from "../../engine/prompt-content.t
 import { Replica } from "../../engine/replica.ts";
 import type { ReplicaEngine } from "../../engine/replica-engine.ts";
 import { RequestTable } from "../../engine/request-table.ts";
-import { isPlain } from "../../engine/scheduler-spec.ts";
+import { isPlain, type SchedulerSpec } from "../../engine/scheduler-spec.ts";
 import { routerNamed } from "../../fleet/routers/registry.ts";
+import { EventHeap } from "../../kernel/event-heap.ts";
 import { stream } from "../../kernel/random.ts";
 import { Sketch } from "../../kernel/sketch.ts";
 import type { CaseArrivals } from "./arrivals.ts";
-import type { CaseSimulator } from "./serve.ts";
+import type { CaseSimulator, ServingPool } from "./serve.ts";
 
-export const simulateCase: CaseSimulator = ({ engine, stepTime, arrivals, replicas, router: routing, scheduler }) => {
+/** Replicas of one kind and the router in front of them. */
+interface Front {
+  readonly all: readonly ReplicaEngine[];
+  readonly first: number;
+  pick(): number;
+}
+
+export const simulateCase: CaseSimulator = (input) => {
+  const { arrivals, scheduler, handOff } = input;
   const size = arrivals.arrivalS.length;
   const sentS = new Float64Array(size).fill(NaN);
   const firstTokenS = new Float64Array(size).fill(NaN);
   const lastTokenS = new Float64Array(size).fill(NaN);
   const table = new RequestTable();
-  const inFlight = new Int32Array(replicas);
+  const inFlight = new Int32Array(input.replicas + (handOff?.replicas ?? 0));
   const line = new Line(arrivals);
+  const onWay = new EventHeap();
   let nowS = 0;
   const sink: ReplicaSink = {
     completed(slot) {
@@ -32,40 +42,71 @@ export const simulateCase: CaseSimulator = ({ engine, stepTime, arrivals, replic
     },
     dropped: (slot) => table.release(slot),
     lost: (slot) => table.release(slot),
+    prefilled(slot) {
+      inFlight[table.replica[slot]]--;
+      const { latencyS, sPerToken } = handOff!;
+      onWay.push(nowS + latencyS + sPerToken * table.inputTokens[slot], 0, slot, 0);
+    },
   };
   const meter = new EngineMeter([new Sketch()]);
-  const create = (): ReplicaEngine => {
-    if (isPlain(scheduler)) return new Replica(engine, stepTime, table, sink, meter, 1);
-    const content = promptContent(arrivals, engine.blockTokens);
-    const rest = { classes: [{ priority: 0, ttftS: null }], luckKey: 0, walk: false };
-    return new PolicyReplica({ spec: engine, scheduler, stepTime, content, ...rest }, table, sink, meter);
+  const front = (pool: ServingPool, first: number, role: SchedulerSpec["role"]): Front => {
+    const { engine, stepTime, replicas, router: routing } = pool;
+    const own: SchedulerSpec = { ...scheduler, role };
+    const create = (): ReplicaEngine => {
+      if (isPlain(own)) return new Replica(engine, stepTime, table, sink, meter, 1);
+      const content = promptContent(arrivals, engine.blockTokens);
+      const rest = { classes: [{ priority: 0, ttftS: null }], luckKey: 0, walk: false };
+      return new PolicyReplica({ spec: engine, scheduler: own, stepTime, content, ...rest }, table, sink, meter);
+    };
+    const plugin = routerNamed(routing.name);
+    if (plugin === undefined) throw new RangeError(`no router is named ${routing.name}`);
+    const router = plugin.create(
+      routing.options,
+      stream("validate", 0, role === "decode" ? "router/decode" : "router"),
+    );
+    const view = { count: () => replicas, inFlight: (i: number) => inFlight[first + i]! };
+    return {
+      all: Array.from({ length: replicas }, create),
+      first,
+      pick: () => (replicas === 1 ? 0 : router.route(view)),
+    };
   };
-  const all = Array.from({ length: replicas }, create);
-  const plugin = routerNamed(routing.name);
-  if (plugin === undefined) throw new RangeError(`no router is named ${routing.name}`);
-  const router = plugin.create(routing.options, stream("validate", 0, "router"));
-  const view = { count: () => replicas, inFlight: (i: number) => inFlight[i]! };
+  const entry = front(input, 0, handOff === null ? "both" : "prefill");
+  const next = handOff === null ? null : front(handOff, input.replicas, "decode");
+  const all = [...entry.all, ...(next?.all ?? [])];
 
+  const enter = (slot: number, { first, pick }: Front): number => {
+    const replica = first + pick();
+    table.attemptS[slot] = nowS;
+    table.replica[slot] = replica;
+    inFlight[replica]++;
+    return replica;
+  };
   const send = (request: number): void => {
-    const replica = replicas === 1 ? 0 : router.route(view);
     const slot = table.take();
     table.ordinal[slot] = request;
-    table.attemptS[slot] = nowS;
     table.classIndex[slot] = 0;
-    table.replica[slot] = replica;
     table.inputTokens[slot] = arrivals.inputTokens[request];
     table.outputTokens[slot] = arrivals.outputTokens[request];
     table.maxOutputTokens[slot] = arrivals.outputTokens[request];
     sentS[request] = nowS;
-    inFlight[replica]++;
-    all[replica]!.enqueue(slot);
+    all[enter(slot, entry)]!.enqueue(slot);
+  };
+  const arrive = (slot: number): void => {
+    table.prefilledTokens[slot] = table.inputTokens[slot];
+    (all[enter(slot, next!)] as PolicyReplica).takeOver(slot);
   };
   for (;;) {
-    nowS = line.nextS();
+    nowS = Math.min(line.nextS(), onWay.firstTimeS());
     for (const replica of all) if (replica.dueS < nowS) nowS = replica.dueS;
     if (nowS === Infinity) break;
     for (const replica of all) if (replica.dueS === nowS && !replica.atBoundary) replica.finish();
     // All arrivals of one instant are in before a step is formed.
+    while (onWay.firstTimeS() === nowS) {
+      const slot = onWay.firstPayload();
+      onWay.pop();
+      arrive(slot);
+    }
     line.release(nowS, send);
     for (const replica of all) if (replica.atBoundary && replica.dueS === nowS) replica.form();
   }

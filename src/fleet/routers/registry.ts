@@ -4,6 +4,9 @@ import { roundRobin } from "./round-robin.ts";
 import type { RouterPlugin } from "./router.ts";
 import { twoChoices } from "./two-choices.ts";
 
+/** The router of a pool that names none. */
+export const DEFAULT_ROUTER = twoChoices.name;
+
 export const routers: readonly RouterPlugin[] = [twoChoices, leastInFlight, roundRobin];
 
 export function routerNamed(name: string): RouterPlugin | undefined {

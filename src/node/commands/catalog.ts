@@ -1,6 +1,7 @@
 /**
  * `crossover catalog [KIND]`: what the catalogue holds, with source, date and age of each entry. Ages count from `--as-of`
- * or the catalogue's own date, never from the clock, so that the same command prints the same tomorrow.
+ * or the catalogue's own date, never from the clock, so that the same command prints the same tomorrow. Policies and routers
+ * are code, not facts: they are listed by `catalog-plugins.ts`.
  */
 import { originOf, rowOriginOf, type Origin } from "../../catalog/origin.ts";
 import { hintFor } from "../../catalog/nearest.ts";
@@ -10,6 +11,7 @@ import { ConfigError } from "../../kernel/errors.ts";
 import { ageDays } from "../../report/appendix.ts";
 import { loadCatalog } from "../catalog-files.ts";
 import { plainNumber, textTable, type Column } from "../text-table.ts";
+import { isPluginKind, PLUGIN_KINDS, pluginsJson, pluginsText } from "./catalog-plugins.ts";
 
 export interface CatalogOptions {
   readonly json?: boolean;
@@ -20,7 +22,8 @@ export interface CatalogOptions {
 }
 
 /**
- * Prints one kind as a table, or an overview of all kinds. `kind` is a kind (`gpuPrices`) or its folder (`gpu-prices`).
+ * Prints one kind as a table, or an overview of all kinds. `kind` is a kind (`gpuPrices`) or its folder (`gpu-prices`), or one of
+ * `PLUGIN_KINDS`.
  * @throws ConfigError for an unknown kind, a date that is none, or a catalogue with problems.
  */
 export async function catalogCommand(
@@ -28,6 +31,10 @@ export async function catalogCommand(
   options: CatalogOptions,
   out: (text: string) => void,
 ): Promise<void> {
+  if (kind !== undefined && isPluginKind(kind)) {
+    out(options.json === true ? pluginsJson(kind) : pluginsText(kind));
+    return;
+  }
   const wanted = kind === undefined ? CATALOG_KINDS : [kindNamed(kind)];
   if (options.asOf !== undefined && epochSOfIso(options.asOf) === null) {
     throw new ConfigError([
@@ -49,8 +56,8 @@ export async function catalogCommand(
 function kindNamed(name: string): CatalogKind {
   const found = CATALOG_KINDS.find((kind) => kind === name || KINDS[kind].folder === name);
   if (found !== undefined) return found;
-  const folders = CATALOG_KINDS.map((kind) => KINDS[kind].folder as string);
-  const hint = hintFor(name, folders) ?? `known: ${folders.join(", ")}`;
+  const names = [...CATALOG_KINDS.map((kind) => KINDS[kind].folder as string), ...PLUGIN_KINDS];
+  const hint = hintFor(name, names) ?? `known: ${names.join(", ")}`;
   throw new ConfigError([{ path: ["catalog"], message: `unknown kind "${name}"`, hint }]);
 }
 
@@ -96,7 +103,8 @@ function overview(catalog: Catalog, asOf: string): string {
     ...left("oldest", "newest value"),
   ];
   const rows = CATALOG_KINDS.map((kind) => overviewRow(catalog, kind));
-  return `Catalogue of ${catalog.asOf}; ages count from ${asOf}. One kind: crossover catalog KIND\n\n${textTable(columns, rows)}`;
+  const head = `Catalogue of ${catalog.asOf}; ages count from ${asOf}. One kind: crossover catalog KIND`;
+  return `${head}\n\n${textTable(columns, rows)}\nWhat pools can do: crossover catalog ${PLUGIN_KINDS.join(", crossover catalog ")}\n`;
 }
 
 /** Rows of one kind: what it says, and where that comes from. An entry with rows of its own origin gives several. */

@@ -10,8 +10,8 @@ import type { RunOutcome } from "../../experiment/run-one.ts";
 import { ConfigError } from "../../kernel/errors.ts";
 import type { StepRecord } from "../../outcome/step-table.ts";
 import type { ResolvedExperiment } from "../../scenario/resolved.ts";
-import { fewestReplicas, meetsSlo, needsSizing, replicasWith, sizingTasks } from "../../experiment/size-pool.ts";
-import type { SloRateTask } from "../../experiment/slo-rate.ts";
+import { fewestReplicas, meetsSlo, sizingTasks } from "../../experiment/size-pool.ts";
+import { servesAlone, type SloRateTask } from "../../experiment/slo-rate.ts";
 import { isPriced, summarise, type StrategySetup } from "../../experiment/summarise.ts";
 import type { Summary } from "../../decision/summary.ts";
 import { Executor } from "../executor.ts";
@@ -202,24 +202,22 @@ async function setUp(
   // Pools of one kind and classes of one target share a sweep.
   const underWay = new Map<string, Promise<number | null>>();
   const sloRate = (task: SloRateTask): Promise<number | null> => {
-    const { engine, gpu, llm, coefficients, networkS, scheduler } =
+    const { engine, gpu, llm, coefficients, stepTimeTable, scheduler, networkS, maxWaitingPerReplica } =
       experiment.strategies[task.strategy]!.pools[task.pool]!;
     const { slo, timeoutS, sharedPrefix } = experiment.classes[task.classIndex]!;
-    const key = JSON.stringify([engine, gpu, llm, coefficients, networkS, scheduler, slo, timeoutS, sharedPrefix]);
+    const ofPool = [engine, gpu, llm, coefficients, stepTimeTable, scheduler, networkS, maxWaitingPerReplica];
+    const key = JSON.stringify([...ofPool, slo, timeoutS, sharedPrefix]);
     const sweep = underWay.get(key) ?? executor.sloRate(task);
     underWay.set(key, sweep);
     return sweep;
   };
   return Promise.all(
     experiment.strategies.map(async (strategy, s): Promise<StrategySetup> => {
-      const tasks = needsSizing(strategy) ? sizingTasks(experiment, s) : [];
-      const auto =
-        tasks.length === 0
-          ? 0
-          : await fewestReplicas(async (replicas) => {
-              onStep(`${strategy.name}: do ${replicas} replicas meet the SLO on the peak days?`);
-              return meetsSlo(experiment, await Promise.all(tasks.map((task) => executor.size(task, replicas))));
-            }, strategy.name);
+      const replicas = await fewestReplicas(strategy, async (tried) => {
+        onStep(`${strategy.name}: do ${tried.join(" + ")} replicas meet the SLO on the peak days?`);
+        const tasks = sizingTasks(experiment, s);
+        return meetsSlo(experiment, await Promise.all(tasks.map((task) => executor.size(task, tried))));
+      });
       const sloRates = await Promise.all(
         strategy.pools.map((_, pool) =>
           Promise.all(
@@ -227,12 +225,14 @@ async function setUp(
               const goesThere = strategy.routes[classIndex]!.some(
                 ({ kind, index }) => kind === "pool" && index === pool,
               );
-              return goesThere && sweeps ? sloRate({ experiment, strategy: s, pool, classIndex }) : null;
+              return goesThere && sweeps && servesAlone(strategy.pools[pool]!)
+                ? sloRate({ experiment, strategy: s, pool, classIndex })
+                : null;
             }),
           ),
         ),
       );
-      return { replicas: replicasWith(strategy, auto), sloRates };
+      return { replicas, sloRates };
     }),
   );
 }
