@@ -148,7 +148,7 @@ function predictSides(
     scope: chosen.coefficients.scope,
     bandPercent: chosen.bandPercent,
     outsideValidatedRange: "prefill and decode on separate pools were never validated",
-    caveats: [...loadCaveats(recorded), ...setupCaveats({ ...recorded, replicas }, setup), transferCaveat(setup)],
+    caveats: [...loadCaveats(recorded), ...setupCaveats({ ...recorded, replicas }), transferCaveat(setup)],
   };
   if (typeof simulated === "string") return { ...known, refused: simulated };
   return { ...known, predicted: simulated.whole, byStage: simulated.byStage };
