@@ -97,7 +97,14 @@ export const EngineEntry = z.strictObject({
   engine: z.enum(["vllm", "trtllm", "sglang"]).describe("name under which coefficient sets are filed"),
   engineVersion: z.string().describe("versions whose measurements the constants were fitted on"),
   scheduler: z
-    .array(z.strictObject({ minMemoryGB: nonNegative, maxNumSeqs: count, maxNumBatchedTokens: count }))
+    .array(
+      z.strictObject({
+        minMemoryGB: nonNegative,
+        notOn: z.array(Id).optional().describe("GPUs that have the memory and are left out all the same"),
+        maxNumSeqs: count,
+        maxNumBatchedTokens: count,
+      }),
+    )
     .min(1)
     .describe("defaults by GPU memory; the first row whose minMemoryGB the GPU reaches holds"),
   longPrefillTokenThreshold: z.int().min(0),
@@ -106,6 +113,10 @@ export const EngineEntry = z.strictObject({
   tpreMsPerLayer: z
     .strictObject({ dense: nonNegative, moe: nonNegative })
     .describe("extra per layer of a step that contains prefill"),
+  prefillMsPerToken: z
+    .strictObject({ dense: nonNegative, moe: nonNegative })
+    .optional()
+    .describe("extra per prompt token of a step; none: 0"),
   apiOverheadMs: nonNegative.describe("API server and tokenizer, in TTFT and E2E"),
   standardErrors: z
     .strictObject({
@@ -119,6 +130,10 @@ export const EngineEntry = z.strictObject({
       "activation bytes = this × maxNumSeqs × vocabSize (FP32 logits of the sampler at profiling)",
     ),
     nonTorchGiB: z.strictObject({ oneGpu: nonNegative, tensorParallel: nonNegative }),
+    utilizationOf: z
+      .enum(["total", "free"])
+      .optional()
+      .describe("what gpuMemoryUtilization is a share of: all memory (vLLM), or what the model leaves free"),
   }),
   fallbackScope: z
     .strictObject({ dense: z.enum(["engine", "global"]), moe: z.enum(["engine", "global"]) })
@@ -136,6 +151,11 @@ const Coefficients = z.strictObject({
   el: positive.max(1),
   ea: positive.max(1),
   moeMsPerLayer: nonNegative,
+  mfuHalfTokens: nonNegative.optional().describe("tokens of a step at which matrix FLOPs reach half of `mfu`; none: 0"),
+  activationPasses: nonNegative
+    .optional()
+    .describe("times that a layer reads or writes a token's hidden state beside its matrix products; none: 0"),
+  quantMsPerLayer: nonNegative.optional().describe("extra per layer and step for weights other than BF16; none: 0"),
 });
 
 const CoefficientRow = z.strictObject({

@@ -65,13 +65,13 @@ export function gpuPriceFact(
   };
 }
 
-/** The profile's scheduler limits for this GPU: of the rows it has the memory for, the one that asks for most. */
+/** The profile's scheduler limits for this GPU: of the rows that hold for it, the one that asks for most memory. */
 export function schedulerDefaults(
   engine: CatalogEntry<"engines">,
-  memoryGB: number,
+  gpu: { readonly id: string; readonly memoryGB: number },
 ): { maxNumSeqs: number; maxNumBatchedTokens: number } {
   const rows = engine.scheduler
-    .filter((row) => row.minMemoryGB <= memoryGB)
+    .filter((row) => row.minMemoryGB <= gpu.memoryGB && !(row.notOn ?? []).includes(gpu.id))
     .sort((a, b) => b.minMemoryGB - a.minMemoryGB);
   const { maxNumSeqs, maxNumBatchedTokens } = rows[0] ?? engine.scheduler[engine.scheduler.length - 1]!;
   return { maxNumSeqs, maxNumBatchedTokens };

@@ -13,7 +13,7 @@ import type { ReplicaEngine } from "../engine/replica-engine.ts";
 import { AT_CLIENT, AT_OFFER, IN_POOL, IN_TRANSIT, LEAVING, NO_SLOT, RequestTable } from "../engine/request-table.ts";
 import type { ResolvedStrategy, RouteTarget } from "../scenario/resolved.ts";
 import { PoolIncidents } from "../fleet/incidents.ts";
-import { Pool } from "../fleet/pool.ts";
+import { Pool, type PoolRun } from "../fleet/pool.ts";
 import { NO_REPLICA } from "../fleet/routers/router.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import { EventHeap } from "../kernel/event-heap.ts";
@@ -57,6 +57,8 @@ export interface RunOptions {
   /** Counts the arrivals, or null. */
   readonly demand: DemandMeter | null;
   readonly rows: RequestRows | null;
+  /** Who watches the steps of a replica; absent, nobody does. */
+  readonly observe?: PoolRun["observe"];
   /** Called about once per simulated hour with the share done, for progress and cancellation. */
   readonly onProgress: ((fraction: number) => void) | null;
 }
@@ -116,7 +118,7 @@ class Run implements ReplicaSink {
     const { classes, warmupS, horizonS, startEpochS } = setting;
     this.nowS = -warmupS;
     this.pools = strategy.pools.map(
-      (spec, p) => new Pool(spec, options.replicas[p], this.table, this, classes, seed, replication, -warmupS),
+      (spec, p) => new Pool(spec, options.replicas[p], this.table, this, classes, options, -warmupS),
     );
     const offerSpecs = options.incidents
       ? strategy.offers
@@ -474,7 +476,7 @@ class Run implements ReplicaSink {
     const engine = this.engines[replica];
     const dueS = engine.dueS;
     const left = engine.cancel(slot, nowS);
-    if (engine.dueS !== dueS) this.calendar.schedule(replica, engine.dueS, STEP_END);
+    if (engine.dueS !== dueS) this.calendar.schedule(replica, engine.dueS, engine.atBoundary ? STEP_FORM : STEP_END);
     const route = routeOfPool(this.poolOf[replica]);
     this.unanswered(slot, route, TIMED_OUT);
     this.traffic.onComplete(table.ordinal[slot], nowS);

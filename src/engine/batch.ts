@@ -1,7 +1,8 @@
 /**
  * The batch of one replica and the step being formed for it: what a policy sees (`StepView`) and what its decisions cost in
- * budget, seats and KV blocks. Running sequences stand in order of admission in parallel columns; the table's `heapSlot` is
- * the place of a sequence there. Lengths in tokens.
+ * budget, seats and KV blocks. Running sequences stand in order of admission in parallel columns. Of the table's columns `heapSlot` is
+ * the place of a sequence there, `nextAtStep` the tokens of a waiting one that the host holds, and `next` 1 once it was admitted.
+ * Lengths in tokens.
  *
  *   INV-4  referenced + free = kvBlocks.
  */
@@ -61,6 +62,8 @@ export class Batch extends TableFacts implements StepView {
   wakeS = Infinity;
   /** Nobody was admitted or preempted. */
   unchanged = true;
+  /** A waiting request was looked at with cached blocks that nobody references: they may be gone at the next step. */
+  sawFreeCached = false;
 
   // Sums since the start.
   preemptions = 0;
@@ -160,8 +163,10 @@ export class Batch extends TableFacts implements StepView {
 
   victim(): number {
     if (this.lastAdmittedFirst) return this.slots[this.runningCount - 1];
+    const { key, ticket } = this;
     let worst = 0;
-    for (let i = 1; i < this.runningCount; i++) if (this.key[i] >= this.key[worst]) worst = i;
+    for (let i = 1; i < this.runningCount; i++)
+      if (key[i] > key[worst] || (key[i] === key[worst] && ticket[i] > ticket[worst])) worst = i;
     return this.slots[worst];
   }
 
@@ -212,7 +217,8 @@ export class Batch extends TableFacts implements StepView {
       ? this.decodeTokens
       : Math.min(table.prefillTokens[request] - done, tokens, this.budgetTokens);
     if (chunk <= 0) return 0;
-    if (this.blocksFor(done + chunk) - found + foundFree > this.freeBlocks) return NO_BLOCKS;
+    const blocks = decodes ? this.blocksToDecode(request) : this.blocksFor(done + chunk);
+    if (blocks - found + foundFree > this.freeBlocks) return NO_BLOCKS;
 
     this.line.remove(request);
     const i = this.join(request);
@@ -225,7 +231,10 @@ export class Batch extends TableFacts implements StepView {
       this.prefixTokensFound += done;
     }
     if (this.cache !== null && brought === 0) this.prefixTokensAsked += table.prefillTokens[request];
-    if (brought > 0) this.restoreFromHost(i, brought);
+    if (brought > 0) this.restore(i, brought);
+    if (table.next[request] === 0 && !decodes)
+      this.line.charge(table.classIndex[request], table.prefillTokens[request] - done, 0);
+    table.next[request] = 1;
     if (decodes) {
       table.state[request] = DECODING;
       this.planDecode(i);
@@ -249,7 +258,7 @@ export class Batch extends TableFacts implements StepView {
     this.remove(i);
     table.state[request] = WAITING;
     table.prefillTokens[request] = table.inputTokens[request] + table.generated[request];
-    table.prefilledTokens[request] = this.moveToHost(tokens) ? tokens : 0;
+    table.nextAtStep[request] = table.prefilledTokens[request] = this.moveToHost(tokens) ? tokens : 0;
     this.line.pushPreempted(request, key, ticket);
     this.preemptions++;
     this.unchanged = false;
@@ -275,6 +284,7 @@ export class Batch extends TableFacts implements StepView {
     this.prefillCursor = 0;
     this.wakeS = Infinity;
     this.unchanged = true;
+    this.sawFreeCached = false;
     this.line.settle();
   }
 
@@ -344,7 +354,7 @@ export class Batch extends TableFacts implements StepView {
   /** A request that waits goes away for good. */
   leaveQueue(slot: number): void {
     this.line.remove(slot);
-    if (this.scheduler.preemption === "swap") this.onHostTokens -= this.table.prefilledTokens[slot];
+    this.onHostTokens -= this.table.nextAtStep[slot];
   }
 
   /** Everything in it is lost. */
@@ -367,13 +377,22 @@ export class Batch extends TableFacts implements StepView {
     return this.table.inputTokens[slot] + this.table.generated[slot];
   }
 
+  /** Blocks for a decode: its context and the drafts, but never beyond the longest answer allowed nor more than there are. */
+  private blocksToDecode(slot: number): number {
+    const { inputTokens, generated, maxOutputTokens } = this.table;
+    const context = inputTokens[slot] + generated[slot];
+    const longest = Math.max(context, inputTokens[slot] + maxOutputTokens[slot] - 1);
+    return Math.min(this.blocksFor(Math.min(context + this.decodeTokens - 1, longest)), this.kvBlocks);
+  }
+
   private decodeBlocks(i: number): number {
-    const need = this.blocksFor(this.contextOf(i) + this.decodeTokens - 1) - this.blocks[i];
+    const need = this.blocksToDecode(this.slots[i]) - this.blocks[i];
     return need > 0 ? need : 0;
   }
 
   private take(i: number, blocks: number): void {
     if (blocks <= 0) return;
+    if (blocks > this.freeBlocks) throw new InvariantError("INV-4", { blocks, free: this.freeBlocks });
     const from = this.blocks[i];
     this.blocks[i] = from + blocks;
     if (this.cache === null) this.free -= blocks;
@@ -400,7 +419,9 @@ export class Batch extends TableFacts implements StepView {
   /** Whole blocks of the context that the cache holds; at least one token is always left to compute. */
   private matchPrefix(request: number): number {
     const most = (this.table.prefillTokens[request] - 1) >> this.blockShift;
-    return this.cache!.match(this.content, this.table.ordinal[request], this.table.classIndex[request], most);
+    const found = this.cache!.match(this.content, this.table.ordinal[request], this.table.classIndex[request], most);
+    if (this.cache!.foundFree > 0) this.sawFreeCached = true;
+    return found;
   }
 
   /** Blocks for the longest answer that the client allows, under reserving admission; of one that is handed on for its prompt. */
@@ -421,11 +442,14 @@ export class Batch extends TableFacts implements StepView {
     return true;
   }
 
-  private restoreFromHost(i: number, tokens: number): void {
+  /** Blocks for the keys and values that come along, from the host or from a prefill replica. */
+  private restore(i: number, tokens: number): void {
+    const { nextAtStep } = this.table;
+    const slot = this.slots[i];
     this.take(i, this.blocksFor(tokens));
-    if (this.scheduler.preemption !== "swap") return;
-    this.onHostTokens -= tokens;
-    this.transferS += tokens * this.scheduler.swapSPerToken;
+    this.onHostTokens -= nextAtStep[slot];
+    this.transferS += nextAtStep[slot] * this.scheduler.swapSPerToken;
+    nextAtStep[slot] = 0;
   }
 
   // ---------------------------------------------------------------- the plan

@@ -1,10 +1,11 @@
 /**
- * How many tokens of KV cache one replica holds: what vLLM computes at start-up from the memory of one GPU.
+ * How many tokens of KV cache one replica holds: what the engine computes at start-up from the memory of one GPU, in whole blocks.
  *
- *   kvBytes = memory·gpuMemoryUtilization − weights − activation − nonTorch, in whole blocks
+ *   vLLM           memory·gpuMemoryUtilization − weights − activation − nonTorch
+ *   TensorRT-LLM   (memory − weights − activation − nonTorch)·gpuMemoryUtilization, its free_gpu_memory_fraction
  *
  * Sizes in GiB = 2^30 bytes, per GPU. CUDA graphs are not subtracted: vLLM (0.11) takes them out of the rest of the
- * memory. The form is vLLM's; other engines reserve differently.
+ * memory.
  *
  * A sequence also holds bytes that do not grow with it: full windows of windowed layers and recurrent states. The engine
  * loop counts tokens only, so they are taken off the cache beforehand, for as many sequences as run at once: maxNumSeqs, or
@@ -34,6 +35,8 @@ interface MemoryProfile {
   readonly activationBytesPerSeqVocab: number;
   /** CUDA context, NCCL and allocator rests. */
   readonly nonTorchGiB: { readonly oneGpu: number; readonly tensorParallel: number };
+  /** What `gpuMemoryUtilization` is a share of: all memory, or what the model leaves free. Total when left out. */
+  readonly utilizationOf?: "total" | "free" | undefined;
 }
 
 /** Request that windows and states are set aside for where the traffic is not known (assumed). */
@@ -127,7 +130,11 @@ export function kvCapacity(input: KvCapacityInput): KvCapacity {
   const nonTorch =
     recorded?.nonTorchGiB ??
     (gpusPerReplica(input) > 1 ? profile.nonTorchGiB.tensorParallel : profile.nonTorchGiB.oneGpu);
-  const kvGiB = usable.gib * input.gpuMemoryUtilization - weights - activation - nonTorch;
+  const taken = weights + activation + nonTorch;
+  const kvGiB =
+    profile.utilizationOf === "free"
+      ? (usable.gib - taken) * input.gpuMemoryUtilization
+      : usable.gib * input.gpuMemoryUtilization - taken;
   const { block, perSeq, requestTokens } = kvGiBPerGpu(input);
   const withAllSeqs = (kvGiB - maxNumSeqs * perSeq) / block;
   const withTypicalSeqs = Math.min(kvGiB / (block + (perSeq * blockTokens) / requestTokens), (kvGiB - perSeq) / block);

@@ -7,19 +7,20 @@
  *   INV-3  sent ≤ admitted ≤ first token ≤ last token.
  *   INV-6  never idle with requests waiting, unless the policy named the time until which it waits.
  */
-import { InvariantError } from "../kernel/errors.ts";
+import { PolicyError } from "../kernel/errors.ts";
 import { log } from "../kernel/math.ts";
 import { threefry2x32, unit, words } from "../kernel/random.ts";
 import { Batch, CANCELLED, DECODE, DECODING, PREFILL, WAITING } from "./batch.ts";
 import type { EngineMeter, ReplicaSink } from "./meter.ts";
-import type { BatchingPolicy, PolicyOption } from "./policies/policy.ts";
-import { batchingNamed, orderNamed } from "./policies/registry.ts";
+import type { BatchingPolicy } from "./policies/policy.ts";
+import { batchingNamed, orderNamed, withDefaults } from "./policies/registry.ts";
 import { NOTHING_SHARED, type PromptContent } from "./prompt-content.ts";
 import type { ReplicaEngine } from "./replica-engine.ts";
 import type { ClassTraits } from "./request-facts.ts";
 import type { RequestTable } from "./request-table.ts";
 import type { SchedulerSpec } from "./scheduler-spec.ts";
 import type { EngineSpec } from "./spec.ts";
+import type { StepObserver } from "./step-observer.ts";
 import type { StepTime } from "./step-time.ts";
 import { Stretch } from "./stretch.ts";
 
@@ -54,13 +55,17 @@ export class PolicyReplica implements ReplicaEngine {
   readonly batch: Batch;
   /** Steps in what is under way: 1, or more in a leap. */
   plannedSteps = 0;
+  /** Is told of every step; null = nobody. */
+  observer: StepObserver | null = null;
 
   private mode = IDLE;
-  private readonly table: RequestTable;
+  readonly table: RequestTable;
   private readonly sink: ReplicaSink;
   private readonly meter: EngineMeter;
   private readonly stepTime: StepTime;
-  private readonly policy: BatchingPolicy;
+  private readonly policyName: string;
+  private readonly newPolicy: () => BatchingPolicy;
+  private policy: BatchingPolicy;
   private readonly stretch = new Stretch();
   private readonly speculative: SchedulerSpec["speculative"];
   private readonly lnAcceptance: number;
@@ -87,9 +92,13 @@ export class PolicyReplica implements ReplicaEngine {
     this.luckKey = luckKey;
     this.walk = options.walk;
     this.speculative = scheduler.speculative?.mode === "exact" ? scheduler.speculative : null;
-    this.lnAcceptance = this.speculative === null ? 0 : log(this.speculative.acceptance);
+    // Just below 0 where every draft is accepted, so that the quotient of logarithms is +Infinity there.
+    this.lnAcceptance = Math.min(log(this.speculative?.acceptance ?? 1), -Number.MIN_VALUE);
     this.handsOn = scheduler.role === "prefill";
-    this.policy = batching.create(withDefaults(batching.options, scheduler.batching.options));
+    this.policyName = batching.name;
+    const batchingOptions = withDefaults(batching.options, scheduler.batching.options);
+    this.newPolicy = () => batching.create(batchingOptions);
+    this.policy = this.newPolicy();
     const orderOptions = withDefaults(order.options, scheduler.order.options);
     const content = options.content ?? NOTHING_SHARED;
     this.batch = new Batch(spec, scheduler, order, orderOptions, classes, luckKey, content, table);
@@ -129,6 +138,7 @@ export class PolicyReplica implements ReplicaEngine {
   takeOver(slot: number): boolean {
     const table = this.table;
     table.state[slot] = WAITING;
+    table.nextAtStep[slot] = table.next[slot] = 0;
     table.prefillTokens[slot] = table.inputTokens[slot] + table.generated[slot];
     const mustWake = this.batch.line.push(slot);
     if (this.mode === IDLE || this.mode === HOLD) {
@@ -137,7 +147,7 @@ export class PolicyReplica implements ReplicaEngine {
       return true;
     }
     if (this.mode !== STRETCH || this.plannedSteps === 1) return false;
-    return (mustWake || (this.policy.wakes?.(this.batch, slot) ?? true)) && this.cutStretch(table.attemptS[slot]);
+    return (mustWake || this.mayWake(slot)) && this.cutStretch(table.attemptS[slot]);
   }
 
   cancel(slot: number, nowS: number): boolean {
@@ -150,13 +160,17 @@ export class PolicyReplica implements ReplicaEngine {
       } else if (batch.waitingCount > 0) this.cutStretch(nowS);
       return true;
     }
-    if (this.mode === BOUNDARY) {
+    this.cutStretch(nowS);
+    // A step that ends at this very instant is over before anybody gives up.
+    if (this.mode === STRETCH && this.dueS === nowS) this.finish();
+    if (this.mode === BOUNDARY || this.mode === HOLD) {
       batch.remove(table.heapSlot[slot]);
+      if (this.mode === HOLD) this.dueS = nowS;
+      this.mode = BOUNDARY;
       return true;
     }
     table.state[slot] |= CANCELLED;
     this.cancelled++;
-    this.cutStretch(nowS);
     return false;
   }
 
@@ -164,8 +178,8 @@ export class PolicyReplica implements ReplicaEngine {
     const { table, sink, batch } = this;
     if (this.mode === STEP || this.mode === STRETCH) this.bookUntil(nowS);
     // Tokens of the steps that ended before the failure are out.
+    const ended = this.mode === STRETCH ? this.stretch.stepsUntil(nowS) - 1 : 0;
     if (this.mode === STRETCH) {
-      const ended = this.stretch.stepsUntil(nowS) - 1;
       this.meter.steps += ended;
       if (ended > 0) this.countGaps(ended, true);
     }
@@ -177,11 +191,13 @@ export class PolicyReplica implements ReplicaEngine {
     }
     for (let i = 0; i < batch.waitingCount; i++) lost.push(batch.waitingAt(i));
     batch.clear();
+    this.policy = this.newPolicy();
     this.mode = IDLE;
     this.dueS = Infinity;
     this.cancelled = 0;
     this.bookedUntilS = -Infinity;
     this.bookedKvTokenS = 0;
+    this.observer?.ended(this, nowS, ended);
     for (const slot of gone) sink.dropped(slot);
     for (const slot of lost) sink.lost(slot);
   }
@@ -203,19 +219,21 @@ export class PolicyReplica implements ReplicaEngine {
       const slot = batch.slots[i];
       const tenant = table.classIndex[slot];
       if (batch.does[i] === PREFILL) {
-        batch.line.charge(tenant, batch.chunk[i], 0);
         if (table.prefilledTokens[slot] < table.prefillTokens[slot] || (table.state[slot] & CANCELLED) !== 0) continue;
         table.state[slot] = DECODING;
         if (table.generated[slot]++ === 0) table.firstTokenS[slot] = nowS;
         table.lastTokenS[slot] = nowS;
         batch.line.charge(tenant, 0, 1);
       } else if (batch.does[i] === DECODE) {
-        if ((table.state[slot] & CANCELLED) !== 0) continue;
-        const tokens = this.speculative === null ? steps : this.tokensOut(slot);
-        if (this.speculative !== null) {
+        const cancelled = (table.state[slot] & CANCELLED) !== 0;
+        // Who gave up goes without the token of the last step, but had those of the steps before it.
+        let tokens = cancelled ? steps - 1 : steps;
+        if (this.speculative !== null && !cancelled) {
+          tokens = this.tokensOut(slot);
           meter.draftTokens += this.speculative.draftTokens;
           meter.acceptedTokens += tokens - 1;
         }
+        if (tokens === 0) continue;
         table.generated[slot] += tokens;
         table.lastTokenS[slot] = nowS;
         batch.line.charge(tenant, 0, tokens);
@@ -225,6 +243,7 @@ export class PolicyReplica implements ReplicaEngine {
     this.bookedKvTokenS = 0;
     this.mode = BOUNDARY;
     this.leave(nowS);
+    this.observer?.ended(this, nowS, steps);
   }
 
   form(): void {
@@ -254,6 +273,7 @@ export class PolicyReplica implements ReplicaEngine {
     if (prefillTokens === 0 && decodeCount === batch.runningCount && batch.unchanged && batch.transferS === 0)
       this.leap();
     this.dueS = nowS + stretch.spanS(this.plannedSteps);
+    this.observer?.formed(this);
   }
 
   bookUntil(timeS: number): void {
@@ -279,7 +299,10 @@ export class PolicyReplica implements ReplicaEngine {
   private rest(nowS: number): void {
     const { waitingCount, runningCount, wakeS } = this.batch;
     if (waitingCount + runningCount > 0 && !(wakeS > nowS && wakeS < Infinity))
-      throw new InvariantError("INV-6", { nowS, waiting: waitingCount, running: runningCount });
+      throw new PolicyError(
+        this.policyName,
+        `INV-6 broken: ${this.policyName} scheduled nothing at ${nowS} s, with ${waitingCount} waiting and ${runningCount} running, and named no later time`,
+      );
     this.mode = wakeS < Infinity ? HOLD : IDLE;
     this.dueS = wakeS;
   }
@@ -288,8 +311,7 @@ export class PolicyReplica implements ReplicaEngine {
   private leap(): void {
     const { batch, policy, table, stretch } = this;
     if (this.walk || this.speculative !== null || policy.leap === undefined) return;
-    // The first in the queue may change as tokens are booked; it matters when a seat is free.
-    if (batch.line.shifts && batch.waitingCount > 0 && batch.runningCount < batch.maxNumSeqs) return;
+    if (this.headMayGetIn()) return;
     let steps = policy.leap(batch);
     for (let i = 0; i < batch.runningCount; i++) {
       const slot = batch.slots[i];
@@ -300,6 +322,18 @@ export class PolicyReplica implements ReplicaEngine {
     this.mode = STRETCH;
     this.plannedSteps = steps > 1 ? steps : 1;
     stretch.slopeS = this.stepTime.perContextTokenS * batch.decodeCount;
+  }
+
+  /** The first in the queue, who does not get in now, may do so amid decodes: then every step is visited. */
+  private headMayGetIn(): boolean {
+    const { batch } = this;
+    if (batch.waitingCount === 0 || batch.runningCount >= batch.maxNumSeqs) return false;
+    // A prompt may need less room when cached blocks of it are evicted; and another may become the first as service is booked.
+    return batch.sawFreeCached || (batch.line.shifts && this.mayWake(batch.firstWaiting()));
+  }
+
+  private mayWake(slot: number): boolean {
+    return this.policy.wakes?.(this.batch, slot) ?? true;
   }
 
   private cutStretch(timeS: number): boolean {
@@ -393,13 +427,4 @@ export class PolicyReplica implements ReplicaEngine {
     meter.swappedOutTokens += batch.swappedOutTokens;
     batch.preemptions = batch.prefixTokensFound = batch.prefixTokensAsked = batch.swappedOutTokens = 0;
   }
-}
-
-function withDefaults(
-  declared: Readonly<Record<string, PolicyOption>>,
-  given: Readonly<Record<string, number>>,
-): Readonly<Record<string, number>> {
-  const all: Record<string, number> = {};
-  for (const [name, option] of Object.entries(declared)) all[name] = given[name] ?? option.default;
-  return all;
 }

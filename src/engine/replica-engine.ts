@@ -8,7 +8,10 @@ export interface ReplicaEngine {
   readonly atBoundary: boolean;
   /** Puts a request into the waiting queue at `attemptS` of its slot. True when `dueS` changed. */
   enqueue(slot: number): boolean;
-  /** The client gave up. True when the slot is the caller's again at once; else it leaves through `sink.dropped`. `dueS` may change. */
+  /**
+   * The client gave up. True when the slot is the caller's again at once; else it leaves through `sink.dropped`. `dueS` may change, and
+   * the replica may stand at a boundary then.
+   */
   cancel(slot: number, nowS: number): boolean;
   /** The replica dies with all that is in it. */
   fail(nowS: number): void;

@@ -51,9 +51,13 @@ export class TableFacts implements RequestFacts {
   }
 
   predictedOutputTokens(request: number, sigma: number): number {
-    const actual = this.table.outputTokens[request];
-    if (sigma === 0) return actual;
-    threefry2x32(this.luckKey, PREDICTION_KEY, this.table.ordinal[request], 0);
-    return actual * exp(sigma * normalQuantile(unit(words[0]!)));
+    return predictedTokens(this.luckKey, this.table.ordinal[request], this.table.outputTokens[request], sigma);
   }
+}
+
+/** `actual` with a log-normal error that depends on the request's ordinal alone. */
+export function predictedTokens(luckKey: number, ordinal: number, actual: number, sigma: number): number {
+  if (sigma === 0) return actual;
+  threefry2x32(luckKey, PREDICTION_KEY, ordinal, 0);
+  return actual * exp(sigma * normalQuantile(unit(words[0]!)));
 }

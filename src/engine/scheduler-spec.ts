@@ -20,7 +20,11 @@ export interface SchedulerSpec {
   readonly admission: "optimistic" | "reserve";
   /** Which cached block makes room first; null = no prefix cache. */
   readonly prefixCache: { readonly eviction: "lru" | "fifo" | "lfu" } | null;
-  /** Draft tokens a step with the probability that each is accepted; null = off. Exact ones are drawn, so their steps are walked. */
+  /**
+   * Draft tokens a step with the probability that each is accepted; null = off. Exact ones are drawn, so their steps are walked.
+   * They count in the token budget, which decodes may overdraw, and have blocks of their own, but never beyond prompt and
+   * max_tokens: what `reserve` set aside suffices, and a request that fits without drafts fits with them.
+   */
   readonly speculative: {
     readonly draftTokens: number;
     readonly acceptance: number;

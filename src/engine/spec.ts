@@ -75,6 +75,12 @@ export interface StepCoefficients {
   readonly el: number;
   readonly ea: number;
   readonly moeMsPerLayer: number;
+  /** Tokens of a step at which matrix FLOPs reach half of `mfu`; left out: they reach all of it at any size. */
+  readonly mfuHalfTokens?: number | undefined;
+  /** How often a layer reads or writes a token's hidden state beside its matrix products (norms, residuals, activation); left out: 0. */
+  readonly activationPasses?: number | undefined;
+  /** Extra of each layer and step where weights are not BF16: activations are quantized on the way; left out: 0. */
+  readonly quantMsPerLayer?: number | undefined;
 }
 
 /** Engine options under vLLM's names, all resolved to numbers. */
@@ -104,6 +110,8 @@ export interface EngineSpec {
   readonly maxModelLen: number;
   /** Extra per layer of a step that contains prefill, from the engine profile. */
   readonly tpreMsPerLayer: number;
+  /** Extra per prompt token of a step, from the engine profile; left out: 0. */
+  readonly prefillMsPerToken?: number | undefined;
   /** API server and tokenizer overhead in TTFT and E2E. */
   readonly apiOverheadMs: number;
 }

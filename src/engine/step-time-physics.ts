@@ -2,7 +2,9 @@
  * How long a step takes, from the datasheet of the GPU, the shape of the model and one fitted coefficient set:
  *
  *   T = t0 + tl·L + moe·Lm + ts·D + [tpre·L with prefill]          overhead of the engine
- *     + max(W(n) / (t·BW·ew), F(n) / (t·peak·mfu))                 weights read once, or matrix FLOPs
+ *     + [weights not BF16] quant·L + pre·P                         quantized activations; work of the engine per prompt token
+ *     + max(W(n) / (t·BW·ew), F(n + n0) / (t·peak·mfu))            weights read once, or matrix FLOPs
+ *     + passes·L·h·2·n / BW                                        activations between the matrix products, on every GPU
  *     + (kvB·C + kvS·window·D) / (kvDiv·BW·ekv)                    KV cache read by decode attention; recurrent states
  *     + 4·Lfull·H·dh·A / (t·peakBf16·ea)                           attention of the prefill
  *     + [t > 1] 2·L·(ar + n·h·2·2(t−1)/t / (link·el))              two ring all-reduces a layer, 2-byte activations
@@ -26,6 +28,9 @@ import {
 import type { EngineSpec, GpuSpec, LlmSpec, StepCoefficients, WeightDtype } from "./spec.ts";
 import type { StepTime } from "./step-time.ts";
 
+/** Bytes of an activation: BF16. */
+const ACTIVATION_BYTES = 2;
+
 /** The formats of weights under their former name. */
 export type WeightFormat = WeightDtype;
 
@@ -33,7 +38,7 @@ export type WeightFormat = WeightDtype;
 export interface StepEngine
   extends
     ParallelOptions,
-    Pick<EngineSpec, "weightDtype" | "kvDtype" | "maxNumSeqs" | "tpreMsPerLayer">,
+    Pick<EngineSpec, "weightDtype" | "kvDtype" | "maxNumSeqs" | "tpreMsPerLayer" | "prefillMsPerToken">,
     Partial<Pick<EngineSpec, "maxModelLen">> {}
 
 /** The parts of one step, for tests, reports and validation. `flopsMs` and `weightsMs` overlap: the larger one counts. */
@@ -44,6 +49,7 @@ export interface StepTerms {
   readonly kvMs: number;
   readonly attentionMs: number;
   readonly commMs: number;
+  readonly activationMs: number;
   readonly stepMs: number;
   readonly weightBytesStreamed: number;
 }
@@ -75,6 +81,10 @@ interface StepCosts {
   readonly weightBytesPerMs: number;
   readonly flopMsPerToken: number;
   readonly headFlopMs: number;
+  /** What the matrix products of a small step lose against those of a large one: FLOPs of `mfuHalfTokens` tokens. */
+  readonly flopFixedMs: number;
+  readonly activationMsPerToken: number;
+  readonly prefillMsPerToken: number;
   readonly kvMsPerToken: number;
   /** Of what a sequence holds whatever its length: full windows, recurrent states. */
   readonly kvMsPerSeq: number;
@@ -113,17 +123,22 @@ function stepCosts(gpu: GpuSpec, llm: LlmSpec, engine: StepEngine, k: StepCoeffi
   const imbalance = (untouched: number): number => expertImbalance(layout, untouched);
   const streamed = streamedBytesByTokens(llm, engine.weightDtype, layout.ranks, imbalance);
   const unbalancedParams = (imbalance(0) - 1) * activeExpertParams(llm);
+  const flopMsPerToken = (2 * (llm.activeParams - llm.headParams + unbalancedParams)) / flopPerMs;
   const kv = kvReadBytes(llm, engine);
   const kvBytesPerMs = kvDivisor(llm, t) * bytesPerMs * k.ekv;
   const communication = communicationMs(gpu, llm, layout, engine.weightDtype, k);
+  const quantMsPerLayer = engine.weightDtype === "bf16" ? 0 : (k.quantMsPerLayer ?? 0);
   return {
-    fixedMs: k.t0Ms + k.tlMsPerLayer * llm.layers + k.moeMsPerLayer * moeLayers,
+    fixedMs: k.t0Ms + (k.tlMsPerLayer + quantMsPerLayer) * llm.layers + k.moeMsPerLayer * moeLayers,
     prefillMs: engine.tpreMsPerLayer * llm.layers,
     msPerSeq: k.tsMsPerSeq,
     weightMs: streamed.map((bytes) => bytes / weightBytesPerMs),
     weightBytesPerMs,
-    flopMsPerToken: (2 * (llm.activeParams - llm.headParams + unbalancedParams)) / flopPerMs,
+    flopMsPerToken,
     headFlopMs: (2 * llm.headParams) / flopPerMs,
+    flopFixedMs: flopMsPerToken * (k.mfuHalfTokens ?? 0),
+    activationMsPerToken: ((k.activationPasses ?? 0) * llm.layers * llm.hiddenSize * ACTIVATION_BYTES) / bytesPerMs,
+    prefillMsPerToken: engine.prefillMsPerToken ?? 0,
     kvMsPerToken: kv.perToken / kvBytesPerMs,
     kvMsPerSeq: kv.perSeq / kvBytesPerMs + kv.statePerSeq / (t * bytesPerMs * k.ekv),
     msPerAttendedPair:
@@ -147,12 +162,17 @@ export function stepTerms(
   const costs = stepCosts(gpu, llm, engine, coefficients);
   const n = batch.decodeSeqs + batch.prefillTokens;
   const headRows = batch.decodeSeqs + (batch.prefillTokens > 0 ? 1 : 0);
-  const fixedMs = costs.fixedMs + costs.msPerSeq * batch.decodeSeqs + (batch.prefillTokens > 0 ? costs.prefillMs : 0);
+  const fixedMs =
+    costs.fixedMs +
+    costs.msPerSeq * batch.decodeSeqs +
+    (batch.prefillTokens > 0 ? costs.prefillMs : 0) +
+    costs.prefillMsPerToken * batch.prefillTokens;
   const weightsMs = costs.weightMs[Math.min(n, costs.weightMs.length - 1)]!;
-  const flopsMs = costs.flopMsPerToken * n + costs.headFlopMs * headRows;
+  const flopsMs = costs.flopFixedMs + costs.flopMsPerToken * n + costs.headFlopMs * headRows;
   const kvMs = costs.kvMsPerToken * batch.contextTokens + costs.kvMsPerSeq * batch.decodeSeqs;
   const attentionMs = costs.msPerAttendedPair * batch.attendedPairs;
   const commMs = costs.commFixedMs + costs.commMsPerToken * n;
+  const activationMs = costs.activationMsPerToken * n;
   return {
     fixedMs,
     weightsMs,
@@ -160,7 +180,8 @@ export function stepTerms(
     kvMs,
     attentionMs,
     commMs,
-    stepMs: fixedMs + Math.max(weightsMs, flopsMs) + kvMs + attentionMs + commMs,
+    activationMs,
+    stepMs: fixedMs + Math.max(weightsMs, flopsMs) + kvMs + attentionMs + commMs + activationMs,
     weightBytesStreamed: weightsMs * costs.weightBytesPerMs,
   };
 }
@@ -186,7 +207,9 @@ function createPassTime(
   const headFlopS = costs.headFlopMs * S_PER_MS;
   const perContextTokenS = costs.kvMsPerToken * S_PER_MS;
   const secondsPerPair = costs.msPerAttendedPair * S_PER_MS;
-  const commSPerToken = costs.commMsPerToken * S_PER_MS;
+  const flopFixedS = costs.flopFixedMs * S_PER_MS;
+  const secondsPerToken = (costs.commMsPerToken + costs.activationMsPerToken) * S_PER_MS;
+  const prefillSPerToken = costs.prefillMsPerToken * S_PER_MS;
   const decodeFixedS = (costs.fixedMs + costs.commFixedMs) * S_PER_MS;
   const mixedFixedS = decodeFixedS + costs.prefillMs * S_PER_MS;
 
@@ -194,8 +217,8 @@ function createPassTime(
   for (let d = 1; d <= engine.maxNumSeqs; d++) {
     const n = d * tokensPerDecode;
     const readS = weightS[n < lastWeight ? n : lastWeight]!;
-    const computeS = flopSPerToken * n + headFlopS * n;
-    decodeBaseS[d] = decodeFixedS + secondsPerSeq * d + (readS > computeS ? readS : computeS) + commSPerToken * n;
+    const computeS = flopFixedS + flopSPerToken * n + headFlopS * n;
+    decodeBaseS[d] = decodeFixedS + secondsPerSeq * d + (readS > computeS ? readS : computeS) + secondsPerToken * n;
   }
   return {
     decodeBaseS,
@@ -203,14 +226,15 @@ function createPassTime(
     mixedS(decodeSeqs, contextTokens, prefillTokens, attendedPairs) {
       const n = decodeSeqs + prefillTokens;
       const readS = weightS[n < lastWeight ? n : lastWeight]!;
-      const computeS = flopSPerToken * n + headFlopS * (decodeSeqs + 1);
+      const computeS = flopFixedS + flopSPerToken * n + headFlopS * (decodeSeqs + 1);
       return (
         mixedFixedS +
         secondsPerSeq * decodeSeqs +
         (readS > computeS ? readS : computeS) +
         perContextTokenS * contextTokens +
         secondsPerPair * attendedPairs +
-        commSPerToken * n
+        secondsPerToken * n +
+        prefillSPerToken * prefillTokens
       );
     },
   };

@@ -94,6 +94,14 @@ class TenantService {
     return this.lift[tenant] + inputWeight * this.inputTokens[tenant] + outputWeight * this.outputTokens[tenant];
   }
 
+  clear(): void {
+    this.inputTokens.fill(0);
+    this.outputTokens.fill(0);
+    this.lift.fill(0);
+    this.fresh.fill(0);
+    this.lastToLeave = NO_SLOT;
+  }
+
   raiseTo(tenant: number, service: number): void {
     const own = this.of(tenant);
     if (service > own) this.lift[tenant] += service - own;
@@ -170,15 +178,17 @@ export class WaitingLine {
     this.count--;
     if (this.service !== null && heap.count === 0) {
       const tenant = this.table.classIndex[slot];
-      this.service.lastToLeave = tenant;
+      // One that came and went between two boundaries was never levelled, so it is no level for others.
+      if (this.service.fresh[tenant] === 0) this.service.lastToLeave = tenant;
       this.service.fresh[tenant] = 0;
     }
   }
 
+  /** As after a restart: nobody waits and nobody was served. */
   clear(): void {
     for (const heap of this.heaps) heap.count = 0;
     this.count = 0;
-    this.service?.fresh.fill(0);
+    this.service?.clear();
   }
 
   /** At a boundary, before a step is formed: who came back starts level with those that waited, or with the last that left. */

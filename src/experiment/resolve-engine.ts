@@ -53,7 +53,7 @@ export function smallestParallelSize(
   tokens: number,
 ): number | null {
   const { profile, gpu } = parts;
-  const { maxNumSeqs } = schedulerDefaults(profile, gpu.memoryGB);
+  const { maxNumSeqs } = schedulerDefaults(profile, gpu);
   const { gpuMemoryUtilization, blockTokens } = profile;
   const all: MemoryOptions = {
     weightDtype: "bf16",
@@ -144,6 +144,7 @@ export function resolveEngine(
   }
   resolution.useEntry("engines", profile, [
     `tpreMsPerLayer.${modelClass}`,
+    `prefillMsPerToken.${modelClass}`,
     "apiOverheadMs",
     "kvCapacity.activationBytesPerSeqVocab",
     `kvCapacity.nonTorchGiB.${gpusPerReplica(layout) > 1 ? "tensorParallel" : "oneGpu"}`,
@@ -160,6 +161,7 @@ export function resolveEngine(
     kvBlocks,
     maxModelLen,
     tpreMsPerLayer: profile.tpreMsPerLayer[modelClass],
+    prefillMsPerToken: profile.prefillMsPerToken?.[modelClass] ?? 0,
     apiOverheadMs: profile.apiOverheadMs,
   };
 }
@@ -196,7 +198,7 @@ function engineOptions(
   path: Path,
   at: string,
 ): Pick<EngineSpec, Option> {
-  const scheduler = schedulerDefaults(profile, gpu.memoryGB);
+  const scheduler = schedulerDefaults(profile, gpu);
   const pick = (field: Option, ofProfile: number, entryField: string): number => {
     resolution.fromFile(`${at}.engine.${field}`, [...path, field], `catalogue:engines/${profile.id}`);
     const own = file[field];

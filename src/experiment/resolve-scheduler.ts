@@ -1,5 +1,5 @@
 /** How a pool batches: policy names and options looked up, memory and links of the file turned into tokens and seconds. */
-import { hintFor } from "../catalog/nearest.ts";
+import { hintFor, nearest } from "../catalog/nearest.ts";
 import { sequenceBytes } from "../engine/model-bytes.ts";
 import { kvDivisor } from "../engine/parallelism.ts";
 import type { PolicyPlugin } from "../engine/policies/policy.ts";
@@ -117,7 +117,9 @@ function choose(
     resolution.problem(
       typeof choice === "string" ? path : [...path, "name"],
       `unknown ${what} "${name}"`,
-      hintFor(name, names),
+      nearest(name, names) === null
+        ? `known: ${names.join(", ")}; those of a plug-in come with --plugin FILE`
+        : hintFor(name, names),
     );
     return null;
   }

@@ -4,6 +4,7 @@ import type { RequestRows } from "../outcome/recorder.ts";
 import type { RunResult } from "../outcome/run-result.ts";
 import { DemandMeter, type DemandMeasures } from "../traffic/demand.ts";
 import { openTraffic } from "../traffic/open.ts";
+import type { Traffic } from "../traffic/traffic.ts";
 import type { ResolvedExperiment } from "../scenario/resolved.ts";
 
 export interface RunTask {
@@ -27,15 +28,8 @@ export function runOne(
   onProgress: ((fraction: number) => void) | null,
 ): RunOutcome {
   const { experiment, replication, replicas } = task;
-  const { startEpochS, warmupS, horizonS, seed, classes } = experiment;
-  const traffic = openTraffic(experiment.traffic, {
-    startEpochS,
-    warmupS,
-    horizonS,
-    seed,
-    replication,
-    classShares: classes.map((requestClass) => requestClass.shareFraction),
-  });
+  const { horizonS, seed } = experiment;
+  const traffic = replicationTraffic(experiment, replication);
   const demand = new DemandMeter(horizonS);
   const run = simulateRun(experiment, experiment.strategies[task.strategy]!, traffic, {
     seed,
@@ -47,4 +41,17 @@ export function runOne(
     onProgress,
   });
   return { run, demand: demand.measures() };
+}
+
+/** The requests of a replication, the same for every strategy. */
+export function replicationTraffic(experiment: ResolvedExperiment, replication: number): Traffic {
+  const { startEpochS, warmupS, horizonS, seed, classes } = experiment;
+  return openTraffic(experiment.traffic, {
+    startEpochS,
+    warmupS,
+    horizonS,
+    seed,
+    replication,
+    classShares: classes.map((requestClass) => requestClass.shareFraction),
+  });
 }

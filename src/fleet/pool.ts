@@ -10,6 +10,7 @@ import { Replica } from "../engine/replica.ts";
 import type { ReplicaEngine } from "../engine/replica-engine.ts";
 import type { RequestTable } from "../engine/request-table.ts";
 import { isPlain } from "../engine/scheduler-spec.ts";
+import type { StepObserver } from "../engine/step-observer.ts";
 import { errorFactor, scaledStepTime, scheduledStepTime } from "../engine/step-time-options.ts";
 import { createStepTime } from "../engine/step-time-physics.ts";
 import { tableStepTime } from "../engine/step-time-table.ts";
@@ -23,6 +24,14 @@ import { routerNamed } from "./routers/registry.ts";
 export const SERVING = 0;
 export const WARM = 1;
 export const DOWN = 2;
+
+/** What a pool reads of the run that it is in. */
+export interface PoolRun {
+  readonly seed: string;
+  readonly replication: number;
+  /** Who watches a replica, by pool and number; null = nobody. */
+  readonly observe?: ((pool: string, replica: number) => StepObserver | null) | undefined;
+}
 
 export class Pool implements RouterView {
   readonly spec: ResolvedPool;
@@ -57,8 +66,7 @@ export class Pool implements RouterView {
     table: RequestTable,
     sink: ReplicaSink,
     classes: readonly RequestClass[],
-    seed: string,
-    replication: number,
+    run: PoolRun,
     startS: number,
   ) {
     this.spec = spec;
@@ -67,10 +75,7 @@ export class Pool implements RouterView {
     const itlS: Sketch[] = [];
     for (let c = 0; c < classes.length; c++) itlS.push(new Sketch());
     this.meter = new EngineMeter(itlS);
-    this.replicas = Array.from(
-      { length: total },
-      replicaMaker(spec, table, sink, this.meter, classes, seed, replication),
-    );
+    this.replicas = Array.from({ length: total }, replicaMaker(spec, table, sink, this.meter, classes, run));
     this.state = new Uint8Array(total).fill(WARM);
     this.serving = new Int32Array(total);
     this.place = new Int32Array(total);
@@ -80,7 +85,7 @@ export class Pool implements RouterView {
     for (let r = 0; r < replicas; r++) this.become(r, SERVING);
     const plugin = routerNamed(spec.router.name);
     if (plugin === undefined) throw new RangeError(`no router is named ${spec.router.name}`);
-    this.router = plugin.create(spec.router.options, stream(seed, replication, `router/${spec.name}`));
+    this.router = plugin.create(spec.router.options, stream(run.seed, run.replication, `router/${spec.name}`));
   }
 
   count(): number {
@@ -172,14 +177,13 @@ export class Pool implements RouterView {
 
 /** The engine that each replica runs in: the leaping one where it does all that is asked for. */
 function replicaMaker(
-  { gpu, llm, engine: spec, coefficients, stepTimeTable, stepTimeError, scheduler }: ResolvedPool,
+  { name, gpu, llm, engine: spec, coefficients, stepTimeTable, stepTimeError, scheduler }: ResolvedPool,
   table: RequestTable,
   sink: ReplicaSink,
   meter: EngineMeter,
   classes: readonly RequestClass[],
-  seed: string,
-  replication: number,
-): () => ReplicaEngine {
+  { seed, replication, observe }: PoolRun,
+): (_: unknown, replica: number) => ReplicaEngine {
   const create = (tokensPerDecode: number): StepTime =>
     stepTimeTable === null
       ? createStepTime(gpu, llm, spec, coefficients, tokensPerDecode)
@@ -193,7 +197,9 @@ function replicaMaker(
           predicted,
           errorFactor(stepTimeError, stream(seed, replication, `step-time-error/${coefficients.scope}`)()),
         );
-  if (isPlain(scheduler)) return () => new Replica(spec, stepTime, table, sink, meter, classes.length);
+  // Only the engine for any policy tells of its steps; its times are the same.
+  if (isPlain(scheduler) && observe === undefined)
+    return () => new Replica(spec, stepTime, table, sink, meter, classes.length);
   const luckKey = counterKey(seed, replication, "engine/luck");
   const prefixes = classes.map(({ sharedPrefix }) => sharedPrefix);
   const options = {
@@ -205,5 +211,9 @@ function replicaMaker(
     content: classContent(prefixes, luckKey, spec.blockTokens),
     walk: false,
   };
-  return () => new PolicyReplica(options, table, sink, meter);
+  return (_, replica) => {
+    const made = new PolicyReplica(options, table, sink, meter);
+    made.observer = observe?.(name, replica) ?? null;
+    return made;
+  };
 }

@@ -3,6 +3,7 @@
  * the strategy and the replication in front. Units stand in the column names and in the footer.
  */
 import type { IncidentTable, LedgerTable, PoolHourTable, RunSeries, WindowTable } from "../outcome/series.ts";
+import type { StepRecord, StepTable } from "../outcome/step-table.ts";
 import { loadParquetEncoder, numbers, strings, type TableAbout, type WriteColumn } from "./parquet-write.ts";
 
 /** What the caller knows beyond the tables. */
@@ -19,6 +20,7 @@ const UNIT_OF_SUFFIX: readonly (readonly [suffix: string, unit: string])[] = [
   ["startS", "s since t = 0"],
   ["endS", "s since t = 0"],
   ["sentS", "s since t = 0"],
+  ["transferS", "s"],
   ["ReplicaH", "replica-hours"],
   ["Fraction", "fraction of 1"],
   ["Tokens", "tokens"],
@@ -103,6 +105,30 @@ const LEDGER: Storage<LedgerTable> = {
   usd: "float64",
 };
 
+const STEPS: Storage<StepTable> = {
+  pool: "string",
+  replica: "int32",
+  policy: "string",
+  startS: "float64",
+  endS: "float64",
+  steps: "int32",
+  decodeSeqs: "int32",
+  prefillSeqs: "int32",
+  prefillTokens: "int32",
+  contextTokens: "int64",
+  budgetUsedTokens: "int32",
+  budgetTokens: "int32",
+  running: "int32",
+  waiting: "int32",
+  kvBlocksUsed: "int32",
+  kvBlocksFree: "int32",
+  admitted: "int32",
+  preempted: "int32",
+  finished: "int32",
+  transferS: "float64",
+  queueHead: "nullable",
+};
+
 /** `windows.parquet`: one row per run × hour × class × route. Latencies are null where the hour has no sample. */
 export function windowsParquet(series: readonly RunSeries[], about: RunTablesAbout = {}): Promise<Uint8Array> {
   const { classNames } = about;
@@ -142,20 +168,34 @@ export function ledgerParquet(series: readonly RunSeries[], about: RunTablesAbou
   );
 }
 
+/** `steps.parquet`: one row per recorded step or stretch of steps. */
+export function stepsParquet(records: readonly StepRecord[], about: RunTablesAbout = {}): Promise<Uint8Array> {
+  return encode(
+    "steps",
+    about,
+    columnsOf(records, (record) => record.steps, STEPS, "startS"),
+  );
+}
+
+interface OfRun {
+  readonly strategy: string;
+  readonly replication: number;
+}
+
 async function encode(table: string, { version }: RunTablesAbout, columns: readonly WriteColumn[]) {
   const about: TableAbout = { table, ...(version === undefined ? {} : { version }), units: unitsOf(columns) };
   return (await loadParquetEncoder()).encode(columns, about);
 }
 
 /** Strategy and replication, then the columns of the table, the runs one after the other. `first` tells a run's rows. */
-function columnsOf<T extends object>(
-  series: readonly RunSeries[],
-  tableOf: (run: RunSeries) => T,
+function columnsOf<T extends object, R extends OfRun>(
+  series: readonly R[],
+  tableOf: (run: R) => T,
   storage: Storage<T>,
   first: keyof T,
 ): WriteColumn[] {
-  const column = (name: keyof T, run: RunSeries) => tableOf(run)[name] as readonly unknown[];
-  const perRun = <V>(value: (run: RunSeries) => V) =>
+  const column = (name: keyof T, run: R) => tableOf(run)[name] as readonly unknown[];
+  const perRun = <V>(value: (run: R) => V) =>
     series.flatMap((run) => Array<V>(column(first, run).length).fill(value(run)));
   const columns: WriteColumn[] = [
     strings(

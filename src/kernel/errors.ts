@@ -1,5 +1,5 @@
 /**
- * The three errors that pure code throws. It never exits, logs or catches them; `node` maps each to an exit code.
+ * The errors that pure code throws. It never exits, logs or catches them; `node` maps each to an exit code.
  */
 
 /** One thing wrong with what the user wrote. `path` is the keys from the document's root; `node` turns it into line and column. */
@@ -55,5 +55,15 @@ export class InvariantError extends Error {
     super(`${invariant} broken: ${JSON.stringify(facts)}`);
     this.name = "InvariantError";
     this.invariant = invariant;
+  }
+}
+
+/** A scheduling policy threw or broke a rule of its interface: the fault of whoever wrote it. */
+export class PolicyError extends Error {
+  readonly policy: string;
+  constructor(policy: string, message: string) {
+    super(message);
+    this.name = "PolicyError";
+    this.policy = policy;
   }
 }

@@ -2,7 +2,7 @@
  * Exit codes, and what stderr says for each kind of error. Pure code throws; only this file decides how the process
  * ends. Codes: 0 done, 1 run failed, 2 configuration, 3 data, 4 environment, 5 infeasible, 70 our bug, 130 interrupted.
  */
-import { ConfigError, DataError, InfeasibleError, InvariantError } from "../kernel/errors.ts";
+import { ConfigError, DataError, InfeasibleError, InvariantError, PolicyError } from "../kernel/errors.ts";
 
 export const EXIT = {
   done: 0,
@@ -57,6 +57,7 @@ export function describeFailure(error: unknown, replay: string): Failure {
     const text = "text" in error && typeof error.text === "string" ? error.text : configText(error);
     return { exitCode: EXIT.config, text };
   }
+  if (error instanceof PolicyError) return { exitCode: EXIT.config, text: `plug-in: ${error.message}\n` };
   if (error instanceof DataError) return { exitCode: EXIT.data, text: `data: ${error.message}\n` };
   if (error instanceof InfeasibleError) return { exitCode: EXIT.infeasible, text: `infeasible: ${error.message}\n` };
   if (error instanceof EnvironmentFailure)

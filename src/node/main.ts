@@ -6,6 +6,7 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { CalibrateOptions } from "./commands/calibrate.ts";
 import { describeFailure, EXIT } from "./exit.ts";
+import type { ConformFlags } from "./commands/conform.ts";
 import type { BackcastOptions } from "./commands/backcast.ts";
 import type { CompareOptions } from "./commands/compare.ts";
 import type { ImportLlmOptions } from "./commands/import-llm.ts";
@@ -20,7 +21,19 @@ interface RunFlags {
   readonly threads?: number;
   readonly out: string;
   readonly models?: string;
+  readonly plugin?: string[];
   readonly requests?: RequestFlag;
+  readonly steps?: StepFlag;
+  readonly whatIfUnrestricted?: boolean;
+}
+
+type StepFlag =
+  { readonly kind: "first"; readonly count: number } | { readonly kind: "replica"; readonly replica: number };
+
+interface CheckFlags {
+  readonly json?: boolean;
+  readonly models?: string;
+  readonly plugin?: string[];
   readonly whatIfUnrestricted?: boolean;
 }
 
@@ -30,6 +43,8 @@ type RequestFlag =
   | { readonly kind: "all" }
   | { readonly kind: "sample"; readonly fraction: number }
   | { readonly kind: "worst"; readonly count: number };
+
+const PLUGIN_HELP = "a TypeScript or JavaScript file with scheduling policies of your own; may be given again";
 
 let exitCode: number = EXIT.done;
 
@@ -59,7 +74,13 @@ function buildProgram(): Command {
     .option("--threads <n>", "worker threads (default: one per core)", wholeNumber)
     .option("--out <dir>", "folder of results", "output")
     .option("--models <dir>", "catalogue entries that replace shipped ones")
+    .option("--plugin <file>", PLUGIN_HELP, collected)
     .option("--requests <which>", "also write single requests: all, sample:FRACTION or worst:COUNT", requestFlag)
+    .option(
+      "--steps <which>",
+      "also write single steps, and a trace for ui.perfetto.dev: first:COUNT or replica:NUMBER",
+      stepFlag,
+    )
     .option("--what-if-unrestricted", "lift the data boundary rules: a labelled counterfactual")
     .action(async (file: string, flags: RunFlags) => {
       const { runCommand } = await import("./commands/run.ts");
@@ -76,6 +97,7 @@ function buildProgram(): Command {
     .option("--replications <n>", "instead of the files'", wholeNumber)
     .option("--threads <n>", "worker threads (default: one per core)", wholeNumber)
     .option("--models <dir>", "catalogue entries that replace shipped ones")
+    .option("--plugin <file>", PLUGIN_HELP, collected)
     .action(async (inputs: string[], flags: CompareOptions) => {
       const { compareCommand } = await import("./commands/compare.ts");
       exitCode = await compareCommand(inputs, flags, out);
@@ -101,10 +123,24 @@ function buildProgram(): Command {
     .argument("<file>", "experiment (YAML)")
     .option("--json", "print the result as JSON")
     .option("--models <dir>", "catalogue entries that replace shipped ones")
+    .option("--plugin <file>", PLUGIN_HELP, collected)
     .option("--what-if-unrestricted", "lift the data boundary rules")
-    .action(async (file: string, flags: { json?: boolean; models?: string; whatIfUnrestricted?: boolean }) => {
+    .action(async (file: string, flags: CheckFlags) => {
       const { checkCommand } = await import("./commands/check.ts");
       exitCode = await checkCommand(file, flags, out);
+    });
+
+  program
+    .command("conform")
+    .description("try whether a scheduling policy keeps the rules and whether its leap condition is true")
+    .argument("<policy>", "plug-in file, or the name of a built-in policy")
+    .option("--json", "print the findings as JSON")
+    .option("--scenarios <n>", "random scenarios to try", wholeNumber, 600)
+    .option("--seed <seed>", "of the scenarios", text, "7")
+    .option("--scenario <number>", "only the scenario of this number, from 0", numberFromZero)
+    .action(async (policy: string, flags: ConformFlags) => {
+      const { conformCommand } = await import("./commands/conform.ts");
+      exitCode = await conformCommand(policy, flags, out);
     });
 
   program
@@ -208,6 +244,15 @@ function text(value: string): string {
   return value;
 }
 
+function numberFromZero(value: string): number {
+  if (!/^\d{1,6}$/.test(value)) throw new InvalidArgumentError("must be a whole number from 0");
+  return Number(value);
+}
+
+function collected(value: string, before: string[] | undefined): string[] {
+  return [...(before ?? []), value];
+}
+
 function names(value: string): string[] {
   return text(value)
     .split(",")
@@ -241,6 +286,14 @@ function requestFlag(value: string): RequestFlag {
   if (word === "sample" && amount !== "" && number > 0 && number <= 1) return { kind: "sample", fraction: number };
   if (word === "worst" && /^[1-9]\d*$/.test(amount)) return { kind: "worst", count: number };
   throw new InvalidArgumentError("must be all, sample:FRACTION (0 to 1) or worst:COUNT");
+}
+
+function stepFlag(value: string): StepFlag {
+  const first = /^first:([1-9]\d{0,5})$/.exec(value);
+  if (first !== null) return { kind: "first", count: Number(first[1]) };
+  const replica = /^replica:(\d{1,5})$/.exec(value);
+  if (replica !== null) return { kind: "replica", replica: Number(replica[1]) };
+  throw new InvalidArgumentError("must be first:COUNT or replica:NUMBER, the first replica being 0");
 }
 
 /** As a shell would need it. */

@@ -1,9 +1,15 @@
 /** What a worker thread does: one simulation task at a time. Progress goes to the main thread as messages. */
 import "./v8-flags.ts";
-import { parentPort } from "node:worker_threads";
+import { parentPort, workerData } from "node:worker_threads";
 import { runOne, type RunOutcome, type RunTask } from "../experiment/run-one.ts";
 import { runSizing, type SizingTask } from "../experiment/size-pool.ts";
 import { sloRatePerReplica, type SloRateTask } from "../experiment/slo-rate.ts";
+import type { StepSelection } from "../dispatch/step-recorder.ts";
+import type { PolicyPlugin } from "../engine/policies/policy.ts";
+import { watchSteps } from "../experiment/watch-steps.ts";
+import type { StepRecord } from "../outcome/step-table.ts";
+import { PolicyError } from "../kernel/errors.ts";
+import type { PluginSource } from "./plugins.ts";
 import type { Catalog } from "../catalog/schema.ts";
 import type { RecordedCase } from "../experiment/validate/case.ts";
 import { type Prediction, predictCase } from "../experiment/validate/predict.ts";
@@ -19,6 +25,11 @@ export interface RunJob {
   readonly requests: { readonly selection: RequestSelection; readonly file: string } | null;
 }
 
+export interface StepsJob {
+  readonly task: RunTask;
+  readonly selection: StepSelection;
+}
+
 export interface ProgressMessage {
   readonly job: number;
   readonly fraction: number;
@@ -32,7 +43,48 @@ export interface JobOutcome {
   readonly parts: readonly string[];
 }
 
-export async function run(job: RunJob): Promise<JobOutcome> {
+/** What a task gives, or how a plug-in failed in it. */
+export type Answer<T> =
+  | { readonly value: T; readonly failure: null }
+  | { readonly failure: { readonly policy: string; readonly message: string } };
+
+let entered: Promise<readonly PolicyPlugin[]> | null = null;
+
+/** Plug-ins are entered once in the life of a thread, before its first task. */
+function enterPlugins(): Promise<readonly PolicyPlugin[]> {
+  const sources = workerData as readonly PluginSource[];
+  entered ??=
+    sources.length === 0 ? Promise.resolve([]) : import("./plugins.ts").then((module) => module.enterPlugins(sources));
+  return entered;
+}
+
+async function answer<T>(work: () => T | Promise<T>): Promise<Answer<T>> {
+  const plugins = await enterPlugins();
+  try {
+    return { value: await work(), failure: null };
+  } catch (error) {
+    if (!(error instanceof PolicyError) || !plugins.some(({ name }) => name === error.policy)) throw error;
+    return { failure: { policy: error.policy, message: error.message } };
+  }
+}
+
+export function run(job: RunJob): Promise<Answer<JobOutcome>> {
+  return answer(() => runJob(job));
+}
+
+export function steps({ task, selection }: StepsJob): Promise<Answer<StepRecord>> {
+  return answer(() => watchSteps(task, selection));
+}
+
+export function size({ task, replicas }: { task: SizingTask; replicas: readonly number[] }): Promise<Answer<number[]>> {
+  return answer(() => runSizing(task, replicas));
+}
+
+export function sloRate(task: SloRateTask): Promise<Answer<number | null>> {
+  return answer(() => sloRatePerReplica(task));
+}
+
+async function runJob(job: RunJob): Promise<JobOutcome> {
   let last = 0;
   const onProgress = (fraction: number): void => {
     const now = performance.now();
@@ -51,14 +103,6 @@ export async function run(job: RunJob): Promise<JobOutcome> {
   }
 }
 
-export function size({ task, replicas }: { task: SizingTask; replicas: readonly number[] }): number[] {
-  return runSizing(task, replicas);
-}
-
-export function sloRate(task: SloRateTask): number | null {
-  return sloRatePerReplica(task);
-}
-
 /** Recorded cases to predict; `folder` holds the files that they name. */
 export interface PredictionTask {
   readonly catalog: Catalog;
@@ -66,7 +110,7 @@ export interface PredictionTask {
   readonly cases: readonly RecordedCase[];
 }
 
-export function predict({ catalog, folder, cases }: PredictionTask): Prediction[] {
+export function predict({ catalog, folder, cases }: PredictionTask): Promise<Answer<Prediction[]>> {
   const readText = (path: string): string | null => readBeside(folder, path);
-  return cases.map((one) => predictCase(one, { catalog, simulate: simulateCase, readText }));
+  return answer(() => cases.map((one) => predictCase(one, { catalog, simulate: simulateCase, readText })));
 }

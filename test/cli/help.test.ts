@@ -7,7 +7,7 @@ import { crossover } from "./crossover.ts";
 test("--help lists every verb and the exit codes", () => {
   const { code, stdout, stderr } = crossover(["--help"]);
   expect([code, stderr]).toEqual([0, ""]);
-  for (const verb of ["run", "check", "init", "schema", "catalog", "validate", "calibrate"])
+  for (const verb of ["run", "check", "init", "schema", "catalog", "validate", "calibrate", "conform"])
     expect(stdout).toMatch(new RegExp(`^  ${verb}\\b`, "m"));
   expect(stdout).toContain("Exit codes: 0 done, 1 run failed, 2 configuration");
 });
@@ -27,6 +27,8 @@ test("run knows all its options", () => {
     "--out",
     "--models",
     "--requests",
+    "--plugin",
+    "--steps",
     "--what-if-unrestricted",
   ])
     expect(stdout).toContain(option);
@@ -37,6 +39,7 @@ describe("a wrong call exits with 2, says so on stderr and suggests", () => {
     [["rnu", "x.yaml"], "(Did you mean run?)"],
     [["check", "x.yaml", "--jsn"], "(Did you mean --json?)"],
     [["run", "x.yaml", "--replications", "0"], "must be a whole number from 1"],
+    [["run", "x.yaml", "--steps", "last:5"], "must be first:COUNT or replica:NUMBER"],
     [["run", "x.yaml", "--requests", "some"], "must be all, sample:FRACTION (0 to 1) or worst:COUNT"],
     [["init", "x.yaml", "--input", "many"], "must be a number, with k or M"],
     [[], "Usage: crossover"],

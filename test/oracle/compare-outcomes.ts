@@ -1,12 +1,12 @@
 /**
- * Compares what the leaping engine and the naive stepper made of one scenario. Times and integrals agree within 1e-9
+ * Compares what a leaping engine and a naive stepper made of one scenario. Times and integrals agree within 1e-9
  * relative, counts exactly. Same fate at the same time for every request means the same order of events beyond that
  * tolerance, with ties as sets.
  */
-import { lowerEdge, SKETCH_BUCKETS } from "../../src/kernel/sketch.ts";
+import { lowerEdge, SKETCH_BUCKETS, type Sketch } from "../../src/kernel/sketch.ts";
 import type { EngineOutcome } from "./replica-driver.ts";
 import type { NaiveOutcome } from "./naive-stepper.ts";
-import type { Integrals, Scenario } from "./scenario.ts";
+import type { Integrals, ReplicaOutcome, Scenario } from "./scenario.ts";
 
 const TOLERANCE = 1e-9;
 
@@ -14,16 +14,40 @@ function near(a: number, b: number): boolean {
   return (Number.isNaN(a) && Number.isNaN(b)) || Math.abs(a - b) <= TOLERANCE * Math.max(Math.abs(a), Math.abs(b));
 }
 
-/** Every difference found, in words; empty when they agree. */
+type Differ = (what: string, ours: unknown, theirs: unknown) => void;
+
+/** Every difference found between the engine and a naive stepper, in words; empty when they agree. */
 export function differences(scenario: Scenario, engine: EngineOutcome, naive: NaiveOutcome): string[] {
   const found: string[] = [];
-  const differ = (what: string, ours: unknown, theirs: unknown): void => {
-    found.push(`${what}: engine ${String(ours)}, naive ${String(theirs)}`);
-  };
+  const differ = writer(found, "engine", "naive");
+  compareLives(engine, naive, differ);
+  if (engine.freeKvBlocksAtEnd !== scenario.spec.kvBlocks)
+    differ("free KV blocks at the end", engine.freeKvBlocksAtEnd, scenario.spec.kvBlocks);
+  if (engine.inFlightAtEnd !== 0) differ("in flight at the end", engine.inFlightAtEnd, 0);
+  naive.gapsS.forEach((gapsS, c) => compareGaps(engine.gapsS[c]!, gapsS, naive.tiedGaps[c]!, differ));
+  return found;
+}
 
-  scenario.requests.forEach((_, index) => {
-    const ours = engine.fates[index];
-    const theirs = naive.fates[index];
+/** The same between two engines. Gaps by number and sum only: rounding may put one on either side of a bucket's edge. */
+export function differencesOfEngines(ours: EngineOutcome, theirs: EngineOutcome): string[] {
+  const found: string[] = [];
+  const differ = writer(found, "one", "other");
+  compareLives(ours, theirs, differ);
+  ours.gapsS.forEach((sketch, c) => {
+    const other = theirs.gapsS[c]!;
+    if (sketch.samples() !== other.samples()) differ("token gaps", sketch.samples(), other.samples());
+    if (!near(sketch.sum, other.sum)) differ("sum of token gaps", sketch.sum, other.sum);
+  });
+  return found;
+}
+
+function writer(found: string[], one: string, other: string): Differ {
+  return (what, ours, theirs) => void found.push(`${what}: ${one} ${String(ours)}, ${other} ${String(theirs)}`);
+}
+
+function compareLives(one: ReplicaOutcome, other: ReplicaOutcome, differ: Differ): void {
+  other.fates.forEach((theirs, index) => {
+    const ours = one.fates[index];
     if (ours === undefined || theirs === undefined || ours.kind !== theirs.kind) {
       differ(`fate of ${index}`, ours?.kind, theirs?.kind);
       return;
@@ -32,31 +56,18 @@ export function differences(scenario: Scenario, engine: EngineOutcome, naive: Na
     if (!near(ours.firstTokenS, theirs.firstTokenS))
       differ(`first token of ${index} at`, ours.firstTokenS, theirs.firstTokenS);
   });
-
-  naive.integrals.forEach((theirs, at) => {
-    const ours = engine.integrals[at];
+  other.integrals.forEach((theirs, at) => {
+    const ours = one.integrals[at];
     for (const name of ["busyS", "sequenceS", "kvTokenS"] as const satisfies readonly (keyof Integrals)[])
       if (ours === undefined || !near(ours[name], theirs[name]))
         differ(`${name} at book ${at}`, ours?.[name], theirs[name]);
   });
-
-  if (engine.preemptions !== naive.preemptions) differ("preemptions", engine.preemptions, naive.preemptions);
-  if (engine.prefillTokens !== naive.prefillTokens) differ("prefill tokens", engine.prefillTokens, naive.prefillTokens);
-  if (engine.steps !== naive.steps) differ("steps", engine.steps, naive.steps);
-  if (engine.freeKvBlocksAtEnd !== scenario.spec.kvBlocks)
-    differ("free KV blocks at the end", engine.freeKvBlocksAtEnd, scenario.spec.kvBlocks);
-  if (engine.inFlightAtEnd !== 0) differ("in flight at the end", engine.inFlightAtEnd, 0);
-
-  compareGaps(engine, naive, differ);
-  return found;
+  for (const [name, theirs] of Object.entries(other.counts))
+    if (one.counts[name] !== theirs) differ(name, one.counts[name], theirs);
 }
 
 /** The sketch must hold the same gaps: same number, same sum, and the same number below each edge but for rounding at it. */
-function compareGaps(
-  { gapsS: sketch }: EngineOutcome,
-  { gapsS, tiedGaps }: NaiveOutcome,
-  differ: (what: string, ours: unknown, theirs: unknown) => void,
-): void {
+function compareGaps(sketch: Sketch, gapsS: readonly number[], tiedGaps: number, differ: Differ): void {
   if (tiedGaps > 0) {
     const samples = sketch.samples();
     if (samples > gapsS.length || samples < gapsS.length - tiedGaps) differ("token gaps", samples, gapsS.length);

@@ -69,7 +69,7 @@ describe.each([
     // and nothing is left for the second, which has one token out.
     const outcome = run(scenario([request(0, 4, 3), request(0, 4, 3)], { blockTokens: 4, kvBlocks: 3 }));
     // Prefill of 8 tokens: 2 s. The first completes at 4 s; then the second recomputes 5 tokens, 1.625 s, and decodes once.
-    expect(outcome.preemptions).toBe(1);
+    expect(outcome.counts.preemptions).toBe(1);
     expect(outcome.fates).toEqual([
       { kind: "completed", timeS: 4, firstTokenS: 2 },
       { kind: "completed", timeS: 6.625, firstTokenS: 2 },
@@ -100,13 +100,13 @@ describe.each([
     ]);
     expect(outcome.integrals[0]!.busyS).toBe(10.25 + 3);
     // One prefill and eight whole decode steps before the failure, two steps after it.
-    expect(outcome.steps).toBe(1 + 8 + 2);
+    expect(outcome.counts.steps).toBe(1 + 8 + 2);
   });
 });
 
 test("the gaps heard before a failure or a cancellation are in the sketch", () => {
   // First token at 2 s, failure at 10.25 s: eight whole gaps of 1 s.
-  expect(driveScenario(scenario([request(0, 8, 50)], {}, { failuresS: [10.25] })).gapsS.samples()).toBe(8);
+  expect(driveScenario(scenario([request(0, 8, 50)], {}, { failuresS: [10.25] })).gapsS[0]!.samples()).toBe(8);
   // Cancelled at 10.25 s, it leaves at 11 s; the last token that its client hears is that of 10 s.
-  expect(driveScenario(scenario([request(0, 8, 50, 10.25)])).gapsS.samples()).toBe(8);
+  expect(driveScenario(scenario([request(0, 8, 50, 10.25)])).gapsS[0]!.samples()).toBe(8);
 });

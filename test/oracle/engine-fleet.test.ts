@@ -72,7 +72,7 @@ test.each([
   });
   const { reached } = naive;
   expect(reached.cancelledWaiting + reached.cancelledRunning).toBeGreaterThan(5);
-  if (engine.kvBlocks !== undefined) expect(naive.preemptions).toBeGreaterThan(20);
+  if (engine.kvBlocks !== undefined) expect(naive.counts.preemptions).toBeGreaterThan(20);
 
   expect(rows.list).toHaveLength(count);
   for (const { request, sentS, outcome, ttftS, e2eS, tpotS } of rows.list) {
@@ -92,7 +92,7 @@ test.each([
   const pooled = result.pools[0]!;
   const integrals = naive.integrals[0]!;
   const { maxNumSeqs, kvBlocks, blockTokens } = spec.engine;
-  expect(pooled.preemptions).toBe(naive.preemptions);
+  expect(pooled.preemptions).toBe(naive.counts.preemptions);
   expect((pooled.busyH * 3600) / integrals.busyS).toBeCloseTo(1, 9);
   expect((pooled.occupancyFraction * horizonS * maxNumSeqs) / integrals.sequenceS).toBeCloseTo(1, 9);
   expect((pooled.kvFraction * horizonS * kvBlocks * blockTokens) / integrals.kvTokenS).toBeCloseTo(1, 9);

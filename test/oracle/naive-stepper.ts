@@ -2,6 +2,7 @@
  * The oracle of the engine: one replica, walked step by step and sequence by sequence with nothing clever in it. Written
  * from the rules of a step boundary alone, never from the engine's code; O(batch) per step on purpose. Seconds, tokens.
  */
+import { integralsAt, type Step } from "./naive-steps.ts";
 import {
   ARRIVAL,
   BOOK,
@@ -31,13 +32,6 @@ interface Sequence {
   lastTokenS: number;
 }
 
-interface Step {
-  readonly startS: number;
-  readonly endS: number;
-  readonly sequences: number;
-  readonly kvTokens: number;
-}
-
 /** How often a scenario came to what it is there to test. */
 export interface Reached {
   /** A decode's next block did not fit. */
@@ -65,15 +59,14 @@ export interface Reached {
 }
 
 export interface NaiveOutcome extends ReplicaOutcome {
-  /** Every gap between two tokens of a request that its client heard, in no order. */
-  readonly gapsS: readonly number[];
+  /** Every gap between two tokens of a request that its client heard, in no order, by class. */
+  readonly gapsS: readonly (readonly number[])[];
   /** How many of them ended at the very instant at which the client gave up: whether it heard that token is a tie. */
-  readonly tiedGaps: number;
-  readonly reached: Reached;
+  readonly tiedGaps: readonly number[];
 }
 
 /** Walks the scenario to its end: until nothing is left to come, waiting or running. */
-export function stepThrough(scenario: Scenario): NaiveOutcome {
+export function stepThrough(scenario: Scenario): NaiveOutcome & { readonly reached: Reached } {
   return new NaiveReplica(scenario).run();
 }
 
@@ -111,7 +104,7 @@ class NaiveReplica {
     for (const _ of scenario.requests) this.fates.push(undefined);
   }
 
-  run(): NaiveOutcome {
+  run(): NaiveOutcome & { readonly reached: Reached } {
     const events = outsideEvents(this.scenario);
     const integrals: Integrals[] = [];
     let next = 0;
@@ -150,11 +143,9 @@ class NaiveReplica {
     return {
       fates: this.fates,
       integrals,
-      preemptions: this.preemptions,
-      prefillTokens: this.prefillTokens,
-      steps: this.steps,
-      gapsS: this.gapsS,
-      tiedGaps: this.tiedGaps,
+      counts: { preemptions: this.preemptions, prefillTokens: this.prefillTokens, steps: this.steps },
+      gapsS: [this.gapsS],
+      tiedGaps: [this.tiedGaps],
       reached: this.reached,
     };
   }
@@ -357,15 +348,6 @@ class NaiveReplica {
   }
 
   private integralsAt(timeS: number): Integrals {
-    let busyS = 0;
-    let sequenceS = 0;
-    let kvTokenS = 0;
-    for (const { startS, endS, sequences, kvTokens } of this.step === null ? this.ended : [...this.ended, this.step]) {
-      const lengthS = Math.min(timeS, endS) - startS;
-      busyS += lengthS;
-      sequenceS += sequences * lengthS;
-      kvTokenS += kvTokens * lengthS;
-    }
-    return { busyS, sequenceS, kvTokenS };
+    return integralsAt(this.step === null ? this.ended : [...this.ended, this.step], timeS);
   }
 }

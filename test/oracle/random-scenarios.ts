@@ -8,20 +8,20 @@ import { stream, type Draw } from "../../src/kernel/random.ts";
 import { exponential } from "../../src/kernel/samplers.ts";
 import { engineSpec, type Scenario, type ScenarioRequest } from "./scenario.ts";
 
-const GRID_S = 1 / 1024;
+export const GRID_S = 1 / 1024;
 /** Context terms take step ends off the arrivals' grid, but stay exact; half of the grid's scenarios do without them. */
-const FINE_GRID_S = GRID_S / 64;
+export const FINE_GRID_S = GRID_S / 64;
 
-function whole(draw: Draw, from: number, to: number): number {
+export function whole(draw: Draw, from: number, to: number): number {
   return from + Math.floor(draw() * (to - from + 1));
 }
 
-function oneOf<T>(draw: Draw, values: readonly T[]): T {
+export function oneOf<T>(draw: Draw, values: readonly T[]): T {
   return values[Math.floor(draw() * values.length)]!;
 }
 
 /** Step time from four coefficients: any increasing base will do, the engine must not care. */
-function randomStepTime(draw: Draw, maxNumSeqs: number, onGrid: boolean): StepTime {
+export function randomStepTime(draw: Draw, maxNumSeqs: number, onGrid: boolean): StepTime {
   const coarse = draw() < 0.5;
   const coefficient = (scaleS: number): number =>
     onGrid ? (coarse ? 0 : Math.floor(draw() * 4) * FINE_GRID_S) : draw() * scaleS;

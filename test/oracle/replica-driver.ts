@@ -1,10 +1,13 @@
 /**
- * Small event loops over the real `Replica`, without fleet or physics: `driveScenario` for the comparison with the naive
- * stepper, `driveQueue` for the theorems of queueing. Order at one instant: window edge, failure, step end, arrival,
+ * Small event loops over the real replicas, without fleet or physics: `driveScenario` and `drivePolicyScenario` for the
+ * comparison with the naive steppers, `driveQueue` for the theorems of queueing. Order at one instant: window edge, failure, step end, arrival,
  * cancellation, forming. Seconds and tokens.
  */
-import { Replica } from "../../src/engine/replica.ts";
 import { EngineMeter, type ReplicaSink } from "../../src/engine/meter.ts";
+import { PolicyReplica } from "../../src/engine/policy-replica.ts";
+import { sharedContent } from "../../src/engine/prompt-content.ts";
+import type { ReplicaEngine } from "../../src/engine/replica-engine.ts";
+import { Replica } from "../../src/engine/replica.ts";
 import { RequestTable } from "../../src/engine/request-table.ts";
 import type { EngineSpec } from "../../src/engine/spec.ts";
 import type { StepTime } from "../../src/engine/step-time.ts";
@@ -17,20 +20,70 @@ import {
   type Fate,
   type FateKind,
   type Integrals,
+  type PolicyScenario,
   type ReplicaOutcome,
   type Scenario,
 } from "./scenario.ts";
 
 export interface EngineOutcome extends ReplicaOutcome {
-  readonly gapsS: Sketch;
+  /** By class. */
+  readonly gapsS: readonly Sketch[];
   readonly freeKvBlocksAtEnd: number;
   readonly inFlightAtEnd: number;
+  /** Steps that were not visited. */
+  readonly leapt: number;
 }
 
 export type ReplicaClass = typeof Replica;
 
 /** Runs the scenario on the engine (or on a mutant of it, to prove that the comparison would notice). */
 export function driveScenario(scenario: Scenario, replicaClass: ReplicaClass = Replica): EngineOutcome {
+  return drive(scenario, 1, (table, sink, meter) => ({
+    replica: new replicaClass(scenario.spec, scenario.stepTime, table, sink, meter, 1),
+    enter: (replica, slot) => void replica.enqueue(slot),
+  }));
+}
+
+/** Runs the scenario on the engine of policies, leaping as far as they claim or walking every step. */
+export function drivePolicyScenario(scenario: PolicyScenario, walk = false): EngineOutcome {
+  const { spec, stepTime, scheduler, classes, luckKey, requests } = scenario;
+  const content = sharedContent(
+    {
+      systemStream: (ordinal) => requests[ordinal]!.system,
+      systemTokens: (ordinal) => requests[ordinal]!.systemTokens,
+      sessionStream: (ordinal) => requests[ordinal]!.session,
+    },
+    spec.blockTokens,
+  );
+  return drive<PolicyReplica>(scenario, classes.length, (table, sink, meter) => ({
+    replica: new PolicyReplica({ spec, scheduler, stepTime, classes, luckKey, content, walk }, table, sink, meter),
+    enter: (replica, slot) => {
+      const { classIndex, maxOutputTokens, firstTokenS, inputTokens } = requests[table.ordinal[slot]]!;
+      table.classIndex[slot] = classIndex;
+      table.maxOutputTokens[slot] = maxOutputTokens;
+      if (scheduler.role !== "decode") {
+        replica.enqueue(slot);
+        return;
+      }
+      table.generated[slot] = 1;
+      table.prefilledTokens[slot] = inputTokens;
+      table.firstTokenS[slot] = table.lastTokenS[slot] = firstTokenS;
+      replica.takeOver(slot);
+    },
+  }));
+}
+
+interface Driven<R> {
+  readonly replica: R;
+  /** Fills what the columns of a request need beyond its lengths, and puts it into the replica. */
+  readonly enter: (replica: R, slot: number) => void;
+}
+
+function drive<R extends ReplicaEngine & { readonly freeKvBlocks: number }>(
+  scenario: Scenario,
+  classes: number,
+  make: (table: RequestTable, sink: ReplicaSink, meter: EngineMeter) => Driven<R>,
+): EngineOutcome {
   const table = new RequestTable(4);
   const slotOf = new Map<number, number>();
   const fates: (Fate | undefined)[] = scenario.requests.map(() => undefined);
@@ -39,7 +92,8 @@ export function driveScenario(scenario: Scenario, replicaClass: ReplicaClass = R
     const index = table.ordinal[slot];
     if (fates[index] !== undefined) throw new Error(`request ${index} ended twice: ${fates[index].kind}, then ${kind}`);
     const firstTokenS = table.generated[slot] > 0 || kind === "completed" ? table.firstTokenS[slot] : NaN;
-    fates[index] = { kind, timeS: kind === "completed" ? table.lastTokenS[slot] : nowS, firstTokenS };
+    const timeS = kind === "completed" || kind === "handed-on" ? table.lastTokenS[slot] : nowS;
+    fates[index] = { kind, timeS, firstTokenS };
     slotOf.delete(index);
     table.release(slot);
   };
@@ -47,9 +101,10 @@ export function driveScenario(scenario: Scenario, replicaClass: ReplicaClass = R
     completed: (slot) => close(slot, "completed"),
     dropped: (slot) => close(slot, "cancelled-running"),
     lost: (slot) => close(slot, "lost"),
+    prefilled: (slot) => close(slot, "handed-on"),
   };
-  const meter = new EngineMeter([new Sketch()]);
-  const replica = new replicaClass(scenario.spec, scenario.stepTime, table, sink, meter, 1);
+  const meter = new EngineMeter(Array.from({ length: classes }, () => new Sketch()));
+  const { replica, enter } = make(table, sink, meter);
   const integrals: Integrals[] = [];
   const book = (): void => {
     replica.bookUntil(nowS);
@@ -59,7 +114,7 @@ export function driveScenario(scenario: Scenario, replicaClass: ReplicaClass = R
   const events = outsideEvents(scenario);
   let next = 0;
   for (let guard = 0; ; guard++) {
-    if (guard > 1_000_000) throw new Error("the replica does not come to an end");
+    if (guard > 50_000) throw new Error("the replica does not come to an end");
     const outsideS = next < events.length ? events[next]!.timeS : Infinity;
     const timeS = Math.min(outsideS, replica.dueS);
     if (timeS === Infinity) break;
@@ -81,7 +136,7 @@ export function driveScenario(scenario: Scenario, replicaClass: ReplicaClass = R
         table.outputTokens[slot] = outputTokens;
         table.attemptS[slot] = timeS;
         slotOf.set(index, slot);
-        replica.enqueue(slot);
+        enter(replica, slot);
       } else {
         const slot = slotOf.get(index);
         // State 0 is waiting; one that runs leaves at once when the replica stands at a boundary.
@@ -95,10 +150,18 @@ export function driveScenario(scenario: Scenario, replicaClass: ReplicaClass = R
   return {
     fates,
     integrals,
-    preemptions: meter.preemptions,
-    prefillTokens: meter.prefillTokens,
-    steps: meter.steps,
-    gapsS: meter.itlS[0]!,
+    counts: {
+      preemptions: meter.preemptions,
+      prefillTokens: meter.prefillTokens,
+      steps: meter.steps,
+      prefixTokensAsked: meter.prefixTokensAsked,
+      prefixTokensFound: meter.prefixTokensFound,
+      swappedOutTokens: meter.swappedOutTokens,
+      draftTokens: meter.draftTokens,
+      acceptedTokens: meter.acceptedTokens,
+    },
+    leapt: meter.steps - meter.boundaries,
+    gapsS: meter.itlS,
     freeKvBlocksAtEnd: replica.freeKvBlocks,
     inFlightAtEnd: replica.inFlight,
   };

@@ -2,6 +2,8 @@
  * One replica's life as plain data: what comes in when, under which engine options. The naive stepper and the driver of
  * the real engine both read it and both report a `ReplicaOutcome`, so that they can be compared. Seconds and tokens.
  */
+import type { ClassTraits } from "../../src/engine/request-facts.ts";
+import type { SchedulerSpec } from "../../src/engine/scheduler-spec.ts";
 import type { EngineSpec } from "../../src/engine/spec.ts";
 import type { StepTime } from "../../src/engine/step-time.ts";
 
@@ -24,7 +26,28 @@ export interface Scenario {
   readonly booksS: readonly number[];
 }
 
-export type FateKind = "completed" | "cancelled-waiting" | "cancelled-running" | "lost";
+/** A request that a scheduler can tell from others. */
+export interface PolicyRequest extends ScenarioRequest {
+  readonly maxOutputTokens: number;
+  readonly classIndex: number;
+  /** The shared text that its prompt begins with, and how many tokens of it; −1 = none. */
+  readonly system: number;
+  readonly systemTokens: number;
+  /** Whose text all the rest is; −1 = nobody else's. One session has one system prompt. */
+  readonly session: number;
+  /** On decode replicas: when another replica put out its first token. */
+  readonly firstTokenS: number;
+}
+
+/** A replica under any scheduling. */
+export interface PolicyScenario extends Scenario {
+  readonly requests: readonly PolicyRequest[];
+  readonly scheduler: SchedulerSpec;
+  readonly classes: readonly ClassTraits[];
+  readonly luckKey: number;
+}
+
+export type FateKind = "completed" | "cancelled-waiting" | "cancelled-running" | "lost" | "handed-on";
 
 export interface Fate {
   readonly kind: FateKind;
@@ -45,9 +68,8 @@ export interface ReplicaOutcome {
   readonly fates: readonly (Fate | undefined)[];
   /** At each time of `booksS`, then at the end. */
   readonly integrals: readonly Integrals[];
-  readonly preemptions: number;
-  readonly prefillTokens: number;
-  readonly steps: number;
+  /** Whole numbers that must agree: preemptions, steps and so on, by name. */
+  readonly counts: Readonly<Record<string, number>>;
 }
 
 /** What may happen to a replica from outside, in its order at one instant (a step's end comes after FAILURE). */

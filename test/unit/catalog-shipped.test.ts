@@ -93,7 +93,7 @@ describe("the shipped files", () => {
     const openai = catalog.providers.get("openai")!;
     expect(originOf(openai, "networkS").kind).toBe("assumed");
     expect(originOf(openai, "limitRules.rpm.burstS").kind).toBe("assumed");
-    expect(originOf(catalog.engines.get("vllm")!, "scheduler.0.maxNumSeqs").kind).toBe("assumed");
+    expect(originOf(catalog.engines.get("sglang")!, "scheduler.0.maxNumSeqs").kind).toBe("assumed");
     expect(originOf(catalog.traffic.get("chat-azure-2023")!, "maxOutput.factor").kind).toBe("assumed");
     expect(originOf(catalog.providers.get("groq")!, "outageProfile").kind).toBe("assumed");
     expect(originOf(openai, "outageProfile").kind).toBe("published");
@@ -132,19 +132,22 @@ describe("what must be there", () => {
     const dense = catalog.coefficients.get("calibration-dense")!;
     const global = dense.sets.find((set) => set.scope === "global")!;
     expect(global.values).toEqual({
-      ew: 0.94118,
+      ew: 0.9117,
       ekv: 1,
-      mfu: 0.68564,
+      mfu: 0.7166,
       t0Ms: 0.01,
-      tlMsPerLayer: 0.06533,
-      tsMsPerSeq: 0.0263,
-      arMs: 0.001,
-      el: 0.48647,
-      ea: 0.20635,
+      tlMsPerLayer: 0.04368,
+      tsMsPerSeq: 0.02586,
+      arMs: 0.002442,
+      el: 0.9346,
+      ea: 0.3758,
       moeMsPerLayer: 0,
+      mfuHalfTokens: 64.27,
+      activationPasses: 36.93,
+      quantMsPerLayer: 0.01926,
     });
-    expect([global.fittedRows, global.validationRows, global.validationMapePercent]).toEqual([571, 403, 11.3]);
-    expect(dense.residualBandsPercent.global).toEqual({ p5: -21, p25: -8, p50: -1, p75: 10, p95: 26 });
+    expect([global.fittedRows, global.validationRows, global.validationMapePercent]).toEqual([571, 403, 11.2]);
+    expect(dense.residualBandsPercent.global).toEqual({ p5: -21, p25: -10, p50: -1, p75: 8, p95: 24 });
     expect(catalog.coefficients.get("all-moe")!.residualBandsPercent.finest.p5).toBe(-34);
   });
 
@@ -238,8 +241,11 @@ describe("pools", () => {
 
   test("scheduler defaults go by memory", () => {
     const vllm = catalog.engines.get("vllm")!;
-    expect(schedulerDefaults(vllm, 80)).toEqual({ maxNumSeqs: 1024, maxNumBatchedTokens: 8192 });
-    expect(schedulerDefaults(vllm, 48)).toEqual({ maxNumSeqs: 256, maxNumBatchedTokens: 2048 });
+    const of = (id: string, memoryGB: number): unknown => schedulerDefaults(vllm, { id, memoryGB });
+    expect(of("h100-sxm", 80)).toEqual({ maxNumSeqs: 1024, maxNumBatchedTokens: 8192 });
+    expect(of("l40s", 48)).toEqual({ maxNumSeqs: 256, maxNumBatchedTokens: 2048 });
+    expect(of("b200", 180)).toEqual({ maxNumSeqs: 1024, maxNumBatchedTokens: 16_384 });
+    expect(of("a100-80gb-sxm", 80)).toEqual({ maxNumSeqs: 256, maxNumBatchedTokens: 2048 });
   });
 
   test("incident presets pick the node rate of the GPU and the repair of the place", () => {

@@ -7,9 +7,16 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PROGRESS_SLOTS } from "../../src/io/parquet-read.ts";
 import { readParquetTable, readTableInThread, type ParquetTable } from "../../src/io/parquet-table.ts";
 import { ABOUT_KEY, loadParquetEncoder, numbers, strings } from "../../src/io/parquet-write.ts";
-import { incidentsParquet, ledgerParquet, poolHoursParquet, windowsParquet } from "../../src/io/run-tables.ts";
+import {
+  incidentsParquet,
+  ledgerParquet,
+  poolHoursParquet,
+  stepsParquet,
+  windowsParquet,
+} from "../../src/io/run-tables.ts";
 import { DataError, InvariantError } from "../../src/kernel/errors.ts";
 import type { RunSeries } from "../../src/outcome/series.ts";
+import type { StepRecord } from "../../src/outcome/step-table.ts";
 
 let folder = "";
 beforeAll(async () => {
@@ -134,6 +141,43 @@ describe.each(TABLES)("$name.parquet", ({ name, write, tableOf }) => {
     const table = await readHere(`${name}-empty.parquet`, await write([]));
     expect(table.rows).toBe(0);
     expect(Object.keys(table.columns)).toEqual(Object.keys(expectedColumns(tableOf)));
+  });
+});
+
+test("steps.parquet holds the rows of every run, with units, and null where nobody waits", async () => {
+  const steps: StepRecord["steps"] = {
+    pool: ["eu-pool", "eu-pool"],
+    replica: [0, 3],
+    policy: ["chunked, fcfs", "chunked, fcfs"],
+    startS: [0.5, 0.75],
+    endS: [0.75, 1.5],
+    steps: [1, 40],
+    decodeSeqs: [3, 4],
+    prefillSeqs: [1, 0],
+    prefillTokens: [700, 0],
+    contextTokens: [5_000_000_000, 6408],
+    budgetUsedTokens: [703, 4],
+    budgetTokens: [8192, 8192],
+    running: [4, 4],
+    waiting: [2, 0],
+    kvBlocksUsed: [400, 401],
+    kvBlocksFree: [600, 599],
+    admitted: [1, 0],
+    preempted: [0, 0],
+    finished: [0, 1],
+    transferS: [0, 0.001],
+    queueHead: [17, null],
+  };
+  const spans = { pool: [], replica: [], request: [], className: [], phase: [], startS: [], endS: [] };
+  const records = ["a", "b"].map((strategy) => ({ strategy, replication: 0, steps, spans }));
+  const table = await readHere("steps.parquet", await stepsParquet(records));
+  expect(table.rows).toBe(4);
+  const values = plain(table);
+  expect(values.strategy).toEqual(["a", "a", "b", "b"]);
+  for (const [name, column] of Object.entries(steps)) expect(values[name]).toEqual([...column, ...column]);
+  expect(JSON.parse(table.metadata.get(ABOUT_KEY) ?? "")).toMatchObject({
+    table: "steps",
+    units: { startS: "s since t = 0", transferS: "s", prefillTokens: "tokens" },
   });
 });
 

@@ -140,3 +140,12 @@ describe("the formula", () => {
     expect(usableMemory(GPUS["l40s"]!).gib).toBeLessThan(44.42);
   });
 });
+
+test("a share of what the model leaves free is taken after everything else, not before", () => {
+  const start = inputOf(STARTS.find(({ model }) => model === "llama-3.1-8b")!);
+  const total = kvCapacity(start);
+  const free = kvCapacity({ ...start, profile: { ...profile, utilizationOf: "free" } });
+  const taken = total.weightsGiB + total.activationGiB + total.nonTorchGiB;
+  expect(free.kvGiB).toBeCloseTo((total.usableMemoryGiB - taken) * start.gpuMemoryUtilization, 9);
+  expect(free.kvGiB - total.kvGiB).toBeCloseTo(taken * (1 - start.gpuMemoryUtilization), 9);
+});

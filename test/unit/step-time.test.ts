@@ -184,3 +184,50 @@ describe("identities", () => {
     for (let n = 1; n < 2000; n++) expect(bytes(n + 1)).toBeGreaterThanOrEqual(bytes(n));
   });
 });
+
+describe("terms beyond the reference formula, by hand", () => {
+  const gpu = GPUS["h100-sxm"]!;
+  const llm = LLMS["llama-3.1-8b"]!;
+  const reference = SETS["dense|global"]!;
+  const batch = { decodeSeqs: 16, contextTokens: 16_000, prefillTokens: 1024, attendedPairs: 524_288 };
+  const engine: StepEngine = {
+    weightDtype: "fp8",
+    kvDtype: "bf16",
+    tensorParallelSize: 2,
+    maxNumSeqs: 64,
+    tpreMsPerLayer: 0.1,
+  };
+  const stepMs = (change: Partial<StepCoefficients>, engineChange: Partial<StepEngine> = {}): number =>
+    stepTerms(gpu, llm, { ...engine, ...engineChange }, { ...reference, ...change }, batch).stepMs;
+  const before = stepMs({});
+
+  test("small products lose the FLOPs of so many tokens", () => {
+    const flops = 2 * (llm.activeParams - llm.headParams) * 100;
+    expect(stepMs({ mfuHalfTokens: 100 }) - before).toBeCloseTo(flops / (2 * 1978e9 * reference.mfu), 9);
+  });
+
+  test("activations pass through memory on every GPU, whatever the tensor parallelism", () => {
+    const bytes = 40 * 32 * 4096 * 2 * (16 + 1024);
+    expect(stepMs({ activationPasses: 40 }) - before).toBeCloseTo(bytes / 3.35e9, 9);
+  });
+
+  test("quantized weights cost a constant a layer, BF16 weights do not", () => {
+    expect(stepMs({ quantMsPerLayer: 0.02 }) - before).toBeCloseTo(0.02 * 32, 9);
+    expect(stepMs({ quantMsPerLayer: 0.02 }, { weightDtype: "bf16" })).toBe(stepMs({}, { weightDtype: "bf16" }));
+  });
+
+  test("the engine's own work on prompts goes by their tokens", () => {
+    expect(stepMs({}, { prefillMsPerToken: 0.008 }) - before).toBeCloseTo(0.008 * 1024, 9);
+  });
+
+  test("the step loop gets the same times", () => {
+    const all = { ...reference, mfuHalfTokens: 64, activationPasses: 37, quantMsPerLayer: 0.02 };
+    const profile = { ...engine, prefillMsPerToken: 0.008 };
+    const time = createStepTime(gpu, llm, profile, all);
+    const terms = (prefillTokens: number, attendedPairs: number): StepTerms =>
+      stepTerms(gpu, llm, profile, all, { ...batch, prefillTokens, attendedPairs });
+    expect(time.mixedS(16, 16_000, 1024, 524_288) * 1000).toBeCloseTo(terms(1024, 524_288).stepMs, 9);
+    const decodeMs = (time.decodeBaseS[16]! + time.perContextTokenS * 16_000) * 1000;
+    expect(decodeMs).toBeCloseTo(terms(0, 0).stepMs, 9);
+  });
+});

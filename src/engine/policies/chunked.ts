@@ -9,7 +9,8 @@ function continuePrefills(step: StepView): boolean {
       const victim = step.victim();
       step.preempt(victim);
       preempted = true;
-      if (victim === request) return true;
+      // Gone itself: those behind it may find room now (vLLM leaves them to the next step).
+      if (victim === request) break;
       taken = step.prefill(request, step.longestChunkTokens);
     }
     if (taken === 0) break;

@@ -70,7 +70,10 @@ export interface StepView extends RequestFacts {
   /** Tokens of context still to be computed before it decodes; for one that waits, without what the prefix cache holds. */
   prefillTokensLeft(request: number): number;
 
-  /** One token for every decoding sequence. False, and nothing done, when their new blocks are not free. */
+  /**
+   * One token for every decoding sequence. False, and nothing done, when their new blocks are not free. A full batch of decodes
+   * always fits the budget, so it is not looked at: call this before prompts take their part.
+   */
   decodeAll(): boolean;
   /** One token for one decoding sequence; false when its new block is not free or the budget is spent. */
   decode(request: number): boolean;
@@ -97,12 +100,12 @@ export interface BatchingPolicy {
   /**
    * The leap condition. Called after a `schedule` that gave every running sequence one decode and did nothing else: over how many
    * steps (this one included) would it do just the same, as long as nothing ends, is cancelled or lacks a block and no arrival
-   * cuts in? Infinity is usual; 1 = walk. A policy without it is walked. `crossover conform` tries the claim.
+   * cuts in? (Steps are walked anyway while the first that waits could get in for reasons of its own: a fair share, evicted blocks.) Infinity is usual; 1 = walk. A policy without it is walked. `crossover conform` tries the claim.
    */
   leap?(step: StepView): number;
   /**
-   * Can a request that has just joined the queue change what the steps under way hold? Asked at arrivals during a leap; true
-   * when left out.
+   * Can a request that has just joined the queue change what the steps under way hold? Asked at arrivals during a leap, and of the
+   * first that waits before one; true when left out.
    */
   wakes?(step: StepView, request: number): boolean;
 }
@@ -120,14 +123,17 @@ export interface QueueOrder {
 
 /** Fair shares need more than a key: what each tenant has had so far. */
 export interface TenantCharges {
-  /** Charged to the tenant at admission for each token of the prompt, and for each token of the answer as it comes out. */
+  /**
+   * Charged to the tenant for each token of the prompt at its first admission, but for those that the prefix cache holds or another
+   * replica has computed, and for each token of the answer as it comes out.
+   */
   readonly inputWeight: number;
   readonly outputWeight: number;
 }
 
 export interface OrderPlugin extends Plugin {
   readonly kind: "order";
-  /** Who is preempted: the last admitted, or the one with the largest key. */
+  /** Who is preempted: the last admitted, or the one with the largest key and of equals the last to arrive (vLLM's priorities). */
   readonly victim: "last-admitted" | "least-urgent";
   create(options: Readonly<Record<string, number>>): QueueOrder;
   /** Set by orders that serve the tenant with the least service so far first, and inside a tenant by key. */

@@ -8,7 +8,7 @@ import { fcfs } from "./orders/fcfs.ts";
 import { predictedShortest } from "./orders/predicted-shortest.ts";
 import { priority } from "./orders/priority.ts";
 import { shortestPrompt } from "./orders/shortest-prompt.ts";
-import type { BatchingPlugin, OrderPlugin, PolicyPlugin } from "./policy.ts";
+import type { BatchingPlugin, OrderPlugin, PolicyOption, PolicyPlugin } from "./policy.ts";
 import { staticBatching } from "./static.ts";
 
 export const batchingPlugins: BatchingPlugin[] = [chunked, continuous, staticBatching, dynamic];
@@ -27,7 +27,17 @@ export function registerPolicy(plugin: PolicyPlugin): void {
   const known = plugin.kind === "batching" ? batchingNamed(plugin.name) : orderNamed(plugin.name);
   if (known === plugin) return;
   if (known !== undefined)
-    throw new RangeError(`a ${plugin.kind} policy named ${plugin.name} ships already: choose another name`);
+    throw new RangeError(`there is a ${plugin.kind} policy named ${plugin.name} already: choose another name`);
   if (plugin.kind === "batching") batchingPlugins.push(plugin);
   else orderPlugins.push(plugin);
+}
+
+/** Every declared option: as given, else its default. */
+export function withDefaults(
+  declared: Readonly<Record<string, PolicyOption>>,
+  given: Readonly<Record<string, number>>,
+): Readonly<Record<string, number>> {
+  const all: Record<string, number> = {};
+  for (const [name, option] of Object.entries(declared)) all[name] = given[name] ?? option.default;
+  return all;
 }

@@ -224,7 +224,7 @@ function engineSpec(
   const { gpu, llm, weightDtype, profile, tensorParallelSize } = target;
   const said = <K extends keyof RunFacts>(fact: K): RunFacts[K] | undefined =>
     runs.map(({ facts }) => facts[fact]).find((value) => value !== null && value !== undefined);
-  const defaults = schedulerDefaults(profile, gpu.memoryGB);
+  const defaults = schedulerDefaults(profile, gpu);
   const maxNumSeqs = options.maxNumSeqs ?? said("maxNumSeqs") ?? defaults.maxNumSeqs;
   const memory = {
     gpuMemoryUtilization: said("gpuMemoryUtilization") ?? profile.gpuMemoryUtilization,
@@ -253,6 +253,7 @@ function engineSpec(
     kvBlocks,
     maxModelLen: said("maxModelLen") ?? llm.maxContext,
     tpreMsPerLayer: profile.tpreMsPerLayer[llmClass(llm)],
+    prefillMsPerToken: profile.prefillMsPerToken?.[llmClass(llm)] ?? 0,
     apiOverheadMs: profile.apiOverheadMs,
   };
 }

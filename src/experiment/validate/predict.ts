@@ -90,7 +90,7 @@ export function predictCase(recorded: RecordedCase, tools: PredictionTools): Pre
   const memory = predictMemory(recorded, setup);
   if (recorded.load.kind === "startup") {
     if (typeof memory === "string") return { ...NOTHING, modelClass, refused: memory };
-    return { ...NOTHING, modelClass, predicted: memory.metrics, refused: noMemoryForm(recorded, setup) };
+    return { ...NOTHING, modelClass, predicted: memory.metrics, refused: null };
   }
   const sets = [...tools.catalog.coefficients.values()];
   const chosen = chooseCoefficients(sets, setup.request, "calibration");
@@ -100,7 +100,7 @@ export function predictCase(recorded: RecordedCase, tools: PredictionTools): Pre
     scope: chosen.coefficients.scope,
     bandPercent: chosen.bandPercent,
     outsideValidatedRange: outsideValidatedRange(sets, setup.request),
-    caveats: [...loadCaveats(recorded), ...setupCaveats(recorded, setup)],
+    caveats: [...loadCaveats(recorded), ...setupCaveats(recorded)],
   };
   if (recorded.load.kind === "closed" && draftsOf(recorded) === null) {
     const tpotMs = closedLoop(recorded, setup, chosen);
@@ -148,7 +148,7 @@ function predictSides(
     scope: chosen.coefficients.scope,
     bandPercent: chosen.bandPercent,
     outsideValidatedRange: "prefill and decode on separate pools were never validated",
-    caveats: [...loadCaveats(recorded), ...setupCaveats({ ...recorded, replicas }, setup), transferCaveat(setup)],
+    caveats: [...loadCaveats(recorded), ...setupCaveats({ ...recorded, replicas }), transferCaveat(setup)],
   };
   if (typeof simulated === "string") return { ...known, refused: simulated };
   return { ...known, predicted: simulated.whole, byStage: simulated.byStage };
@@ -158,14 +158,9 @@ function globalSets(sets: readonly CoefficientSets[]): CoefficientSets[] {
   return sets.map((entry) => ({ ...entry, sets: entry.sets.filter((set) => set.scope === "global") }));
 }
 
-function noMemoryForm({ engine }: RecordedCase, { profileAssumed }: Setup): string | null {
-  return profileAssumed ? `no engine profile for ${engine}: its memory use is not known` : null;
-}
-
-function setupCaveats(recorded: RecordedCase, { profileAssumed }: Setup): readonly string[] {
-  const { engine, engineOptions, replicas, router } = recorded;
+function setupCaveats(recorded: RecordedCase): readonly string[] {
+  const { engineOptions, replicas, router } = recorded;
   return [
-    ...(profileAssumed ? [`no engine profile for ${engine}: vLLM's overheads and memory form are assumed`] : []),
     ...(engineOptions.chunkedPrefill === false && !prefillsApart(recorded)
       ? ["prompts were prefilled whole; here they are chunked"]
       : []),
@@ -203,7 +198,7 @@ function predictMemory(recorded: RecordedCase, setup: Setup): Memory | string {
     kvDtype: kvDtypeOf(recorded, setup),
     ...layoutOf(recorded),
     gpuMemoryUtilization: engineOptions.gpuMemoryFraction ?? profile.gpuMemoryUtilization,
-    maxNumSeqs: engineOptions.maxNumSeqs ?? schedulerDefaults(profile, gpu.memoryGB).maxNumSeqs,
+    maxNumSeqs: engineOptions.maxNumSeqs ?? schedulerDefaults(profile, gpu).maxNumSeqs,
     blockTokens,
     ...(inputTokens === null || outputTokens === null ? {} : { requestTokens: inputTokens + outputTokens }),
     profile: profile.kvCapacity,
@@ -221,7 +216,7 @@ function predictMemory(recorded: RecordedCase, setup: Setup): Memory | string {
     activationPeakGiB: capacity.activationGiB,
     nonTorchGiB: capacity.nonTorchGiB,
   };
-  return { kvBlocks: engineOptions.kvBlocks ?? capacity.kvBlocks, metrics: setup.profileAssumed ? {} : metrics };
+  return { kvBlocks: engineOptions.kvBlocks ?? capacity.kvBlocks, metrics };
 }
 
 function meanLengths({ load }: RecordedCase): { inputTokens: number | null; outputTokens: number | null } {
@@ -307,7 +302,7 @@ function engineSpec(recorded: RecordedCase, setup: Setup, kvBlocks: number): Eng
   const { engineOptions } = recorded;
   const { profile, llm, gpu, weightDtype } = setup;
   const ranks = Math.max(1, recorded.dp);
-  const defaults = schedulerDefaults(profile, gpu.memoryGB);
+  const defaults = schedulerDefaults(profile, gpu);
   const maxNumSeqs = (engineOptions.maxNumSeqs ?? defaults.maxNumSeqs) * ranks;
   const tokensPerDecode = 1 + (draftsOf(recorded)?.draftTokens ?? 0);
   const budgetTokens = (engineOptions.maxNumBatchedTokens ?? defaults.maxNumBatchedTokens) * ranks;
@@ -325,6 +320,7 @@ function engineSpec(recorded: RecordedCase, setup: Setup, kvBlocks: number): Eng
     kvBlocks,
     maxModelLen: engineOptions.maxModelLen ?? llm.maxContext,
     tpreMsPerLayer: profile.tpreMsPerLayer[llmClass(llm)],
+    prefillMsPerToken: profile.prefillMsPerToken?.[llmClass(llm)] ?? 0,
     apiOverheadMs: profile.apiOverheadMs,
   };
 }

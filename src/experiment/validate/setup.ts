@@ -15,8 +15,6 @@ export interface Setup {
   readonly llm: CatalogEntry<"llms">;
   readonly weightDtype: WeightDtype;
   readonly profile: CatalogEntry<"engines">;
-  /** The engine has no profile of its own: its memory figures are not predicted. */
-  readonly profileAssumed: boolean;
   readonly request: CoefficientRequest;
   readonly routing: Routing;
 }
@@ -99,8 +97,7 @@ export function lookUp(recorded: RecordedCase, catalog: Catalog): Setup | string
   if (recorded.kvDtype !== undefined && !KV_DTYPES.includes(plainDtype(recorded.kvDtype)))
     return `KV dtype ${recorded.kvDtype} is not modelled`;
   if (!(recorded.engine in FITTED_BUDGET_TOKENS)) return `engine ${recorded.engine} was never fitted`;
-  const own = engineProfile(catalog, recorded);
-  const profile = own ?? standInProfile(catalog, recorded.engine);
+  const profile = engineProfile(catalog, recorded);
   if (profile === null) return `no engine profile for ${recorded.engine}`;
   const routing = routingOf(recorded.router);
   if (recorded.replicas > 1 && routing === null) return `router ${recorded.router} is not known`;
@@ -110,7 +107,6 @@ export function lookUp(recorded: RecordedCase, catalog: Catalog): Setup | string
     llm: llm.value,
     weightDtype,
     profile,
-    profileAssumed: own === null,
     routing: routing ?? ROUND_ROBIN,
     request: {
       gpu: gpu.value,
@@ -138,36 +134,16 @@ export function layoutOf({ tp, pp, ep, dp }: RecordedCase): ParallelOptions {
 }
 
 /**
- * Recorded traces carry times of the engine's own clock, other loads those of a client behind HTTP. Null = the engine has
- * no profile.
+ * Recorded traces carry times of the engine's own clock, other loads those of a client behind HTTP: of them the profile of
+ * the recorded version, else the one of the engine. Null = the engine has no profile.
  */
-function engineProfile(catalog: Catalog, { engine, load }: RecordedCase): CatalogEntry<"engines"> | null {
+function engineProfile(
+  catalog: Catalog,
+  { engine, engineVersion, load }: RecordedCase,
+): CatalogEntry<"engines"> | null {
   const ownClock = load.kind === "trace" ? catalog.engines.get(`${engine}-engine-clock`) : undefined;
-  return ownClock ?? catalog.engines.get(engine) ?? null;
-}
-
-/**
- * For an engine that the catalogue knows no profile of: vLLM's profile with what the engine documents otherwise. Assumed.
- * TensorRT-LLM: batches of up to 2048, budget of 8192 tokens, KV 0.95 of what is free (trtllm-bench), 4 GiB for the rest
- * (AIConfigurator counts 3.5 and activations), no overhead of prefill beyond the fitted set. SGLang: a budget of 8192
- * tokens, 0.88 of memory.
- */
-function standInProfile(catalog: Catalog, engine: string): CatalogEntry<"engines"> | null {
-  const vllm = catalog.engines.get("vllm");
-  if (vllm === undefined) return null;
-  const fallbackScope = { dense: "engine", moe: "engine" } as const;
-  if (engine === "sglang") {
-    const scheduler = [{ minMemoryGB: 0, maxNumSeqs: 1024, maxNumBatchedTokens: 8192 }];
-    return { ...vllm, scheduler, fallbackScope, gpuMemoryUtilization: 0.88 };
-  }
-  return {
-    ...vllm,
-    scheduler: [{ minMemoryGB: 0, maxNumSeqs: 2048, maxNumBatchedTokens: 8192 }],
-    fallbackScope,
-    gpuMemoryUtilization: 0.95,
-    tpreMsPerLayer: { dense: 0, moe: 0 },
-    kvCapacity: { activationBytesPerSeqVocab: 0, nonTorchGiB: { oneGpu: 4, tensorParallel: 4 } },
-  };
+  const ofVersion = catalog.engines.get(`${engine}-${engineVersion.split(".").slice(0, 2).join(".")}`);
+  return ownClock ?? ofVersion ?? catalog.engines.get(engine) ?? null;
 }
 
 const ROUND_ROBIN: Routing = { name: "round-robin", options: {} };

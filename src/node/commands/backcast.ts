@@ -53,7 +53,7 @@ export async function backcastCommand(
       const period = await periodOf(file, usage, experiment, beside);
       const again = replayed(experiment, file.strategy ?? null, period);
       const collected = nothingCollected(again);
-      interrupted = await simulate(again, options, null, collected, false);
+      interrupted = await simulate(again, options, [], null, collected, false);
       const outcomes = collected.outcomes[0]!;
       replay = {
         strategy: again.strategies[0]!.name,

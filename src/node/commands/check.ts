@@ -6,15 +6,18 @@ import { exp, log } from "../../kernel/math.ts";
 import { ConfigError } from "../../kernel/errors.ts";
 import { EXIT } from "../exit.ts";
 import { loadExperiment, type LoadOptions } from "../load-experiment.ts";
+import { loadPlugins } from "../plugins.ts";
 import { LocatedConfigError } from "../yaml-source.ts";
 
 interface CheckOptions extends LoadOptions {
+  readonly plugin?: readonly string[];
   readonly json?: boolean;
 }
 
 /** Prints the summary. Problems are thrown, or with `json` printed as data with exit code 2. */
 export async function checkCommand(file: string, options: CheckOptions, out: (text: string) => void): Promise<number> {
   try {
+    await loadPlugins(options.plugin);
     const { experiment } = await loadExperiment(file, options);
     const facts = summarize(experiment);
     out(options.json === true ? `${JSON.stringify({ ok: true, ...facts })}\n` : text(file, facts));

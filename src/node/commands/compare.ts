@@ -7,12 +7,14 @@
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { hintFor } from "../../catalog/nearest.ts";
+import { batchingNamed, orderNamed } from "../../engine/policies/registry.ts";
 import { compareStrategies } from "../../experiment/compare.ts";
 import { ConfigError } from "../../kernel/errors.ts";
 import type { ResolvedExperiment, ResolvedStrategy } from "../../scenario/resolved.ts";
 import { comparisonText } from "../comparison-text.ts";
 import { EnvironmentFailure, EXIT } from "../exit.ts";
 import { loadExperiment } from "../load-experiment.ts";
+import { loadPlugins } from "../plugins.ts";
 import { canonicalJson } from "../run-folder.ts";
 import { packageVersion } from "../version.ts";
 import { nothingCollected, simulate } from "./run.ts";
@@ -24,6 +26,7 @@ export interface CompareOptions {
   readonly replications?: number;
   readonly threads?: number;
   readonly models?: string;
+  readonly plugin?: readonly string[];
 }
 
 /** What two experiments must agree in so that each request meets its like. */
@@ -34,11 +37,12 @@ export async function compareCommand(
   options: CompareOptions,
   out: (text: string) => void,
 ): Promise<number> {
+  const plugins = await loadPlugins(options.plugin);
   const loaded: ResolvedExperiment[] = [];
   for (const input of inputs) loaded.push(await load(input, options));
   const experiment = joined(inputs, loaded, options.strategies ?? null);
   const collected = nothingCollected(experiment);
-  const interrupted = await simulate(experiment, options, null, collected, false);
+  const interrupted = await simulate(experiment, options, plugins, null, collected, false);
   const comparisons = compareStrategies(experiment, collected.outcomes);
   const { id, title, seed, replications, horizonS, warnings } = experiment;
   if (options.json === true) {
@@ -66,12 +70,24 @@ async function load(input: string, options: CompareOptions): Promise<ResolvedExp
     throw new EnvironmentFailure(
       `${input} was written by version ${version}, this is ${packageVersion()}: compare the experiment files instead`,
     );
+  checkPolicies(input, experiment);
   const { seed, replications } = options;
   return {
     ...experiment,
     ...(seed === undefined ? {} : { seed }),
     ...(replications === undefined ? {} : { replications }),
   };
+}
+
+/** A run with plug-ins is simulated again with the same ones. */
+function checkPolicies(input: string, { strategies }: ResolvedExperiment): void {
+  for (const { batching, order } of strategies.flatMap(({ pools }) => pools.map(({ scheduler }) => scheduler))) {
+    const unknown =
+      batchingNamed(batching.name) === undefined ? batching : orderNamed(order.name) === undefined ? order : null;
+    if (unknown === null) continue;
+    const message = `was run with the policy ${unknown.name}, which is not among those that ship`;
+    throw new ConfigError([{ file: input, path: [], message, hint: "give its file with --plugin" }]);
+  }
 }
 
 async function readManifest(folder: string): Promise<{ experiment: ResolvedExperiment; version: string }> {

@@ -5,7 +5,10 @@
 import { readFile } from "node:fs/promises";
 import { join } from "node:path";
 import { decideExperiment, decisionAssumptions } from "../../decision/from-summary.ts";
+import type { StepSelection } from "../../dispatch/step-recorder.ts";
 import type { RunOutcome } from "../../experiment/run-one.ts";
+import { ConfigError } from "../../kernel/errors.ts";
+import type { StepRecord } from "../../outcome/step-table.ts";
 import type { ResolvedExperiment } from "../../scenario/resolved.ts";
 import { fewestReplicas, meetsSlo, sizingTasks } from "../../experiment/size-pool.ts";
 import { servesAlone, type SloRateTask } from "../../experiment/slo-rate.ts";
@@ -14,6 +17,7 @@ import type { Summary } from "../../decision/summary.ts";
 import { Executor } from "../executor.ts";
 import { EXIT } from "../exit.ts";
 import { loadExperiment, type LoadedExperiment } from "../load-experiment.ts";
+import { hashesOf, loadPlugins, type PluginSource } from "../plugins.ts";
 import { Progress } from "../progress.ts";
 import type { RequestSelection } from "../request-rows.ts";
 import { canonicalJson, openRunFolder, runId, type NewRunFolder } from "../run-folder.ts";
@@ -27,7 +31,9 @@ export interface RunOptions {
   readonly threads?: number;
   readonly out: string;
   readonly models?: string;
+  readonly plugin?: readonly string[];
   readonly requests?: RequestSelection;
+  readonly steps?: StepSelection;
   readonly whatIfUnrestricted?: boolean;
 }
 
@@ -38,13 +44,23 @@ export interface Collected {
   readonly setups: StrategySetup[];
   /** Files with single requests, by strategy and replication. */
   readonly parts: string[][][];
+  /** Steps of replication 0, by strategy; empty unless asked for. */
+  readonly steps: StepRecord[];
 }
 
 export async function runCommand(file: string, options: RunOptions, out: (text: string) => void): Promise<number> {
   const version = packageVersion();
+  // Entered before names are resolved, so that the experiment can name them.
+  const plugins = await loadPlugins(options.plugin);
   const loaded = await loadExperiment(file, options);
   const { experiment } = loaded;
-  const id = runId({ experiment, version, requests: options.requests ?? null });
+  const id = runId({
+    experiment,
+    version,
+    requests: options.requests ?? null,
+    steps: options.steps,
+    plugins: hashesOf(plugins),
+  });
   const folder = await openRunFolder(options.out, experiment.id, id);
   if (folder.kind === "complete") {
     const summary = JSON.parse(await readFile(join(folder.path, "summary.json"), "utf8")) as Summary;
@@ -55,14 +71,14 @@ export async function runCommand(file: string, options: RunOptions, out: (text: 
   const collected = nothingCollected(experiment);
   let interrupted = false;
   try {
-    interrupted = await simulate(experiment, options, folder, collected);
+    interrupted = await simulate(experiment, options, plugins, folder, collected);
     if (collected.outcomes.every((runs) => runs.length === 0)) {
       await folder.discard();
       process.stderr.write("Interrupted before any run had finished; nothing was written.\n");
       return EXIT.interrupted;
     }
     const summary = conclude(loaded, id, version, collected, !interrupted);
-    await write(folder, loaded, id, file, options, collected, summary);
+    await write(folder, loaded, plugins, id, file, options, collected, summary);
     await folder.commit();
     show(summary, folder.path, options, out);
   } catch (error) {
@@ -77,6 +93,7 @@ export function nothingCollected(experiment: ResolvedExperiment): Collected {
     outcomes: experiment.strategies.map(() => []),
     setups: [],
     parts: experiment.strategies.map(() => []),
+    steps: [],
   };
 }
 
@@ -86,7 +103,8 @@ export function nothingCollected(experiment: ResolvedExperiment): Collected {
  */
 export async function simulate(
   experiment: ResolvedExperiment,
-  options: Pick<RunOptions, "json" | "threads" | "requests">,
+  options: Pick<RunOptions, "json" | "threads" | "requests" | "steps">,
+  plugins: readonly PluginSource[],
   folder: Pick<NewRunFolder, "tempPath"> | null,
   collected: Collected,
   sweeps = true,
@@ -94,7 +112,7 @@ export async function simulate(
   const fractions = new Map<number, number>();
   const jobs = experiment.strategies.length * experiment.replications;
   let progress = new Progress("sizing", 1, { enabled: options.json !== true });
-  const executor = new Executor(options.threads ?? null, ({ job, fraction }) => {
+  const executor = new Executor(options.threads ?? null, plugins, ({ job, fraction }) => {
     fractions.set(job, fraction);
     progress.update([...fractions.values()].reduce((sum, value) => sum + value, 0));
   });
@@ -107,6 +125,7 @@ export async function simulate(
   process.once("SIGTERM", onSignal);
   try {
     collected.setups.push(...(await setUp(experiment, executor, (what) => progress.note(what), sweeps)));
+    if (options.steps !== undefined) checkReplica(options.steps, experiment, collected.setups);
     progress.stop();
     progress = new Progress(`simulating ${jobs} runs`, jobs, { enabled: options.json !== true });
     const results = new Map<number, RunOutcome>();
@@ -128,6 +147,17 @@ export async function simulate(
         );
       });
     }
+    if (options.steps !== undefined) {
+      const selection = options.steps;
+      experiment.strategies.forEach((_, strategy) => {
+        const task = { experiment, strategy, replication: 0, replicas: collected.setups[strategy]!.replicas };
+        tasks.push(
+          executor.steps({ task, selection }).then((record) => {
+            collected.steps[strategy] = record;
+          }),
+        );
+      });
+    }
     const settled = await Promise.allSettled(tasks);
     for (let job = 0; job < jobs; job++) {
       const outcome = results.get(job);
@@ -144,6 +174,23 @@ export async function simulate(
     await executor.close();
   }
   return interrupted;
+}
+
+function checkReplica(
+  selection: StepSelection,
+  { strategies }: ResolvedExperiment,
+  setups: readonly StrategySetup[],
+): void {
+  if (selection.kind !== "replica") return;
+  const most = Math.max(
+    0,
+    ...strategies.flatMap(({ pools }, s) => pools.map(({ warmReplicas }, p) => setups[s]!.replicas[p]! + warmReplicas)),
+  );
+  if (selection.replica < most) return;
+  const hint = most === 0 ? "the experiment has no pools" : `replicas are numbered from 0 to ${most - 1}`;
+  throw new ConfigError([
+    { path: [], message: `--steps replica:${selection.replica}: there is no such replica`, hint },
+  ]);
 }
 
 async function setUp(
@@ -212,6 +259,7 @@ function conclude(
 async function write(
   folder: NewRunFolder,
   loaded: LoadedExperiment,
+  plugins: readonly PluginSource[],
   id: string,
   file: string,
   options: RunOptions,
@@ -233,6 +281,7 @@ async function write(
     replayCommand,
     seed: experiment.seed,
     catalogueHashes: loaded.catalogHashes,
+    ...(plugins.length > 0 && { plugins: plugins.map(({ file: path, sha256 }) => ({ file: path, sha256 })) }),
   };
   const reported = {
     ...experiment,
@@ -249,6 +298,13 @@ async function write(
     const { rm } = await import("node:fs/promises");
     await Promise.all(parts.map((part) => rm(part, { force: true })));
   }
+  if (collected.steps.length > 0) {
+    const { stepTrace } = await import("../../report/step-trace.ts");
+    // A strategy that was interrupted before its steps were in has none.
+    const records = collected.steps.filter((record) => record !== undefined);
+    await folder.writeFile("steps.parquet", await tables.stepsParquet(records, about));
+    await folder.writeFile("steps.trace.json", stepTrace(records));
+  }
   await folder.writeFile("summary.json", `${JSON.stringify(summary, null, 1)}\n`);
   await folder.writeFile("report.html", renderReport(buildReport({ summary, experiment: reported, series, manifest })));
   await folder.writeFile(
@@ -263,7 +319,12 @@ function replay(file: string, options: RunOptions): string {
   if (options.seed !== undefined) words.push(`--seed ${options.seed}`);
   if (options.replications !== undefined) words.push(`--replications ${options.replications}`);
   if (options.models !== undefined) words.push(`--models ${options.models}`);
+  for (const plugin of options.plugin ?? []) words.push(`--plugin ${plugin}`);
   if (options.requests !== undefined) words.push(`--requests ${requestsText(options.requests)}`);
+  if (options.steps !== undefined)
+    words.push(
+      `--steps ${options.steps.kind === "first" ? `first:${options.steps.count}` : `replica:${options.steps.replica}`}`,
+    );
   if (options.whatIfUnrestricted === true) words.push("--what-if-unrestricted");
   return words.join(" ");
 }

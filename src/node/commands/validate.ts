@@ -69,7 +69,7 @@ async function predictAll(
   });
   const predictions: (Prediction | null)[] = cases.map(() => null);
   const progress = new Progress(`predicting ${known.length} cases`, known.length, { enabled: options.json !== true });
-  const executor = new Executor(options.threads ?? null, () => {});
+  const executor = new Executor(options.threads ?? null, [], () => {});
   let interrupted = false;
   let done = 0;
   const onSignal = (): void => {

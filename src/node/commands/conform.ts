@@ -1,0 +1,121 @@
+/**
+ * `crossover conform FILE|NAME`: the conformance suite on the policies of a plug-in file, or on a built-in by its name.
+ * stdout is the table of checks (or the findings with --json); exit 5 when a check fails.
+ */
+import { hintFor } from "../../catalog/nearest.ts";
+import { CHECKS, type CheckId, conform, type Conformance, type Failure } from "../../engine/conform/conform.ts";
+import type { Fate } from "../../engine/conform/outcome.ts";
+import type { PolicyPlugin } from "../../engine/policies/policy.ts";
+import { batchingPlugins, orderPlugins } from "../../engine/policies/registry.ts";
+import { ConfigError } from "../../kernel/errors.ts";
+import { EXIT } from "../exit.ts";
+import { enterPlugins, readPlugins } from "../plugins.ts";
+import { textTable } from "../text-table.ts";
+
+const REQUEST_COLUMNS = ["request", "arrival s", "input", "output", "class", "gives up s"].map((head) => ({
+  head,
+  align: "right" as const,
+}));
+
+export interface ConformFlags {
+  readonly json?: boolean;
+  readonly scenarios: number;
+  readonly seed: string;
+  /** Only the scenario of this number. */
+  readonly scenario?: number;
+}
+
+export async function conformCommand(what: string, flags: ConformFlags, out: (text: string) => void): Promise<number> {
+  const plugins = await policiesOf(what);
+  const options = { seed: flags.seed, scenarios: flags.scenarios, only: flags.scenario ?? null };
+  const found = plugins.map((plugin) => ({ plugin, result: conform(plugin, options) }));
+  const passed = found.every(({ result }) => result.passed);
+  if (flags.json === true) {
+    const policies = found.map(({ plugin, result }) => ({
+      ...result,
+      checks: Object.fromEntries(Object.entries(result.checks).map(([id, failure]) => [id, failure && plain(failure)])),
+      warnings: warningsOf(plugin, result),
+    }));
+    out(`${JSON.stringify({ passed, policies }, null, 1)}\n`);
+  } else for (const { plugin, result } of found) out(text(what, plugin, result));
+  return passed ? EXIT.done : EXIT.infeasible;
+}
+
+async function policiesOf(what: string): Promise<readonly PolicyPlugin[]> {
+  if (/[./\\]/.test(what)) return enterPlugins(await readPlugins([what]));
+  const known: readonly PolicyPlugin[] = [...batchingPlugins, ...orderPlugins];
+  const named = known.filter(({ name }) => name === what);
+  if (named.length > 0) return named;
+  const names = known.map(({ name }) => name);
+  const hint = hintFor(what, names) ?? `built-in policies are ${names.join(", ")}`;
+  throw new ConfigError([{ path: [], message: `there is no policy named ${what}, nor is it a file`, hint }]);
+}
+
+function warningsOf(plugin: PolicyPlugin, { passed, options, reached }: Conformance): string[] {
+  const warnings = options
+    .filter(({ moves }) => !moves)
+    .map(({ name }) => `option ${name} changed no time in any scenario tried`);
+  const perStep = reached.boundaries / Math.max(1, reached.steps);
+  if (passed && plugin.kind === "batching" && perStep > 0.9)
+    warnings.push(
+      "nearly every step is walked: a leap condition would make long answers many times faster to simulate",
+    );
+  return warnings;
+}
+
+function text(what: string, plugin: PolicyPlugin, result: Conformance): string {
+  const { checks, tried, reached, longestStall, seed, scenarios } = result;
+  const lines = (Object.keys(CHECKS) as CheckId[]).map(
+    (id) => `  ${tried[id] === 0 ? "–   " : checks[id] === null ? "pass" : "FAIL"}  ${id.padEnd(6)}  ${CHECKS[id]}\n`,
+  );
+  const failures = (Object.keys(CHECKS) as CheckId[]).flatMap((id) => {
+    const failure = checks[id];
+    return failure === null ? [] : [failureText(what, id, failure, seed)];
+  });
+  return (
+    `${plugin.name} (${plugin.kind}), ${scenarios} random scenarios, seed ${seed}: ${result.passed ? "conforms" : "does not conform"}\n` +
+    lines.join("") +
+    `  reached: ${reached.steps} steps at ${reached.boundaries} boundaries, ${reached.preemptions} preemptions, ` +
+    `${reached.chunkedPrompts} partial prompts, ${reached.cancelled} cancellations, ${reached.holds} waits by choice; ` +
+    `at most ${longestStall} steps in a row without a token for a decoding sequence\n` +
+    warningsOf(plugin, result)
+      .map((warning) => `  warning: ${warning}\n`)
+      .join("") +
+    failures.join("")
+  );
+}
+
+function failureText(what: string, id: CheckId, { scenario, message, small, differs }: Failure, seed: string): string {
+  const { spec, scheduler } = small;
+  const choice = ({ name, options }: { name: string; options: Readonly<Record<string, number>> }): string =>
+    [name, ...Object.entries(options).map(([key, value]) => `${key}=${value}`)].join(" ");
+  const rows = small.requests.map(({ arrivalS, inputTokens, outputTokens, classIndex, cancelS }, request) => [
+    `${differs?.request === request ? "> " : ""}${request}`,
+    String(arrivalS),
+    String(inputTokens),
+    String(outputTokens),
+    String(classIndex),
+    cancelS < Infinity ? String(cancelS) : "–",
+  ]);
+  return (
+    `\n${id}: ${message}\n` +
+    (differs === null ? "" : `  expected: ${fateText(differs.expected)}\n  found:    ${fateText(differs.found)}\n`) +
+    `  batching ${choice(scheduler.batching)}, order ${choice(scheduler.order)}, ${scheduler.preemption}, ${scheduler.admission}; ` +
+    `maxNumSeqs ${spec.maxNumSeqs}, maxNumBatchedTokens ${spec.maxNumBatchedTokens}, ${spec.kvBlocks} blocks of ${spec.blockTokens}` +
+    `${spec.longPrefillTokenThreshold > 0 ? `, chunks up to ${spec.longPrefillTokenThreshold}` : ""}\n` +
+    textTable(REQUEST_COLUMNS, rows) +
+    `  again: crossover conform ${what} --seed ${seed} --scenario ${scenario}\n`
+  );
+}
+
+/** What a step takes is a function and stays behind; seed and number give it again. */
+function plain({ small, ...failure }: Failure): object {
+  const { spec, scheduler, classes, requests } = small;
+  return { ...failure, small: { spec, scheduler, classes, requests } };
+}
+
+function fateText(fate: Fate | null): string {
+  if (fate === null) return "never ends";
+  const first = Number.isNaN(fate.firstTokenS) ? "no token" : `first token ${fate.firstTokenS} s`;
+  return `${fate.kind} at ${fate.endS} s, ${first}`;
+}

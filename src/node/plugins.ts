@@ -1,0 +1,267 @@
+/**
+ * Policies of a user's own, from `--plugin FILE`. The main thread reads and bundles each file once (DR-16) and every thread
+ * evaluates that text, so that all run the same code, whatever becomes of the file meanwhile.
+ */
+import { createHash } from "node:crypto";
+import { existsSync } from "node:fs";
+import { readFile, realpath } from "node:fs/promises";
+import { SourceMap, type SourceMapPayload } from "node:module";
+import { basename, dirname, resolve } from "node:path";
+import { fileURLToPath, pathToFileURL } from "node:url";
+import type { BuildFailure } from "esbuild";
+import { hintFor } from "../catalog/nearest.ts";
+import type { BatchingPlugin, OrderPlugin, PolicyPlugin } from "../engine/policies/policy.ts";
+import { registerPolicy } from "../engine/policies/registry.ts";
+import { siblingModule } from "../io/thread-module.ts";
+import { ConfigError, PolicyError, type Problem } from "../kernel/errors.ts";
+import { environmentFailure } from "./exit.ts";
+import { pluginExports, problemsOf } from "./plugin-shape.ts";
+
+/** How plug-ins name the module with their types, wherever they lie. */
+const TYPES_MODULE = "crossover/policies";
+
+/** One plug-in file, ready to be evaluated in any thread. */
+export interface PluginSource {
+  /** As the user gave it. */
+  readonly file: string;
+  /** SHA-256 of each file that went into it, by its path from the folder of the plug-in. */
+  readonly sha256: Readonly<Record<string, string>>;
+  readonly code: string;
+  /** JSON of the source map of `code`. */
+  readonly map: string;
+}
+
+/** Reads `--plugin` files and enters their policies in this thread; once in the life of a process. */
+export async function loadPlugins(files: readonly string[] = []): Promise<readonly PluginSource[]> {
+  if (files.length === 0) return [];
+  const sources = await readPlugins(files);
+  await enterPlugins(sources);
+  return sources;
+}
+
+/** What plug-ins add to the identity of a run, wherever they lie; undefined without any. */
+export function hashesOf(plugins: readonly PluginSource[]): Pick<PluginSource, "file" | "sha256">[] | undefined {
+  return plugins.length === 0 ? undefined : plugins.map(({ file, sha256 }) => ({ file: basename(file), sha256 }));
+}
+
+/** Reads and bundles; a file given twice counts once. Throws ConfigError with every problem of every file. */
+export async function readPlugins(files: readonly string[]): Promise<PluginSource[]> {
+  const sources: PluginSource[] = [];
+  const problems: Problem[] = [];
+  const seen = new Set<string>();
+  for (const file of files) {
+    if (!existsSync(file)) {
+      problems.push({ file, path: [], message: "no such plug-in file", ...siblingHint(file) });
+      continue;
+    }
+    const path = await realpath(file);
+    if (seen.has(path)) continue;
+    seen.add(path);
+    try {
+      sources.push(await bundle(file, path));
+    } catch (error) {
+      if (!(error instanceof ConfigError)) throw error;
+      problems.push(...error.problems);
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return sources;
+}
+
+/** Evaluates plug-ins in this thread and enters their policies. Throws ConfigError when one is none. */
+export async function enterPlugins(sources: readonly PluginSource[]): Promise<PolicyPlugin[]> {
+  const entered: PolicyPlugin[] = [];
+  const problems: Problem[] = [];
+  for (const source of sources) {
+    const { file } = source;
+    const exported = await evaluate(source);
+    const found = pluginExports(exported);
+    if (found.length === 0) problems.push(nothingFound(file, Object.keys(exported)));
+    for (const [name, value] of found) {
+      const wrong = problemsOf(file, name, value);
+      problems.push(...wrong);
+      if (wrong.length > 0) continue;
+      const plugin = guarded(value as unknown as PolicyPlugin, source);
+      try {
+        registerPolicy(plugin);
+        entered.push(plugin);
+      } catch (error) {
+        problems.push({ file, path: [name, "name"], message: (error as RangeError).message });
+      }
+    }
+  }
+  if (problems.length > 0) throw new ConfigError(problems);
+  return entered;
+}
+
+async function bundle(file: string, path: string): Promise<PluginSource> {
+  const { build } = await import("esbuild");
+  const folder = dirname(path);
+  const policies = fileURLToPath(siblingModule("../engine/policies/policy", import.meta.url));
+  try {
+    const { outputFiles, metafile } = await build({
+      entryPoints: [path],
+      absWorkingDir: folder,
+      outfile: `${path}.mjs`,
+      alias: { [TYPES_MODULE]: policies },
+      bundle: true,
+      format: "esm",
+      platform: "node",
+      target: "node20",
+      sourcemap: "external",
+      metafile: true,
+      write: false,
+      logLevel: "silent",
+    });
+    const sha256: Record<string, string> = {};
+    for (const input of Object.keys(metafile.inputs).sort()) {
+      const inputPath = resolve(folder, input);
+      if (inputPath === policies) continue;
+      sha256[input] = createHash("sha256")
+        .update(await readFile(inputPath))
+        .digest("hex");
+    }
+    const textOf = (end: string): string => outputFiles.find(({ path: name }) => name.endsWith(end))!.text;
+    return { file, sha256, code: textOf(".mjs"), map: textOf(".map") };
+  } catch (error) {
+    if (!isBuildFailure(error)) throw environmentFailure(error, `cannot read ${file}`);
+    throw new ConfigError(
+      error.errors.map(({ text, location }) => ({
+        file: location === null ? file : `${file}:${location.line}:${location.column + 1}`,
+        path: [],
+        message: location === null ? text : `${text}\n  ${location.lineText.trim()}`,
+        ...(/Could not resolve "crossover/.test(text) ? { hint: `types come from "${TYPES_MODULE}"` } : {}),
+      })),
+    );
+  }
+}
+
+function isBuildFailure(error: unknown): error is BuildFailure {
+  return error instanceof Error && "errors" in error && Array.isArray(error.errors);
+}
+
+async function evaluate({ file, code, map }: PluginSource): Promise<Record<string, unknown>> {
+  const text = `${code}\n//# sourceURL=${sourceUrl(file)}`;
+  try {
+    return (await import(`data:text/javascript;base64,${Buffer.from(text).toString("base64")}`)) as Record<
+      string,
+      unknown
+    >;
+  } catch (error) {
+    throw new ConfigError([{ file, path: [], message: `fails while it is loaded: ${explained(error, file, map)}` }]);
+  }
+}
+
+function sourceUrl(file: string): string {
+  return pathToFileURL(resolve(file)).href;
+}
+
+function nothingFound(file: string, names: readonly string[]): Problem {
+  const exported = names.length === 0 ? "nothing" : names.join(", ");
+  return {
+    file,
+    path: [],
+    message: `exports no plug-in (it exports ${exported})`,
+    hint: 'export const mine: BatchingPlugin = { kind: "batching", name: …, doc: …, options: {}, create: … }',
+  };
+}
+
+function siblingHint(file: string): { hint?: string } {
+  const hint = hintFor(
+    basename(file),
+    [".ts", ".mts", ".js", ".mjs"]
+      .map((end) => basename(file).replace(/\.[cm]?[jt]s$/, "") + end)
+      .filter((name) => existsSync(resolve(dirname(file), name))),
+  );
+  return hint === undefined ? {} : { hint };
+}
+
+/** The same policy, whose exceptions say whose they are and where in the user's file they come from. */
+function guarded(plugin: PolicyPlugin, source: PluginSource): PolicyPlugin {
+  const fail = (error: unknown): never => {
+    throw new PolicyError(plugin.name, `${plugin.name} (${source.file}): ${explained(error, source.file, source.map)}`);
+  };
+  return plugin.kind === "batching" ? guardedBatching(plugin, fail) : guardedOrder(plugin, fail);
+}
+
+type Fail = (error: unknown) => never;
+
+function guardedBatching(plugin: BatchingPlugin, fail: Fail): BatchingPlugin {
+  return {
+    ...plugin,
+    create(options) {
+      try {
+        const policy = plugin.create(options);
+        const hasLeap = policy.leap !== undefined;
+        const hasWakes = policy.wakes !== undefined;
+        return {
+          schedule(step) {
+            try {
+              policy.schedule(step);
+            } catch (error) {
+              fail(error);
+            }
+          },
+          ...(hasLeap && {
+            leap(step) {
+              try {
+                return policy.leap!(step);
+              } catch (error) {
+                return fail(error);
+              }
+            },
+          }),
+          ...(hasWakes && {
+            wakes(step, request) {
+              try {
+                return policy.wakes!(step, request);
+              } catch (error) {
+                return fail(error);
+              }
+            },
+          }),
+        };
+      } catch (error) {
+        return fail(error);
+      }
+    },
+  };
+}
+
+function guardedOrder(plugin: OrderPlugin, fail: Fail): OrderPlugin {
+  return {
+    ...plugin,
+    create(options) {
+      try {
+        const order = plugin.create(options);
+        return {
+          key(facts, request) {
+            try {
+              return order.key(facts, request);
+            } catch (error) {
+              return fail(error);
+            }
+          },
+        };
+      } catch (error) {
+        return fail(error);
+      }
+    },
+  };
+}
+
+/** The message, with line and column in the user's file when the stack has them. */
+function explained(error: unknown, file: string, map: string): string {
+  const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  const stack = error instanceof Error ? (error.stack ?? "") : "";
+  const at = stack.indexOf(`${sourceUrl(file)}:`);
+  const place = at < 0 ? null : /^:(\d+):(\d+)/.exec(stack.slice(at + sourceUrl(file).length));
+  if (place === null) return what;
+  const entry = new SourceMap(JSON.parse(map) as SourceMapPayload).findEntry(
+    Number(place[1]) - 1,
+    Number(place[2]) - 1,
+  );
+  return "originalLine" in entry
+    ? `${what} at ${basename(entry.originalSource)}:${entry.originalLine + 1}:${entry.originalColumn + 1}`
+    : what;
+}

@@ -1,0 +1,227 @@
+/** The conformance suite passes every policy that ships, and catches each of a set of planted faults by the right check. */
+import { afterEach, expect, test } from "vitest";
+import { type CheckId, conform, type ConformOptions } from "../../src/engine/conform/conform.ts";
+import { chunked } from "../../src/engine/policies/chunked.ts";
+import {
+  NO_BLOCKS,
+  NONE,
+  type BatchingPlugin,
+  type BatchingPolicy,
+  type StepView,
+} from "../../src/engine/policies/policy.ts";
+import { batchingPlugins, orderPlugins, registerPolicy } from "../../src/engine/policies/registry.ts";
+
+const SHIPPED = batchingPlugins.length;
+const OPTIONS: ConformOptions = { seed: "7", scenarios: 80, only: null };
+
+afterEach(() => batchingPlugins.splice(SHIPPED));
+
+test.each([...batchingPlugins, ...orderPlugins].map((plugin) => [plugin.name, plugin] as const))(
+  "%s conforms, and each of its options moves a time",
+  (_, plugin) => {
+    const { passed, checks, options, reached, tried } = conform(plugin, { ...OPTIONS, seed: "11" });
+    expect(checks).toEqual({ rules: null, length: null, repeat: null, oracle: null, leap: null });
+    expect(passed).toBe(true);
+    expect(options).toEqual(Object.keys(plugin.options).map((name) => ({ name, moves: true })));
+    expect(Math.min(...Object.values(tried))).toBe(OPTIONS.scenarios);
+    for (const count of [reached.preemptions, reached.chunkedPrompts, reached.cancelled])
+      expect(count).toBeGreaterThan(0);
+    // Leaping is tried, not only walking.
+    expect(reached.boundaries).toBeLessThan(0.6 * reached.steps);
+  },
+);
+
+/** A policy to plant a fault in: decodes one by one, chunks, admissions; walked, because it claims nothing. */
+function sound(step: StepView, decoding: (all: readonly number[]) => readonly number[] = (all) => all): boolean {
+  let preempted = false;
+  const running = Array.from({ length: step.runningCount }, (_, i) => step.runningAt(i));
+  const gone = new Set<number>();
+  const preempt = (): number => {
+    const victim = step.victim();
+    step.preempt(victim);
+    gone.add(victim);
+    preempted = true;
+    return victim;
+  };
+  for (const request of decoding(running.filter((one) => step.isDecoding(one))))
+    while (!gone.has(request) && !step.decode(request)) preempt();
+  for (let request = step.nextPrefill(); request !== NONE; request = step.nextPrefill()) {
+    let taken = step.prefill(request, step.longestChunkTokens);
+    while (taken === NO_BLOCKS && preempt() !== request) taken = step.prefill(request, step.longestChunkTokens);
+    if (taken === 0) break;
+  }
+  return preempted;
+}
+
+function admitAll(step: StepView): void {
+  for (let request = step.firstWaiting(); request !== NONE; request = step.firstWaiting())
+    if (step.admit(request, step.longestChunkTokens) <= 0) return;
+}
+
+function plant(create: () => BatchingPolicy, options: BatchingPlugin["options"] = {}): BatchingPlugin {
+  const plugin: BatchingPlugin = { kind: "batching", name: "planted", doc: "A test.", options, create };
+  registerPolicy(plugin);
+  return plugin;
+}
+
+test("the sound policy that faults are planted in conforms, walked", () => {
+  const result = conform(
+    plant(() => ({ schedule: (step) => void (sound(step) || admitAll(step)) })),
+    OPTIONS,
+  );
+  expect(result.checks).toEqual({ rules: null, length: null, repeat: null, oracle: null, leap: null });
+  expect(result.reached.boundaries).toBe(result.reached.steps);
+});
+
+/** Half of the batch in every second step. */
+function halfOnOddSteps(): BatchingPolicy {
+  let odd = false;
+  return {
+    schedule(step) {
+      odd = !odd;
+      const half = (all: readonly number[]): readonly number[] => (odd ? all.slice(0, Math.ceil(all.length / 2)) : all);
+      if (!sound(step, half)) admitAll(step);
+    },
+    leap: () => Infinity,
+  };
+}
+
+/** Admits at multiples of 50 ms by its own clock. */
+function onItsOwnTimer(): BatchingPolicy {
+  let nextS = 0;
+  return {
+    schedule(step) {
+      const preempted = sound(step);
+      if (!preempted && step.nowS >= nextS) {
+        admitAll(step);
+        while (nextS <= step.nowS) nextS += 0.05;
+      }
+      if (step.runningCount === 0 && step.waitingCount > 0) step.wakeAt(nextS);
+    },
+    leap: () => Infinity,
+  };
+}
+
+const faults: readonly (readonly [what: string, caughtBy: CheckId, create: () => BatchingPolicy])[] = [
+  ["a leap claimed by a policy that decodes half of the batch in odd steps", "leap", halfOnOddSteps],
+  ["a leap claimed by a policy that admits by its own timer", "leap", onItsOwnTimer],
+  ["wakes denied although an arrival would be admitted", "leap", () => ({ ...chunked.create({}), wakes: () => false })],
+  [
+    "the true length asked for",
+    "length",
+    () => ({
+      schedule(step) {
+        if (sound(step)) return;
+        let shortest = NONE;
+        for (let i = 0; i < step.waitingCount; i++) {
+          const one = step.waitingAt(i);
+          if (shortest === NONE || step.predictedOutputTokens(one, 0) < step.predictedOutputTokens(shortest, 0))
+            shortest = one;
+        }
+        if (shortest !== NONE) step.admit(shortest, step.longestChunkTokens);
+      },
+    }),
+  ],
+  [
+    "the numbers of requests as their order",
+    "oracle",
+    () => ({
+      schedule(step) {
+        if (sound(step)) return;
+        for (;;) {
+          let lowest = Infinity;
+          for (let i = 0; i < step.waitingCount; i++) lowest = Math.min(lowest, step.waitingAt(i));
+          if (lowest === Infinity || step.admit(lowest, step.longestChunkTokens) <= 0) return;
+        }
+      },
+    }),
+  ],
+  [
+    "a way round the interface to the true length",
+    "oracle",
+    () => ({
+      schedule(step) {
+        if (sound(step)) return;
+        const table = (step as unknown as { table?: { outputTokens: Int32Array } }).table;
+        const first = step.firstWaiting();
+        const long = first !== NONE && table !== undefined && table.outputTokens[first]! > 10;
+        if (!long || step.runningCount === 0) admitAll(step);
+      },
+    }),
+  ],
+  [
+    "luck that differs between two runs",
+    "repeat",
+    (() => {
+      let draws = 0;
+      return () => ({
+        schedule(step: StepView) {
+          if (sound(step) || (++draws % 7 === 3 && step.runningCount > 0)) return;
+          admitAll(step);
+        },
+      });
+    })(),
+  ],
+  [
+    "idleness with requests waiting",
+    "rules",
+    () => ({ schedule: (step) => void (step.runningCount > 2 || sound(step) || admitAll(step)) }),
+  ],
+  [
+    "more tokens than the budget",
+    "rules",
+    () => ({
+      schedule(step) {
+        for (let request = step.nextPrefill(); request !== NONE; request = step.nextPrefill())
+          if (step.prefill(request, step.longestChunkTokens) <= 0) break;
+        admitAll(step);
+        while (!step.decodeAll()) step.preempt(step.victim());
+      },
+    }),
+  ],
+  [
+    "a request that has left",
+    "rules",
+    () => {
+      let remembered = NONE;
+      return {
+        schedule(step) {
+          if (remembered !== NONE) step.generatedTokens(remembered);
+          if (step.runningCount > 0) remembered = step.runningAt(0);
+          if (!sound(step)) admitAll(step);
+        },
+      };
+    },
+  ],
+  [
+    "a schedule that never ends",
+    "rules",
+    () => ({
+      schedule(step) {
+        while (step.waitingCount > 0) step.firstWaiting();
+      },
+    }),
+  ],
+];
+
+test.each(faults)("%s is caught by the check of its %s", (_, caughtBy, create) => {
+  const { passed, checks } = conform(plant(create), { ...OPTIONS, scenarios: 40 });
+  expect(passed).toBe(false);
+  const failure = checks[caughtBy];
+  expect(failure).not.toBeNull();
+  // It is printed small, and its number replays it.
+  expect(failure!.small.requests.length).toBeLessThan(8);
+  const plugin = batchingPlugins.at(-1)!;
+  if (caughtBy !== "repeat")
+    expect(conform(plugin, { ...OPTIONS, only: failure!.scenario }).checks[caughtBy]).not.toBeNull();
+});
+
+test("an option that does nothing is named", () => {
+  const idle = { idle: { default: 1, min: 0, max: 2, doc: "nothing" } };
+  const { passed, options } = conform(
+    plant(() => chunked.create({}), idle),
+    { ...OPTIONS, scenarios: 20 },
+  );
+  expect(passed).toBe(true);
+  expect(options).toEqual([{ name: "idle", moves: false }]);
+});
