@@ -36,6 +36,7 @@ import { GIVES_UP, retryDelayS } from "./client.ts";
 import { Deadlines } from "./deadlines.ts";
 import { type LongestRequest, longestRequest } from "./longest-request.ts";
 import { HOUR_S, RunBook, routeOfPool, type RunSetting } from "./run-book.ts";
+import { ABSENT, ERROR, FULL, LIMITED, NEVER, TAKEN } from "./target-answer.ts";
 
 // Control events in their order at one instant; step ends come after INCIDENT, arrivals after RETRY.
 const WINDOW_EDGE = 0;
@@ -586,16 +587,3 @@ class Run implements ReplicaSink {
     return inFlight;
   }
 }
-
-// How a target answers.
-const TAKEN = 0;
-/** 429. */
-const LIMITED = 1;
-/** The pool's own limits or its overflow threshold. */
-const FULL = 2;
-/** 5xx, overload, outage. */
-const ERROR = 3;
-/** No replica serves. */
-const ABSENT = 4;
-/** Could never fit. */
-const NEVER = 5;
