@@ -4,7 +4,9 @@
  * keeps its contents until it is taken for something else, in the order of eviction.
  *   lru    least recently freed first; of one sequence the last block first (vLLM)
  *   fifo   filled by the first admitted first, however often it was found since; of one sequence the last block first
- *   lfu    found least often first
+ *   lfu    found least often since it was filled first, equals as under fifo
+ * A block can be found from when the chunk that fills it is scheduled; blocks of an answer from when its sequence leaves the batch.
+ * Of those that leave at one boundary, who gave up goes first, the last admitted of them first, then who is complete, in order.
  * Blocks without known contents are taken before all others under fifo and lfu, in their turn under lru.
  */
 import type { PromptContent } from "./prompt-content.ts";

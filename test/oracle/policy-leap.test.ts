@@ -20,7 +20,7 @@ import { drivePolicyScenario, driveScenario, type EngineOutcome } from "./replic
 import type { PolicyScenario, Scenario } from "./scenario.ts";
 
 /** 24 combinations of batching and order on three kinds of times, so many times. */
-const SCENARIOS = 30 * 72;
+const SCENARIOS = 28 * 72;
 
 /** What is wrong, with what the engine threw counted as one more difference. */
 function wrong(compare: () => string[]): string[] {
@@ -146,7 +146,7 @@ test("under vLLM's defaults the engine of policies is the plain engine, and both
 });
 
 describe("a planted error of one is caught", () => {
-  const cases = Array.from({ length: 288 }, (_, number) => {
+  const cases = Array.from({ length: 216 }, (_, number) => {
     const scenario = randomPolicyScenario(number);
     return { scenario, naive: stepThroughPolicy(scenario) as NaiveOutcome };
   });
@@ -223,10 +223,12 @@ describe("a planted error of one is caught", () => {
       const walked: EngineOutcome = drivePolicyScenario(scenario, true);
       return wrong(() => differencesOfEngines(drivePolicyScenario(scenario), walked)).length > 0;
     };
-    const chunkedOnes = sound.filter(({ scenario }) => scenario.scheduler.batching.name === "chunked");
+    const chunkedOnes = Array.from({ length: 1500 }, (_, number) => randomPolicyScenario(number)).filter(
+      ({ scheduler }) => scheduler.batching.name === "chunked",
+    );
     Object.assign(plugin, { create: (options: Record<string, number>) => change(create(options)) });
     try {
-      expect(chunkedOnes.filter(({ scenario }) => told(scenario)).length).toBeGreaterThan(2);
+      expect(chunkedOnes.filter(told).length).toBeGreaterThan(5);
     } finally {
       Object.assign(plugin, { create });
     }

@@ -6,6 +6,7 @@
  * end even where a place is free. Both move a sojourn by at most two quanta, and through the load ρ a mean wait by a share
  * of at most quantum/(1 − ρ)²: 1e-5 at ρ = 0, 4e-3 at ρ = 0.95 (`discretisationBias`).
  */
+import { DEFAULT_SCHEDULER, type PolicyChoice } from "../../src/engine/scheduler-spec.ts";
 import { stream, type Draw } from "../../src/kernel/random.ts";
 import { exponential } from "../../src/kernel/samplers.ts";
 import { driveQueue, type QueueOutcome } from "./replica-driver.ts";
@@ -45,17 +46,20 @@ export interface QueueModel {
   /** Turned away when all servers are taken (Erlang's loss system). */
   readonly loss?: boolean;
   readonly requests: number;
+  /** Served in this order instead of as they come; then half of the requests is of class 0, half of class 1, which is less urgent. */
+  readonly order?: PolicyChoice;
 }
 
 /** One replication of a queue with Poisson arrivals at rate load × servers and service of mean 1. */
 function simulateQueue(model: QueueModel, replication: number): QueueOutcome {
-  const { servers, load, service, requests } = model;
+  const { servers, load, service, requests, order } = model;
   const shared = model.discipline === "processor-sharing";
   // Under processor sharing the batch holds everybody: 512 in it has probability ρ^512.
   const seqs = shared ? 512 : servers;
   const name = `${service.name}/${servers}/${load}/${model.discipline}`;
   const arrivals = stream("queueing", replication, `arrivals/${name}`);
   const services = stream("queueing", replication, `services/${name}`);
+  const classes = stream("queueing", replication, `classes/${name}`);
   const decodeBaseS = Float64Array.from({ length: seqs + 1 }, (_, d) => (shared ? d * QUANTUM_S : QUANTUM_S));
   return driveQueue({
     spec: engineSpec({ maxNumSeqs: seqs, maxNumBatchedTokens: 2 * seqs, kvBlocks: 1_000_000_000 }),
@@ -72,6 +76,18 @@ function simulateQueue(model: QueueModel, replication: number): QueueOutcome {
     requests,
     warmup: Math.floor(requests / 10),
     noWaitS: 2 * QUANTUM_S,
+    ...(order === undefined
+      ? {}
+      : {
+          policy: {
+            scheduler: { ...DEFAULT_SCHEDULER, order },
+            classes: [
+              { priority: 0, ttftS: 1 },
+              { priority: 1, ttftS: null },
+            ],
+            classOf: () => (classes() < 0.5 ? 0 : 1),
+          },
+        }),
     ...(model.loss === true ? { capacity: servers } : {}),
   });
 }
@@ -103,4 +119,26 @@ export function waitMmc(servers: number, load: number): number {
 /** Mean wait of M/G/1 (Pollaczek and Khinchine). */
 export function waitMg1(load: number, cvSquared: number): number {
   return ((load / (1 - load)) * (1 + cvSquared)) / 2;
+}
+
+/** Mean waits of two equally frequent classes of M/M/1, the first served before the second without interruption (Cobham 1954). */
+export function waitsOfPriorities(load: number): [number, number] {
+  const residual = load;
+  return [residual / (1 - load / 2), residual / ((1 - load / 2) * (1 - load))];
+}
+
+/**
+ * Mean wait of M/M/1 with the shortest job first (Phipps 1956, Miller and Schrage's notation): a job of length x waits
+ * W0 ÷ (1 − λ·E[S; S ≤ x])², integrated over x by Simpson's rule.
+ */
+export function waitShortestFirst(load: number): number {
+  const upTo = 60;
+  const intervals = 60_000;
+  const wait = (x: number): number => {
+    const workBelow = load * (1 - (1 + x) * Math.exp(-x));
+    return (load * Math.exp(-x)) / ((1 - workBelow) * (1 - workBelow));
+  };
+  let sum = wait(0) + wait(upTo);
+  for (let i = 1; i < intervals; i++) sum += (i % 2 === 1 ? 4 : 2) * wait((upTo * i) / intervals);
+  return (sum * upTo) / intervals / 3;
 }

@@ -8,7 +8,9 @@ import { PolicyReplica } from "../../src/engine/policy-replica.ts";
 import { sharedContent } from "../../src/engine/prompt-content.ts";
 import type { ReplicaEngine } from "../../src/engine/replica-engine.ts";
 import { Replica } from "../../src/engine/replica.ts";
+import type { ClassTraits } from "../../src/engine/request-facts.ts";
 import { RequestTable } from "../../src/engine/request-table.ts";
+import type { SchedulerSpec } from "../../src/engine/scheduler-spec.ts";
 import type { EngineSpec } from "../../src/engine/spec.ts";
 import type { StepTime } from "../../src/engine/step-time.ts";
 import { Sketch } from "../../src/kernel/sketch.ts";
@@ -181,6 +183,12 @@ export interface QueueOptions {
   readonly warmup: number;
   /** Requests in the replica from which on a new one is turned away; none if left out. */
   readonly capacity?: number;
+  /** Under another scheduling than the plain engine's; `classOf` draws the class of the next request. */
+  readonly policy?: {
+    readonly scheduler: SchedulerSpec;
+    readonly classes: readonly ClassTraits[];
+    readonly classOf: () => number;
+  };
   /** A wait up to this long counts as none: an arrival amid a step waits for its end even if a place is free. */
   readonly noWaitS: number;
 }
@@ -190,6 +198,8 @@ export interface QueueOutcome {
   readonly sojournS: number;
   readonly waitS: number;
   readonly slowdown: number;
+  /** Mean wait by class. */
+  readonly waitSOfClass: readonly number[];
   /** Share that waited, and share that was turned away. */
   readonly delayedFraction: number;
   readonly blockedFraction: number;
@@ -203,10 +213,12 @@ export interface QueueOutcome {
 
 /** Feeds an open stream of requests to one replica, then lets it drain. */
 export function driveQueue(options: QueueOptions): QueueOutcome {
-  const { spec, stepTime, gapS, inputTokens, outputTokens, serviceS, requests, warmup, noWaitS } = options;
+  const { spec, stepTime, gapS, inputTokens, outputTokens, serviceS, requests, warmup, policy, noWaitS } = options;
   const capacity = options.capacity ?? Infinity;
   const table = new RequestTable(64);
-  const meter = new EngineMeter([new Sketch()]);
+  const classes = policy?.classes ?? [{ priority: 0, ttftS: null }];
+  const meter = new EngineMeter(classes.map(() => new Sketch()));
+  const ofClass = classes.map(() => ({ counted: 0, waitS: 0 }));
   const sums = { counted: 0, sojournS: 0, waitS: 0, slowdown: 0, delayed: 0, blocked: 0, admitted: 0 };
   let nowS = 0;
   let inFlight = 0;
@@ -229,6 +241,9 @@ export function driveQueue(options: QueueOptions): QueueOutcome {
         sums.counted++;
         sums.sojournS += stayS;
         sums.waitS += stayS - aloneS;
+        const own = ofClass[table.classIndex[slot]]!;
+        own.counted++;
+        own.waitS += stayS - aloneS;
         sums.slowdown += stayS / aloneS;
         if (stayS - aloneS > noWaitS) sums.delayed++;
       }
@@ -237,7 +252,15 @@ export function driveQueue(options: QueueOptions): QueueOutcome {
     dropped: impossible,
     lost: impossible,
   };
-  const replica = new Replica(spec, stepTime, table, sink, meter, 1);
+  const replica =
+    policy === undefined
+      ? new Replica(spec, stepTime, table, sink, meter, 1)
+      : new PolicyReplica(
+          { spec, stepTime, scheduler: policy.scheduler, classes, luckKey: 1, content: null, walk: false },
+          table,
+          sink,
+          meter,
+        );
 
   let arrived = 0;
   let nextS = gapS();
@@ -259,10 +282,10 @@ export function driveQueue(options: QueueOptions): QueueOutcome {
       } else {
         const slot = table.take();
         table.ordinal[slot] = arrived;
-        table.classIndex[slot] = 0;
+        table.classIndex[slot] = policy?.classOf() ?? 0;
         table.sentS[slot] = table.attemptS[slot] = nowS;
         table.inputTokens[slot] = inputTokens;
-        table.outputTokens[slot] = outputTokens();
+        table.outputTokens[slot] = table.maxOutputTokens[slot] = outputTokens();
         count(1);
         if (arrived >= warmup) sums.admitted++;
         replica.enqueue(slot);
@@ -283,6 +306,7 @@ export function driveQueue(options: QueueOptions): QueueOutcome {
     sojournS: sums.sojournS / counted,
     waitS: sums.waitS / counted,
     slowdown: sums.slowdown / counted,
+    waitSOfClass: ofClass.map((own) => own.waitS / own.counted),
     delayedFraction: sums.delayed / counted,
     blockedFraction: sums.blocked / (requests - warmup),
     admittedPerS: admitted / over.lengthS,

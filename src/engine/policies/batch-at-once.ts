@@ -1,4 +1,8 @@
-/** What static and dynamic batching share: a batch is closed when it starts, and nobody joins until it has ended. */
+/**
+ * What static and dynamic batching share: a batch is closed when it starts, and nobody joins until it has ended. A batch is
+ * what the token budget of one step takes of the queue, in its order, so that the last prompt may be cut. Prompts and decodes
+ * never share a step. After a batch that sent somebody away the next starts at once, with whoever is first in the queue.
+ */
 import { NO_BLOCKS, NONE, type BatchingPolicy, type StepView } from "./policy.ts";
 
 export interface ClosedBatch {
