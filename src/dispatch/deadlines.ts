@@ -1,79 +1,78 @@
 /**
- * When clients give up: requests in the order in which they were sent, one ring for each class, since all requests of a
- * class have the same patience. Most are long over when their deadline comes, so a request is entered once and dropped
- * when its turn comes, never looked up in between. Memory follows the requests sent within one patience.
+ * When clients give up. Most requests are long over when their deadline comes, so nothing is kept of a request when it is
+ * sent or ends: once in the patience of a class, those of it that are still in flight are put in order. Until the next
+ * such time, none that was sent since can give up. Times in simulated seconds.
  */
 import { AT_CLIENT, IN_POOL, IN_TRANSIT, NO_SLOT, type RequestTable } from "../engine/request-table.ts";
 
-class Ring {
-  slots = new Int32Array(1024);
-  /** Tells the request from a later one in the same slot. */
-  ordinals = new Float64Array(1024);
-  deadlineS = new Float64Array(1024);
-  head = 0;
-  size = 0;
-
-  double(): void {
-    const capacity = this.slots.length;
-    const unrolled = <T extends Int32Array | Float64Array>(old: T, fresh: T): T => {
-      fresh.set(old.subarray(this.head));
-      fresh.set(old.subarray(0, this.head), capacity - this.head);
-      return fresh;
-    };
-    this.slots = unrolled(this.slots, new Int32Array(capacity * 2));
-    this.ordinals = unrolled(this.ordinals, new Float64Array(capacity * 2));
-    this.deadlineS = unrolled(this.deadlineS, new Float64Array(capacity * 2));
-    this.head = 0;
-  }
+/** One class: all its requests have the same patience, so the order of sending is the order of giving up. */
+interface Queue {
+  readonly patienceS: number;
+  /** Requests sent after the queue was made give up no earlier than this. */
+  knownUntilS: number;
+  slots: number[];
+  /** Tell the requests from later ones in the same slots. */
+  ordinals: number[];
+  head: number;
 }
 
 export class Deadlines {
-  /** No request in a pool gives up before this; `refresh` makes it exact. */
-  nextS = Infinity;
+  /** No request in a pool gives up before this. */
+  nextS: number;
   private readonly table: RequestTable;
-  private readonly rings: readonly Ring[];
+  private readonly queues: readonly Queue[];
 
-  constructor(table: RequestTable, classes: number) {
+  /** `patienceS` by class; no request is sent before `startS`. */
+  constructor(table: RequestTable, patienceS: readonly number[], startS: number) {
     this.table = table;
-    this.rings = Array.from({ length: classes }, () => new Ring());
+    this.queues = patienceS.map((classPatienceS) => ({
+      patienceS: classPatienceS,
+      knownUntilS: startS + classPatienceS,
+      slots: [],
+      ordinals: [],
+      head: 0,
+    }));
+    this.nextS = startS + Math.min(...patienceS);
   }
 
-  /** Enters a request that was just sent. */
-  add(slot: number): void {
-    const table = this.table;
-    const ring = this.rings[table.classIndex[slot]];
-    if (ring.size === ring.slots.length) ring.double();
-    const at = (ring.head + ring.size++) & (ring.slots.length - 1);
-    const deadlineS = table.deadlineS[slot];
-    ring.slots[at] = slot;
-    ring.ordinals[at] = table.ordinal[slot];
-    ring.deadlineS[at] = deadlineS;
-    if (deadlineS < this.nextS) this.nextS = deadlineS;
-  }
-
-  /** Drops what is over, makes `nextS` exact and returns the request in a pool whose it is; NO_SLOT when there is none. */
-  refresh(): number {
-    const { where, ordinal } = this.table;
+  /** Moves `nextS` on, at `nowS` ≤ `nextS`; returns the request in a pool that gives up then, NO_SLOT when there may be none. */
+  refresh(nowS: number): number {
+    const { deadlineS } = this.table;
     let first = NO_SLOT;
     this.nextS = Infinity;
-    for (const ring of this.rings) {
-      const mask = ring.slots.length - 1;
-      while (ring.size > 0) {
-        const slot = ring.slots[ring.head];
-        // One that waits at its client or is on its way may be in a pool again by then; if not, an event of its own ends it first.
-        const at = where[slot];
-        const mayBeInPool = at === IN_POOL || at === AT_CLIENT || at === IN_TRANSIT;
-        if (mayBeInPool && ordinal[slot] === ring.ordinals[ring.head]) {
-          if (ring.deadlineS[ring.head] < this.nextS) {
-            this.nextS = ring.deadlineS[ring.head];
-            first = slot;
-          }
-          break;
-        }
-        ring.head = (ring.head + 1) & mask;
-        ring.size--;
+    this.queues.forEach((queue, classIndex) => {
+      if (queue.knownUntilS <= nowS) this.fill(queue, classIndex, nowS);
+      while (queue.head < queue.slots.length && !this.mayBeInPool(queue, queue.head)) queue.head++;
+      const slot = queue.head < queue.slots.length ? queue.slots[queue.head]! : NO_SLOT;
+      const nextS = slot === NO_SLOT ? queue.knownUntilS : deadlineS[slot]!;
+      if (nextS < this.nextS) {
+        this.nextS = nextS;
+        first = slot;
       }
-    }
+    });
     return first;
+  }
+
+  /** One that waits at its client or is on its way may be in a pool again by then; if not, an event of its own ends it first. */
+  private mayBeInPool(queue: Queue, at: number): boolean {
+    const slot = queue.slots[at]!;
+    return this.table.ordinal[slot] === queue.ordinals[at] && this.isUnderWay(slot);
+  }
+
+  private isUnderWay(slot: number): boolean {
+    const where = this.table.where[slot];
+    return where === IN_POOL || where === AT_CLIENT || where === IN_TRANSIT;
+  }
+
+  /** Puts the requests of a class that are in flight at `nowS` in the order in which they were sent. */
+  private fill(queue: Queue, classIndex: number, nowS: number): void {
+    const { deadlineS, ordinal, classIndex: classOf, capacity } = this.table;
+    queue.slots = [];
+    for (let slot = 0; slot < capacity; slot++)
+      if (classOf[slot] === classIndex && this.isUnderWay(slot)) queue.slots.push(slot);
+    queue.slots.sort((a, b) => deadlineS[a]! - deadlineS[b]! || ordinal[a]! - ordinal[b]!);
+    queue.ordinals = queue.slots.map((slot) => ordinal[slot]!);
+    queue.head = 0;
+    queue.knownUntilS = nowS + queue.patienceS;
   }
 }

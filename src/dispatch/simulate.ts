@@ -136,11 +136,12 @@ class Run implements ReplicaSink {
     this.poolOf = new Uint8Array(replicas);
     this.pools.forEach((pool, p) => this.poolOf.fill(p, firstReplica[p], firstReplica[p] + pool.replicas.length));
     this.calendar = new ReplicaCalendar(Math.max(1, replicas));
-    this.deadlines = new Deadlines(this.table, classes.length);
+    const patienceS = classes.map((requestClass) => requestClass.timeoutS);
+    this.deadlines = new Deadlines(this.table, patienceS, -warmupS);
     this.book = new RunBook(setting, strategy, this.pools, this.offers, options.rows);
     this.recorder = this.book.recorder;
     this.retryKey = counterKey(seed, replication, "client/retry");
-    this.timeoutS = Float64Array.from(classes, (requestClass) => requestClass.timeoutS);
+    this.timeoutS = Float64Array.from(patienceS);
     this.barred = strategy.barred.map((reason) => reason !== null);
     this.overheadS = Float64Array.from(strategy.pools, (pool) => pool.networkS + pool.engine.apiOverheadMs / 1000);
     this.longest = strategy.pools.map((_, p) => longestRequest(strategy.pools, p));
@@ -167,7 +168,7 @@ class Run implements ReplicaSink {
       const timeS = Math.min(dueS, arrivalS, controlS, deadlineS);
       if (timeS >= endS) break;
       // The bound may be older than the oldest request that is left.
-      if (timeS === deadlineS && (deadlines.refresh() === NO_SLOT || deadlines.nextS > timeS)) continue;
+      if (timeS === deadlineS && (deadlines.refresh(timeS) === NO_SLOT || deadlines.nextS > timeS)) continue;
       if (!(timeS >= this.nowS)) throw new InvariantError("INV-2", { timeS, nowS: this.nowS });
       this.nowS = timeS;
       const controlKind = controlS === timeS ? control.firstKind() : GIVE_UP + 1;
@@ -175,7 +176,7 @@ class Run implements ReplicaSink {
       else if (controlKind <= RETRY) this.controlEvent(timeS, controlKind);
       else if (arrivalS === timeS) this.arrive();
       else if (controlKind === GIVE_UP) this.controlEvent(timeS, controlKind);
-      else if (deadlineS === timeS) this.timeOut(deadlines.refresh(), timeS);
+      else if (deadlineS === timeS) this.timeOut(deadlines.refresh(timeS), timeS);
       else this.formStep(calendar.first());
     }
     this.nowS = endS;
@@ -310,7 +311,6 @@ class Run implements ReplicaSink {
     table.maxOutputTokens[slot] = traffic.maxOutputTokens;
     table.attempts[slot] = 0;
     table.retries[slot] = 0;
-    this.deadlines.add(slot);
     traffic.advance();
     this.send(slot);
   }

@@ -77,9 +77,8 @@ export class Replica implements ReplicaEngine {
   private readonly blockPhase: Int32Array;
   private readonly completions: Completions;
 
-  /** Partial prefills in admission order with the chunk each has in this step. */
+  /** Partial prefills in admission order. */
   private prefills: Int32Array = new Int32Array(16);
-  private chunks: Int32Array = new Int32Array(16);
   private prefillCount = 0;
   private prefilledTokens = 0;
   private cancelled: number[] = [];
@@ -208,17 +207,16 @@ export class Replica implements ReplicaEngine {
     const nowS = this.dueS;
     const decodes = this.decodeCount;
     const steps = this.plannedSteps;
-    this.bookUntil(nowS);
-    this.meter.boundaries++;
-    this.countSteps(steps);
-    if (decodes > 0) {
-      if (this.mode === STRETCH) this.freeBlocks -= this.blocksForSteps(steps);
-      this.contextTokens += decodes * steps;
-    }
-    this.stepCount += steps;
+    const wasMixed = this.mode === MIXED;
+    if (wasMixed) this.book(nowS, (this.contextTokens + this.prefilledTokens) * (nowS - this.startS));
+    else this.book(nowS, this.kvTokenSeconds(steps) + this.prefilledTokens * this.spanS(steps));
     this.bookedUntilS = -Infinity;
     this.bookedKvTokenS = 0;
-    const wasMixed = this.mode === MIXED;
+    this.meter.boundaries++;
+    this.countSteps(steps);
+    if (!wasMixed) this.freeBlocks -= this.blocksForSteps(steps);
+    this.contextTokens += decodes * steps;
+    this.stepCount += steps;
     if (wasMixed) this.advancePrefills();
     this.mode = BOUNDARY;
     if (this.cancelled.length > 0) this.dropCancelled(wasMixed);
@@ -275,23 +273,27 @@ export class Replica implements ReplicaEngine {
 
   /** Books busy time and integrals of the step under way up to `timeS`, which lies within it: called at the edge of a window. */
   bookUntil(timeS: number): void {
-    if (this.mode !== MIXED && this.mode !== STRETCH) return;
+    if (this.mode === MIXED) {
+      this.book(timeS, (this.contextTokens + this.prefilledTokens) * (timeS - this.startS));
+    } else if (this.mode === STRETCH) {
+      const steps = timeS === this.dueS ? this.plannedSteps : this.stepsDoneBy(timeS);
+      const done = this.spanS(steps);
+      const inStep = timeS === this.dueS ? 0 : timeS - this.startS - done;
+      this.book(
+        timeS,
+        this.kvTokenSeconds(steps) +
+          (this.contextTokens + steps * this.decodeCount) * inStep +
+          this.prefilledTokens * (done + inStep),
+      );
+    }
+  }
+
+  /** Books up to `timeS`; `kvTokenS` is the integral from the start of the step or stretch. */
+  private book(timeS: number, kvTokenS: number): void {
     const meter = this.meter;
     const elapsedS = timeS - (this.bookedUntilS > this.startS ? this.bookedUntilS : this.startS);
     meter.busyS += elapsedS;
     meter.occupancySeqS += this.runningCount * elapsedS;
-    let kvTokenS: number;
-    if (this.mode === MIXED) {
-      kvTokenS = (this.contextTokens + this.prefilledTokens) * (timeS - this.startS);
-    } else {
-      const steps = timeS === this.dueS ? this.plannedSteps : this.stepsDoneBy(timeS);
-      const done = this.spanS(steps);
-      const inStep = timeS === this.dueS ? 0 : timeS - this.startS - done;
-      kvTokenS =
-        this.kvTokenSeconds(steps) +
-        (this.contextTokens + steps * this.decodeCount) * inStep +
-        this.prefilledTokens * (done + inStep);
-    }
     meter.kvTokenS += kvTokenS - this.bookedKvTokenS;
     this.bookedKvTokenS = kvTokenS;
     this.bookedUntilS = timeS;
@@ -314,7 +316,6 @@ export class Replica implements ReplicaEngine {
       let chunk = table.prefillTokens[slot] - done;
       if (chunk > this.longestChunk) chunk = this.longestChunk;
       if (chunk > budget) chunk = budget;
-      this.chunks[i] = chunk;
       if (chunk === 0) continue;
       const need = this.blocks(done + chunk) - this.blocks(done);
       while (need > this.freeBlocks && this.runningTail !== slot) {
@@ -376,16 +377,11 @@ export class Replica implements ReplicaEngine {
     table.prefilledTokens[slot] = chunk;
     this.prefilledTokens += chunk;
     if (this.prefillCount === this.prefills.length) {
-      const double = (old: Int32Array): Int32Array => {
-        const bigger = new Int32Array(old.length * 2);
-        bigger.set(old);
-        return bigger;
-      };
-      this.prefills = double(this.prefills);
-      this.chunks = double(this.chunks);
+      const bigger = new Int32Array(this.prefillCount * 2);
+      bigger.set(this.prefills);
+      this.prefills = bigger;
     }
-    this.prefills[this.prefillCount] = slot;
-    this.chunks[this.prefillCount++] = chunk;
+    this.prefills[this.prefillCount++] = slot;
   }
 
   /** Preempts the last admitted sequence: its blocks are freed and its whole context is to be recomputed. */
