@@ -11,16 +11,7 @@ test("prints a JSON Schema that editors can use", () => {
   };
   expect(schema.$schema).toContain("json-schema.org");
   // Fields with a default need not be written.
-  expect(schema.required.sort()).toEqual([
-    "classes",
-    "id",
-    "question",
-    "start",
-    "strategies",
-    "team",
-    "title",
-    "traffic",
-  ]);
+  expect(schema.required.sort()).toEqual(["classes", "id", "question", "start", "strategies", "title", "traffic"]);
   expect(schema.properties["warmupMinutes"]).toMatchObject({
     default: 30,
     description: expect.stringContaining("before the start"),
