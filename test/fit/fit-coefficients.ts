@@ -2,7 +2,7 @@
  * Refits the coefficient sets whose form has the terms beyond the reference formula, and prints them as rows for
  * `models/coefficients/`:
  *
- *   npx tsx test/fit/fit-coefficients.ts FOLDER-OF-CASES
+ *   npm run fit -- FOLDER-OF-CASES
  *
  * Robust least squares of log residuals of closed-loop TPOT, in logarithms of the coefficients, with priors from physics. Sets
  * of fit set `calibration` see groups of that role alone. The set of vLLM on H100 is pulled towards the global one and, weakly,
