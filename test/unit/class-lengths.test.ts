@@ -23,7 +23,7 @@ test("a class takes its own lengths, and the traffic's where it has none", () =>
   // Four requests in five are of the first class: a prompt of the trace, median 1,020 scaled to its mean, and 50 tokens.
   const sizes = requestSizes(traffic, classes);
   expect(sizes.median).toBeCloseTo(1064, -1);
-  expect(sizes.longest).toBe(10_000);
+  expect(sizes.longest).toBe(14_024);
   expect(resolveRaw(smallExperiment()).experiment.traffic).not.toHaveProperty("classLengths");
 });
 
