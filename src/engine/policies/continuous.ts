@@ -1,11 +1,15 @@
-import { NO_BLOCKS, NONE, type BatchingPlugin } from "./policy.ts";
+import { NO_BLOCKS, NONE, type BatchingPlugin, type StepView } from "./policy.ts";
+
+function decodeAll(step: StepView): void {
+  while (!step.decodeAll()) step.preempt(step.victim());
+}
 
 export const continuous: BatchingPlugin = {
   kind: "batching",
   name: "continuous",
   doc:
     "Continuous batching without chunks (vLLM V0, Orca): whole prompts as soon as they fit, in steps of their own during which decodes stall. " +
-    "A prompt longer than the token budget runs alone.",
+    "A prompt longer than the token budget runs alone; if it finds no blocks to go on it goes back and the others decode.",
   options: {},
   create: () => ({
     schedule(step) {
@@ -14,7 +18,10 @@ export const continuous: BatchingPlugin = {
         while (step.prefill(unfinished, step.budgetTokens) === NO_BLOCKS) {
           const victim = step.victim();
           step.preempt(victim);
-          if (victim === unfinished) break;
+          if (victim === unfinished) {
+            decodeAll(step);
+            break;
+          }
         }
         return;
       }
@@ -25,7 +32,7 @@ export const continuous: BatchingPlugin = {
         admitted = true;
       }
       if (admitted) return;
-      while (!step.decodeAll()) step.preempt(step.victim());
+      decodeAll(step);
     },
     leap: () => Infinity,
     wakes: (step, request) => step.runningCount < step.maxNumSeqs && step.firstWaiting() === request,
