@@ -91,7 +91,7 @@ function chartOf({ points }: Frontier, spec: FigureSpec, ticks: number): LineCha
     label: spec.against === "rate" ? "offered, requests/s" : "completed, requests/s",
     domain: [0, xHigh || 1],
     ticks: linearTicks(xHigh || 1, ticks),
-    format: plain,
+    format: chosen(plain),
     log: false,
   };
   return {
@@ -103,7 +103,7 @@ function chartOf({ points }: Frontier, spec: FigureSpec, ticks: number): LineCha
 
 function linearAxis(label: string, values: readonly number[], ticks: number): Axis {
   const high = Math.max(...values, 0) * 1.05 || 1;
-  return { label, domain: [0, high], ticks: linearTicks(high, ticks), format: plain, log: false };
+  return { label, domain: [0, high], ticks: linearTicks(high, ticks), format: chosen(plain), log: false };
 }
 
 /** Milliseconds; ticks at powers of ten, with halves and fifths where there are fewer than three. */

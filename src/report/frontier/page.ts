@@ -40,7 +40,7 @@ export function frontierPage(input: FrontierPageInput): string {
       title: input.title,
       question: input.question,
       facts: [
-        `${frontier.strategies.length} strategies at ${frontier.rates.map((rate) => plain(rate)).join(", ")} requests/s`,
+        `${frontier.strategies.length} strategies at ${frontier.rates.map(rateText).join(", ")} requests/s`,
         `${input.replications} replications of ${Math.round(input.horizonS / 60)} min each`,
         `seed ${input.seed}`,
         `crossover ${input.version}`,
@@ -74,7 +74,7 @@ function goodputSection(frontier: Frontier): string {
   const head =
     top === null
       ? "No request met its target"
-      : `The most requests within their targets: ${ratePerS(top.figures["goodput"]!.mean)}, by ${top.strategy} at ${plain(top.ratePerS)} requests/s`;
+      : `The most requests within their targets: ${ratePerS(top.figures["goodput"]!.mean)}, by ${top.strategy} at ${rateText(top.ratePerS)} requests/s`;
   const sub =
     top === null
       ? ""
@@ -171,13 +171,15 @@ function figuresSection(frontier: Frontier): string {
 function readingSection({ warnings }: FrontierPageInput): string {
   return `<h2>How to read this</h2>${bullets([
     "Within a rate all strategies meet the same requests with the same luck. Green with a star: the best of its column, beyond the 95 % interval of the paired differences to the next. Without one, the first two can't be told apart.",
-    "Each interval stands for its figure alone: of many pairs that do not differ, one in twenty seems to.",
-    "Overloaded, marked with !: of the requests sent, more than 1 % were left without an answer beyond those that a steady queue has in flight (completed per second × mean time in the system), with 95 % confidence.",
+    "The interval of a single figure holds the luck of the traffic, which all strategies of a rate share: their differences are known better than it says. Each stands for its figure alone: of many pairs that do not differ, one in twenty seems to.",
+    "Overloaded, marked with !: of the requests sent, more than 1 % were left without an answer beyond those that a steady queue has in flight (completed per second × mean time in the system), in the mean over replications.",
     "Latencies are over completed requests; those of overloaded strategies do not compete for the best. Percentiles come from a sketch of 1 % relative error, P99 from 1,000 requests on.",
     ...warnings,
   ])}`;
 }
 
+/** As it was given. */
+const rateText = chosen(plain);
 const cell = (text: string, tone: Cell["tone"] = null, note: string | null = null): Cell => ({ text, note, tone });
 
 function metricCell(frontier: Frontier, name: string, intervals = false): (point: FrontierPoint) => Cell {
@@ -217,7 +219,7 @@ function rateTable(
     caption,
     columns: [
       { label: "strategy", note: null, color: null, numeric: false },
-      ...rates.map((rate) => ({ label: `${plain(rate)}/s`, note: null, color: null, numeric: true })),
+      ...rates.map((rate) => ({ label: `${rateText(rate)}/s`, note: null, color: null, numeric: true })),
     ],
     rows: strategies.map((header, s) => ({
       header,
