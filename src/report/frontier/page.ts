@@ -201,10 +201,11 @@ function shown({ unit }: FrontierMetric, value: number): string {
   return unit === "1/s" ? significant(value) : plain(value);
 }
 
-/** Without digits below what the figure shows: the eye is to see its size. */
+/** Null where it is narrower than the last digit of the figure. */
 function half(metric: FrontierMetric, { mean, hi }: Estimate): string | null {
   if (hi === null) return null;
   const width = hi - mean;
+  if (width < 0.001 * Math.abs(mean)) return null;
   if (metric.unit === "fraction") return `± ${count(Number((width * 100).toPrecision(2)))}`;
   return `± ${metric.unit === "ms" ? durationMs(Number(width.toPrecision(2))) : count(Number(width.toPrecision(2)))}`;
 }
