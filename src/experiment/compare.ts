@@ -4,15 +4,12 @@
  * from a sketch of 1 % relative error, so that differences below that may read as none. Each interval stands for its figure
  * alone: of many that do not differ, one in twenty seems to.
  */
-import { Sketch } from "../kernel/sketch.ts";
-import type { ClassResult, PoolResult } from "../outcome/run-result.ts";
 import type { ResolvedExperiment } from "../scenario/resolved.ts";
 import { estimateOrNull } from "./estimate.ts";
 import type { Estimate } from "./findings.ts";
 import type { RunOutcome } from "./run-one.ts";
-import { attainment, mergeClasses, P99_SAMPLES } from "./summarise.ts";
-
-type Unit = "ms" | "1/s" | "tokens/s" | "fraction" | "count";
+import { type Metric, type Unit, FAIRNESS_METRICS, metricsOfClasses, POOL_METRICS } from "./run-metrics.ts";
+import { mergeClasses } from "./summarise.ts";
 
 export interface PairedDifference {
   /** ttftMean, itlP99, goodput … */
@@ -35,25 +32,6 @@ export interface Comparison {
   /** Replications that both finished. */
   readonly pairs: number;
   readonly rows: readonly PairedDifference[];
-}
-
-const LATENCIES = [
-  ["ttft", "ttftS"],
-  ["tpot", "tpotS"],
-  ["itl", "itlS"],
-  ["e2e", "e2eS"],
-] as const;
-const QUANTILES = [
-  ["P50", 0.5],
-  ["P95", 0.95],
-  ["P99", 0.99],
-] as const;
-
-/** A figure of one run: NaN where there is nothing to form it from. */
-interface Metric<T> {
-  readonly metric: string;
-  readonly unit: Unit;
-  readonly of: (result: T) => number;
 }
 
 /** Every strategy of the experiment against its first. `outcomes` by strategy index, in any number of replications. */
@@ -84,6 +62,13 @@ export function compareStrategies(
         ),
         ...(experiment.classes.length === 1
           ? []
+          : rows(
+              null,
+              FAIRNESS_METRICS,
+              pairs.map(([a, b]) => [a.classes, b.classes] as const),
+            )),
+        ...(experiment.classes.length === 1
+          ? []
           : experiment.classes.flatMap(({ name }, c) =>
               rows(
                 name,
@@ -105,7 +90,7 @@ function pairedDifference<T>(
     .map(([a, b]) => [of(a), of(b)] as const)
     .filter((pair) => pair.every((value) => Number.isFinite(value)));
   // A P99 that some replications can't give is given by none: those that can are the busy ones.
-  const known = metric.endsWith("P99") && values.length < results.length ? [] : values;
+  const known = metric.includes("P99") && values.length < results.length ? [] : values;
   const difference = estimateOrNull(known.map(([a, b]) => b - a));
   return {
     metric,
@@ -120,46 +105,3 @@ function pairedDifference<T>(
         : difference.lo > 0 || difference.hi < 0,
   };
 }
-
-function metricsOfClasses(horizonS: number): Metric<ClassResult>[] {
-  return [
-    ...LATENCIES.flatMap(([name, key]): Metric<ClassResult>[] => [
-      { metric: `${name}Mean`, unit: "ms", of: (result) => Sketch.fromPlain(result[key]).mean() * 1000 },
-      ...QUANTILES.map(([label, q]): Metric<ClassResult> => ({
-        metric: `${name}${label}`,
-        unit: "ms",
-        of: (result) => {
-          const sketch = Sketch.fromPlain(result[key]);
-          return label === "P99" && sketch.samples() < P99_SAMPLES ? NaN : sketch.quantile(q) * 1000;
-        },
-      })),
-    ]),
-    { metric: "sloAttainment", unit: "fraction", of: attainment },
-    { metric: "goodput", unit: "1/s", of: ({ totals }) => totals.sloMet / horizonS },
-    { metric: "completed", unit: "1/s", of: ({ totals }) => totals.completed / horizonS },
-    { metric: "outputTokens", unit: "tokens/s", of: ({ totals }) => totals.outputTokens / horizonS },
-    {
-      metric: "unanswered",
-      unit: "count",
-      of: ({ totals }) => totals.rejected + totals.timedOut + totals.failed,
-    },
-  ];
-}
-
-/** Over all pools of a strategy; fractions of serving time are weighted by it. NaN without a pool. */
-const POOL_METRICS: readonly Metric<readonly PoolResult[]>[] = [
-  {
-    metric: "preemptions",
-    unit: "count",
-    of: (pools) => (pools.length === 0 ? NaN : pools.reduce((sum, pool) => sum + pool.preemptions, 0)),
-  },
-  ...(["busyFraction", "occupancyFraction", "kvFraction"] as const).map((metric): Metric<readonly PoolResult[]> => ({
-    metric,
-    unit: "fraction",
-    of: (pools) => {
-      const servingH = pools.map((pool) => pool.busyH + pool.idleH);
-      const weighted = pools.reduce((sum, pool, p) => sum + pool[metric] * servingH[p]!, 0);
-      return weighted / servingH.reduce((sum, hours) => sum + hours, 0);
-    },
-  })),
-];

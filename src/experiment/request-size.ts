@@ -1,5 +1,5 @@
 /** How long requests get, in tokens of prompt and answer together, against what a target can hold. */
-import type { LengthDistribution, ResolvedTraffic } from "../scenario/resolved.ts";
+import type { ClassLengths, LengthDistribution, RequestClass, ResolvedTraffic } from "../scenario/resolved.ts";
 
 export interface RequestSizes {
   readonly shortest: number;
@@ -7,7 +7,11 @@ export interface RequestSizes {
   readonly longest: number;
 }
 
-export function requestSizes(traffic: ResolvedTraffic): RequestSizes {
+/** The median of classes with lengths of their own is that of the class in the middle of all requests. */
+export function requestSizes(
+  traffic: ResolvedTraffic,
+  classes: readonly Pick<RequestClass, "shareFraction">[],
+): RequestSizes {
   if (traffic.kind === "replay") {
     const totals = Float64Array.from(traffic.inputTokens, (tokens, i) => tokens + traffic.outputTokens[i]!).sort();
     return {
@@ -16,8 +20,22 @@ export function requestSizes(traffic: ResolvedTraffic): RequestSizes {
       longest: totals[totals.length - 1]!,
     };
   }
-  const input = sizes(traffic.input);
-  const output = sizes(traffic.output);
+  if (traffic.classLengths === undefined) return sizesOf(traffic);
+  const byMedian = traffic.classLengths
+    .map((lengths, c) => ({ ...sizesOf(lengths), share: classes[c]!.shareFraction }))
+    .sort((a, b) => a.median - b.median);
+  let below = 0;
+  const middle = byMedian.find(({ share }) => (below += share) >= 0.5) ?? byMedian.at(-1)!;
+  return {
+    shortest: Math.min(...byMedian.map(({ shortest }) => shortest)),
+    median: middle.median,
+    longest: Math.max(...byMedian.map(({ longest }) => longest)),
+  };
+}
+
+function sizesOf(lengths: ClassLengths): RequestSizes {
+  const input = sizes(lengths.input);
+  const output = sizes(lengths.output);
   return {
     shortest: input.shortest + output.shortest,
     median: input.median + output.median,

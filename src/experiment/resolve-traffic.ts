@@ -7,6 +7,7 @@ import { exp, log, normalCdf } from "../kernel/math.ts";
 import type { Path } from "./read.ts";
 import type { Resolution } from "./resolution.ts";
 import type {
+  ClassLengths,
   LengthDistribution,
   MaxOutputRule,
   ReplayTraffic,
@@ -14,7 +15,7 @@ import type {
   SyntheticTraffic,
 } from "../scenario/resolved.ts";
 import { MAX_OUTPUT_DEFAULT, MAX_OUTPUT_PROVENANCE } from "./schema.ts";
-import type { ExperimentFile, LengthFile } from "./schema.ts";
+import type { ClassFile, ExperimentFile, LengthFile } from "./schema.ts";
 
 type TrafficFile = ExperimentFile["traffic"];
 type Preset = CatalogEntry<"traffic">;
@@ -33,11 +34,16 @@ const FLAT = "flat";
 export function resolveTraffic(
   resolution: Resolution,
   file: TrafficFile,
+  classes: readonly ClassFile[],
   recording: Recording | null,
 ): ResolvedTraffic | null {
-  return file.replay === undefined
-    ? synthetic(resolution, file)
-    : replay(resolution, file, file.replay.file, recording);
+  if (file.replay === undefined) return synthetic(resolution, file, classes);
+  classes.forEach((_, c) => {
+    for (const field of ["input", "output"])
+      if (resolution.declared(["classes", c, field]))
+        resolution.problem(["classes", c, field], "has no effect in a replay, where lengths are the recorded ones");
+  });
+  return replay(resolution, file, file.replay.file, recording);
 }
 
 function replay(
@@ -80,7 +86,7 @@ function replay(
   };
 }
 
-function synthetic(resolution: Resolution, file: TrafficFile): SyntheticTraffic | null {
+function synthetic(resolution: Resolution, file: TrafficFile, classes: readonly ClassFile[]): SyntheticTraffic | null {
   const preset = file.preset === undefined ? null : resolution.find("traffic", file.preset, ["traffic", "preset"]);
   if (file.preset === undefined) {
     const needed = (["requestsPerS", "input", "output"] as const).filter((field) => file[field] === undefined);
@@ -112,17 +118,39 @@ function synthetic(resolution: Resolution, file: TrafficFile): SyntheticTraffic 
   resolution.fromFile("traffic.meanRatePerS", ["traffic", "requestsPerS"], `preset:${preset?.id ?? ""}`);
   resolution.fromFile("traffic.growthFractionPerMonth", ["traffic", "growthPerMonth"]);
   const unset: LengthDistribution = { kind: "constant", tokens: 1 }; // never taken: without a preset both lengths are given
+  const shared = { input: pick("input", input, unset), output: pick("output", output, unset) };
+  const classLengths = lengthsOfClasses(resolution, classes, shared);
+  if (classLengths === null) return null;
   return {
     kind: "synthetic",
     meanRatePerS: file.requestsPerS ?? preset?.meanRatePerS ?? 0,
     growthFractionPerMonth: file.growthPerMonth,
     hourOfWeek: seasonOf(resolution, file.season, preset),
     burst: pick("burst", file.burst, { components: [], gapCv: 1 }),
-    input: pick("input", input, unset),
-    output: pick("output", output, unset),
+    ...shared,
     spearman: pick("spearman", file.spearman, 0),
     maxOutput: maxOutput(resolution, file, preset),
+    ...(classLengths === undefined ? {} : { classLengths }),
   };
+}
+
+/** Undefined where no class has lengths of its own, null after a problem. */
+function lengthsOfClasses(
+  resolution: Resolution,
+  classes: readonly ClassFile[],
+  shared: ClassLengths,
+): readonly ClassLengths[] | undefined | null {
+  if (classes.every(({ input, output }) => input === undefined && output === undefined)) return undefined;
+  const lengths = classes.map((file, c) => {
+    const of = (field: "input" | "output"): LengthDistribution | null => {
+      const path = ["classes", c, field];
+      resolution.fromFile(`traffic.classLengths.${c}.${field}`, path, "derived");
+      return file[field] === undefined ? shared[field] : resolveLength(resolution, file[field], path);
+    };
+    return { input: of("input"), output: of("output") };
+  });
+  const known = lengths.filter((one): one is ClassLengths => one.input !== null && one.output !== null);
+  return known.length === lengths.length ? known : null;
 }
 
 function maxOutput(resolution: Resolution, file: TrafficFile, preset: Preset | null): MaxOutputRule {

@@ -68,13 +68,13 @@ function assemble(
   options: ResolveOptions,
 ): Omit<ResolvedExperiment, "assumptions" | "warnings"> | null {
   const classes = resolveClasses(resolution, file.classes);
-  const traffic = resolveTraffic(resolution, file.traffic, options.recording ?? null);
+  const traffic = resolveTraffic(resolution, file.traffic, file.classes, options.recording ?? null);
   const client = resolveClient(resolution, file.client);
   const team = file.team === undefined ? null : resolveTeam(resolution, file.team);
   const context = {
     classes,
     classFiles: file.classes,
-    sizes: traffic === null ? null : requestSizes(traffic),
+    sizes: traffic === null ? null : requestSizes(traffic, classes),
     whatIfUnrestricted: options.whatIfUnrestricted ?? false,
     priceNeeded: file.team !== undefined,
     stepTimeError: file.stepTimeError,

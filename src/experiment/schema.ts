@@ -82,6 +82,27 @@ const CustomizationSchema = z.strictObject({
   privateSupports: z.boolean().default(false).describe("a vendor-run private deployment offers it"),
 });
 
+const LengthSchema = z.discriminatedUnion("kind", [
+  z.strictObject({
+    kind: z.literal("constant"),
+    tokens: z.int().min(1).describe("every request has this many tokens"),
+  }),
+  z.strictObject({
+    kind: z.literal("lognormal"),
+    medianTokens: Positive.optional().describe("median; give this or meanTokens"),
+    meanTokens: Positive.optional().describe("mean after the limits below; give this or medianTokens"),
+    sigma: NotNegative.max(4).describe("standard deviation of the natural logarithm of the length"),
+    minTokens: z.int().min(1).default(1).describe("shorter ones are lifted to this"),
+    maxTokens: z.int().min(1).describe("longer ones are cut to this"),
+  }),
+  z.strictObject({
+    kind: z.literal("quantiles"),
+    percentiles: z.array(z.number().min(0).max(100)).min(2).describe("rising, 0 to 100"),
+    tokens: z.array(NotNegative).min(2).describe("length at each percentile, not falling"),
+    meanTokens: Positive.describe("the table is scaled to this mean"),
+  }),
+]);
+
 const ClassSchema = z.strictObject({
   name: Name.describe("name of the class, used in routes"),
   share: PositiveFraction.describe("share of all requests; the shares of all classes sum to 1"),
@@ -130,28 +151,9 @@ const ClassSchema = z.strictObject({
     })
     .optional()
     .describe("what the prompts of this class begin with: system prompts; matters where a pool has a prefix cache"),
+  input: LengthSchema.optional().describe("prompt length of this class; without it the traffic's"),
+  output: LengthSchema.optional().describe("length of its answers; without it the traffic's"),
 });
-
-const LengthSchema = z.discriminatedUnion("kind", [
-  z.strictObject({
-    kind: z.literal("constant"),
-    tokens: z.int().min(1).describe("every request has this many tokens"),
-  }),
-  z.strictObject({
-    kind: z.literal("lognormal"),
-    medianTokens: Positive.optional().describe("median; give this or meanTokens"),
-    meanTokens: Positive.optional().describe("mean after the limits below; give this or medianTokens"),
-    sigma: NotNegative.max(4).describe("standard deviation of the natural logarithm of the length"),
-    minTokens: z.int().min(1).default(1).describe("shorter ones are lifted to this"),
-    maxTokens: z.int().min(1).describe("longer ones are cut to this"),
-  }),
-  z.strictObject({
-    kind: z.literal("quantiles"),
-    percentiles: z.array(z.number().min(0).max(100)).min(2).describe("rising, 0 to 100"),
-    tokens: z.array(NotNegative).min(2).describe("length at each percentile, not falling"),
-    meanTokens: Positive.describe("the table is scaled to this mean"),
-  }),
-]);
 
 const BurstSchema = z.strictObject({
   components: z

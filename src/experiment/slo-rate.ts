@@ -52,10 +52,13 @@ function meetsAt(task: SloRateTask, ratePerS: number): boolean {
   const pool = experiment.strategies[task.strategy]!.pools[task.pool]!;
   const horizonS = REQUESTS / ratePerS;
   const warmupS = 0.1 * horizonS;
-  const lengths = recorded.kind === "synthetic" ? recorded : recordedLengths(recorded);
+  const { input, output, spearman } = recorded.kind === "synthetic" ? recorded : recordedLengths(recorded);
+  const own = recorded.kind === "synthetic" ? recorded.classLengths?.[task.classIndex] : undefined;
   const spec: SyntheticTraffic = {
-    ...lengths,
     kind: "synthetic",
+    input: own?.input ?? input,
+    output: own?.output ?? output,
+    spearman,
     meanRatePerS: ratePerS,
     growthFractionPerMonth: 0,
     hourOfWeek: null,

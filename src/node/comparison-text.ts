@@ -52,27 +52,36 @@ const LABELS: Readonly<Record<string, string>> = {
   busyFraction: "busy, % of serving time",
   occupancyFraction: "occupancy, % of sequences",
   kvFraction: "KV held, % of capacity",
+  fairnessIndex: "fairness index of the classes",
+  ttftP99Ratio: "TTFT P99, worst class ÷ best",
 };
 
 function label({ metric, className }: PairedDifference): string {
-  const statistic = STATISTICS.exec(metric)?.[0] ?? "";
-  const name =
-    LABELS[metric] ?? `${metric.slice(0, -statistic.length).toUpperCase()} ${statistic.replace("Mean", "mean")}, ms`;
+  const name = metricLabel(metric);
   return className === null ? name : `${className}: ${name}`;
 }
 
-function scaled({ unit }: PairedDifference, value: number): string {
+/** With its unit, as it stands at the head of a row or block. */
+export function metricLabel(metric: string): string {
+  const statistic = STATISTICS.exec(metric)?.[0] ?? "";
+  return (
+    LABELS[metric] ?? `${metric.slice(0, -statistic.length).toUpperCase()} ${statistic.replace("Mean", "mean")}, ms`
+  );
+}
+
+/** In the unit of its label, to about three digits. */
+export function plainFigure({ unit }: Pick<PairedDifference, "unit">, value: number): string {
   const shown = unit === "fraction" ? value * 100 : value;
   const size = Math.abs(shown);
   return plainNumber(shown, size >= 1000 ? 0 : size >= 100 ? 1 : size >= 1 ? 2 : 4);
 }
 
 function figure(row: PairedDifference, estimate: Estimate | null): string {
-  return estimate === null ? "–" : scaled(row, estimate.mean);
+  return estimate === null ? "–" : plainFigure(row, estimate.mean);
 }
 
 function signed(row: PairedDifference, value: number | null): string {
-  return value === null ? "–" : `${value > 0 ? "+" : ""}${scaled(row, value)}`;
+  return value === null ? "–" : `${value > 0 ? "+" : ""}${plainFigure(row, value)}`;
 }
 
 function interval(row: PairedDifference): string {

@@ -92,6 +92,8 @@ function buildProgram(): Command {
     .description("print paired differences between strategies on the same requests")
     .argument("<inputs...>", "experiments (YAML) or folders of finished runs; the first strategy is the baseline")
     .option("--strategies <names>", "those to compare, separated by commas (default: all)", names)
+    .option("--rates <rates>", "requests per second instead of the file's, separated by commas: the frontier", rates)
+    .option("--html <file>", "page of the frontier (default: output/compare.html)")
     .option("--json", "print the differences as JSON")
     .option("--seed <seed>", "instead of the files'", text)
     .option("--replications <n>", "instead of the files'", wholeNumber)
@@ -257,6 +259,13 @@ function names(value: string): string[] {
   return text(value)
     .split(",")
     .map((name) => name.trim());
+}
+
+function rates(value: string): number[] {
+  const numbers = names(value).map(positiveNumber);
+  numbers.sort((a, b) => a - b);
+  if (new Set(numbers).size < numbers.length) throw new InvalidArgumentError("must differ from each other");
+  return numbers;
 }
 
 function wholeNumber(value: string): number {

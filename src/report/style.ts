@@ -69,6 +69,9 @@ figcaption .quiet{font-size:13px;margin-left:6px}
 .plot text{white-space:pre}
 .narrow{display:none}
 .pairs{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:0 24px}
+.panels{display:grid;grid-template-columns:repeat(auto-fill,minmax(160px,1fr));gap:4px 12px;margin-bottom:18px}
+.panels figure{margin:0 0 6px}.panels figcaption{font-size:12px;line-height:1.3}
+.axes{font-size:13px;margin:0 0 8px}
 .legend{list-style:none;display:flex;flex-wrap:wrap;gap:2px 16px;margin:0 0 8px;padding:0;font-size:13px;color:var(--quiet)}
 .legend i{display:inline-block;width:11px;height:11px;border-radius:2px;margin-right:6px}
 .scroll{overflow-x:auto;margin:10px 0 24px}

@@ -111,6 +111,13 @@ export interface SyntheticTraffic {
   /** Rank correlation of input and output length. */
   readonly spearman: number;
   readonly maxOutput: MaxOutputRule;
+  /** By class index; left out where all classes have the lengths above. */
+  readonly classLengths?: readonly ClassLengths[];
+}
+
+export interface ClassLengths {
+  readonly input: LengthDistribution;
+  readonly output: LengthDistribution;
 }
 
 /** max_tokens that clients send = max(factor × output, minTokens): traces do not record it. */

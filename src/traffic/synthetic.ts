@@ -1,6 +1,6 @@
 /**
  * Open synthetic traffic: Gamma gaps in the transformed time of a log-Gaussian Cox intensity, lengths by copula, classes
- * by share. Times in seconds, lengths in tokens. Memory is flat in the horizon and no request allocates.
+ * by share, which may have lengths of their own. Times in seconds, lengths in tokens. Memory is flat in the horizon and no request allocates.
  *   TRF-1  Arrivals, lengths and classes are functions of (spec, window, seed, replication) alone: nothing that happens
  *          to a request moves another, so that compared strategies see the same requests.
  *   TRF-2  Arrival times do not fall and lie in [−warmupS, horizonS).
@@ -35,7 +35,8 @@ class SyntheticCursor implements Traffic {
   private readonly gapShape: number;
   private readonly gapScale: number;
   private readonly intensity: IntensityPath;
-  private readonly lengths: LengthSampler;
+  /** By class index. */
+  private readonly lengths: readonly LengthSampler[];
   private readonly shares: Float64Array;
   private readonly arrivalDraw: Draw;
   private readonly lengthDraw: Draw;
@@ -54,7 +55,12 @@ class SyntheticCursor implements Traffic {
       options.offsetS ?? 0,
       trafficStream(options, "intensity"),
     );
-    this.lengths = new LengthSampler(spec.input, spec.output, spec.spearman, spec.maxOutput);
+    const { spearman, maxOutput, classLengths } = spec;
+    const shared = new LengthSampler(spec.input, spec.output, spearman, maxOutput);
+    this.lengths = options.classShares.map((_, c) => {
+      const own = classLengths?.[c];
+      return own === undefined ? shared : new LengthSampler(own.input, own.output, spearman, maxOutput);
+    });
     this.shares = cumulativeShares(options.classShares);
     this.arrivalDraw = trafficStream(options, "arrivals");
     this.lengthDraw = trafficStream(options, "lengths");
@@ -102,11 +108,11 @@ class SyntheticCursor implements Traffic {
     this.timeS = timeS;
     this.request++;
     const draw = this.lengthDraw;
-    const lengths = this.lengths;
+    if (this.shares.length > 1) this.classIndex = discrete(this.shares, this.classDraw());
+    const lengths = this.lengths[this.classIndex];
     lengths.draw(openUniform(draw), openUniform(draw));
     this.inputTokens = lengths.inputTokens;
     this.outputTokens = lengths.outputTokens;
     this.maxOutputTokens = lengths.maxOutputTokens;
-    if (this.shares.length > 1) this.classIndex = discrete(this.shares, this.classDraw());
   }
 }

@@ -1,9 +1,10 @@
 /** `crossover compare` as a user meets it, on a study without money. */
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 import type { Comparison } from "../../src/experiment/compare.ts";
+import type { Frontier } from "../../src/experiment/frontier.ts";
 import { crossover, temporaryFolder } from "./crossover.ts";
 
 const work = temporaryFolder();
@@ -73,4 +74,47 @@ test("too few or unknown strategies are refused with what there is", () => {
 test("a seed of the command line holds for all", () => {
   const file = write("seeded.yaml", { seed: 99 });
   expect(comparisons(both, file, "--seed", "4", "--replications", "2")[1]).toMatchObject({ pairs: 2 });
+});
+
+test("rates give a frontier and its page: the same requests for all at each of them", () => {
+  const page = join(work.path, "pages", "frontier.html");
+  const json = crossover(["compare", both, "--rates", "20,2", "--replications", "2", "--html", page, "--json"]);
+  expect(json.code).toBe(0);
+  const frontier = JSON.parse(json.stdout) as Frontier & { complete: boolean };
+  expect(frontier).toMatchObject({ complete: true, rates: [2, 20], strategies: ["whole-prompts", "chunks-of-1024"] });
+  expect(frontier.points.map(({ ratePerS }) => ratePerS)).toEqual([2, 2, 20, 20]);
+  const [slow, , fast] = frontier.points;
+  expect(fast!.figures["completed"]!.mean).toBeGreaterThan(3 * slow!.figures["completed"]!.mean);
+  // What the file asks for is what --rates of that rate gives.
+  const same = crossover(["compare", both, "--rates", "5", "--replications", "3", "--html", page, "--json"]);
+  const goodput = comparisons(both)[0]!.rows.find(({ metric }) => metric === "goodput")!;
+  expect((JSON.parse(same.stdout) as Frontier).points[1]!.figures["goodput"]).toEqual(goodput.other);
+  const html = readFileSync(page, "utf8");
+  expect(html).toContain("Latency against throughput");
+  expect(html).toContain("chunks-of-1024");
+  expect(html).not.toContain("NaN");
+});
+
+test("a frontier in the terminal has a block for each figure and writes its page by itself", () => {
+  const { stdout, stderr } = crossover(["compare", both, "--rates", "2", "--replications", "2"], work.path);
+  expect(stdout).toContain("goodput, requests/s");
+  expect(stdout).toMatch(/whole-prompts +.*±/);
+  expect(stderr).toContain("output/compare.html");
+  expect(existsSync(join(work.path, "output", "compare.html"))).toBe(true);
+});
+
+test.each([
+  [["--rates", "2,2"], "must differ"],
+  [["--rates", "2,-1"], "must be a number above 0"],
+  [["--html", "x.html"], "needs --rates"],
+])("%j is refused", (flags, expected) => {
+  const { code, stderr } = crossover(["compare", both, ...flags]);
+  expect(code).toBe(2);
+  expect(stderr).toContain(expected);
+});
+
+test("a replay has no other rates", () => {
+  const { code, stderr } = crossover(["compare", "experiments/azure-2023-replay.yaml", "--rates", "2"]);
+  expect(code).toBe(2);
+  expect(stderr).toContain("recorded rate");
 });

@@ -26,7 +26,7 @@ const files = readdirSync(FOLDER).filter((name) => name.endsWith(".yaml"));
 test("there are experiments", () => expect(files.length).toBeGreaterThan(1));
 
 test.each(files)("%s runs, and has its prediction and its finding", (name) => {
-  const experiment = parse(readFileSync(join(FOLDER, name), "utf8")) as ExperimentText;
+  const experiment = parse(readFileSync(join(FOLDER, name), "utf8"), { merge: true }) as ExperimentText;
   expect(`${experiment.id}.yaml`).toBe(name);
   expect(experiment.prediction ?? "", "a prediction, written first").not.toBe("");
   expect(experiment.finding ?? "", "a finding, written after").not.toBe("");

@@ -217,6 +217,8 @@ describe("every field of the file moves something", () => {
       priority: 2,
     }),
     ...each(["classes", 0, "sharedPrefix"], { tokens: 90, groups: 3 }),
+    [["classes", 0, "input"], { kind: "constant", tokens: 90 }],
+    [["classes", 0, "output"], { kind: "constant", tokens: 90 }],
     [["classes", 1, "residency"], ["nowhere"]],
     [["classes", 1, "redactable"], true],
     ...each(["classes", 0, "slo"], {

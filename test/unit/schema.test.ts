@@ -181,7 +181,7 @@ describe("JSON Schema", () => {
 test.each(readdirSync("experiments").filter((name) => name.endsWith(".yaml")))(
   "shipped %s has the form of the schema",
   (name) => {
-    const raw: unknown = parse(readFileSync(`experiments/${name}`, "utf8"));
+    const raw: unknown = parse(readFileSync(`experiments/${name}`, "utf8"), { merge: true });
     expect(readExperiment(raw).problems).toEqual([]);
   },
 );

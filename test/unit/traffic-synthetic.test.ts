@@ -152,6 +152,34 @@ test("classes come by share, within 4 standard errors", () => {
   }
 });
 
+test("a class with lengths of its own has those; arrivals, classes and the lengths of the others stay", () => {
+  const options = { classShares: [0.5, 0.3, 0.2] };
+  const long: LengthDistribution = {
+    kind: "lognormal",
+    medianTokens: 6000,
+    sigma: 0.3,
+    minTokens: 1000,
+    maxTokens: 20_000,
+  };
+  const classLengths = [
+    CHAT,
+    { input: long, output: CHAT.output },
+    { input: CHAT.input, output: { kind: "constant", tokens: 3 } },
+  ] as const;
+  const alike = drawn(CHAT, options);
+  const apart = drawn({ ...CHAT, classLengths }, options);
+  expect(apart).toHaveLength(alike.length);
+  apart.forEach((request, i) => {
+    const { classIndex, inputTokens, outputTokens } = alike[i]!;
+    expect(request).toMatchObject({ timeS: alike[i]!.timeS, classIndex });
+    if (classIndex !== 1) expect(request.inputTokens).toBe(inputTokens);
+    expect(request.outputTokens).toBe(classIndex === 2 ? 3 : outputTokens);
+  });
+  const prompts = apart.filter(({ classIndex }) => classIndex === 1).map(({ inputTokens }) => inputTokens);
+  prompts.sort((a, b) => a - b);
+  expect(prompts[Math.floor(prompts.length / 2)]! / 6000).toBeCloseTo(1, 1);
+});
+
 test("lognormal lengths have their median and keep to their bounds; max_tokens is the larger of the two rules", () => {
   const lognormal: LengthDistribution = {
     kind: "lognormal",

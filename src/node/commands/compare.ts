@@ -2,26 +2,34 @@
  * `crossover compare A B …`: strategies side by side with paired differences. A, B … are experiment files or folders of
  * finished runs, which are simulated again from what their manifest says. Every strategy of theirs takes part, or those of
  * --strategies; the first is the baseline. All meet the same requests with the same luck, so what is compared must differ
- * in its strategies alone.
+ * in its strategies alone. With --rates all of it is simulated at each of these request rates, and a page draws how far each
+ * strategy goes.
  */
 import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { hintFor } from "../../catalog/nearest.ts";
 import { batchingNamed, orderNamed } from "../../engine/policies/registry.ts";
 import { compareStrategies } from "../../experiment/compare.ts";
+import { type Frontier, frontierAt, frontierOf } from "../../experiment/frontier.ts";
 import { ConfigError } from "../../kernel/errors.ts";
 import type { ResolvedExperiment, ResolvedStrategy } from "../../scenario/resolved.ts";
 import { comparisonText } from "../comparison-text.ts";
 import { EnvironmentFailure, EXIT } from "../exit.ts";
+import { frontierText } from "../frontier-text.ts";
 import { loadExperiment } from "../load-experiment.ts";
-import { loadPlugins } from "../plugins.ts";
+import { loadPlugins, type PluginSource } from "../plugins.ts";
 import { canonicalJson } from "../run-folder.ts";
 import { packageVersion } from "../version.ts";
+import { writePage } from "../write-page.ts";
 import { nothingCollected, simulate } from "./run.ts";
 
 export interface CompareOptions {
   readonly json?: boolean;
   readonly strategies?: readonly string[];
+  /** Requests per second, rising, instead of the files'. */
+  readonly rates?: readonly number[];
+  /** Page of the frontier. */
+  readonly html?: string;
   readonly seed?: string;
   readonly replications?: number;
   readonly threads?: number;
@@ -41,6 +49,9 @@ export async function compareCommand(
   const loaded: ResolvedExperiment[] = [];
   for (const input of inputs) loaded.push(await load(input, options));
   const experiment = joined(inputs, loaded, options.strategies ?? null);
+  if (options.rates !== undefined) return compareRates(experiment, options.rates, options, plugins, out);
+  if (options.html !== undefined)
+    throw new ConfigError([{ path: ["--html"], message: "draws a frontier, which needs --rates" }]);
   const collected = nothingCollected(experiment);
   const interrupted = await simulate(experiment, options, plugins, null, collected, false);
   const comparisons = compareStrategies(experiment, collected.outcomes);
@@ -59,6 +70,52 @@ export async function compareCommand(
     };
     out(`${JSON.stringify(whole, null, 1)}\n`);
   } else out(comparisonText({ title, seed, horizonDays: horizonS / 86_400, comparisons, warnings }));
+  return interrupted ? EXIT.interrupted : EXIT.done;
+}
+
+const FRONTIER_PAGE = "output/compare.html";
+
+async function compareRates(
+  experiment: ResolvedExperiment,
+  rates: readonly number[],
+  options: CompareOptions,
+  plugins: readonly PluginSource[],
+  out: (text: string) => void,
+): Promise<number> {
+  const { id, title, seed, replications, horizonS, traffic, warnings } = experiment;
+  if (traffic.kind === "replay")
+    throw new ConfigError([
+      { path: ["--rates"], message: "a replay has its recorded rate: rates need synthetic traffic" },
+    ]);
+  const columns: Pick<Frontier, "points" | "best">[] = [];
+  let interrupted = false;
+  for (const [i, ratePerS] of rates.entries()) {
+    if (options.json !== true) process.stderr.write(`${ratePerS} requests/s (${i + 1} of ${rates.length})\n`);
+    const atRate = { ...experiment, traffic: { ...traffic, meanRatePerS: ratePerS } };
+    const collected = nothingCollected(atRate);
+    interrupted = await simulate(atRate, options, plugins, null, collected, false);
+    // A rate that not all replications have reached is left out.
+    if (interrupted) break;
+    columns.push(frontierAt(atRate, ratePerS, collected.outcomes));
+  }
+  const frontier = frontierOf(experiment, columns);
+  const whole = {
+    schemaVersion: 1,
+    version: packageVersion(),
+    experiment: id,
+    seed,
+    replications,
+    complete: !interrupted,
+  };
+  if (columns.length > 0) {
+    const page = options.html ?? FRONTIER_PAGE;
+    const { frontierPage } = await import("../../report/frontier/page.ts");
+    await writePage(page, frontierPage({ ...experiment, ...whole, frontier }));
+    process.stderr.write(`Frontier: ${page}\n`);
+  }
+  if (options.json === true)
+    out(`${JSON.stringify({ ...whole, horizonDays: horizonS / 86_400, ...frontier, warnings }, null, 1)}\n`);
+  else out(frontierText({ title, seed, horizonS, replications, frontier, warnings }));
   return interrupted ? EXIT.interrupted : EXIT.done;
 }
 

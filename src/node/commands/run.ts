@@ -71,7 +71,8 @@ export async function runCommand(file: string, options: RunOptions, out: (text: 
   const collected = nothingCollected(experiment);
   let interrupted = false;
   try {
-    interrupted = await simulate(experiment, options, plugins, folder, collected);
+    // What a replica sustains within its SLO is for the verdict.
+    interrupted = await simulate(experiment, options, plugins, folder, collected, experiment.team !== null);
     if (collected.outcomes.every((runs) => runs.length === 0)) {
       await folder.discard();
       process.stderr.write("Interrupted before any run had finished; nothing was written.\n");
@@ -199,14 +200,18 @@ async function setUp(
   onStep: (what: string) => void,
   sweeps: boolean,
 ): Promise<StrategySetup[]> {
-  // Pools of one kind and classes of one target share a sweep.
+  // Pools of one kind and classes of one target and one kind of request share a sweep.
   const underWay = new Map<string, Promise<number | null>>();
   const sloRate = (task: SloRateTask): Promise<number | null> => {
     const { engine, gpu, llm, coefficients, stepTimeTable, scheduler, networkS, maxWaitingPerReplica } =
       experiment.strategies[task.strategy]!.pools[task.pool]!;
     const { slo, timeoutS, sharedPrefix } = experiment.classes[task.classIndex]!;
-    const ofPool = [engine, gpu, llm, coefficients, stepTimeTable, scheduler, networkS, maxWaitingPerReplica];
-    const key = JSON.stringify([...ofPool, slo, timeoutS, sharedPrefix]);
+    const { traffic } = experiment;
+    const lengths = traffic.kind === "synthetic" ? traffic.classLengths?.[task.classIndex] : undefined;
+    const key = JSON.stringify([
+      [engine, gpu, llm, coefficients, stepTimeTable, scheduler, networkS, maxWaitingPerReplica],
+      [slo, timeoutS, sharedPrefix, lengths],
+    ]);
     const sweep = underWay.get(key) ?? executor.sloRate(task);
     underWay.set(key, sweep);
     return sweep;

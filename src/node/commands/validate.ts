@@ -3,8 +3,6 @@
  * the table, the JSON or the Markdown of `models/README.md`; a page with drawings is written beside. Exit 0, or 5 when a
  * bar is missed. Ctrl-C leaves nothing behind.
  */
-import { mkdir, writeFile } from "node:fs/promises";
-import { dirname } from "node:path";
 import { fileURLToPath } from "node:url";
 import type { Catalog } from "../../catalog/schema.ts";
 import type { ParsedCase, RecordedCase } from "../../experiment/validate/case.ts";
@@ -15,9 +13,10 @@ import { type ValidationResult, score } from "../../experiment/validate/validate
 import { readCases } from "../case-files.ts";
 import { loadCatalog } from "../catalog-files.ts";
 import { Executor } from "../executor.ts";
-import { EXIT, environmentFailure } from "../exit.ts";
+import { EXIT } from "../exit.ts";
 import { Progress } from "../progress.ts";
 import { packageVersion } from "../version.ts";
+import { writePage } from "../write-page.ts";
 
 /** `models`: the user's folder of catalogue entries that replace shipped ones. `html`: where the page goes. */
 export interface ValidateOptions {
@@ -100,14 +99,5 @@ async function predictAll(
     process.off("SIGINT", onSignal);
     process.off("SIGTERM", onSignal);
     await executor.close();
-  }
-}
-
-async function writePage(file: string, html: string): Promise<void> {
-  try {
-    await mkdir(dirname(file), { recursive: true });
-    await writeFile(file, html);
-  } catch (error) {
-    throw environmentFailure(error, `cannot write ${file}`);
   }
 }

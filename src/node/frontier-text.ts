@@ -1,0 +1,64 @@
+/** What the terminal shows of a frontier: one block for each metric, strategies down, rates across. */
+import type { Frontier, FrontierMetric, FrontierPoint } from "../experiment/frontier.ts";
+import type { Estimate } from "../experiment/findings.ts";
+import { metricLabel, plainFigure } from "./comparison-text.ts";
+import { textTable } from "./text-table.ts";
+
+interface FrontierTextInput {
+  readonly title: string;
+  readonly seed: string;
+  readonly horizonS: number;
+  readonly replications: number;
+  readonly frontier: Frontier;
+  readonly warnings: readonly string[];
+}
+
+export function frontierText({ title, seed, horizonS, replications, frontier, warnings }: FrontierTextInput): string {
+  const { metrics, classes } = frontier;
+  return [
+    `${title}\n`,
+    `${replications} replications of ${Math.round(horizonS / 60)} minutes at each rate, seed ${seed}: the same requests and the same luck for all\n`,
+    "± half a 95 % interval; * best of its column, beyond the paired interval to the next; ! overloaded, the backlog grows\n",
+    ...metrics.map((metric) =>
+      block(metricLabel(metric.metric), frontier, metric, (point) => point.figures[metric.metric] ?? null),
+    ),
+    ...(classes.length === 1 ? [] : classes).map((name, c) =>
+      block(
+        `${name}: ${metricLabel("sloAttainment")}`,
+        frontier,
+        { metric: "sloAttainment", unit: "fraction", better: "higher" },
+        (point) => point.classes[c]!.figures["sloAttainment"] ?? null,
+        false,
+      ),
+    ),
+    ...warnings.map((warning) => `warning: ${warning}\n`),
+  ].join("");
+}
+
+function block(
+  head: string,
+  { rates, strategies, points, best }: Frontier,
+  metric: FrontierMetric,
+  of: (point: FrontierPoint) => Estimate | null,
+  marked = true,
+): string {
+  const columns = [{ head }, ...rates.map((rate) => ({ head: `${rate}/s`, align: "right" as const }))];
+  const rows = strategies.map((strategy, s) => [
+    strategy,
+    ...rates.map((ratePerS, r) => {
+      const point = points[r * strategies.length + s]!;
+      const isBest =
+        marked &&
+        best.some((one) => one.metric === metric.metric && one.ratePerS === ratePerS && one.strategy === strategy);
+      const marks = `${point.overloaded ? "!" : ""}${isBest ? "*" : ""}`;
+      return `${marks}${marks === "" ? "" : " "}${figure(metric, of(point))}`;
+    }),
+  ]);
+  return `\n${textTable(columns, rows)}`;
+}
+
+function figure(metric: FrontierMetric, estimate: Estimate | null): string {
+  if (estimate === null) return "–";
+  const half = estimate.hi === null ? "" : ` ±${plainFigure(metric, estimate.hi - estimate.mean)}`;
+  return `${plainFigure(metric, estimate.mean)}${half}`;
+}
