@@ -207,16 +207,17 @@ export class Replica implements ReplicaEngine {
     const nowS = this.dueS;
     const decodes = this.decodeCount;
     const steps = this.plannedSteps;
-    const wasMixed = this.mode === MIXED;
-    if (wasMixed) this.book(nowS, (this.contextTokens + this.prefilledTokens) * (nowS - this.startS));
-    else this.book(nowS, this.kvTokenSeconds(steps) + this.prefilledTokens * this.spanS(steps));
-    this.bookedUntilS = -Infinity;
-    this.bookedKvTokenS = 0;
+    this.bookUntil(nowS);
     this.meter.boundaries++;
     this.countSteps(steps);
-    if (!wasMixed) this.freeBlocks -= this.blocksForSteps(steps);
-    this.contextTokens += decodes * steps;
+    if (decodes > 0) {
+      if (this.mode === STRETCH) this.freeBlocks -= this.blocksForSteps(steps);
+      this.contextTokens += decodes * steps;
+    }
     this.stepCount += steps;
+    this.bookedUntilS = -Infinity;
+    this.bookedKvTokenS = 0;
+    const wasMixed = this.mode === MIXED;
     if (wasMixed) this.advancePrefills();
     this.mode = BOUNDARY;
     if (this.cancelled.length > 0) this.dropCancelled(wasMixed);
@@ -273,27 +274,23 @@ export class Replica implements ReplicaEngine {
 
   /** Books busy time and integrals of the step under way up to `timeS`, which lies within it: called at the edge of a window. */
   bookUntil(timeS: number): void {
-    if (this.mode === MIXED) {
-      this.book(timeS, (this.contextTokens + this.prefilledTokens) * (timeS - this.startS));
-    } else if (this.mode === STRETCH) {
-      const steps = timeS === this.dueS ? this.plannedSteps : this.stepsDoneBy(timeS);
-      const done = this.spanS(steps);
-      const inStep = timeS === this.dueS ? 0 : timeS - this.startS - done;
-      this.book(
-        timeS,
-        this.kvTokenSeconds(steps) +
-          (this.contextTokens + steps * this.decodeCount) * inStep +
-          this.prefilledTokens * (done + inStep),
-      );
-    }
-  }
-
-  /** Books up to `timeS`; `kvTokenS` is the integral from the start of the step or stretch. */
-  private book(timeS: number, kvTokenS: number): void {
+    if (this.mode !== MIXED && this.mode !== STRETCH) return;
     const meter = this.meter;
     const elapsedS = timeS - (this.bookedUntilS > this.startS ? this.bookedUntilS : this.startS);
     meter.busyS += elapsedS;
     meter.occupancySeqS += this.runningCount * elapsedS;
+    let kvTokenS: number;
+    if (this.mode === MIXED) {
+      kvTokenS = (this.contextTokens + this.prefilledTokens) * (timeS - this.startS);
+    } else {
+      const steps = timeS === this.dueS ? this.plannedSteps : this.stepsDoneBy(timeS);
+      const done = this.spanS(steps);
+      const inStep = timeS === this.dueS ? 0 : timeS - this.startS - done;
+      kvTokenS =
+        this.kvTokenSeconds(steps) +
+        (this.contextTokens + steps * this.decodeCount) * inStep +
+        this.prefilledTokens * (done + inStep);
+    }
     meter.kvTokenS += kvTokenS - this.bookedKvTokenS;
     this.bookedKvTokenS = kvTokenS;
     this.bookedUntilS = timeS;

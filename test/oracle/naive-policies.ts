@@ -498,9 +498,11 @@ class NaivePolicyReplica {
     return sequence.kept > 0 ? sequence.kept : this.cached(sequence).length * this.scenario.spec.blockTokens;
   }
 
+  /** A replica that hands on after the first token holds no more than the prompt. */
   private reservation({ input, maxOutput }: Sequence): number {
     const { kvBlocks, maxModelLen } = this.scenario.spec;
-    return Math.min(kvBlocks, this.blocksFor(Math.min(input + maxOutput - 1, maxModelLen)));
+    const answer = this.scenario.scheduler.role === "prefill" ? 1 : maxOutput;
+    return Math.min(kvBlocks, this.blocksFor(Math.min(input + answer - 1, maxModelLen)));
   }
 
   /** The first of the queue into the batch, if seats, budget and blocks allow. */
