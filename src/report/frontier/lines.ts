@@ -63,7 +63,8 @@ export function linesSvg(chart: LineChart, lines: readonly Line[], frame: Frame,
           tickFormat: x.format,
           ...(small ? {} : { ...titled, label: x.label, labelAnchor: "right" }),
         }),
-        Plot.axisY(y.ticks, { ...axis, tickFormat: y.format }),
+        // As text: on a log scale Plot leaves out formatted ticks that it finds too many.
+        Plot.axisY(y.ticks, { ...axis, text: y.format }),
         ...(small
           ? []
           : [
