@@ -37,8 +37,15 @@ export class Batch extends TableFacts implements StepView {
   readonly kvBlocks: number;
   readonly line: WaitingLine;
 
-  // Running sequences.
+  // Running sequences. While one runs, what it has generated and heard last stands here and not in the table: steps walk these columns.
   slots: Int32Array = new Int32Array(16);
+  /** PREFILLING or DECODING. */
+  phase: Uint8Array = new Uint8Array(16);
+  /** Prompt and answer so far, and answer still to come. */
+  context: Int32Array = new Int32Array(16);
+  left: Int32Array = new Int32Array(16);
+  lastTokenS: Float64Array = new Float64Array(16);
+  classOf: Uint8Array = new Uint8Array(16);
   does: Uint8Array = new Uint8Array(16);
   chunk: Int32Array = new Int32Array(16);
   private blocks: Int32Array = new Int32Array(16);
@@ -142,7 +149,8 @@ export class Batch extends TableFacts implements StepView {
   }
 
   generatedTokens(request: number): number {
-    return this.table.generated[request];
+    const { state, generated, inputTokens, heapSlot } = this.table;
+    return state[request] === WAITING ? generated[request] : this.context[heapSlot[request]] - inputTokens[request];
   }
 
   prefillTokensLeft(request: number): number {
@@ -156,7 +164,7 @@ export class Batch extends TableFacts implements StepView {
   nextPrefill(): number {
     for (; this.prefillCursor < this.runningCount; this.prefillCursor++) {
       const i = this.prefillCursor;
-      if (this.does[i] === NOTHING && !this.isDecoding(this.slots[i])) return this.slots[i];
+      if (this.does[i] === NOTHING && this.phase[i] === PREFILLING) return this.slots[i];
     }
     return NONE;
   }
@@ -173,12 +181,16 @@ export class Batch extends TableFacts implements StepView {
   // ---------------------------------------------------------------- what it decides
 
   decodeAll(): boolean {
-    let need = 0;
-    for (let i = 0; i < this.runningCount; i++)
-      if (this.does[i] === NOTHING && this.isDecoding(this.slots[i])) need += this.decodeBlocks(i);
-    if (need > this.freeBlocks) return false;
-    for (let i = 0; i < this.runningCount; i++)
-      if (this.does[i] === NOTHING && this.isDecoding(this.slots[i])) this.planDecode(i);
+    const { does, phase, runningCount } = this;
+    // No sequence needs more than this many blocks beyond those it has.
+    const most = 1 + ((this.decodeTokens + this.blockTokens - 2) >> this.blockShift);
+    if (runningCount * most > this.freeBlocks) {
+      let need = 0;
+      for (let i = 0; i < runningCount; i++)
+        if (does[i] === NOTHING && phase[i] === DECODING) need += this.decodeBlocks(i);
+      if (need > this.freeBlocks) return false;
+    }
+    for (let i = 0; i < runningCount; i++) if (does[i] === NOTHING && phase[i] === DECODING) this.planDecode(i);
     return true;
   }
 
@@ -217,7 +229,7 @@ export class Batch extends TableFacts implements StepView {
       ? this.decodeTokens
       : Math.min(table.prefillTokens[request] - done, tokens, this.budgetTokens);
     if (chunk <= 0) return 0;
-    const blocks = decodes ? this.blocksToDecode(request) : this.blocksFor(done + chunk);
+    const blocks = decodes ? this.blocksToDecode(request, table.prefillTokens[request]) : this.blocksFor(done + chunk);
     if (blocks - found + foundFree > this.freeBlocks) return NO_BLOCKS;
 
     this.line.remove(request);
@@ -235,13 +247,9 @@ export class Batch extends TableFacts implements StepView {
     if (table.next[request] === 0 && !decodes)
       this.line.charge(table.classIndex[request], table.prefillTokens[request] - done, 0);
     table.next[request] = 1;
-    if (decodes) {
-      table.state[request] = DECODING;
-      this.planDecode(i);
-    } else {
-      table.state[request] = PREFILLING;
-      this.planPrefill(i, chunk);
-    }
+    table.state[request] = this.phase[i] = decodes ? DECODING : PREFILLING;
+    if (decodes) this.planDecode(i);
+    else this.planPrefill(i, chunk);
     return chunk;
   }
 
@@ -250,9 +258,7 @@ export class Batch extends TableFacts implements StepView {
     const i = this.placeOf(request);
     const decoding = this.isDecoding(request);
     this.unplan(i);
-    const tokens = decoding
-      ? table.inputTokens[request] + table.generated[request] - 1
-      : table.prefilledTokens[request];
+    const tokens = decoding ? this.context[i] - 1 : table.prefilledTokens[request];
     const key = this.key[i];
     const ticket = this.ticket[i];
     this.remove(i);
@@ -290,12 +296,14 @@ export class Batch extends TableFacts implements StepView {
 
   /** Tokens in the KV cache during the step, those that it computes included, what is shared counted once. */
   heldTokens(): number {
-    const table = this.table;
+    const { prefilledTokens } = this.table;
+    const { slots, phase, context, does, runningCount } = this;
     let tokens = this.cache === null ? 0 : -this.cache.sharedBlocks * this.blockTokens;
-    for (let i = 0; i < this.runningCount; i++) {
-      const slot = this.slots[i];
-      const context = table.inputTokens[slot] + table.generated[slot];
-      tokens += !this.isDecoding(slot) ? table.prefilledTokens[slot] : this.does[i] === DECODE ? context : context - 1;
+    // All that decode have their newest token to compute: who stalls does not hold it yet.
+    if (this.decodeCount === runningCount) return tokens + this.decodeContext;
+    for (let i = 0; i < runningCount; i++) {
+      if (phase[i] === PREFILLING) tokens += prefilledTokens[slots[i]];
+      else tokens += does[i] === DECODE ? context[i] : context[i] - 1;
     }
     return tokens;
   }
@@ -307,7 +315,7 @@ export class Batch extends TableFacts implements StepView {
     // Sequences by how many further tokens their last block has room for.
     const phases = this.phases.fill(0);
     const mask = this.blockTokens - 1;
-    for (let i = 0; i < this.runningCount; i++) phases[-this.contextOf(i) & mask]++;
+    for (let i = 0; i < this.runningCount; i++) phases[-this.context[i] & mask]++;
     const cycles = Math.floor(this.freeBlocks / this.runningCount);
     let left = this.freeBlocks - cycles * this.runningCount;
     let steps = 0;
@@ -321,22 +329,31 @@ export class Batch extends TableFacts implements StepView {
 
   /** Blocks for `tokens` more of every sequence, beyond those of the step that was formed. */
   grow(tokens: number): void {
-    for (let i = 0; i < this.runningCount; i++)
-      this.take(i, this.blocksFor(this.contextOf(i) + tokens) - this.blocks[i]);
+    const { blocks, context, runningCount } = this;
+    for (let i = 0; i < runningCount; i++) {
+      const more = this.blocksFor(context[i] + tokens) - blocks[i];
+      if (more > 0) this.take(i, more);
+    }
   }
 
   /** Takes the i-th out of the batch and frees its blocks. */
   remove(i: number): void {
     const slot = this.slots[i];
+    this.writeBack(i);
     this.reservedBlocks -= this.reservationOf(slot);
     const held = this.held[i];
     if (this.cache === null) this.free += this.blocks[i];
     else {
-      this.nameUpTo(i, this.isDecoding(slot) ? this.contextOf(i) - 1 : this.table.prefilledTokens[slot]);
+      this.nameUpTo(i, this.phase[i] === DECODING ? this.context[i] - 1 : this.table.prefilledTokens[slot]);
       this.cache.release(held!);
     }
     const last = --this.runningCount;
     this.slots.copyWithin(i, i + 1, last + 1);
+    this.phase.copyWithin(i, i + 1, last + 1);
+    this.context.copyWithin(i, i + 1, last + 1);
+    this.left.copyWithin(i, i + 1, last + 1);
+    this.lastTokenS.copyWithin(i, i + 1, last + 1);
+    this.classOf.copyWithin(i, i + 1, last + 1);
     this.does.copyWithin(i, i + 1, last + 1);
     this.chunk.copyWithin(i, i + 1, last + 1);
     this.blocks.copyWithin(i, i + 1, last + 1);
@@ -357,8 +374,17 @@ export class Batch extends TableFacts implements StepView {
     this.onHostTokens -= this.table.nextAtStep[slot];
   }
 
+  /** What the table must know of the i-th when it stops running. */
+  private writeBack(i: number): void {
+    const table = this.table;
+    const slot = this.slots[i];
+    table.generated[slot] = this.context[i] - table.inputTokens[slot];
+    table.lastTokenS[slot] = this.lastTokenS[i];
+  }
+
   /** Everything in it is lost. */
   clear(): void {
+    for (let i = 0; i < this.runningCount; i++) this.writeBack(i);
     this.runningCount = this.reservedBlocks = this.onHostTokens = 0;
     this.free = this.kvBlocks;
     this.cache?.clear();
@@ -372,21 +398,16 @@ export class Batch extends TableFacts implements StepView {
     return (tokens + this.blockTokens - 1) >> this.blockShift;
   }
 
-  private contextOf(i: number): number {
-    const slot = this.slots[i];
-    return this.table.inputTokens[slot] + this.table.generated[slot];
-  }
-
   /** Blocks for a decode: its context and the drafts, but never beyond the longest answer allowed nor more than there are. */
-  private blocksToDecode(slot: number): number {
-    const { inputTokens, generated, maxOutputTokens } = this.table;
-    const context = inputTokens[slot] + generated[slot];
+  private blocksToDecode(slot: number, context: number): number {
+    if (this.decodeTokens === 1) return this.blocksFor(context);
+    const { inputTokens, maxOutputTokens } = this.table;
     const longest = Math.max(context, inputTokens[slot] + maxOutputTokens[slot] - 1);
     return Math.min(this.blocksFor(Math.min(context + this.decodeTokens - 1, longest)), this.kvBlocks);
   }
 
   private decodeBlocks(i: number): number {
-    const need = this.blocksToDecode(this.slots[i]) - this.blocks[i];
+    const need = this.blocksToDecode(this.slots[i], this.context[i]) - this.blocks[i];
     return need > 0 ? need : 0;
   }
 
@@ -455,10 +476,11 @@ export class Batch extends TableFacts implements StepView {
   // ---------------------------------------------------------------- the plan
 
   private planDecode(i: number): void {
-    this.take(i, this.decodeBlocks(i));
+    const need = this.decodeBlocks(i);
+    if (need > 0) this.take(i, need);
     this.does[i] = DECODE;
     this.decodeCount++;
-    this.decodeContext += this.contextOf(i);
+    this.decodeContext += this.context[i];
     this.budgetTokens -= this.decodeTokens;
   }
 
@@ -479,7 +501,7 @@ export class Batch extends TableFacts implements StepView {
   private unplan(i: number): void {
     if (this.does[i] === DECODE) {
       this.decodeCount--;
-      this.decodeContext -= this.contextOf(i);
+      this.decodeContext -= this.context[i];
       this.budgetTokens += this.decodeTokens;
     } else if (this.does[i] === PREFILL) {
       const chunk = this.chunk[i];
@@ -504,6 +526,10 @@ export class Batch extends TableFacts implements StepView {
     if (i === this.slots.length) this.widen();
     const table = this.table;
     this.slots[i] = request;
+    this.context[i] = table.inputTokens[request] + table.generated[request];
+    this.left[i] = table.outputTokens[request] - table.generated[request];
+    this.lastTokenS[i] = table.lastTokenS[request];
+    this.classOf[i] = table.classIndex[request];
     this.does[i] = NOTHING;
     this.chunk[i] = this.blocks[i] = 0;
     this.key[i] = table.finishStep[request];
@@ -529,15 +555,23 @@ export class Batch extends TableFacts implements StepView {
       to.set(from);
       return to;
     };
+    const byte = (from: Uint8Array): Uint8Array => {
+      const to = new Uint8Array(length);
+      to.set(from);
+      return to;
+    };
     this.slots = int(this.slots);
+    this.phase = byte(this.phase);
+    this.context = int(this.context);
+    this.left = int(this.left);
+    this.lastTokenS = float(this.lastTokenS);
+    this.classOf = byte(this.classOf);
     this.chunk = int(this.chunk);
     this.blocks = int(this.blocks);
     this.named = int(this.named);
     this.key = float(this.key);
     this.ticket = float(this.ticket);
     this.admission = float(this.admission);
-    const does = new Uint8Array(length);
-    does.set(this.does);
-    this.does = does;
+    this.does = byte(this.does);
   }
 }

@@ -215,28 +215,33 @@ export class PolicyReplica implements ReplicaEngine {
     meter.steps += steps;
     if (steps > 1) batch.grow(steps - 1);
     this.countGaps(steps, false);
+    const { slots, does, phase, context, left, lastTokenS, classOf } = batch;
+    const anyCancelled = this.cancelled > 0;
+    const charges = batch.line.shifts;
     for (let i = 0; i < batch.runningCount; i++) {
-      const slot = batch.slots[i];
-      const tenant = table.classIndex[slot];
-      if (batch.does[i] === PREFILL) {
+      const slot = slots[i];
+      if (does[i] === PREFILL) {
         if (table.prefilledTokens[slot] < table.prefillTokens[slot] || (table.state[slot] & CANCELLED) !== 0) continue;
-        table.state[slot] = DECODING;
-        if (table.generated[slot]++ === 0) table.firstTokenS[slot] = nowS;
-        table.lastTokenS[slot] = nowS;
-        batch.line.charge(tenant, 0, 1);
-      } else if (batch.does[i] === DECODE) {
-        const cancelled = (table.state[slot] & CANCELLED) !== 0;
+        table.state[slot] = phase[i] = DECODING;
+        if (context[i] === table.inputTokens[slot]) table.firstTokenS[slot] = nowS;
+        context[i]++;
+        left[i]--;
+        lastTokenS[i] = nowS;
+        if (charges) batch.line.charge(classOf[i], 0, 1);
+      } else if (does[i] === DECODE) {
+        const cancelled = anyCancelled && (table.state[slot] & CANCELLED) !== 0;
         // Who gave up goes without the token of the last step, but had those of the steps before it.
         let tokens = cancelled ? steps - 1 : steps;
         if (this.speculative !== null && !cancelled) {
-          tokens = this.tokensOut(slot);
+          tokens = this.tokensOut(i);
           meter.draftTokens += this.speculative.draftTokens;
           meter.acceptedTokens += tokens - 1;
         }
         if (tokens === 0) continue;
-        table.generated[slot] += tokens;
-        table.lastTokenS[slot] = nowS;
-        batch.line.charge(tenant, 0, tokens);
+        context[i] += tokens;
+        left[i] -= tokens;
+        lastTokenS[i] = nowS;
+        if (charges) batch.line.charge(classOf[i], 0, tokens);
       }
     }
     this.bookedUntilS = -Infinity;
@@ -309,15 +314,12 @@ export class PolicyReplica implements ReplicaEngine {
 
   /** Plans as many decode steps together as nothing can change. */
   private leap(): void {
-    const { batch, policy, table, stretch } = this;
+    const { batch, policy, stretch } = this;
     if (this.walk || this.speculative !== null || policy.leap === undefined) return;
     if (this.headMayGetIn()) return;
     let steps = policy.leap(batch);
-    for (let i = 0; i < batch.runningCount; i++) {
-      const slot = batch.slots[i];
-      const left = table.outputTokens[slot] - table.generated[slot];
-      if (left < steps) steps = left;
-    }
+    const { left } = batch;
+    for (let i = 0; i < batch.runningCount; i++) if (left[i] < steps) steps = left[i];
     steps = batch.stepsAffordable(steps);
     this.mode = STRETCH;
     this.plannedSteps = steps > 1 ? steps : 1;
@@ -348,12 +350,13 @@ export class PolicyReplica implements ReplicaEngine {
   // ---------------------------------------------------------------- ending
 
   /** Tokens that a decode with drafts puts out: those accepted before the first that is not, and one. */
-  private tokensOut(slot: number): number {
-    const table = this.table;
+  private tokensOut(i: number): number {
+    const { batch, table } = this;
+    const slot = batch.slots[i];
     const { draftTokens } = this.speculative!;
-    threefry2x32(this.luckKey, ACCEPTANCE_KEY, table.ordinal[slot], table.generated[slot]);
+    threefry2x32(this.luckKey, ACCEPTANCE_KEY, table.ordinal[slot], batch.context[i] - table.inputTokens[slot]);
     const accepted = Math.min(draftTokens, Math.floor(log(unit(words[0]!)) / this.lnAcceptance));
-    return Math.min(1 + accepted, table.outputTokens[slot] - table.generated[slot]);
+    return Math.min(1 + accepted, batch.left[i]);
   }
 
   /**
@@ -362,26 +365,28 @@ export class PolicyReplica implements ReplicaEngine {
    */
   private countGaps(k: number, failed: boolean): void {
     const { table, batch, meter, stretch, steady } = this;
+    const { slots, does, context, lastTokenS, classOf } = batch;
+    const anyCancelled = this.cancelled > 0;
     steady.fill(0);
     for (let i = 0; i < batch.runningCount; i++) {
-      const slot = batch.slots[i];
-      const c = table.classIndex[slot];
-      const cancelled = (table.state[slot] & CANCELLED) !== 0;
-      if (batch.does[i] === PREFILL) {
+      const slot = slots[i];
+      const c = classOf[i];
+      const cancelled = anyCancelled && (table.state[slot] & CANCELLED) !== 0;
+      if (does[i] === PREFILL) {
         const complete = table.prefilledTokens[slot] === table.prefillTokens[slot];
-        if (complete && !cancelled && table.generated[slot] > 0)
-          meter.itlS[c].add(this.dueS - table.lastTokenS[slot], 1);
+        if (complete && !cancelled && context[i] > table.inputTokens[slot])
+          meter.itlS[c].add(this.dueS - lastTokenS[i], 1);
         continue;
       }
-      if (batch.does[i] !== DECODE) continue;
+      if (does[i] !== DECODE) continue;
       if (this.speculative !== null) {
         if (cancelled) continue;
-        const tokens = this.tokensOut(slot);
-        meter.itlS[c].add((this.dueS - table.lastTokenS[slot]) / tokens, tokens);
+        const tokens = this.tokensOut(i);
+        meter.itlS[c].add((this.dueS - lastTokenS[i]) / tokens, tokens);
         continue;
       }
       const heard = cancelled && !failed ? k - 1 : k;
-      const stalledS = stretch.startS - table.lastTokenS[slot];
+      const stalledS = stretch.startS - lastTokenS[i];
       if (stalledS === 0 && heard === k) steady[c]++;
       else if (heard > 0) {
         meter.itlS[c].add(stretch.baseS + stalledS, 1);
@@ -406,8 +411,8 @@ export class PolicyReplica implements ReplicaEngine {
     }
     for (let i = 0; i < batch.runningCount;) {
       const slot = batch.slots[i];
-      const complete = table.generated[slot] === table.outputTokens[slot];
-      if (!complete && !(this.handsOn && table.generated[slot] > 0)) {
+      const complete = batch.left[i] === 0;
+      if (!complete && !(this.handsOn && batch.context[i] > table.inputTokens[slot])) {
         i++;
         continue;
       }
