@@ -149,6 +149,7 @@ function buildProgram(): Command {
     .command("init")
     .description("write an experiment to start from; with a workload given, one that fits it")
     .argument("[file]", "file to write", "experiment.yaml")
+    .option("--from-usage <file>", "derive the workload from a usage export: daily or hourly totals (CSV)")
     .option("--requests-per-day <n>", "mean, for example 400k", quantity)
     .option("--input <tokens>", "mean prompt length", quantity)
     .option("--output <tokens>", "mean answer length", quantity)
@@ -156,6 +157,7 @@ function buildProgram(): Command {
     .option("--model <id>", "open-weight model for own GPUs (llama-3.3-70b unless given)")
     .option("--gpu <id>", "GPU for it (h100-sxm unless given)")
     .option("--restricted <share>", "share of requests that may not leave your boundary (0 unless given)", quantity)
+    .option("--models <dir>", "with --from-usage: where the weekly profile of the export is written")
     .action(async (file: string, flags: InitOptions) => {
       const { initCommand } = await import("./commands/init.ts");
       await initCommand(file, flags, (line: string) => process.stderr.write(line));

@@ -227,7 +227,9 @@ function missingOf(facts: Omit<TraceFacts, "missing">, dated: boolean, columns: 
     facts.reuse === null ? "prefix reuse: no column hashIds" : null,
     facts.cachedShare === null ? "cached input: no column cachedTokens" : null,
     facts.failed === null ? "failures: no column status, so a failed request looks like any other" : null,
-    columns.includes("maxOutputTokens") ? null : "max_tokens that clients asked for: no column maxOutputTokens",
+    columns.includes("maxOutputTokens")
+      ? null
+      : "limits that clients set on answers (max_tokens): no column maxOutputTokens",
     columns.includes("e2eS") ? null : "how long answers took: no column e2eS",
   ];
   return lines.filter((line) => line !== null);

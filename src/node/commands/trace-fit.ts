@@ -2,8 +2,7 @@
  * `crossover trace fit FILE --id ID --models DIR`: writes the traffic preset that a trace comes to into `DIR/traffic/`, its
  * weekly profile into `DIR/seasons/` where there is one, and prints how sure the fit is. Never overwrites.
  */
-import { access, mkdir, writeFile } from "node:fs/promises";
-import { basename, dirname, join } from "node:path";
+import { basename, join } from "node:path";
 import { buildCatalog } from "../../catalog/catalog.ts";
 import type { CatalogKind } from "../../catalog/schema.ts";
 import { fitTrace } from "../../experiment/trace/fit.ts";
@@ -11,7 +10,7 @@ import { presetEntries } from "../../experiment/trace/preset.ts";
 import { readRecordedTrace } from "../../io/trace-details.ts";
 import { isoDate } from "../../kernel/calendar-time.ts";
 import { DataError } from "../../kernel/errors.ts";
-import { EnvironmentFailure, environmentFailure } from "../exit.ts";
+import { refuseExisting, writeEntry } from "../new-file.ts";
 import { fitText } from "../trace-text.ts";
 
 export interface TraceFitOptions {
@@ -39,7 +38,7 @@ export async function traceFitCommand(
   if (last === 0) throw new DataError(file, null, "all requests arrive at one time; nothing can be fitted");
   const { id, models } = options;
   const target = (kind: string): string => join(models, kind, `${id}.yaml`);
-  for (const kind of ["traffic", "seasons"]) await refuseExisting(target(kind));
+  for (const kind of ["traffic", "seasons"]) await refuseExisting(target(kind), "--id");
   const fit = fitTrace(trace, SAMPLES);
   const asOf = trace.epochS === null ? options.today : isoDate(trace.epochS + last);
   const entries = presetEntries(fit, { id, file: basename(file), asOf });
@@ -51,29 +50,7 @@ export async function traceFitCommand(
     documents.map((document) => ({ ...document, override: true })),
     asOf,
   );
-  const { stringify } = await import("yaml");
-  for (const document of documents) {
-    try {
-      await mkdir(dirname(document.file), { recursive: true });
-      await writeFile(document.file, stringify(document.value, { lineWidth: 120, flowCollectionPadding: true }), {
-        flag: "wx",
-      });
-    } catch (error) {
-      throw environmentFailure(error, `cannot write ${document.file}`);
-    }
-  }
-  out(
-    fitText(
-      fit,
-      documents.map((document) => document.file),
-    ),
-  );
-}
-
-async function refuseExisting(file: string): Promise<void> {
-  const exists = await access(file).then(
-    () => true,
-    () => false,
-  );
-  if (exists) throw new EnvironmentFailure(`${file} exists and is not overwritten; give another --id`);
+  for (const document of documents) await writeEntry(document.file, document.value, "--id");
+  const files = documents.map((document) => document.file);
+  out(fitText(fit, files));
 }

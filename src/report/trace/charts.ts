@@ -5,7 +5,9 @@ import type { LengthBin, RateFacts, TraceFacts } from "../../experiment/trace/in
 import { linearTicks } from "../charts/latency.ts";
 import { both, draw, type Frame, GRID, INK, QUIET } from "../charts/svg.ts";
 import { timeTicks } from "../charts/time-axis.ts";
-import { plain, WEEKDAYS } from "../format.ts";
+import { chosen, plain, WEEKDAYS } from "../format.ts";
+
+const tidy = chosen(plain);
 
 const BLUE = "#2563eb";
 const TEAL = "#0d9488";
@@ -33,7 +35,7 @@ function frameOf(frame: Frame, high: number, domain: readonly [number, number], 
     },
     axes: (label: string | null): Plot.Markish[] => [
       Plot.gridY(yTicks, { stroke: GRID, strokeOpacity: 1 }),
-      Plot.axisY(yTicks, { tickSize: 0, tickPadding: 8, label: null, tickFormat: plain }),
+      Plot.axisY(yTicks, { tickSize: 0, tickPadding: 8, label: null, tickFormat: tidy }),
       Plot.axisX(
         ticks.map(({ at }) => at),
         {
@@ -90,7 +92,7 @@ function traceTicks(
       : spanS > 240
         ? [60, "minutes from the first request"]
         : [1, "seconds from the first request"];
-  const ticks = linearTicks(spanS / unitS, wanted).map((tick) => ({ at: tick * unitS, label: plain(tick) }));
+  const ticks = linearTicks(spanS / unitS, wanted).map((tick) => ({ at: tick * unitS, label: tidy(tick) }));
   return { ticks, label };
 }
 
@@ -115,11 +117,12 @@ export function dispersionChart(dispersion: TraceFacts["dispersion"]): string {
         y: { type: "log", domain: [low, high] },
         marks: [
           Plot.gridY(yTicks, { stroke: GRID, strokeOpacity: 1 }),
-          Plot.axisY(yTicks, { tickSize: 0, tickPadding: 8, label: null, tickFormat: plain }),
+          Plot.axisY(yTicks, { tickSize: 0, tickPadding: 8, label: null, text: yTicks.map(tidy) }),
           Plot.axisX(windows, {
             tickSize: 0,
             tickPadding: 8,
-            tickFormat: plain,
+            // A tickFormat would lose every label that is no 1, 2 or 3 of its decade.
+            text: windows.map(tidy),
             label: "length of the window, seconds",
             labelAnchor: "right",
             labelArrow: "none",
@@ -172,12 +175,12 @@ export function lengthChart(bins: readonly LengthBin[], name: string, color: str
           tickSize: 0,
           tickPadding: 8,
           label: null,
-          tickFormat: (share: number) => `${plain(share * 100)} %`,
+          tickFormat: (share: number) => `${tidy(share * 100)} %`,
         }),
         Plot.axisX(decades, {
           tickSize: 0,
           tickPadding: 8,
-          tickFormat: plain,
+          tickFormat: tidy,
           label: "tokens",
           labelAnchor: "right",
           labelArrow: "none",

@@ -3,7 +3,7 @@ import type { TraceFacts } from "../../experiment/trace/inspect.ts";
 import type { Quantiles } from "../../experiment/trace/lengths.ts";
 import { spanText } from "../../experiment/trace/preset.ts";
 import type { Skew } from "../../experiment/trace/reuse.ts";
-import { count, percent, plain, plural, ratePerS, significant } from "../format.ts";
+import { chosen, count, percent, plain, plural, ratePerS, significant } from "../format.ts";
 import { bullets, escapeHtml, paragraph, table } from "../markup.ts";
 import type { Cell, TableView } from "../model.ts";
 import { pageHtml, type Section } from "../shell.ts";
@@ -110,7 +110,7 @@ function lengthSection({ lengths }: TraceFacts): string {
     header: name,
     note: null,
     color,
-    cells: [mean, p5, p50, p95, p99, max].map((value) => cell(plain(value))),
+    cells: [mean, p5, p50, p95, p99, max].map((value) => cell(chosen(plain)(value))),
   });
   const view: TableView = {
     caption: "Tokens of a request",
