@@ -29,7 +29,9 @@ const MAX_WEIGHT = 200;
 const TAU_STEPS = 36;
 /** Times above this share of a stretch look like a rate that drifts through it. */
 const MAX_TAU_SHARE = 0.2;
+/** Fluctuations shorter than this, or than so many mean gaps, are the gaps' own. */
 const MIN_TAU_S = 1;
+const MIN_TAU_GAPS = 2;
 const CV_MIN = 0.01;
 const CV_MAX = 1.5;
 const SEARCH_STEPS = 22;
@@ -50,9 +52,10 @@ export function fitBursts(curve: MeasuredCurve, withComponent = true): BurstFit 
   if (!withComponent) return { component: null, gapCv: gapsFor(curve, scales, null).gapCv };
   let best: BurstFit | null = null;
   let least = Infinity;
-  const longest = longestTauS(curve.stretchS);
+  const shortest = Math.max(MIN_TAU_S, MIN_TAU_GAPS / curve.ratePerS);
+  const longest = Math.max(longestTauS(curve.stretchS), 2 * shortest);
   for (let i = 0; i < TAU_STEPS; i++) {
-    const tauS = MIN_TAU_S * exp((log(longest / MIN_TAU_S) * i) / (TAU_STEPS - 1));
+    const tauS = shortest * exp((log(longest / shortest) * i) / (TAU_STEPS - 1));
     const tryCv = (lnCv: number) => gapsFor(curve, scales, { cv: exp(lnCv), tauS });
     const lnCv = smallest((x) => tryCv(x).loss, log(CV_MIN), log(CV_MAX));
     const { loss, gapCv } = tryCv(lnCv);
@@ -65,7 +68,7 @@ export function fitBursts(curve: MeasuredCurve, withComponent = true): BurstFit 
 
 /** The longest correlation time that stretches of this length can tell from a drift. */
 export function longestTauS(stretchS: number): number {
-  return Math.max(2 * MIN_TAU_S, MAX_TAU_SHARE * stretchS);
+  return MAX_TAU_SHARE * stretchS;
 }
 
 function scalesOf({ windowsS, index, stretchS, stretches, ratePerS }: MeasuredCurve): Scale[] {

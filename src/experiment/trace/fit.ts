@@ -61,7 +61,8 @@ interface Interval {
 
 /** Records up to this length are one stretch; of longer ones each hour is, so that the season stays out. */
 const ONE_STRETCH_S = 2 * HOUR_S;
-/** Hours are taken evenly over a long record until they hold this many requests: more would not fit better. */
+/** Hours are taken evenly over a long record, up to this many and until they hold so many requests: more would not fit better. */
+const MAX_HOURS = 120;
 const MAX_REQUESTS = 300_000;
 /** Below this the gaps alone are taken to be wrong. */
 const LIKELY = 0.05;
@@ -115,7 +116,7 @@ function stretchesOf(arrivalS: Float64Array, fromS: number, toS: number): Stretc
   if (toS - fromS <= ONE_STRETCH_S) return { startsS: [fromS], lengthS: toS - fromS };
   const hours = Math.floor((toS - fromS) / HOUR_S);
   const perHour = (firstFrom(arrivalS, toS) - firstFrom(arrivalS, fromS)) / hours;
-  const taken = Math.max(1, Math.min(hours, Math.floor(MAX_REQUESTS / Math.max(perHour, 1))));
+  const taken = Math.max(1, Math.min(hours, MAX_HOURS, Math.floor(MAX_REQUESTS / Math.max(perHour, 1))));
   const startsS = Array.from({ length: taken }, (_, i) => fromS + Math.floor((i * hours) / taken) * HOUR_S);
   return { startsS, lengthS: HOUR_S };
 }
