@@ -1,6 +1,6 @@
 /** Dispersion of recorded arrivals against a naive count, against theory, and what a coarse clock does to it. */
 import { expect, test } from "vitest";
-import { coxExcess, expectedInRecord } from "../../src/experiment/trace/cox.ts";
+import { coxExcess, expectedInRecord, gapShare } from "../../src/experiment/trace/cox.ts";
 import {
   clockStepS,
   DISPERSION_WINDOWS_S,
@@ -11,7 +11,7 @@ import {
 } from "../../src/experiment/trace/dispersion.ts";
 import { readTrace } from "../../src/io/trace.ts";
 import { stream } from "../../src/kernel/random.ts";
-import { exponential } from "../../src/kernel/samplers.ts";
+import { exponential, gamma } from "../../src/kernel/samplers.ts";
 import { coxIdc } from "../fixtures/traffic-reference.ts";
 
 const AZURE = "models/traffic/azure-llm-2023-conv.parquet";
@@ -90,4 +90,15 @@ test.each([
 test("a record shows less dispersion than its process, by what the record's own mean has followed", () => {
   expect(expectedInRecord(1, 1, 20)).toBe(1);
   expect(expectedInRecord(30, 97, 29)).toBeCloseTo((29 * 30 - 97) / 28, 12);
+});
+
+test("gaps show less of themselves in short windows, as counted", () => {
+  const cv2 = 1.44;
+  const draw = stream("dispersion", 0, "gamma");
+  let timeS = 0;
+  const arrivalS = Float64Array.from({ length: 400_000 }, () => (timeS += gamma(draw, 1 / cv2) * cv2));
+  const windowsS = [3, 30];
+  dispersionCurve(arrivalS, wholeRecord(arrivalS), windowsS).forEach((index, i) => {
+    expect(Math.abs(index! - 1 - (cv2 - 1) * gapShare(windowsS[i]!))).toBeLessThan(0.04);
+  });
 });

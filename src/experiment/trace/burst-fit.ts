@@ -3,7 +3,7 @@
  * times on a grid, the coefficient of variation by a search within, the gaps in closed form.
  */
 import { exp, log } from "../../kernel/math.ts";
-import { coxExcess, expectedInRecord } from "./cox.ts";
+import { coxExcess, expectedInRecord, gapShare } from "./cox.ts";
 
 /** What the generator needs for its bursts. */
 export interface BurstFit {
@@ -86,16 +86,17 @@ function gapsFor(curve: MeasuredCurve, scales: readonly Scale[], component: Burs
   const excess = (windowS: number): number => (component === null ? 0 : curve.ratePerS * coxExcess(component, windowS));
   const whole = 1 + excess(curve.stretchS);
   const theory = scales.map(({ windowS, windows }) => expectedInRecord(1 + excess(windowS), whole, windows));
+  const shares = scales.map(({ windowS }) => gapShare(curve.ratePerS * windowS));
   let numerator = 0;
   let denominator = 0;
   scales.forEach(({ index, weight }, i) => {
-    numerator += (weight * (index - theory[i]!)) / (index * index);
-    denominator += weight / (index * index);
+    numerator += (weight * shares[i]! * (index - theory[i]!)) / (index * index);
+    denominator += (weight * shares[i]! * shares[i]!) / (index * index);
   });
   const squared = Math.max(GAP_CV_MIN * GAP_CV_MIN, Math.min(GAP_CV_MAX * GAP_CV_MAX, 1 + numerator / denominator));
   let loss = 0;
   scales.forEach(({ index, weight }, i) => {
-    const difference = (index - theory[i]! - (squared - 1)) / index;
+    const difference = (index - theory[i]! - shares[i]! * (squared - 1)) / index;
     loss += weight * difference * difference;
   });
   return { gapCv: Math.sqrt(squared), loss };

@@ -38,3 +38,12 @@ export function coxExcess({ cv, tauS }: Component, windowS: number): number {
 export function expectedInRecord(index: number, recordIndex: number, windows: number): number {
   return (windows * index - recordIndex) / (windows - 1);
 }
+
+/**
+ * What Gamma gaps add to the index of dispersion in a window of `mean` requests, per unit of cv² − 1: all of it in long
+ * windows, less in short ones. Var N = cv² m + (1 − cv⁴)/6 (Cox, Renewal Theory, 1962, section 4.5, for Gamma gaps of a
+ * stationary process), with 1 + cv² taken as 2.
+ */
+export function gapShare(mean: number): number {
+  return 1 - 1 / (3 * mean);
+}

@@ -63,7 +63,7 @@ interface Interval {
 const ONE_STRETCH_S = 2 * HOUR_S;
 /** Hours are taken evenly over a long record, up to this many and until they hold so many requests: more would not fit better. */
 const MAX_HOURS = 120;
-const MAX_REQUESTS = 300_000;
+const MAX_REQUESTS = 150_000;
 /** Below this the gaps alone are taken to be wrong. */
 const LIKELY = 0.05;
 

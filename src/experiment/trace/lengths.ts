@@ -44,15 +44,16 @@ export function spearman(a: Uint32Array, b: Uint32Array): number {
 }
 
 function ranks(values: Uint32Array): number[] {
-  const order = Uint32Array.from(values, (_, i) => i).sort((i, j) => values[i]! - values[j]!);
-  const ranked: number[] = Array.from({ length: values.length });
-  for (let from = 0; from < order.length;) {
+  // Few lengths are distinct, so that one look-up a row is far cheaper than sorting rows.
+  const sorted = values.slice().sort();
+  const rankOf = new Map<number, number>();
+  for (let from = 0; from < sorted.length;) {
     let to = from + 1;
-    while (to < order.length && values[order[to]!] === values[order[from]!]) to++;
-    for (let i = from; i < to; i++) ranked[order[i]!] = (from + to - 1) / 2;
+    while (to < sorted.length && sorted[to] === sorted[from]) to++;
+    rankOf.set(sorted[from]!, (from + to - 1) / 2);
     from = to;
   }
-  return ranked;
+  return Array.from(values, (value) => rankOf.get(value)!);
 }
 
 function meanOf(values: Float64Array): number {
