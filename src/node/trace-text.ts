@@ -15,7 +15,9 @@ export function inspectText(facts: TraceFacts): string {
   const dates = facts.from === null ? "" : `, ${facts.from} to ${facts.to}`;
   const lines = [
     `${plainNumber(facts.requests)} requests over ${spanText(facts.spanS)}${dates} (${facts.format})`,
-    `rate: ${significant(rate.meanPerS)}/s on average${rate.peakToMean60S === null ? "" : `; busiest minute ${rate.peakToMean60S.toFixed(2)} times that`}`,
+    facts.spanS === 0
+      ? "no times: all requests stand at one moment"
+      : `rate: ${significant(rate.meanPerS)}/s on average${rate.peakToMean60S === null ? "" : `; busiest minute ${rate.peakToMean60S.toFixed(2)} times that`}`,
     ...(gaps === null
       ? []
       : [

@@ -79,7 +79,7 @@ test("cached tokens that are no number are refused with their row", async () => 
 
 test("a block twice in one prompt is no reuse", () => {
   const one = { starts: Float64Array.of(0, 2), ids: Uint32Array.of(0, 0), distinct: 1 };
-  expect(prefixReuse(one)!.hitShare).toBe(0);
+  expect(prefixReuse(one)).toMatchObject({ hitShare: 0, neverReusedShare: 1 });
 });
 
 test("the page is one file without scripts, its text is escaped", async () => {
@@ -88,4 +88,11 @@ test("the page is one file without scripts, its text is escaped", async () => {
   expect(page).not.toMatch(/<script|https?:\/\/(?!www\.w3\.org)|NaN|undefined/);
   for (const id of ["rate", "bursts", "lengths", "who", "sessions", "reuse", "missing"])
     expect(page).toContain(`id="${id}"`);
+});
+
+test("a trace without times has lengths and says that it has no rate", async () => {
+  const found = await facts("still.csv", "arrivalS,inputTokens,outputTokens\n0,10,1\n0,20,2\n0,30,3\n");
+  expect(inspectText(found)).toContain("no times: all requests stand at one moment");
+  expect(tracePage(found, "still.csv", "0")).toContain("<h2>No times</h2>");
+  expect(found.lengths.input.mean).toBe(20);
 });

@@ -104,17 +104,22 @@ export interface ReuseFacts {
 /** What a cache that never forgets would hit; null where no row has blocks. */
 export function prefixReuse({ starts, ids, distinct }: BlockLists): ReuseFacts | null {
   if (ids.length === 0) return null;
-  const users = new Uint8Array(distinct);
+  // By block: the last row that had it, from 1; and whether two rows did.
+  const lastRow = new Uint32Array(distinct);
+  const shared = new Uint8Array(distinct);
   let hits = 0;
   for (let row = 0; row + 1 < starts.length; row++) {
     let unbroken = true;
     for (let i = starts[row]!; i < starts[row + 1]!; i++) {
-      unbroken = unbroken && users[ids[i]!]! > 0;
+      const id = ids[i]!;
+      // A block that stands twice in one prompt is no reuse.
+      const before = lastRow[id] !== row + 1 && lastRow[id]! > 0;
+      unbroken = unbroken && before;
       if (unbroken) hits++;
+      if (before) shared[id] = 1;
+      lastRow[id] = row + 1;
     }
-    // Only now, so that a block that stands twice in one prompt is no reuse.
-    for (let i = starts[row]!; i < starts[row + 1]!; i++) users[ids[i]!] = Math.min(2, users[ids[i]!]! + 1);
   }
-  const never = users.reduce((sum, count) => sum + (count === 1 ? 1 : 0), 0);
+  const never = distinct - shared.reduce((sum, one) => sum + one, 0);
   return { blocks: ids.length, distinct, hitShare: hits / ids.length, neverReusedShare: never / distinct };
 }

@@ -60,6 +60,7 @@ function figure(title: string, note: string, drawing: string): string {
 }
 
 function rateSection({ rate, gaps, spanS, from, failed, dropped }: TraceFacts): string {
+  if (spanS === 0) return "<h2>No times</h2>" + paragraph("All requests stand at one moment, so there is no rate.");
   const peak = rate.peakToMean60S === null ? "" : `, the busiest minute ${rate.peakToMean60S.toFixed(2)} times that`;
   const lines = [
     ...(gaps === null
@@ -101,7 +102,7 @@ function burstSection({ dispersion, clockStepS }: TraceFacts): string {
       "sub",
     ) +
     clock +
-    figure("Index of dispersion", "logarithmic on both axes", dispersionChart(dispersion))
+    (known.length === 0 ? "" : figure("Index of dispersion", "logarithmic on both axes", dispersionChart(dispersion)))
   );
 }
 
