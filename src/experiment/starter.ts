@@ -23,6 +23,24 @@ export interface Workload {
   readonly gpu: string;
   /** Share of requests that may not leave the boundary, 0 to below 1. */
   readonly restrictedShare: number;
+  /** What recorded totals add; without it there is no growth and the profile is that of recorded chat traffic. */
+  readonly recorded?: Recorded;
+}
+
+/** What is known of a workload from totals of the past. */
+export interface Recorded {
+  /** Fraction a month. */
+  readonly growthPerMonth: number;
+  /** Weekly profile that stands in the user's own catalogue; null: the shipped one. */
+  readonly season: Season | null;
+  /** For the head of the file: what was derived and what was assumed. */
+  readonly comments: readonly string[];
+}
+
+/** Rate over mean rate by hour of the week, and the id under which the catalogue has it. */
+export interface Season {
+  readonly id: string;
+  readonly hourOfWeek: readonly number[];
 }
 
 const PRESET = "chat-azure-2023";
@@ -93,12 +111,14 @@ export function experimentFor(workload: Workload, catalog: Catalog): string {
   const meanRatePerS = workload.requestsPerDay / DAY_S;
   const longestInput = Math.ceil(workload.inputTokens * LONGEST);
   const longestOutput = Math.ceil(workload.outputTokens * LONGEST);
-  const season = mustFind(catalog, "seasons", SEASON, "season");
+  const { recorded } = workload;
+  const season = recorded?.season ?? shippedSeason(catalog);
   const peak = peakShape(workload.peakToMean, season.hourOfWeek, meanRatePerS);
   const components = peak.cv === 0 ? "[]" : `[{ cv: ${rounded(peak.cv)}, tauS: ${BURST_TAU_S} }]`;
   const traffic = [
+    ...(recorded?.comments ?? []).map((comment) => `  # ${comment.replace(/\s+/g, " ")}`),
     `  requestsPerS: ${rounded(meanRatePerS, 8)} # ${grouped(workload.requestsPerDay)} a day`,
-    `  growthPerMonth: 0 # 0.05 = 5 % a month`,
+    `  growthPerMonth: ${recorded === undefined ? 0 : rounded(recorded.growthPerMonth, 3)} # 0.05 = 5 % a month`,
     `  # The busiest 5-minute bins (99.9th percentile) are to be ${workload.peakToMean} times the mean. ${peak.how}`,
     `  season: ${peak.season ? season.id : "flat"}`,
     `  burst: { components: ${components}, gapCv: 1 }`,
@@ -115,6 +135,12 @@ export function experimentFor(workload: Workload, catalog: Catalog): string {
     restrictedShare: workload.restrictedShare,
     days,
   });
+}
+
+/** The profile that a workload gets unless it has its own. Throws a ConfigError when the catalogue lacks it. */
+export function shippedSeason(catalog: Catalog): Season {
+  const { id, hourOfWeek } = mustFind(catalog, "seasons", SEASON, "season");
+  return { id, hourOfWeek };
 }
 
 interface PeakShape {

@@ -2,9 +2,10 @@
 import { concatInThread, type ConcatJob } from "./requests-concat.ts";
 import { serveParquetJob } from "./parquet-thread.ts";
 import { readTableInThread, type TableJob } from "./parquet-table.ts";
+import { traceDetailsInThread, type TraceDetailsJob } from "./trace-details.ts";
 import { readTraceInThread, type TraceJob } from "./trace-parquet.ts";
 
-export type ParquetJob = TableJob | TraceJob | ConcatJob;
+export type ParquetJob = TableJob | TraceJob | TraceDetailsJob | ConcatJob;
 
 await serveParquetJob((job: ParquetJob, progress) => {
   switch (job.kind) {
@@ -12,6 +13,8 @@ await serveParquetJob((job: ParquetJob, progress) => {
       return readTableInThread(job, progress);
     case "trace":
       return readTraceInThread(job, progress);
+    case "trace-details":
+      return traceDetailsInThread(job, progress);
     case "concat":
       return concatInThread(job, progress);
   }

@@ -11,6 +11,8 @@ import type { BackcastOptions } from "./commands/backcast.ts";
 import type { CompareOptions } from "./commands/compare.ts";
 import type { ImportLlmOptions } from "./commands/import-llm.ts";
 import type { InitOptions } from "./commands/init.ts";
+import type { TraceFitOptions } from "./commands/trace-fit.ts";
+import type { TraceInspectOptions } from "./commands/trace-inspect.ts";
 import type { ValidateOptions } from "./commands/validate.ts";
 import { packageVersion } from "./version.ts";
 
@@ -149,6 +151,7 @@ function buildProgram(): Command {
     .command("init")
     .description("write an experiment to start from; with a workload given, one that fits it")
     .argument("[file]", "file to write", "experiment.yaml")
+    .option("--from-usage <file>", "derive the workload from a usage export: daily or hourly totals (CSV)")
     .option("--requests-per-day <n>", "mean, for example 400k", quantity)
     .option("--input <tokens>", "mean prompt length", quantity)
     .option("--output <tokens>", "mean answer length", quantity)
@@ -156,9 +159,34 @@ function buildProgram(): Command {
     .option("--model <id>", "open-weight model for own GPUs (llama-3.3-70b unless given)")
     .option("--gpu <id>", "GPU for it (h100-sxm unless given)")
     .option("--restricted <share>", "share of requests that may not leave your boundary (0 unless given)", quantity)
+    .option("--models <dir>", "with --from-usage: where the weekly profile of the export is written")
     .action(async (file: string, flags: InitOptions) => {
       const { initCommand } = await import("./commands/init.ts");
       await initCommand(file, flags, (line: string) => process.stderr.write(line));
+    });
+
+  const trace = program.command("trace").description("look at recorded requests, and make traffic of them");
+
+  trace
+    .command("inspect")
+    .description("what a trace shows: rates, bursts, lengths, season, sessions, prefix reuse, and what is missing")
+    .argument("<file>", "trace (Parquet or CSV, also gzipped)")
+    .option("--json", "print the figures as JSON")
+    .option("--html <file>", "also draw them on a page")
+    .action(async (file: string, flags: TraceInspectOptions) => {
+      const { traceInspectCommand } = await import("./commands/trace-inspect.ts");
+      await traceInspectCommand(file, flags, out);
+    });
+
+  trace
+    .command("fit")
+    .description("write a traffic preset that is as bursty and as long as the trace, and say how sure it is")
+    .argument("<file>", "trace (Parquet or CSV, also gzipped)")
+    .requiredOption("--id <id>", "id of the preset")
+    .requiredOption("--models <dir>", "folder of your own catalogue entries")
+    .action(async (file: string, flags: Omit<TraceFitOptions, "today">) => {
+      const { traceFitCommand } = await import("./commands/trace-fit.ts");
+      await traceFitCommand(file, { ...flags, today: new Date().toISOString().slice(0, 10) }, out);
     });
 
   program

@@ -19,7 +19,7 @@ export type CaseMetrics = Readonly<Record<string, number>>;
 const PERCENTILES = [50, 90, 95, 99] as const;
 
 /** Quantile of rising values by linear interpolation of order statistics; NaN of none. */
-export function quantile(sorted: readonly number[], q: number): number {
+export function quantile(sorted: ArrayLike<number>, q: number): number {
   if (sorted.length === 0) return NaN;
   const rank = (sorted.length - 1) * q;
   const low = Math.floor(rank);
