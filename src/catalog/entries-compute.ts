@@ -49,6 +49,11 @@ export const LlmEntry = z
         sharedExpertFfnSize: z.int().min(0),
         firstDenseLayers: z.int().min(0),
         moeLayers: count,
+        routingConcentration: nonNegative
+          .default(4.4)
+          .describe(
+            "share of the i-th most popular of E experts ~ exp(-this*i/E); 0: all alike. 4.4 = Qwen3-30B-A3B on mixed text",
+          ),
       })
       .nullable(),
     mla: z
@@ -152,6 +157,9 @@ const Coefficients = z.strictObject({
   ea: positive.max(1),
   moeMsPerLayer: nonNegative,
   mfuHalfTokens: nonNegative.optional().describe("tokens of a step at which matrix FLOPs reach half of `mfu`; none: 0"),
+  expertHalfTokens: nonNegative
+    .optional()
+    .describe("tokens of an expert at which its FLOPs reach half of `mfu`; none: 0"),
   activationPasses: nonNegative
     .optional()
     .describe("times that a layer reads or writes a token's hidden state beside its matrix products; none: 0"),

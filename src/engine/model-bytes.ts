@@ -2,6 +2,7 @@
  * Bytes of a model: its weights in each format, the KV cache of a token, and what a sequence holds however long it is.
  * All figures are of the whole model unless a name says otherwise; how GPUs share them is in `parallelism.ts`.
  */
+import { exp } from "../kernel/math.ts";
 import type { EngineSpec, LlmSpec, WeightDtype } from "./spec.ts";
 
 /** Embeddings, output head and norms stay in BF16 whatever the format of the rest. */
@@ -35,41 +36,64 @@ export function weightBytes(llm: LlmSpec, dtype: WeightDtype): { readonly dense:
   };
 }
 
-/** Below this an expert is touched with certainty in double precision: the table of distinct experts ends there. */
-const UNTOUCHED_NEGLIGIBLE = 1e-17;
+/** Below this share of untouched experts all count as touched: the table ends there. */
+const UNTOUCHED_NEGLIGIBLE = 1e-13;
+/** Experts of like popularity are taken together: so many classes are within 0.1 % of every expert on its own. */
+const POPULARITY_CLASSES = 16;
 
 /**
- * Weight bytes that a step streams for one rank, by the n tokens of that rank; the last entry holds for more. The input
- * embedding is a look-up and not streamed. Experts are drawn uniformly, so of E experts E·(1 − (1 − k/E)^(ranks·n)) distinct
- * ones are read in each layer, and each of `ranks` data-parallel ranks reads its share of them. `imbalance` gives the load of
- * the busiest GPU ÷ the mean, by the fraction of experts that is not touched.
+ * Share of the routed experts that a step uses in each layer, seen from one rank, by the n tokens of that rank; the last entry
+ * holds for more. A token uses an expert with probability k·p, where shares p fall off as `routingConcentration` says; of `ranks` data-parallel
+ * ranks, each with n tokens, each reads its part of the 1 − mean (1 − k·p)^(ranks·n) that any of them touches. Without concentration
+ * that is 1 − (1 − k/E)^(ranks·n). `imbalance` gives the load of the busiest GPU ÷ the mean, by the fraction that is not touched.
  */
-export function streamedBytesByTokens(
+export function expertShareByTokens(
   llm: LlmSpec,
-  dtype: WeightDtype,
   ranks: number,
   imbalance: (untouched: number) => number,
 ): Float64Array {
   const moe = llm.moe;
-  const dense =
-    (llm.nonExpertParams - llm.headParams) * denseBytesPerWeight(llm, dtype) + llm.headParams * UNQUANTIZED_BYTES;
-  if (moe === null) return Float64Array.of(dense);
-  const allExperts = moe.moeLayers * moe.experts * 3 * llm.hiddenSize * moe.expertFfnSize * BYTES_PER_WEIGHT[dtype];
-  let missedByOne = 1;
-  for (let rank = 0; rank < ranks; rank++) missedByOne *= 1 - moe.expertsPerToken / moe.experts;
-  const bytes = [dense];
+  if (moe === null) return Float64Array.of(0);
+  const lambda = moe.routingConcentration ?? 0;
+  const classes = lambda === 0 ? 1 : Math.min(POPULARITY_CLASSES, moe.experts);
+  const popularity = Array.from({ length: classes }, (_, i) => exp((-lambda * (i + 0.5)) / classes));
+  const total = popularity.reduce((sum, x) => sum + x, 0);
+  const missedByOne = popularity.map((x) => {
+    const missed = 1 - Math.min(1, (moe.expertsPerToken * x * classes) / (total * moe.experts));
+    let byAllRanks = 1;
+    for (let rank = 0; rank < ranks; rank++) byAllRanks *= missed;
+    return byAllRanks;
+  });
+  const missedByAll = missedByOne.map(() => 1 / classes);
+  const shares = [0];
   let untouched = 1;
   while (untouched > UNTOUCHED_NEGLIGIBLE) {
-    untouched *= missedByOne;
-    bytes.push(dense + ((allExperts * (1 - untouched)) / ranks) * imbalance(untouched));
+    untouched = 0;
+    for (let i = 0; i < classes; i++) {
+      missedByAll[i]! *= missedByOne[i]!;
+      untouched += missedByAll[i]!;
+    }
+    shares.push(((1 - untouched) / ranks) * imbalance(untouched));
   }
-  return Float64Array.from(bytes);
+  return Float64Array.from(shares);
+}
+
+/** Weight bytes that a step streams: all but the experts, and all experts of all layers. The input embedding is a look-up. */
+export function streamedBytes(llm: LlmSpec, dtype: WeightDtype): { readonly dense: number; readonly experts: number } {
+  const dense =
+    (llm.nonExpertParams - llm.headParams) * denseBytesPerWeight(llm, dtype) + llm.headParams * UNQUANTIZED_BYTES;
+  return { dense, experts: allExpertParams(llm) * BYTES_PER_WEIGHT[dtype] };
+}
+
+/** Weights of the routed experts of all layers. */
+export function allExpertParams({ moe, hiddenSize }: LlmSpec): number {
+  return moe === null ? 0 : moe.moeLayers * moe.experts * 3 * hiddenSize * moe.expertFfnSize;
 }
 
 /** Weights of the experts that one token goes through. */
 export function activeExpertParams(llm: LlmSpec): number {
   const { moe } = llm;
-  return moe === null ? 0 : moe.moeLayers * moe.expertsPerToken * 3 * llm.hiddenSize * moe.expertFfnSize;
+  return moe === null ? 0 : (allExpertParams(llm) * moe.expertsPerToken) / moe.experts;
 }
 
 export interface SequenceBytes {

@@ -30,6 +30,11 @@ export interface LlmSpec {
     readonly expertsPerToken: number;
     readonly expertFfnSize: number;
     readonly moeLayers: number;
+    /**
+     * How unevenly experts are used: the i-th most popular of E has a share proportional to exp(−λ·i/E), and this is λ. Left out:
+     * 0, all alike.
+     */
+    readonly routingConcentration?: number;
   } | null;
   readonly params: number;
   /** Without the input embedding. */
@@ -77,6 +82,8 @@ export interface StepCoefficients {
   readonly moeMsPerLayer: number;
   /** Tokens of a step at which matrix FLOPs reach half of `mfu`; left out: they reach all of it at any size. */
   readonly mfuHalfTokens?: number | undefined;
+  /** Tokens of an expert at which its FLOPs reach half of `mfu`: small grouped products fill the units badly; left out: 0. */
+  readonly expertHalfTokens?: number | undefined;
   /** How often a layer reads or writes a token's hidden state beside its matrix products (norms, residuals, activation); left out: 0. */
   readonly activationPasses?: number | undefined;
   /** Extra of each layer and step where weights are not BF16: activations are quantized on the way; left out: 0. */

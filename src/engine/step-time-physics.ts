@@ -3,18 +3,25 @@
  *
  *   T = t0 + tl·L + moe·Lm + ts·D + [tpre·L with prefill]          overhead of the engine
  *     + [weights not BF16] quant·L + pre·P                         quantized activations; work of the engine per prompt token
- *     + max(W(n) / (t·BW·ew), F(n + n0) / (t·peak·mfu))            weights read once, or matrix FLOPs
+ *     + max(W(n) / (t·BW·ew), [F(n + n0) + e0·Fe(n)] / (t·peak·mfu))   weights read once, or matrix FLOPs
  *     + passes·L·h·2·n / BW                                        activations between the matrix products, on every GPU
  *     + (kvB·C + kvS·window·D) / (kvDiv·BW·ekv)                    KV cache read by decode attention; recurrent states
  *     + 4·Lfull·H·dh·A / (t·peakBf16·ea)                           attention of the prefill
  *     + [t > 1] 2·L·(ar + n·h·2·2(t−1)/t / (link·el))              two ring all-reduces a layer, 2-byte activations
  *
- * with FLOPs, KV and weights as `model-bytes.ts` counts them and further collectives as `parallelism.ts` says.
+ * with FLOPs, KV and weights as `model-bytes.ts` counts them, Fe(n) the FLOPs of one token in each expert that n tokens use, and further collectives as `parallelism.ts` says.
  * D sequences decode over C tokens of context, P prefill tokens attend to A token pairs, n = D + P, t GPUs share the
  * layers. Only KV depends on C, so decode steps are affine in context and the engine can leap over them.
  * Units inside: ms, bytes, FLOP; the StepTime that comes out speaks seconds.
  */
-import { activeExpertParams, attentionDim, sequenceBytes, streamedBytesByTokens } from "./model-bytes.ts";
+import {
+  activeExpertParams,
+  allExpertParams,
+  attentionDim,
+  expertShareByTokens,
+  sequenceBytes,
+  streamedBytes,
+} from "./model-bytes.ts";
 import {
   communicationMs,
   expertImbalance,
@@ -83,6 +90,8 @@ interface StepCosts {
   readonly headFlopMs: number;
   /** What the matrix products of a small step lose against those of a large one: FLOPs of `mfuHalfTokens` tokens. */
   readonly flopFixedMs: number;
+  /** The same for the products of the experts, each `expertHalfTokens` tokens; by n as `weightMs`. */
+  readonly expertFixedMs: Float64Array;
   readonly activationMsPerToken: number;
   readonly prefillMsPerToken: number;
   readonly kvMsPerToken: number;
@@ -121,7 +130,9 @@ function stepCosts(gpu: GpuSpec, llm: LlmSpec, engine: StepEngine, k: StepCoeffi
   const weightBytesPerMs = t * bytesPerMs * k.ew;
   const moeLayers = llm.moe === null ? 0 : llm.moe.moeLayers;
   const imbalance = (untouched: number): number => expertImbalance(layout, untouched);
-  const streamed = streamedBytesByTokens(llm, engine.weightDtype, layout.ranks, imbalance);
+  const streamed = streamedBytes(llm, engine.weightDtype);
+  const expertShare = expertShareByTokens(llm, layout.ranks, imbalance);
+  const expertFixedMs = (2 * allExpertParams(llm) * (k.expertHalfTokens ?? 0)) / flopPerMs;
   const unbalancedParams = (imbalance(0) - 1) * activeExpertParams(llm);
   const flopMsPerToken = (2 * (llm.activeParams - llm.headParams + unbalancedParams)) / flopPerMs;
   const kv = kvReadBytes(llm, engine);
@@ -132,11 +143,12 @@ function stepCosts(gpu: GpuSpec, llm: LlmSpec, engine: StepEngine, k: StepCoeffi
     fixedMs: k.t0Ms + (k.tlMsPerLayer + quantMsPerLayer) * llm.layers + k.moeMsPerLayer * moeLayers,
     prefillMs: engine.tpreMsPerLayer * llm.layers,
     msPerSeq: k.tsMsPerSeq,
-    weightMs: streamed.map((bytes) => bytes / weightBytesPerMs),
+    weightMs: expertShare.map((share) => (streamed.dense + streamed.experts * share) / weightBytesPerMs),
     weightBytesPerMs,
     flopMsPerToken,
     headFlopMs: (2 * llm.headParams) / flopPerMs,
     flopFixedMs: flopMsPerToken * (k.mfuHalfTokens ?? 0),
+    expertFixedMs: expertShare.map((share) => expertFixedMs * share),
     activationMsPerToken: ((k.activationPasses ?? 0) * llm.layers * llm.hiddenSize * ACTIVATION_BYTES) / bytesPerMs,
     prefillMsPerToken: engine.prefillMsPerToken ?? 0,
     kvMsPerToken: kv.perToken / kvBytesPerMs,
@@ -167,8 +179,10 @@ export function stepTerms(
     costs.msPerSeq * batch.decodeSeqs +
     (batch.prefillTokens > 0 ? costs.prefillMs : 0) +
     costs.prefillMsPerToken * batch.prefillTokens;
-  const weightsMs = costs.weightMs[Math.min(n, costs.weightMs.length - 1)]!;
-  const flopsMs = costs.flopFixedMs + costs.flopMsPerToken * n + costs.headFlopMs * headRows;
+  const row = Math.min(n, costs.weightMs.length - 1);
+  const weightsMs = costs.weightMs[row]!;
+  const flopsMs =
+    costs.flopFixedMs + costs.expertFixedMs[row]! + costs.flopMsPerToken * n + costs.headFlopMs * headRows;
   const kvMs = costs.kvMsPerToken * batch.contextTokens + costs.kvMsPerSeq * batch.decodeSeqs;
   const attentionMs = costs.msPerAttendedPair * batch.attendedPairs;
   const commMs = costs.commFixedMs + costs.commMsPerToken * n;
@@ -207,7 +221,7 @@ function createPassTime(
   const headFlopS = costs.headFlopMs * S_PER_MS;
   const perContextTokenS = costs.kvMsPerToken * S_PER_MS;
   const secondsPerPair = costs.msPerAttendedPair * S_PER_MS;
-  const flopFixedS = costs.flopFixedMs * S_PER_MS;
+  const flopFixedS = costs.expertFixedMs.map((ms) => (costs.flopFixedMs + ms) * S_PER_MS);
   const secondsPerToken = (costs.commMsPerToken + costs.activationMsPerToken) * S_PER_MS;
   const prefillSPerToken = costs.prefillMsPerToken * S_PER_MS;
   const decodeFixedS = (costs.fixedMs + costs.commFixedMs) * S_PER_MS;
@@ -216,8 +230,9 @@ function createPassTime(
   const decodeBaseS = new Float64Array(engine.maxNumSeqs + 1);
   for (let d = 1; d <= engine.maxNumSeqs; d++) {
     const n = d * tokensPerDecode;
-    const readS = weightS[n < lastWeight ? n : lastWeight]!;
-    const computeS = flopFixedS + flopSPerToken * n + headFlopS * n;
+    const row = n < lastWeight ? n : lastWeight;
+    const readS = weightS[row]!;
+    const computeS = flopFixedS[row]! + flopSPerToken * n + headFlopS * n;
     decodeBaseS[d] = decodeFixedS + secondsPerSeq * d + (readS > computeS ? readS : computeS) + secondsPerToken * n;
   }
   return {
@@ -225,8 +240,9 @@ function createPassTime(
     perContextTokenS,
     mixedS(decodeSeqs, contextTokens, prefillTokens, attendedPairs) {
       const n = decodeSeqs + prefillTokens;
-      const readS = weightS[n < lastWeight ? n : lastWeight]!;
-      const computeS = flopFixedS + flopSPerToken * n + headFlopS * (decodeSeqs + 1);
+      const row = n < lastWeight ? n : lastWeight;
+      const readS = weightS[row]!;
+      const computeS = flopFixedS[row]! + flopSPerToken * n + headFlopS * (decodeSeqs + 1);
       return (
         mixedFixedS +
         secondsPerSeq * decodeSeqs +

@@ -5,8 +5,10 @@
 import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
+import { expertShareByTokens } from "../../src/engine/model-bytes.ts";
 import type { StepCoefficients } from "../../src/engine/spec.ts";
 import { type StepEngine, type StepTerms, createStepTime, stepTerms } from "../../src/engine/step-time-physics.ts";
+import type { StepTime } from "../../src/engine/step-time.ts";
 import { GPUS, LLMS } from "../fixtures/engine-specs.ts";
 
 type TermName = Exclude<keyof StepTerms, "stepMs" | "weightBytesStreamed">;
@@ -229,5 +231,60 @@ describe("terms beyond the reference formula, by hand", () => {
     expect(time.mixedS(16, 16_000, 1024, 524_288) * 1000).toBeCloseTo(terms(1024, 524_288).stepMs, 9);
     const decodeMs = (time.decodeBaseS[16]! + time.perContextTokenS * 16_000) * 1000;
     expect(decodeMs).toBeCloseTo(terms(0, 0).stepMs, 9);
+  });
+});
+
+describe("uneven routing", () => {
+  const llm = LLMS["qwen3-30b-a3b"]!;
+  const engine: StepEngine = {
+    weightDtype: "bf16",
+    kvDtype: "bf16",
+    tensorParallelSize: 1,
+    maxNumSeqs: 64,
+    tpreMsPerLayer: 0,
+  };
+  const skewed = (routingConcentration: number): typeof llm => ({ ...llm, moe: { ...llm.moe!, routingConcentration } });
+  const touched = (concentration: number, n: number): number =>
+    128 * expertShareByTokens(skewed(concentration), 1, () => 1)[n]!;
+
+  test("shares of 128 experts that fall by exp(-4.4 i/128) as measured: 65 take 90 %, normalized entropy is 0.11 below one", () => {
+    const weights = Array.from({ length: 128 }, (_, i) => Math.exp((-4.4 * (i + 0.5)) / 128));
+    const total = weights.reduce((sum, x) => sum + x, 0);
+    const shares = weights.map((x) => x / total);
+    expect(shares.slice(0, 65).reduce((sum, x) => sum + x, 0)).toBeCloseTo(0.9, 2);
+    expect(1 + shares.reduce((sum, p) => sum + p * Math.log(p), 0) / Math.log(128)).toBeCloseTo(0.113, 2);
+    for (const n of [1, 19, 60, 500]) {
+      const oneByOne = shares.reduce((sum, p) => sum + 1 - (1 - 8 * p) ** n, 0);
+      expect(Math.abs(touched(4.4, n) / oneByOne - 1), `${n} tokens`).toBeLessThan(2e-3);
+    }
+    expect([touched(4.4, 19), touched(4.4, 60)].map(Math.round)).toEqual([64, 93]);
+  });
+
+  test("without concentration experts are all alike, and alike are those of a model that says nothing", () => {
+    for (const n of [1, 19, 60]) expect(touched(0, n)).toBeCloseTo(128 * (1 - (1 - 8 / 128) ** n), 9);
+    expect(expertShareByTokens(llm, 1, () => 1)).toEqual(expertShareByTokens(skewed(0), 1, () => 1));
+  });
+
+  test("two ranks touch together what twice the tokens touch, and read half of it each", () => {
+    const [one, two] = [1, 2].map((ranks) => expertShareByTokens(skewed(4.4), ranks, () => 1));
+    expect(two![30]! * 2).toBeCloseTo(one![60]!, 12);
+  });
+
+  test("decode steps of a few sequences are shorter, a large prefill takes as long", () => {
+    const time = (concentration: number): StepTime =>
+      createStepTime(GPUS["h100-sxm"]!, skewed(concentration), engine, SETS["moe|global"]!);
+    expect(time(4.4).decodeBaseS[32]! / time(0).decodeBaseS[32]!).toBeLessThan(0.8);
+    expect(time(4.4).mixedS(1, 0, 8192, 0)).toBeCloseTo(time(0).mixedS(1, 0, 8192, 0), 9);
+  });
+
+  test("small products of each expert that is used lose the FLOPs of so many tokens", () => {
+    const k = SETS["moe|global"]!;
+    const batch = { decodeSeqs: 0, contextTokens: 0, prefillTokens: 8192, attendedPairs: 0 };
+    const flopsMs = (expertHalfTokens: number): number =>
+      stepTerms(GPUS["h100-sxm"]!, llm, engine, { ...k, expertHalfTokens }, batch).flopsMs;
+    expect(flopsMs(90) - flopsMs(0)).toBeCloseTo((2 * 28991029248 * 90) / (989e9 * k.mfu), 6);
+    const all = { ...k, expertHalfTokens: 90 };
+    const stepMs = stepTerms(GPUS["h100-sxm"]!, llm, engine, all, batch).stepMs;
+    expect(createStepTime(GPUS["h100-sxm"]!, llm, engine, all).mixedS(0, 0, 8192, 0) * 1000).toBeCloseTo(stepMs, 9);
   });
 });

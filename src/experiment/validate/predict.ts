@@ -179,7 +179,7 @@ interface Memory {
  * What is recorded. Else of a closed loop as in the fit, where KV follows the weights (FP8 with FP8 and NVFP4, and with MXFP4
  * on GPUs with FP4 units); of other loads the default of the engines, which is BF16 whatever the weights.
  */
-function kvDtypeOf({ kvDtype, load }: RecordedCase, { weightDtype, gpu }: Setup): KvDtype {
+export function kvDtypeOf({ kvDtype, load }: RecordedCase, { weightDtype, gpu }: Setup): KvDtype {
   if (kvDtype !== undefined) return plainDtype(kvDtype) === "fp8" ? "fp8" : "bf16";
   if (load.kind !== "closed") return "bf16";
   if (weightDtype === "mxfp4") return gpu.fp4DenseTflops === null ? "bf16" : "fp8";
