@@ -58,7 +58,8 @@ export async function streamParquet(
     await rename(temporary, target);
   } catch (error) {
     await rm(temporary, { force: true });
-    throw error;
+    // Without a single batch the encoder complains too, but of the consequence.
+    throw (failure as { readonly error: unknown } | null)?.error ?? error;
   }
 }
 

@@ -2,9 +2,10 @@
 import { concatInThread, type ConcatJob } from "./requests-concat.ts";
 import { serveParquetJob } from "./parquet-thread.ts";
 import { readTableInThread, type TableJob } from "./parquet-table.ts";
+import { importInThread, type ImportJob } from "./traces/import.ts";
 import { readTraceInThread, type TraceJob } from "./trace-parquet.ts";
 
-export type ParquetJob = TableJob | TraceJob | ConcatJob;
+export type ParquetJob = TableJob | TraceJob | ConcatJob | ImportJob;
 
 await serveParquetJob((job: ParquetJob, progress) => {
   switch (job.kind) {
@@ -14,5 +15,7 @@ await serveParquetJob((job: ParquetJob, progress) => {
       return readTraceInThread(job, progress);
     case "concat":
       return concatInThread(job, progress);
+    case "trace-import":
+      return importInThread(job, progress);
   }
 });

@@ -1,0 +1,38 @@
+/** Looks into JSON of unknown shape. */
+import type { JsonRecord } from "./format.ts";
+
+export function isRecord(value: unknown): value is JsonRecord {
+  return typeof value === "object" && value !== null && !Array.isArray(value);
+}
+
+/** What stands under the keys; undefined if nothing does. */
+export function valueIn(value: unknown, ...path: readonly string[]): unknown {
+  for (const key of path) {
+    if (!isRecord(value)) return undefined;
+    value = value[key];
+  }
+  return value;
+}
+
+/** A number, or a text that is one; NaN for anything else. */
+export function numberIn(value: unknown, ...path: readonly string[]): number {
+  const found = valueIn(value, ...path);
+  if (typeof found === "number") return found;
+  return typeof found === "string" && found.trim() !== "" ? Number(found) : Number.NaN;
+}
+
+/** A text, or a number as one; empty for anything else. */
+export function textIn(value: unknown, ...path: readonly string[]): string {
+  const found = valueIn(value, ...path);
+  return typeof found === "string" ? found : typeof found === "number" ? String(found) : "";
+}
+
+export function listIn(value: unknown, ...path: readonly string[]): readonly unknown[] | null {
+  const found = valueIn(value, ...path);
+  return Array.isArray(found) ? found : null;
+}
+
+/** Whole numbers; null if it is no list. What is no number becomes NaN, which the sink refuses. */
+export function countsIn(value: unknown, ...path: readonly string[]): number[] | null {
+  return listIn(value, ...path)?.map((item) => (typeof item === "number" ? item : Number.NaN)) ?? null;
+}
