@@ -3,9 +3,10 @@ import { concatInThread, type ConcatJob } from "./requests-concat.ts";
 import { serveParquetJob } from "./parquet-thread.ts";
 import { readTableInThread, type TableJob } from "./parquet-table.ts";
 import { importInThread, type ImportJob } from "./traces/import.ts";
+import { readTraceTableInThread, type TraceTableJob } from "./trace-table.ts";
 import { readTraceInThread, type TraceJob } from "./trace-parquet.ts";
 
-export type ParquetJob = TableJob | TraceJob | ConcatJob | ImportJob;
+export type ParquetJob = TableJob | TraceJob | ConcatJob | ImportJob | TraceTableJob;
 
 await serveParquetJob((job: ParquetJob, progress) => {
   switch (job.kind) {
@@ -15,6 +16,8 @@ await serveParquetJob((job: ParquetJob, progress) => {
       return readTraceInThread(job, progress);
     case "concat":
       return concatInThread(job, progress);
+    case "trace-table":
+      return readTraceTableInThread(job, progress);
     case "trace-import":
       return importInThread(job, progress);
   }
