@@ -7,6 +7,7 @@ import { DataError } from "../../kernel/errors.ts";
 import { refuseDate } from "../trace-csv.ts";
 import type { CsvCursor } from "./csv-cursor.ts";
 import type { CsvFormat, Run } from "./format.ts";
+import { liteLlm } from "./log-formats.ts";
 
 const NO_COLUMNS = () => [] as const;
 
@@ -207,8 +208,34 @@ const blis: CsvFormat = {
   },
 };
 
+/** LiteLLM's table of spend logs, exported as CSV: read like the records of its JSON. */
+const liteLlmCsv: CsvFormat = {
+  kind: "csv",
+  name: liteLlm.name,
+  ticksPerS: liteLlm.ticksPerS,
+  clock: liteLlm.clock,
+  sorts: true,
+  needs: ["startTime", "prompt_tokens", "completion_tokens", "model"],
+  columns: () => liteLlm.columns({}),
+  open(cursor, run) {
+    const read = liteLlm.open(run);
+    return () =>
+      read(Object.fromEntries(cursor.names.map((name, i) => [name, cursor.field(i)])), cursor.row, cursor.file);
+  },
+};
+
 /** The more columns a format needs, the earlier it stands, so that one that needs a part of them does not hide it. */
-const FORMATS: readonly CsvFormat[] = [azureLmm, azureLlm, burstGpt, blis, splitwise, fleetSim, vidur, vidurLengths];
+const FORMATS: readonly CsvFormat[] = [
+  azureLmm,
+  azureLlm,
+  burstGpt,
+  blis,
+  splitwise,
+  fleetSim,
+  liteLlmCsv,
+  vidur,
+  vidurLengths,
+];
 
 /** Names of the formats. */
 export const CSV_FORMATS: readonly string[] = FORMATS.map(({ name }) => name);

@@ -16,10 +16,18 @@ interface TraceFormat {
   readonly hashScope?: "global" | "session";
 }
 
+/** The time that 64-bit ticks are counted from, so that doubles hold the rest. */
+export interface Origin {
+  /** Ticks since 1970; null before the first row. */
+  ticks: bigint | null;
+}
+
 /** One import, over all its files. */
 export interface Run {
   readonly sink: TraceSink;
   readonly dates: DateReader;
+  /** Where a source counts ticks since 1970 beyond what a double holds. */
+  readonly origin: Origin;
   /** Adds to what the footer counts under a name. */
   count(name: string): void;
   /** The first arrival as written; later calls change nothing. */

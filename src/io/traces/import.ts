@@ -10,15 +10,16 @@ import { streamParquet } from "../parquet-stream.ts";
 import { runParquetJob } from "../parquet-thread.ts";
 import { loadParquetEncoder, type TraceAbout, type WriteColumn } from "../parquet-write.ts";
 import { siblingModule } from "../thread-module.ts";
+import { epochSeconds } from "../trace-parquet.ts";
 import { traceUnits, type OptionalColumn } from "../trace-schema.ts";
 import { CsvCursor } from "./csv-cursor.ts";
 import { CSV_FORMATS, csvFormatOf } from "./csv-formats.ts";
 import { DateReader } from "./dates.ts";
-import type { CsvFormat, JsonFormat, JsonReader, JsonRecord, Run } from "./format.ts";
+import type { CsvFormat, JsonFormat, JsonReader, JsonRecord, Origin, Run } from "./format.ts";
 import { JSON_FORMATS, jsonFormatOf } from "./json-formats.ts";
 import { isRecord } from "./json-value.ts";
 import { identityMapping, mappedCsv, mappedJson, optionalColumnsOf, type Mapping, type TimeUnit } from "./mapped.ts";
-import { openParquetRows, Origin } from "./parquet-rows.ts";
+import { openParquetRows } from "./parquet-rows.ts";
 import { TraceSink } from "./sink.ts";
 import { BYTE_ORDER_MARK, lines, packingOf, textChunks, utf8, type Packing } from "./text.ts";
 
@@ -50,7 +51,7 @@ export interface ImportProgress {
 }
 
 /** Names that `format` may have. */
-export const TRACE_FORMATS: readonly string[] = [...CSV_FORMATS, ...JSON_FORMATS, "crossover"];
+export const TRACE_FORMATS: readonly string[] = [...new Set([...CSV_FORMATS, ...JSON_FORMATS, "crossover"])];
 
 /**
  * Reads `files` in the given order as one trace and writes `target`. `watch` is called several times a second. Throws
@@ -108,7 +109,7 @@ class Importer {
   private readonly progress: Float64Array;
   private opened: Opened | null = null;
   private readonly dates = new DateReader();
-  private readonly origin = new Origin();
+  private readonly origin: Origin = { ticks: null };
   private readonly counts: Record<string, number> = {};
   private firstTime: string | null = null;
 
@@ -144,7 +145,7 @@ class Importer {
   about(): TraceAbout {
     const { format, run } = this.opened!;
     const { name, clock, ticksPerS, blockTokens, hashScope } = format;
-    const startS = this.dates.epochS ?? this.origin.epochS(ticksPerS) ?? 0;
+    const startS = this.dates.epochS ?? (this.origin.ticks === null ? 0 : epochSeconds(this.origin.ticks, ticksPerS));
     return {
       format: name,
       files: this.job.files.map((file) => basename(file)),
@@ -171,6 +172,7 @@ class Importer {
       const run: Opened["run"] = {
         sink,
         dates: this.dates,
+        origin: this.origin,
         count: (name) => (this.counts[name] = (this.counts[name] ?? 0) + 1),
         firstTime: (text) => (this.firstTime ??= text),
       };

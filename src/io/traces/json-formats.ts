@@ -3,9 +3,10 @@
  * usage traces), flashserve/RAGPulse, ai-dynamo (AIPerf and Dynamo session traces), vllm-project/semantic-router.
  */
 import { DataError } from "../../kernel/errors.ts";
-import { nearestName } from "../nearest-name.ts";
 import type { JsonFormat, JsonRecord } from "./format.ts";
-import { countsIn, isRecord, numberIn, textIn, valueIn } from "./json-value.ts";
+import { AGENT_FORMATS } from "./agent-formats.ts";
+import { countsIn, firstNumber, has, isRecord, needNumber, numberIn, textIn, valueIn } from "./json-value.ts";
+import { LOG_FORMATS } from "./log-formats.ts";
 
 /** Keys of Mooncake's lines; the length of a row's `hash_ids` follows from its input. */
 const mooncake: JsonFormat = {
@@ -21,7 +22,7 @@ const mooncake: JsonFormat = {
   open(run) {
     const { sink } = run;
     return (record, row, file) => {
-      const ms = need(record, "timestamp", row, file);
+      const ms = needNumber(record, "timestamp", row, file);
       if (sink.length === 0) run.firstTime(textIn(record, "timestamp"));
       sink.add(row, ms, numberIn(record, "input_length"), numberIn(record, "output_length"));
       sink.list("hashIds", countsIn(record, "hash_ids") ?? [], row);
@@ -90,7 +91,7 @@ const bailian: JsonFormat = {
       if (parent === undefined && !isRoot) run.count("orphans");
       const session = parent?.session ?? (isRoot ? chat : parentChat);
       if (sink.length === 0) run.firstTime(textIn(record, "timestamp"));
-      const timeS = need(record, "timestamp", row, file);
+      const timeS = needNumber(record, "timestamp", row, file);
       const at = sink.add(row, timeS, numberIn(record, "input_length"), numberIn(record, "output_length"));
       sink.text("requestId", chat);
       sink.text("className", textIn(record, "type"));
@@ -123,7 +124,7 @@ const ragPulse: JsonFormat = {
     let beforeS = -Infinity;
     let addedS = 0;
     return (record, row, file) => {
-      const writtenS = need(record, "timestamp", row, file);
+      const writtenS = needNumber(record, "timestamp", row, file);
       if (writtenS < beforeS - DAY_S) {
         addedS += WEEK_S;
         run.count("clockWraps");
@@ -159,7 +160,7 @@ const fleetSim: JsonFormat = {
       if (sink.length === 0) run.firstTime(textIn(record, "timestamp"));
       sink.add(
         row,
-        need(record, "timestamp", row, file),
+        needNumber(record, "timestamp", row, file),
         numberIn(record, "prompt_tokens"),
         numberIn(record, "generated_tokens"),
       );
@@ -171,7 +172,15 @@ const fleetSim: JsonFormat = {
   },
 };
 
-const FORMATS: readonly JsonFormat[] = [bailian, mooncake, sessions, ragPulse, fleetSim];
+const FORMATS: readonly JsonFormat[] = [
+  bailian,
+  mooncake,
+  sessions,
+  ragPulse,
+  fleetSim,
+  ...LOG_FORMATS,
+  ...AGENT_FORMATS,
+];
 
 /** Names of the formats. */
 export const JSON_FORMATS: readonly string[] = FORMATS.map(({ name }) => name);
@@ -183,23 +192,6 @@ export function jsonFormatOf(file: string, first: JsonRecord, name: string | nul
   throw new DataError(file, 1, `no record of format ${name}: it has ${Object.keys(first).join(", ")}`);
 }
 
-function has(record: JsonRecord, ...keys: readonly string[]): boolean {
-  return keys.every((key) => key in record);
-}
-
 function isSession(record: JsonRecord): boolean {
   return has(record, "session_id") && !isRecord(record["hash_ids"]) && !has(record, "chat_id");
-}
-
-function firstNumber(record: JsonRecord, ...keys: readonly string[]): number {
-  const key = keys.find((candidate) => candidate in record);
-  return key === undefined ? Number.NaN : numberIn(record, key);
-}
-
-/** A number that must be there. Throws DataError with the nearest key. */
-function need(record: JsonRecord, key: string, row: number, file: string): number {
-  const value = numberIn(record, key);
-  if (!Number.isNaN(value)) return value;
-  if (key in record) throw new DataError(file, row, `cannot read the number ${JSON.stringify(record[key])} in ${key}`);
-  throw new DataError(file, row, `no ${key}${nearestName(key, Object.keys(record))}`);
 }

@@ -4,9 +4,10 @@ import { DataError } from "../../kernel/errors.ts";
 import { nearestName } from "../nearest-name.ts";
 import { openParquet } from "../parquet-read.ts";
 import { columnData } from "../parquet-table.ts";
-import { epochSeconds, numberAt, ticksPerSecond, ticksSince } from "../trace-parquet.ts";
+import { numberAt, ticksPerSecond, ticksSince } from "../trace-parquet.ts";
 import { OPTIONAL_COLUMNS, type ListColumn, type NumberColumn, type TextColumn } from "../trace-schema.ts";
 import { identityMapping, optionalColumnsOf, type Mapping, type TimeUnit } from "./mapped.ts";
+import type { Origin } from "./format.ts";
 import type { TraceSink } from "./sink.ts";
 
 const AZURE: Mapping = { arrivalS: "TIMESTAMP", inputTokens: "ContextTokens", outputTokens: "GeneratedTokens" };
@@ -22,16 +23,6 @@ interface ParquetRows {
   /** A row group at a time. */
   into(sink: TraceSink, origin: Origin): AsyncGenerator<void>;
   close(): void;
-}
-
-/** The first time of all files, so that 64-bit ticks can be counted from it as doubles. */
-export class Origin {
-  ticks: bigint | null = null;
-
-  /** Unix time of it, seconds; null before it. */
-  epochS(ticksPerS: number): number | null {
-    return this.ticks === null ? null : epochSeconds(this.ticks, ticksPerS);
-  }
 }
 
 /** Opens a file. Throws DataError for a file of unknown columns, or a column of the wrong type. */
