@@ -216,6 +216,16 @@ function buildProgram(): Command {
       await traceImportCommand(files, flags, out);
     });
 
+  trace
+    .command("export")
+    .description("write an imported trace in the format that it came from")
+    .argument("<file>", "Parquet file of trace import")
+    .option("--out <file>", "instead of stdout", text)
+    .action(async (file: string, flags: { out?: string }) => {
+      const { traceExportCommand } = await import("./commands/trace-export.ts");
+      await traceExportCommand(file, flags, out);
+    });
+
   program
     .command("validate")
     .description("compare the simulator with recorded measurements")

@@ -94,3 +94,32 @@ function zoneSeconds(zone: string): number {
   if (match === null) return Number.NaN;
   return (match[1] === "-" ? -1 : 1) * (Number(match[2]) * 3600 + Number(match[3] ?? 0) * 60);
 }
+
+/** Unix nanoseconds of a number of them (as a text, or they would be rounded) or of a date; null if it is neither. */
+export function unixNanos(value: unknown): bigint | null {
+  const text = typeof value === "number" ? String(value) : typeof value === "string" ? value : "";
+  if (/^\d+$/.test(text)) return BigInt(text);
+  const reader = new DateReader();
+  if (Number.isNaN(reader.nanos(text, 0, text.length))) return null;
+  const fraction = /\.(\d{1,9})/.exec(text)?.[1] ?? "";
+  return BigInt(Math.floor(reader.epochS!)) * 1_000_000_000n + BigInt(fraction.padEnd(9, "0"));
+}
+
+/** Writes dates in the form of a first one: separator, zone, and digits of the fraction. */
+export function dateWriter(firstTime: string): (nanosLater: number) => string {
+  const [, separator, fraction = "", zone = ""] = /^\d{4}-\d\d-\d\d(.)\d\d:\d\d:\d\d(?:\.(\d+))?(.*)$/.exec(firstTime)!;
+  // pandas leaves out a fraction of zero, and has six digits else.
+  const pandas = /^[+-]/.test(zone);
+  const digits = pandas ? 6 : fraction.length;
+  const stepNanos = 10n ** BigInt(9 - digits);
+  const originNanos = unixNanos(firstTime)! + BigInt(zone === "" ? 0 : zoneSeconds(zone)) * 1_000_000_000n;
+  return (nanosLater) => {
+    const nanos = originNanos + BigInt(Math.round(nanosLater));
+    const steps = (nanos + stepNanos / 2n) / stepNanos;
+    const perS = 10n ** BigInt(digits);
+    const seconds = new Date(Number(steps / perS) * 1000).toISOString().slice(0, 19).replace("T", separator!);
+    const part = steps % perS;
+    const shown = digits === 0 || (pandas && part === 0n) ? "" : `.${String(part).padStart(digits, "0")}`;
+    return seconds + shown + zone;
+  };
+}

@@ -5,7 +5,7 @@
  * `calibrate`, which reads some of them too: it was offered.
  */
 import { DataError } from "../../kernel/errors.ts";
-import { DateReader } from "./dates.ts";
+import { DateReader, unixNanos } from "./dates.ts";
 import type { JsonFormat, JsonRecord } from "./format.ts";
 import { countsIn, firstNumber, has, isRecord, listIn, needNumber, numberIn, textIn, valueIn } from "./json-value.ts";
 
@@ -175,8 +175,8 @@ const otelGenAi: JsonFormat = {
       const failed = textIn(attributes, "error.type") !== "" || /error|^2$/i.test(statusOf(span));
       if (!has(attributes, "gen_ai.request.model")) return sink.drop("span of no model call");
       if (Number.isNaN(inputTokens) && !failed) return sink.drop("model call without token counts");
-      const start = nanosOf(span["startTimeUnixNano"] ?? span["start_time"]);
-      const end = nanosOf(span["endTimeUnixNano"] ?? span["end_time"]);
+      const start = unixNanos(span["startTimeUnixNano"] ?? span["start_time"]);
+      const end = unixNanos(span["endTimeUnixNano"] ?? span["end_time"]);
       if (start === null) throw new DataError(file, row, "a span without a readable start time");
       const id = textIn(span, "spanId") || textIn(span, "context", "span_id");
       if (id !== "" && seen.has(id)) throw new DataError(file, row, `span ${id} stands in the file twice`);
@@ -204,12 +204,13 @@ const otelGenAi: JsonFormat = {
         textIn(attributes, "gen_ai.openai.request.service_tier") || textIn(attributes, "openai.request.service_tier"),
       );
     };
+    let spans = 0;
     return (record, row, file) => {
       const resources = listIn(record, "resourceSpans");
       if (resources === null) return add(record, row, file);
       for (const resource of resources) {
         for (const scope of listIn(resource, "scopeSpans") ?? []) {
-          for (const span of listIn(scope, "spans") ?? []) if (isRecord(span)) add(span, row, file);
+          for (const span of listIn(scope, "spans") ?? []) if (isRecord(span)) add(span, ++spans, file);
         }
       }
     };
@@ -235,16 +236,6 @@ function attributesOf(value: unknown): JsonRecord {
 
 function statusOf(span: JsonRecord): string {
   return textIn(span, "status", "code") || textIn(span, "status", "status_code");
-}
-
-/** Unix nanoseconds of a number of them (a text, or they would be rounded) or of a date; null if it is neither. */
-function nanosOf(value: unknown): bigint | null {
-  const text = typeof value === "number" ? String(value) : typeof value === "string" ? value : "";
-  if (/^\d+$/.test(text)) return BigInt(text);
-  const reader = new DateReader();
-  if (Number.isNaN(reader.nanos(text, 0, text.length))) return null;
-  const fraction = /\.(\d{1,9})/.exec(text)?.[1] ?? "";
-  return BigInt(Math.floor(reader.epochS!)) * 1_000_000_000n + BigInt(fraction.padEnd(9, "0"));
 }
 
 /** A record a request, sent times in Unix nanoseconds (a double holds them to a quarter of a microsecond). */
