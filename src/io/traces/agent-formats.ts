@@ -6,7 +6,10 @@ import { DataError } from "../../kernel/errors.ts";
 import type { JsonFormat, JsonRecord, Run } from "./format.ts";
 import { countsIn, has, isRecord, listIn, needNumber, numberIn, textIn } from "./json-value.ts";
 
-/** Calls of one stream follow each other; a sub-agent starts after the call before it, and the next call waits for all. */
+/**
+ * Calls of one stream follow each other. A sub-agent starts after the call before it; the first call that was recorded
+ * after its end waits for it.
+ */
 const weka: JsonFormat = {
   kind: "json",
   name: "weka-sessions",
@@ -52,31 +55,42 @@ interface Stream {
   readonly after: readonly number[];
 }
 
+/** A sub-agent that has not been waited for yet: its last call, and when it ended. */
+interface Running {
+  readonly row: number;
+  readonly endS: number;
+}
+
 /** Adds the calls of a stream. Returns its last call, null if it has none. `sourceRow` is the place in its stream. */
 function stream(holder: JsonRecord, { id, branch, startS, after }: Stream, run: Run, file: string): number | null {
   const { sink } = run;
-  let waits = after;
+  let running: readonly Running[] = [];
   let last: number | null = null;
   let turn = 0;
   for (const [i, call] of (listIn(holder, "requests") ?? []).entries()) {
     const row = i + 1;
     if (!isRecord(call)) throw new DataError(file, row, "a request that is no object");
     const atS = startS + needNumber(call, "t", row, file);
+    const before = last === null ? after : [last];
     if (call["type"] === "subagent") {
       run.count("subagents");
-      const name = textIn(call, "agent_id");
-      const end = stream(call, { id, branch: name, startS: atS, after: last === null ? after : [last] }, run, file);
-      if (end !== null) waits = [...waits, end];
+      const end = stream(call, { id, branch: textIn(call, "agent_id"), startS: atS, after: before }, run, file);
+      const endS = atS + needNumber(call, "duration_ms", row, file) / 1000;
+      if (end !== null) running = [...running, { row: end, endS }];
       continue;
     }
+    const ended = running.filter(({ endS }) => endS <= atS);
+    running = running.filter(({ endS }) => endS > atS);
     const outputTokens = needNumber(call, "out", row, file);
     if (outputTokens === 0) run.count("zeroOutput");
     last = sink.add(row, atS, needNumber(call, "in", row, file), outputTokens);
     sink.text("sessionId", id);
     sink.text("branch", branch);
     sink.number("turn", turn++, row);
-    sink.list("parents", waits, row);
-    sink.number("gapS", numberIn(call, "think_time"), row);
+    sink.list("parents", [...before, ...ended.map((agent) => agent.row)], row);
+    // The recorded pause counts from the call before, so it holds the wait for sub-agents.
+    const thinkS = numberIn(call, "think_time");
+    sink.number("gapS", Math.min(thinkS, ...ended.map(({ endS }) => atS - endS)), row);
     sink.text("model", textIn(call, "model"));
     sink.text("className", (listIn(call, "input_types") ?? []).includes("tool_result") ? "tool" : "user");
     sink.list("hashIds", countsIn(call, "hash_ids") ?? [], row);
@@ -85,7 +99,6 @@ function stream(holder: JsonRecord, { id, branch, startS, after }: Stream, run: 
     sink.text("finish", textIn(call, "stop"));
     const { input_types, output_types, type } = call;
     sink.text("extra", JSON.stringify({ type, input_types, output_types }));
-    waits = [last];
   }
   return last;
 }
