@@ -7,11 +7,13 @@ import { gzipSync } from "node:zlib";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { PROGRESS_SLOTS } from "../../src/io/parquet-read.ts";
 import { loadParquetEncoder, numbers, strings } from "../../src/io/parquet-write.ts";
+import { readTableInThread } from "../../src/io/parquet-table.ts";
 import { readTraceTableInThread, type TraceTable } from "../../src/io/trace-table.ts";
 import { readTrace } from "../../src/io/trace.ts";
 import { exportedLines } from "../../src/io/traces/export.ts";
 import { importInThread, importTrace, type ImportRequest } from "../../src/io/traces/import.ts";
 import { mappingOf } from "../../src/io/traces/mapped.ts";
+import { importWindows, windowFormatOf } from "../../src/io/traces/windows.ts";
 import { DataError } from "../../src/kernel/errors.ts";
 
 const sample = (name: string): string => fileURLToPath(new URL(`../fixtures/traces/${name}`, import.meta.url));
@@ -393,6 +395,71 @@ describe("any table by a mapping", () => {
     const [first, again] = [await imported(sample("mooncake-conversation.head.jsonl")), await imported(once)];
     expect(again.about!.format).toBe("crossover");
     expect({ ...again, about: null }).toEqual({ ...first, about: null });
+  });
+});
+
+describe("windows of time", () => {
+  const read = async (paths: readonly string[]) => {
+    const target = join(folder, `${files++}.parquet`);
+    const format = await windowFormatOf(paths[0]!);
+    const { about, histograms } = await importWindows(paths, format!, target);
+    return { about, windows: await tableOf(target), bins: histograms === null ? null : await tableOf(histograms) };
+  };
+  const tableOf = (file: string) =>
+    readTableInThread({ kind: "table", file, columns: null }, new Float64Array(PROGRESS_SLOTS));
+
+  test("a ServeGen client has the published requests, families and histograms", async () => {
+    const { about, windows, bins } = await read(
+      ["trace.csv.gz", "dataset.json.gz"].map((end) => sample(`servegen-language-m-large-chunk-67-${end}`)),
+    );
+    const { requests, family, client } = windows.columns;
+    expect(about).toMatchObject({
+      format: "servegen",
+      rows: 2016,
+      counts: { histogramWindows: 56, silentWindows: 2002 },
+    });
+    expect(sum(requests as Float64Array)).toBe(57_010);
+    const count = (name: string) => (family as string[]).filter((found) => found === name).length;
+    expect([count("gamma"), count("weibull"), (client as string[])[0]]).toEqual([13, 1, "67"]);
+    const mean = (field: string, startS: number): number => {
+      const { columns } = bins!;
+      return sum(
+        Array.from(columns["value"] as Float64Array, (value, i) =>
+          (columns["field"] as string[])[i] === field && columns["startS"]![i] === startS
+            ? value * (columns["probability"]![i] as number)
+            : 0,
+        ),
+      );
+    };
+    expect(mean("input_tokens", 475_200)).toBeCloseTo(80.732, 3);
+    expect(mean("output_tokens", 1_144_800)).toBeCloseTo(11.984, 3);
+  });
+
+  test("a usage export keeps its buckets by model", async () => {
+    const head = "start_time,end_time,model,num_model_requests,input_tokens,output_tokens,batch\n";
+    const { about, windows } = await read([
+      await saved(`${head}2026-11-03,2026-11-04,m,7,50,5,true\n2026-11-02,2026-11-03,m,10,100,20,false\n`),
+    ]);
+    expect(about).toMatchObject({ format: "usage", clock: "dates", epochS: Date.UTC(2026, 10, 2) / 1000 });
+    expect([...(windows.columns["startS"] as Float64Array)]).toEqual([0, 86_400]);
+    expect([...(windows.columns["requests"] as Float64Array)]).toEqual([10, 7]);
+    expect(windows.columns["serviceTier"]).toEqual(["", "batch"]);
+  });
+
+  test.each([
+    [
+      "a rate that is no whole number of requests",
+      "0,0.5,1,Gamma,1,1\n600,0.3333,1,Gamma,1,1\n",
+      "row 2: 0.3333 requests/s in 600 s",
+    ],
+    ["a hole between windows", "0,0,0,,0,0\n600,0,0,,0,0\n1800,0,0,,0,0\n", "row 3: starts at 1800 s"],
+    ["probabilities that do not add up", '{"0": {"input_tokens": "{5: 0.5}"}}', "add up to 0.5"],
+  ])("%s is refused", async (_, text, message) => {
+    expect(await failure(read([await saved(text)]))).toContain(message);
+  });
+
+  test("a trace of requests is none", async () => {
+    expect(await windowFormatOf(sample("burstgpt-1.head.csv"))).toBeNull();
   });
 });
 

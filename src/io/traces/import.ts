@@ -63,7 +63,11 @@ export async function importTrace(
 ): Promise<Imported> {
   const { files, target, format } = request;
   if (format !== null && !TRACE_FORMATS.includes(format))
-    throw new DataError("--format", null, `${format} is none of ${["auto", ...TRACE_FORMATS].join(", ")}`);
+    throw new DataError(
+      "--format",
+      null,
+      `${format} is none of ${["auto", ...TRACE_FORMATS, "usage", "servegen"].join(", ")}`,
+    );
   const slots = new Float64Array(new SharedArrayBuffer((PROGRESS_SLOTS + 2) * 8));
   const job: ImportJob = { ...request, kind: "trace-import" };
   const timer = setInterval(

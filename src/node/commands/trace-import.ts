@@ -5,6 +5,7 @@
 import { resolve } from "node:path";
 import { importTrace, type Imported } from "../../io/traces/import.ts";
 import { mappingOf, type TimeUnit } from "../../io/traces/mapped.ts";
+import { importWindows, windowFormatOf, type WindowsImported } from "../../io/traces/windows.ts";
 import { environmentFailure, EnvironmentFailure } from "../exit.ts";
 import { Progress } from "../progress.ts";
 import { plainNumber } from "../text-table.ts";
@@ -32,6 +33,12 @@ export async function traceImportCommand(
   const bar = new Progress("import", 1, { enabled: flags.json !== true });
   let imported: Imported;
   try {
+    const windows = flags.columns === undefined ? await windowFormat(files, flags.format) : null;
+    if (windows !== null) {
+      const found = await importWindows(files, windows, flags.out);
+      out(flags.json === true ? `${JSON.stringify({ out: flags.out, ...found })}\n` : windowsText(flags.out, found));
+      return;
+    }
     imported = await importTrace(
       {
         files,
@@ -49,6 +56,22 @@ export async function traceImportCommand(
     bar.stop();
   }
   out(flags.json === true ? `${JSON.stringify({ out: flags.out, ...imported })}\n` : accountText(flags.out, imported));
+}
+
+/** The kind of windows to read, null for traces of single requests. */
+async function windowFormat(files: readonly string[], asked: string): Promise<"usage" | "servegen" | null> {
+  if (asked === "usage" || asked === "servegen") return asked;
+  return asked === "auto" ? windowFormatOf(files[0]!) : null;
+}
+
+function windowsText(target: string, { about, columns, histograms }: WindowsImported): string {
+  const lines = [
+    `${plainNumber(about.rows)} windows of format ${about.format} with ${columns.join(", ")}`,
+    "windows of time, not single requests: what a preset or a usage experiment is fitted to",
+    ...Object.entries(about.counts).map(([what, count]) => `${what}: ${plainNumber(count)}`),
+    ...(histograms === null ? [] : [`histograms of lengths: ${histograms}`]),
+  ];
+  return `wrote ${target}\n${lines.map((line) => `  ${line}\n`).join("")}`;
 }
 
 function accountText(target: string, { about, columns }: Imported): string {
