@@ -158,6 +158,8 @@ export async function* exportedLines(file: string): AsyncGenerator<string> {
   const { about } = table;
   if (about === null) throw new DataError(file, null, "not written by crossover trace import");
   const writer = WRITERS[about.format];
+  if (writer !== undefined && about.firstTime === null)
+    throw new DataError(file, null, "it was read from Parquet; the rows of its source are those of this file");
   if (writer === undefined || about.firstTime === null) {
     const formats = Object.keys(WRITERS).join(", ");
     throw new DataError(file, null, `format ${about.format} has no way back; these have: ${formats}`);
