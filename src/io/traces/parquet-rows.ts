@@ -62,7 +62,7 @@ export async function openParquetRows(
     throw new DataError(file, null, `column ${theirs} has type ${String(type)}, ${needed} is needed`);
   }
   const arrow = await import("apache-arrow");
-  const format = asked !== null ? "mapped-parquet" : mapping === AZURE ? "azure-llm" : "crossover";
+  const format = asked !== null ? "mapped" : mapping === AZURE ? "azure-llm" : "crossover";
   const ticksPerS = dates ? ticksPerSecond(arrow, file, time, typeOf(time)) : PER_S[unit];
   const wanted = [...new Set(Object.values(mapping))];
   return {
