@@ -57,11 +57,15 @@ export interface ParquetSource {
    * Decodes the named columns and hands over one batch after the other. The batch is a view of the decoder's memory:
    * it is valid during the call only, and the consumer must not call into parquet-wasm. `firstRow` is 1-based.
    */
-  scan(columns: readonly string[], onBatch: (batch: RecordBatch, firstRow: number) => void): Promise<void>;
+  scan(columns: readonly string[], onBatch: OnBatch): Promise<void>;
+  /** Like `scan`, but a row group at a time: each function hands over the batches of one, before the next is asked for. */
+  groups(columns: readonly string[]): AsyncGenerator<(onBatch: OnBatch) => void>;
   /** Like `scan` over all columns, but hands over the decoder's own batches, which the receiver must free or consume. */
   batches(): AsyncGenerator<WasmBatch>;
   close(): void;
 }
+
+type OnBatch = (batch: RecordBatch, firstRow: number) => void;
 
 export type WasmBatch = import("parquet-wasm").RecordBatch;
 
@@ -114,16 +118,12 @@ export async function openParquet(file: string, slots: Float64Array, index = 0):
     }
   }
 
-  return {
-    file,
-    rows,
-    fields,
-    metadata,
-    async scan(columns, onBatch) {
-      const memory = wasm.wasmMemory();
-      for await (const { table, firstRow } of tables(columns)) {
-        const stream = table.intoFFI();
-        try {
+  async function* groups(columns: readonly string[]): AsyncGenerator<(onBatch: OnBatch) => void> {
+    const memory = wasm.wasmMemory();
+    for await (const { table, firstRow } of tables(columns)) {
+      const stream = table.intoFFI();
+      try {
+        yield (onBatch) => {
           let row = firstRow;
           for (let i = 0; i < stream.numArrays(); i++) {
             // The buffer is asked for anew: it is replaced whenever the decoder's memory has grown.
@@ -131,10 +131,21 @@ export async function openParquet(file: string, slots: Float64Array, index = 0):
             onBatch(batch, row);
             row += batch.numRows;
           }
-        } finally {
-          stream.drop();
-        }
+        };
+      } finally {
+        stream.drop();
       }
+    }
+  }
+
+  return {
+    file,
+    rows,
+    fields,
+    metadata,
+    groups,
+    async scan(columns, onBatch) {
+      for await (const group of groups(columns)) group(onBatch);
     },
     async *batches() {
       for await (const { table } of tables(null)) {

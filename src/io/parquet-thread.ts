@@ -20,10 +20,15 @@ interface ThreadStart {
 
 /**
  * Starts `entry` (a module that calls `serveParquetJob`) with `job` and waits for its answer. `files` are the files the
- * job reads, in the order of their progress index.
+ * job reads, in the order of their progress index. `progress`: shared memory of PROGRESS_SLOTS and more, where the caller
+ * wants to watch.
  */
-export function runParquetJob<T>(entry: URL, job: unknown, files: readonly string[]): Promise<T> {
-  const progress = new Float64Array(new SharedArrayBuffer(PROGRESS_SLOTS * 8));
+export function runParquetJob<T>(
+  entry: URL,
+  job: unknown,
+  files: readonly string[],
+  progress = new Float64Array(new SharedArrayBuffer(PROGRESS_SLOTS * 8)),
+): Promise<T> {
   recordProgress(progress, { file: 0, rowGroup: -1, rowGroups: 0, firstRow: 1, rows: 0 });
   const start: ThreadStart = { job, progress };
   return new Promise<T>((resolve, reject) => {

@@ -29,7 +29,44 @@ export interface StringColumn {
   readonly nullable: boolean;
 }
 
-export type WriteColumn = NumberColumn | StringColumn;
+/** A column of lists of whole numbers: row `i` holds `values` from `offsets[i]` up to `offsets[i + 1]`. */
+export interface ListColumn {
+  readonly name: string;
+  readonly type: "uint32-list";
+  readonly offsets: Int32Array;
+  readonly values: Uint32Array;
+  readonly nullable: false;
+}
+
+export type WriteColumn = NumberColumn | StringColumn | ListColumn;
+
+/** What is true of a request trace as a whole. */
+export interface TraceAbout {
+  /** Name of the format it was read from. */
+  readonly format: string;
+  readonly files: readonly string[];
+  /** `dates`: points in time; `seconds`: only differences mean something; `none`: no times, all arrive at 0. */
+  readonly clock: "dates" | "seconds" | "none";
+  /** Unix time of the first arrival, seconds; null where the source has no dates. */
+  readonly epochS: number | null;
+  /** The first arrival as the source writes it. */
+  readonly firstTime: string | null;
+  /** Tokens of a block of `hashIds`, and where an id means the same block. */
+  readonly blockTokens: number | null;
+  readonly hashScope: "global" | "session" | null;
+  /** Data rows of the source; `rows` of them are in the file, the others in `dropped` by reason. */
+  readonly rowsRead: number;
+  readonly rows: number;
+  readonly dropped: Readonly<Record<string, number>>;
+  /** Rows whose status is not ok. */
+  readonly failed: number;
+  /** Rows that stood before an earlier one in the source and were sorted. */
+  readonly inversions: number;
+  /** Rows that arrive at the same time as the row before. */
+  readonly sameTime: number;
+  /** Whatever else a reader of this format counts, for example clock wraps. */
+  readonly counts: Readonly<Record<string, number>>;
+}
 
 /** What the footer says about the table. */
 export interface TableAbout {
@@ -39,6 +76,7 @@ export interface TableAbout {
   readonly version?: string;
   /** Unit of each column that has one. */
   readonly units: Readonly<Record<string, string>>;
+  readonly trace?: TraceAbout;
 }
 
 /** Key of the footer's key-value pairs under which the JSON of TableAbout stands. */
@@ -102,10 +140,10 @@ export async function loadParquetEncoder(): Promise<ParquetEncoder> {
   };
 }
 
-/** Settings of every file we write. `columns` are asked for names and types only. */
+/** Settings of every file we write. `about`: as JSON where its length matters. `columns`: names and types only. */
 export function writerProperties(
   wasm: Wasm,
-  about: TableAbout,
+  about: TableAbout | string,
   columns: readonly Pick<WriteColumn, "name" | "type">[],
 ) {
   const { ZSTD } = wasm.Compression;
@@ -113,7 +151,7 @@ export function writerProperties(
   let builder = new wasm.WriterPropertiesBuilder()
     .setCompression(ZSTD)
     .setMaxRowGroupSize(ROW_GROUP_ROWS)
-    .setKeyValueMetadata(new Map([[ABOUT_KEY, JSON.stringify(about)]]));
+    .setKeyValueMetadata(new Map([[ABOUT_KEY, typeof about === "string" ? about : JSON.stringify(about)]]));
   for (const { name, type } of columns) {
     if (type !== "float64" && type !== "float32") continue;
     // Nearly every float is different: a dictionary would be built and thrown away; split bytes compress better.
@@ -133,7 +171,8 @@ function arrowBatch(arrow: Arrow, columns: readonly WriteColumn[]): ArrowBatch {
         expected: rows,
       });
     }
-    return column.type === "string" ? stringData(arrow, column, index, seen) : numberData(arrow, column, seen);
+    if (column.type === "string") return stringData(arrow, column, index, seen);
+    return column.type === "uint32-list" ? listData(arrow, column) : numberData(arrow, column, seen);
   });
   const schema = new arrow.Schema(
     columns.map(({ name, nullable }, index) => new arrow.Field(name, (children[index] as Data).type, nullable)),
@@ -156,7 +195,15 @@ function unshared<T extends Float64Array | Float32Array | Int32Array | Uint32Arr
 }
 
 function lengthOf(column: WriteColumn): number {
-  return column.type === "string" ? column.codes.length : column.values.length;
+  if (column.type === "string") return column.codes.length;
+  return column.type === "uint32-list" ? column.offsets.length - 1 : column.values.length;
+}
+
+function listData(arrow: Arrow, { offsets, values }: ListColumn): Data {
+  const item = new arrow.Uint32();
+  const child = arrow.makeData({ type: item, length: values.length, data: values, ...NO_NULLS });
+  const type = new arrow.List(new arrow.Field("item", item, false));
+  return arrow.makeData({ type, length: offsets.length - 1, valueOffsets: offsets, child, ...NO_NULLS });
 }
 
 function numberData(arrow: Arrow, column: NumberColumn, seen: Set<ArrayBufferLike>): Data {

@@ -89,9 +89,9 @@ export class TraceBuilder {
   add(arrivalS: number, inputTokens: number, outputTokens: number): void {
     const at = this.rows;
     const row = at + 1;
-    if (!(arrivalS >= this.lastS && arrivalS < Infinity)) this.refuseTime(arrivalS, row);
-    if (!isCount(inputTokens)) this.refuseCount("input", inputTokens, row);
-    if (!isCount(outputTokens)) this.refuseCount("output", outputTokens, row);
+    if (!(arrivalS >= this.lastS && arrivalS < Infinity)) refuseTime(this.file, row, arrivalS, this.lastS);
+    if (!isCount(inputTokens)) refuseCount(this.file, row, "input", inputTokens);
+    if (!isCount(outputTokens)) refuseCount(this.file, row, "output", outputTokens);
     if (at === this.arrivalS.length) this.resize(Math.max(at * 2, 1));
     this.arrivalS[at] = arrivalS;
     this.inputTokens[at] = inputTokens;
@@ -118,24 +118,27 @@ export class TraceBuilder {
     this.inputTokens.set(inputTokens.subarray(0, kept));
     this.outputTokens.set(outputTokens.subarray(0, kept));
   }
+}
 
-  private refuseTime(arrivalS: number, row: number): never {
-    if (!Number.isFinite(arrivalS)) throw new DataError(this.file, row, "the arrival time is missing or not finite");
-    const backwards = `time runs backwards: ${arrivalS} s after ${this.lastS} s (counted from the first arrival)`;
-    throw new DataError(this.file, row, backwards);
-  }
+/** Throws DataError for an arrival that is no number or lies before the last one. Seconds since the first arrival. */
+export function refuseTime(file: string, row: number, arrivalS: number, lastS: number): never {
+  if (!Number.isFinite(arrivalS)) throw new DataError(file, row, "the arrival time is missing or not finite");
+  const backwards = `time runs backwards: ${arrivalS} s after ${lastS} s (counted from the first arrival)`;
+  throw new DataError(file, row, backwards);
+}
 
-  private refuseCount(which: "input" | "output", tokens: number, row: number): never {
-    const what = `${which} token count`;
-    if (Number.isNaN(tokens)) throw new DataError(this.file, row, `the ${what} is missing or not a number`);
-    if (tokens < 0) throw new DataError(this.file, row, `negative ${what} ${tokens}`);
-    if (!Number.isInteger(tokens)) throw new DataError(this.file, row, `the ${what} ${tokens} is not a whole number`);
-    throw new DataError(this.file, row, `the ${what} ${tokens} is above ${MAX_COUNT}`);
-  }
+/** Throws DataError for a count of tokens that `isCount` refuses. */
+export function refuseCount(file: string, row: number, which: "input" | "output", tokens: number): never {
+  const what = `${which} token count`;
+  if (Number.isNaN(tokens)) throw new DataError(file, row, `the ${what} is missing or not a number`);
+  if (tokens < 0) throw new DataError(file, row, `negative ${what} ${tokens}`);
+  if (!Number.isInteger(tokens)) throw new DataError(file, row, `the ${what} ${tokens} is not a whole number`);
+  throw new DataError(file, row, `the ${what} ${tokens} is above ${MAX_COUNT}`);
 }
 
 const MAX_COUNT = 2 ** 32 - 1;
 
-function isCount(tokens: number): boolean {
+/** Whether a number fits an unsigned 32-bit column. */
+export function isCount(tokens: number): boolean {
   return tokens >= 0 && tokens <= MAX_COUNT && Math.floor(tokens) === tokens;
 }

@@ -48,7 +48,8 @@ export async function readTraceInThread(job: TraceJob, progress: Float64Array): 
   return builder.finish(layout, "parquet", epochS);
 }
 
-function ticksPerSecond(arrow: Arrow, file: string, name: string, type: DataType): number {
+/** Ticks of a column of timestamps in a second. Throws DataError for any other column. */
+export function ticksPerSecond(arrow: Arrow, file: string, name: string, type: DataType): number {
   if (!arrow.DataType.isTimestamp(type)) {
     throw new DataError(file, null, `column ${name} has type ${String(type)}, a timestamp is needed`);
   }
@@ -58,7 +59,7 @@ function ticksPerSecond(arrow: Arrow, file: string, name: string, type: DataType
 }
 
 /** Whole seconds and the rest apart: the ticks alone are beyond 2^53. */
-function epochSeconds(origin: bigint | number, ticksPerS: number): number {
+export function epochSeconds(origin: bigint | number, ticksPerS: number): number {
   const ticks = BigInt(origin);
   const perS = BigInt(ticksPerS);
   return Number(ticks / perS) + Number(ticks % perS) / ticksPerS;
@@ -68,7 +69,7 @@ function epochSeconds(origin: bigint | number, ticksPerS: number): number {
  * Ticks of a 64-bit column since `origin`, as doubles: exact within 104 days of nanoseconds, rounded to the nearest
  * beyond. Reads the two halves of each integer, because a BigInt per row would be garbage.
  */
-function ticksSince(data: Data, origin: bigint): (row: number) => number {
+export function ticksSince(data: Data, origin: bigint): (row: number) => number {
   const { buffer, byteOffset, length } = data.values as BigInt64Array;
   const high = new Int32Array(buffer, byteOffset, length * 2);
   const low = new Uint32Array(buffer, byteOffset, length * 2);
@@ -80,7 +81,7 @@ function ticksSince(data: Data, origin: bigint): (row: number) => number {
 }
 
 /** Any number column as doubles; NaN where null. */
-function numberAt(data: Data): (row: number) => number {
+export function numberAt(data: Data): (row: number) => number {
   const { values } = data;
   if (values instanceof BigInt64Array) return ticksSince(data, 0n);
   return presentOr(data, (i) => Number((values as ArrayLike<number | bigint>)[i]));

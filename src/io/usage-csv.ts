@@ -29,6 +29,14 @@ const FORMATS: readonly (readonly [UsageFormat, string, readonly string[]])[] = 
   ],
 ];
 
+/** Whether a header is that of a usage export, as far as its telling column goes. */
+export function isUsageHeader(names: readonly string[]): boolean {
+  return FORMATS.some(
+    ([, column, needed]) =>
+      names.includes(column) && needed.some((name) => /start|date/.test(name) && names.includes(name)),
+  );
+}
+
 /** Reads a usage export. Throws DataError with file and row for what is wrong in it. */
 export async function readUsage(file: string): Promise<UsageExport> {
   const table = await readCsvTable(file);

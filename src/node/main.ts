@@ -13,6 +13,7 @@ import type { ImportLlmOptions } from "./commands/import-llm.ts";
 import type { InitOptions } from "./commands/init.ts";
 import type { TraceFitOptions } from "./commands/trace-fit.ts";
 import type { TraceInspectOptions } from "./commands/trace-inspect.ts";
+import type { TraceImportFlags } from "./commands/trace-import.ts";
 import type { ValidateOptions } from "./commands/validate.ts";
 import { packageVersion } from "./version.ts";
 
@@ -165,7 +166,10 @@ function buildProgram(): Command {
       await initCommand(file, flags, (line: string) => process.stderr.write(line));
     });
 
-  const trace = program.command("trace").description("look at recorded requests, and make traffic of them");
+  const trace = program
+    .command("trace")
+    .description("read recorded requests, look at them, and make traffic of them")
+    .enablePositionalOptions();
 
   trace
     .command("inspect")
@@ -224,6 +228,35 @@ function buildProgram(): Command {
       await importLlmCommand(config, flags, out);
     });
 
+  trace
+    .command("import")
+    .description("turn trace files of one format into the canonical Parquet form; the format is told by the content")
+    .argument("<files...>", "one trace, in order of time; plain, .gz or .zst")
+    .option("--format <name>", "instead of auto", text, "auto")
+    .option("--out <file>", "file to write", "trace.parquet")
+    .option(
+      "--columns <mapping>",
+      "of any other table: arrivalS=start,inputTokens=prompt,outputTokens=answer,...",
+      text,
+    )
+    .option("--time-unit <unit>", "of numbers in the mapped column of times: s, ms, us or ns", timeUnit, "s")
+    .option("--sort", "sort what is not in order of time, in memory, instead of refusing it")
+    .option("--json", "print the account as JSON")
+    .action(async (files: string[], flags: TraceImportFlags) => {
+      const { traceImportCommand } = await import("./commands/trace-import.ts");
+      await traceImportCommand(files, flags, out);
+    });
+
+  trace
+    .command("export")
+    .description("write an imported trace in the format that it came from")
+    .argument("<file>", "Parquet file of trace import")
+    .option("--out <file>", "instead of stdout", text)
+    .action(async (file: string, flags: { out?: string }) => {
+      const { traceExportCommand } = await import("./commands/trace-export.ts");
+      await traceExportCommand(file, flags, out);
+    });
+
   program
     .command("validate")
     .description("compare the simulator with recorded measurements")
@@ -277,6 +310,11 @@ function text(value: string): string {
 function numberFromZero(value: string): number {
   if (!/^\d{1,6}$/.test(value)) throw new InvalidArgumentError("must be a whole number from 0");
   return Number(value);
+}
+
+function timeUnit(value: string): string {
+  if (!["s", "ms", "us", "ns"].includes(value)) throw new InvalidArgumentError("must be s, ms, us or ns");
+  return value;
 }
 
 function collected(value: string, before: string[] | undefined): string[] {

@@ -1,6 +1,6 @@
 /**
  * `npm run bench`: simulated requests per second on one core, against drawing the same traffic alone, with peak memory;
- * and reading Parquet. Timings are the fastest of three, since the machine is shared. Never part of `npm test`.
+ * reading Parquet and importing traces. Timings are the fastest of three, since the machine is shared. Never part of `npm test`.
  *   --json   for machines      --only ID   ids that begin so      --seed S      --requests N
  */
 import { execFileSync } from "node:child_process";
@@ -8,6 +8,7 @@ import { parseArgs } from "node:util";
 import { benchFleet, type FleetBench } from "./fleet.ts";
 import { benchParquet, type ParquetBench } from "./parquet.ts";
 import { FLEET_SCENARIOS } from "./scenarios.ts";
+import { benchTraceImport, TRACE_IMPORTS, type TraceImportBench } from "./trace-import.ts";
 
 const PARQUET = "parquet-read-5m";
 
@@ -26,13 +27,15 @@ if (requests !== null && !(Number.isInteger(requests) && requests > 0))
 execFileSync("npm", ["run", "--silent", "build"], { stdio: ["ignore", "ignore", "inherit"] });
 const fleets = FLEET_SCENARIOS.filter(({ id }) => id.startsWith(values.only));
 const parquet = PARQUET.startsWith(values.only);
-if (fleets.length === 0 && !parquet) throw new Error(`no scenario begins with ${values.only}`);
-const scenarios: (FleetBench | ParquetBench)[] = [];
+const imports = TRACE_IMPORTS.filter((id) => id.startsWith(values.only));
+if (fleets.length === 0 && !parquet && imports.length === 0) throw new Error(`no scenario begins with ${values.only}`);
+const scenarios: (FleetBench | ParquetBench | TraceImportBench)[] = [];
 for (const fleet of fleets) report(benchFleet(fleet, requests, values.seed));
 if (parquet) report(await benchParquet());
+for (const id of imports) report(await benchTraceImport(id));
 if (values.json) console.log(JSON.stringify({ scenarios }));
 
-function report(result: FleetBench | ParquetBench): void {
+function report(result: FleetBench | ParquetBench | TraceImportBench): void {
   scenarios.push(result);
   if (values.json) return;
   const speed = `${result.requestsPerS.toLocaleString("en-US")} ${"requests" in result ? "requests" : "rows"}/s`;

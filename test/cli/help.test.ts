@@ -7,7 +7,7 @@ import { crossover } from "./crossover.ts";
 test("--help lists every verb and the exit codes", () => {
   const { code, stdout, stderr } = crossover(["--help"]);
   expect([code, stderr]).toEqual([0, ""]);
-  for (const verb of ["run", "check", "init", "schema", "catalog", "validate", "calibrate", "conform"])
+  for (const verb of ["run", "check", "init", "schema", "catalog", "validate", "calibrate", "conform", "trace"])
     expect(stdout).toMatch(new RegExp(`^  ${verb}\\b`, "m"));
   expect(stdout).toContain("Exit codes: 0 done, 1 run failed, 2 configuration");
 });

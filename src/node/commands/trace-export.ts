@@ -1,0 +1,29 @@
+/** `crossover trace export FILE.parquet [--out FILE]`: the rows of an imported trace in the format they came from. */
+import { createWriteStream } from "node:fs";
+import { Readable } from "node:stream";
+import { pipeline } from "node:stream/promises";
+import { exportedLines } from "../../io/traces/export.ts";
+import { environmentFailure } from "../exit.ts";
+
+/**
+ * @throws DataError for a file that no import wrote, and for a format that has no way back
+ * @throws EnvironmentFailure for a target that cannot be written
+ */
+export async function traceExportCommand(
+  file: string,
+  { out: target }: { readonly out?: string },
+  out: (text: string) => void,
+): Promise<void> {
+  if (target === undefined) {
+    for await (const line of exportedLines(file)) out(`${line}\n`);
+    return;
+  }
+  async function* text(): AsyncGenerator<string> {
+    for await (const line of exportedLines(file)) yield `${line}\n`;
+  }
+  try {
+    await pipeline(Readable.from(text()), createWriteStream(target));
+  } catch (error) {
+    throw environmentFailure(error, `cannot write ${target}`);
+  }
+}
