@@ -93,17 +93,18 @@ export function burstOf({ components, gapCv, switching, clients, jobs }: BurstFi
 export function scaledBurst(resolution: Resolution, preset: Preset, requestsPerS: number): Burst {
   const burst = burstOf(preset.burst);
   const cells = requestsPerS / preset.meanRatePerS;
-  const isPoisson = burst.components.length === 0 && burst.gapCv === 1 && !burst.switching && !burst.clients;
+  const { clients, switching } = burst;
+  const isPoisson = burst.components.length === 0 && burst.gapCv === 1 && !switching && !clients;
   if (isPoisson || burst.jobs !== undefined || cells === 1) return burst;
-  if (cells < 1) {
+  const wanted = clients === undefined ? cells : clients.count * cells;
+  if (wanted < 1) {
     resolution.warn(
       `${requestsPerS} requests/s are ${Math.round(cells * 1000) / 10} % of what traffic/${preset.id} was taken from ` +
         `(${preset.meanRatePerS}/s): its traffic is thinned, and bursts of a part are milder than those of the whole`,
     );
-    return burst;
+    return clients === undefined ? burst : { ...burst, clients: { ...clients, count: 1 } };
   }
-  const { clients, switching } = burst;
-  if (clients !== undefined) return { ...burst, clients: { ...clients, count: Math.round(clients.count * cells) } };
+  if (clients !== undefined) return { ...burst, clients: { ...clients, count: Math.round(wanted) } };
   if (switching !== undefined)
     return { ...burst, clients: { count: Math.round(cells), rateSigma: 0, intermittent: null } };
   const scale = 1 / Math.sqrt(cells);

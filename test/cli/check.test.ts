@@ -76,7 +76,12 @@ test("a sound file says what it would simulate", async () => {
 
 test("--json is one document", async () => {
   const facts = JSON.parse((await check(SOUND, { json: true })).stdout) as Record<string, unknown>;
-  expect(facts).toMatchObject({ ok: true, id: "one", requestsExpected: 394_224, warnings: [expect.stringContaining("thinned")] });
+  expect(facts).toMatchObject({
+    ok: true,
+    id: "one",
+    requestsExpected: 394_224,
+    warnings: [expect.stringContaining("thinned")],
+  });
 });
 
 describe("what is wrong: message, position, exit code", () => {

@@ -204,4 +204,15 @@ describe("bad input and thinning", () => {
     const cv = (requestsPerS: number): number => (at(requestsPerS).traffic as SyntheticTraffic).burst.components[0]!.cv;
     expect([cv(0.5), cv(5.53), cv(22.12)]).toEqual([0.23, 0.23, 0.115]);
   });
+
+  test.each([
+    ["api-midsize", 1, 8],
+    ["api-midsize", 20, 158],
+    ["api-midsize", 0.1, 1],
+    ["code-completion", 7.686, 3],
+  ])("%s at %d requests/s is the sum of %d clients", (preset, requestsPerS, clients) => {
+    const { experiment } = resolveRaw(traffic({ preset, requestsPerS }));
+    expect((experiment.traffic as SyntheticTraffic).burst.clients!.count).toBe(clients);
+    expect(experiment.warnings.some((text) => /thinned/.test(text))).toBe(requestsPerS < 1);
+  });
 });
