@@ -144,7 +144,7 @@ const LengthSchema = z.discriminatedUnion("kind", [
   }),
 ]);
 
-const TrafficSchema = z.strictObject({
+export const TrafficSchema = z.strictObject({
   preset: z
     .string()
     .optional()

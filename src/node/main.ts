@@ -11,6 +11,7 @@ import type { BackcastOptions } from "./commands/backcast.ts";
 import type { CompareOptions } from "./commands/compare.ts";
 import type { ImportLlmOptions } from "./commands/import-llm.ts";
 import type { InitOptions } from "./commands/init.ts";
+import type { SynthesizeFlags } from "./commands/trace-synthesize.ts";
 import type { ValidateOptions } from "./commands/validate.ts";
 import { packageVersion } from "./version.ts";
 
@@ -192,6 +193,24 @@ function buildProgram(): Command {
     .action(async (config: string, flags: ImportLlmOptions) => {
       const { importLlmCommand } = await import("./commands/import-llm.ts");
       await importLlmCommand(config, flags, out);
+    });
+
+  const trace = program.command("trace").description("recorded traffic").enablePositionalOptions();
+
+  trace
+    .command("synthesize")
+    .description("draw months of traffic into a trace, streamed")
+    .argument("<what>", "traffic preset of the catalogue, or an experiment (YAML) for its traffic")
+    .option("--days <n>", "length (1 unless given; an experiment's own)", positiveNumber)
+    .option("--out <file>", "file to write", "trace.parquet")
+    .option("--seed <seed>", "of everything drawn (1 unless given; an experiment's own)", text)
+    .option("--requests-per-s <n>", "mean rate, instead of the preset's", positiveNumber)
+    .option("--start <date>", "first day, which says where the season begins (2026-11-02, a Monday, unless given)")
+    .option("--models <dir>", "catalogue entries that replace shipped ones")
+    .option("--json", "print the account as JSON")
+    .action(async (what: string, flags: SynthesizeFlags) => {
+      const { synthesizeCommand } = await import("./commands/trace-synthesize.ts");
+      await synthesizeCommand(what, flags, out);
     });
 
   program

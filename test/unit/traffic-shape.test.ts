@@ -3,6 +3,8 @@ import type { Pulse, RateFactors, SyntheticTraffic } from "../../src/scenario/re
 import { epochSOfIso } from "../../src/kernel/calendar-time.ts";
 import { clockOf } from "../../src/kernel/time-zone.ts";
 import { expectedRequests, rateAt, rateCurve } from "../../src/traffic/rate.ts";
+import { stream } from "../../src/kernel/random.ts";
+import { ReasoningPart } from "../../src/traffic/reasoning.ts";
 import { syntheticTraffic } from "../../src/traffic/synthetic.ts";
 import type { OpenTrafficOptions } from "../../src/traffic/options.ts";
 import { problemsOf, resolveRaw, smallExperiment, withValue } from "../fixtures/experiment.ts";
@@ -166,6 +168,16 @@ describe("clients and jobs", () => {
     expect(ordered.length).toBeGreaterThan(1500);
     expect(Math.abs(ordered[ordered.length >>> 1]! / 50 - 1)).toBeLessThan(0.1);
   });
+});
+
+test("reasoning is a share of the answer with the declared quantiles", () => {
+  const law = { percentiles: [0, 50, 100], shares: [0, 0.8, 1] };
+  const part = new ReasoningPart(law, stream("7", 0, "reasoning"));
+  const shares = Array.from({ length: 20_000 }, () => part.of(1000) / 1000).sort((a, b) => a - b);
+  expect([shares[5000], shares[10_000], shares[15_000]].map((share) => Math.round(share! * 50) / 50)).toEqual([
+    0.4, 0.8, 0.9,
+  ]);
+  expect(part.of(1)).toBeLessThanOrEqual(1);
 });
 
 describe("bad input and thinning", () => {
