@@ -66,8 +66,8 @@ describe("hour-of-week profile", () => {
     // A tenth of the rate keeps the time short: the profile is the same, the noise of the bursts smaller than 1 %.
     const spec = { ...trafficOf("chat-consumer"), meanRatePerS: 0.5 };
     const counts = new Float64Array(168);
-    const weeks = 26;
-    const seeds = 12;
+    const weeks = 20;
+    const seeds = 8;
     for (let replication = 0; replication < seeds; replication++) {
       const traffic = syntheticTraffic(spec, { ...OPTIONS, horizonS: weeks * WEEK_S, replication });
       for (; traffic.timeS < Infinity; traffic.advance()) counts[Math.floor(traffic.timeS / 3600) % 168]!++;
