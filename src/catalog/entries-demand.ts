@@ -1,5 +1,7 @@
 /** Entries of demand: how calling clients retry, and how much of what length arrives when. */
 import { z } from "zod";
+import { clockOf } from "../kernel/time-zone.ts";
+import { BurstSchema, DayLevelSchema, DriftSchema } from "./rate-law.ts";
 import { Id, common, count, fraction, nonNegative, positive } from "./entry.ts";
 
 export const ClientEntry = z.strictObject({
@@ -50,18 +52,32 @@ export const SeasonEntry = z.strictObject({
   hourOfWeek: z
     .array(nonNegative)
     .length(168)
+    .refine((hours) => hours.some((hour) => hour > 0), "the season sums to zero: it leaves no traffic")
     .refine(
       (hours) => Math.abs(hours.reduce((sum, hour) => sum + hour, 0) / 168 - 1) < 1e-3,
       "the mean of the 168 factors must be 1",
     )
-    .describe("rate over mean rate, hours of the week from Monday 00:00 UTC"),
+    .describe("rate over mean rate, hours of the week from Monday 00:00 of the zone's clock"),
+  timeZone: z
+    .string()
+    .refine((zone) => clockOf(zone, 0, 1) !== null, "no such time zone; for example Asia/Shanghai or UTC+8")
+    .optional()
+    .describe("whose clock the hours are on, such as Asia/Shanghai or UTC+8; without it UTC"),
+});
+
+/** An inverse CDF of shares between 0 and 1. */
+const Shares = z.strictObject({
+  percentiles: z.array(z.number().min(0).max(100)).min(2),
+  shares: z.array(fraction).min(2),
 });
 
 export const TrafficEntry = z.strictObject({
   ...common,
   name: z.string(),
-  meanRatePerS: positive,
-  burst: z.strictObject({ components: z.array(z.strictObject({ cv: positive, tauS: positive })), gapCv: positive }),
+  meanRatePerS: positive.describe("rate of what was recorded: one cell, at which the bursts hold"),
+  burst: BurstSchema,
+  dayLevel: DayLevelSchema.optional(),
+  drift: DriftSchema.optional(),
   season: Id.nullable().describe("entry of seasons/; null = flat"),
   input: Lengths,
   output: Lengths,
@@ -69,5 +85,6 @@ export const TrafficEntry = z.strictObject({
   maxOutput: z
     .strictObject({ factor: positive, minTokens: count })
     .describe("max_tokens that clients send = max(factor × output, minTokens)"),
+  reasoningShare: Shares.optional().describe("share of the output that is reasoning, in the order of its percentiles"),
   trace: z.string().nullable().describe("recording behind the preset, a file beside this one; null = none shipped"),
 });

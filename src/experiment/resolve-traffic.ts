@@ -16,6 +16,8 @@ import type {
 } from "../scenario/resolved.ts";
 import { MAX_OUTPUT_DEFAULT, MAX_OUTPUT_PROVENANCE } from "./schema.ts";
 import type { ClassFile, ExperimentFile, LengthFile } from "./schema.ts";
+import { burstOf, resolveRateFactors, scaledBurst, withDrift, type Period } from "./resolve-rate-factors.ts";
+import { rateFactorFields } from "./schema-traffic.ts";
 
 type TrafficFile = ExperimentFile["traffic"];
 type Preset = CatalogEntry<"traffic">;
@@ -27,6 +29,17 @@ export interface Recording {
   readonly outputTokens: Uint32Array;
 }
 
+const SYNTHETIC_ONLY = [
+  "preset",
+  "requestsPerS",
+  "growthPerMonth",
+  "season",
+  "burst",
+  "input",
+  "output",
+  "spearman",
+].concat(Object.keys(rateFactorFields));
+
 /** Word for a week without a season. */
 const FLAT = "flat";
 
@@ -36,8 +49,9 @@ export function resolveTraffic(
   file: TrafficFile,
   classes: readonly ClassFile[],
   recording: Recording | null,
+  period: Period,
 ): ResolvedTraffic | null {
-  if (file.replay === undefined) return synthetic(resolution, file, classes);
+  if (file.replay === undefined) return synthetic(resolution, file, classes, period);
   classes.forEach((_, c) => {
     for (const field of ["input", "output"])
       if (resolution.declared(["classes", c, field]))
@@ -52,7 +66,7 @@ function replay(
   name: string,
   recording: Recording | null,
 ): ReplayTraffic | null {
-  for (const field of ["preset", "requestsPerS", "growthPerMonth", "season", "burst", "input", "output", "spearman"]) {
+  for (const field of SYNTHETIC_ONLY) {
     if (resolution.declared(["traffic", field])) {
       resolution.problem(
         ["traffic", field],
@@ -86,7 +100,12 @@ function replay(
   };
 }
 
-function synthetic(resolution: Resolution, file: TrafficFile, classes: readonly ClassFile[]): SyntheticTraffic | null {
+function synthetic(
+  resolution: Resolution,
+  file: TrafficFile,
+  classes: readonly ClassFile[],
+  period: Period,
+): SyntheticTraffic | null {
   const preset = file.preset === undefined ? null : resolution.find("traffic", file.preset, ["traffic", "preset"]);
   if (file.preset === undefined) {
     const needed = (["requestsPerS", "input", "output"] as const).filter((field) => file[field] === undefined);
@@ -111,22 +130,34 @@ function synthetic(resolution: Resolution, file: TrafficFile, classes: readonly 
   ): SyntheticTraffic[K] => {
     if (own === undefined && preset !== null) resolution.useEntry("traffic", preset, [field]);
     resolution.fromFile(`traffic.${field}`, ["traffic", field], preset === null ? "default" : `preset:${preset.id}`);
-    return own ?? (preset?.[field] as SyntheticTraffic[K] | undefined) ?? absent;
+    if (own !== undefined || preset === null || field === "burst") return own ?? absent;
+    return preset[field] as SyntheticTraffic[K];
   };
   if (file.requestsPerS === undefined && preset !== null) resolution.useEntry("traffic", preset, ["meanRatePerS"]);
   resolution.from("traffic.kind", "derived");
   resolution.fromFile("traffic.meanRatePerS", ["traffic", "requestsPerS"], `preset:${preset?.id ?? ""}`);
   resolution.fromFile("traffic.growthFractionPerMonth", ["traffic", "growthPerMonth"]);
+  const season = seasonOf(resolution, file.season, preset);
+  if (season === null) return null;
+  const factors = resolveRateFactors(resolution, file, preset, season.timeZone, period);
+  if (factors === null) return null;
+  const meanRatePerS = file.requestsPerS ?? preset?.meanRatePerS ?? 0;
+  const presetBurst = preset === null ? undefined : scaledBurst(resolution, preset, meanRatePerS);
+  if (file.drift === undefined && preset?.drift) resolution.useEntry("traffic", preset, ["drift"]);
   const unset: LengthDistribution = { kind: "constant", tokens: 1 }; // never taken: without a preset both lengths are given
   const shared = { input: pick("input", input, unset), output: pick("output", output, unset) };
   const classLengths = lengthsOfClasses(resolution, classes, shared);
   if (classLengths === null) return null;
   return {
     kind: "synthetic",
-    meanRatePerS: file.requestsPerS ?? preset?.meanRatePerS ?? 0,
+    meanRatePerS,
     growthFractionPerMonth: file.growthPerMonth,
-    hourOfWeek: seasonOf(resolution, file.season, preset),
-    burst: pick("burst", file.burst, { components: [], gapCv: 1 }),
+    hourOfWeek: season.hourOfWeek,
+    burst: withDrift(
+      pick("burst", file.burst && burstOf(file.burst), presetBurst ?? { components: [], gapCv: 1 }),
+      file.drift ?? preset?.drift,
+    ),
+    ...(factors === undefined ? {} : { factors }),
     ...shared,
     spearman: pick("spearman", file.spearman, 0),
     maxOutput: maxOutput(resolution, file, preset),
@@ -180,18 +211,24 @@ function presetHint(resolution: Resolution): string {
   return `traffic presets: ${[...resolution.catalog.traffic.keys()].join(", ")}`;
 }
 
-function seasonOf(resolution: Resolution, name: string | undefined, preset: Preset | null): readonly number[] | null {
+interface Season {
+  readonly hourOfWeek: readonly number[] | null;
+  readonly timeZone?: string | undefined;
+}
+
+/** Null after a problem. */
+function seasonOf(resolution: Resolution, name: string | undefined, preset: Preset | null): Season | null {
   const at = "traffic.hourOfWeek";
   const wanted = name ?? preset?.season ?? FLAT;
   if (wanted === FLAT) {
     resolution.from(at, name !== undefined ? "file" : preset === null ? "default" : `preset:${preset.id}`);
-    return null;
+    return { hourOfWeek: null };
   }
   const entry = resolution.find("seasons", wanted, ["traffic", "season"]);
   if (entry === null) return null;
   resolution.from(at, `catalogue:seasons/${entry.id}`);
   resolution.useEntry("seasons", entry, ["hourOfWeek"]);
-  return entry.hourOfWeek;
+  return { hourOfWeek: entry.hourOfWeek, timeZone: entry.timeZone };
 }
 
 /** Checks a length of the file and gives it the form of the generator; null after a problem. */

@@ -9,6 +9,7 @@ import { readExperiment, type FieldSchema } from "./read.ts";
 import { requestSizes } from "./request-size.ts";
 import { resolveClasses } from "./resolve-classes.ts";
 import { noteDeclared } from "./resolve-declared.ts";
+import type { Period } from "./resolve-rate-factors.ts";
 import { resolveStrategy } from "./resolve-strategy.ts";
 import { noPeople, resolvePeople, resolveTeam } from "./resolve-team.ts";
 import { resolveTraffic, type Recording } from "./resolve-traffic.ts";
@@ -68,7 +69,7 @@ function assemble(
   options: ResolveOptions,
 ): Omit<ResolvedExperiment, "assumptions" | "warnings"> | null {
   const classes = resolveClasses(resolution, file.classes);
-  const traffic = resolveTraffic(resolution, file.traffic, file.classes, options.recording ?? null);
+  const traffic = resolveTraffic(resolution, file.traffic, file.classes, options.recording ?? null, periodOf(file));
   const client = resolveClient(resolution, file.client);
   const team = file.team === undefined ? null : resolveTeam(resolution, file.team);
   const context = {
@@ -109,6 +110,12 @@ function assemble(
     people,
     thresholds: file.decision,
   };
+}
+
+function periodOf(file: ExperimentFile): Period {
+  const startEpochS = epochSOfIso(file.start) ?? 0;
+  const fromEpochS = startEpochS - file.warmupMinutes * 60;
+  return { startEpochS, fromEpochS, toEpochS: startEpochS + (file.days ?? 1) * DAY_S };
 }
 
 /** The declared days, or for a replay its length rounded up to a whole second. */

@@ -4,10 +4,11 @@
  * assumptions whenever the file leaves it. A field without a default takes its value from the catalogue.
  */
 import { z } from "zod";
+import { BurstSchema } from "../catalog/rate-law.ts";
 import { DEFAULT_ROUTER } from "../fleet/routers/registry.ts";
-import { epochSOfIso } from "../kernel/calendar-time.ts";
 import { WEIGHT_DTYPES } from "../engine/spec.ts";
 import type { MaxOutputRule, Provenance } from "../scenario/resolved.ts";
+import { Day, Instant, rateFactorFields } from "./schema-traffic.ts";
 
 /** Date of the defaults below, shown beside each of them in the list of assumptions. */
 export const DEFAULTS_AS_OF = "2026-11";
@@ -37,16 +38,6 @@ const Positive = z.number().gt(0);
 const NotNegative = z.number().min(0);
 const Place = z.enum(["dedicated_managed", "private_vpc", "onprem"]);
 const Level = z.int().min(0).max(7);
-
-const Instant = z
-  .string()
-  .refine(
-    (text) => epochSOfIso(text) !== null,
-    "must be a date, or a date and time in UTC such as 2026-11-02T00:00:00Z",
-  );
-const Day = z
-  .string()
-  .refine((text) => text.length === 10 && epochSOfIso(text) !== null, "must be a date such as 2026-11-24");
 
 const SloSchema = z
   .strictObject({
@@ -155,19 +146,7 @@ const ClassSchema = z.strictObject({
   output: LengthSchema.optional().describe("length of its answers; without it the traffic's"),
 });
 
-const BurstSchema = z.strictObject({
-  components: z
-    .array(
-      z.strictObject({
-        cv: Positive.max(5).describe("coefficient of variation of the intensity"),
-        tauS: Positive.describe("correlation time, seconds"),
-      }),
-    )
-    .describe("slow fluctuations of the arrival rate; empty: none"),
-  gapCv: Positive.max(20).default(1).describe("coefficient of variation of the gaps in operational time; 1: Poisson"),
-});
-
-const TrafficSchema = z.strictObject({
+export const TrafficSchema = z.strictObject({
   preset: z
     .string()
     .optional()
@@ -184,6 +163,7 @@ const TrafficSchema = z.strictObject({
     .default(0)
     .describe("growth of the mean rate as a fraction per month of 30.4 days, compounding"),
   season: z.string().optional().describe("weekly profile of the catalogue, or flat"),
+  ...rateFactorFields,
   burst: BurstSchema.optional().describe("short-term fluctuation; without preset and burst: Poisson arrivals"),
   input: LengthSchema.optional().describe("prompt length"),
   output: LengthSchema.optional().describe("length of the answer, reasoning included"),

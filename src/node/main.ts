@@ -14,6 +14,7 @@ import type { InitOptions } from "./commands/init.ts";
 import type { TraceFitOptions } from "./commands/trace-fit.ts";
 import type { TraceInspectOptions } from "./commands/trace-inspect.ts";
 import type { TraceImportFlags } from "./commands/trace-import.ts";
+import type { SynthesizeFlags } from "./commands/trace-synthesize.ts";
 import type { ValidateOptions } from "./commands/validate.ts";
 import { packageVersion } from "./version.ts";
 
@@ -255,6 +256,22 @@ function buildProgram(): Command {
     .action(async (file: string, flags: { out?: string }) => {
       const { traceExportCommand } = await import("./commands/trace-export.ts");
       await traceExportCommand(file, flags, out);
+    });
+
+  trace
+    .command("synthesize")
+    .description("draw months of traffic into a trace, streamed")
+    .argument("<what>", "traffic preset of the catalogue, or an experiment (YAML) for its traffic")
+    .option("--days <n>", "length (1 unless given; an experiment's own)", positiveNumber)
+    .option("--out <file>", "file to write", "trace.parquet")
+    .option("--seed <seed>", "of everything drawn (1 unless given; an experiment's own)", text)
+    .option("--requests-per-s <n>", "mean rate, instead of the preset's", positiveNumber)
+    .option("--start <date>", "first day, which says where the season begins (2026-11-02, a Monday, unless given)")
+    .option("--models <dir>", "catalogue entries that replace shipped ones")
+    .option("--json", "print the account as JSON")
+    .action(async (what: string, flags: SynthesizeFlags) => {
+      const { synthesizeCommand } = await import("./commands/trace-synthesize.ts");
+      await synthesizeCommand(what, flags, out);
     });
 
   program

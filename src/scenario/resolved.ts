@@ -8,6 +8,7 @@ import type { SharedPrefix } from "../engine/prompt-content.ts";
 import type { SchedulerSpec } from "../engine/scheduler-spec.ts";
 import type { EngineSpec, GpuSpec, LlmSpec, StepCoefficients } from "../engine/spec.ts";
 import type { StepTimeRow } from "../engine/step-time-table.ts";
+import type { ClockChange } from "../kernel/time-zone.ts";
 
 /** Where a number comes from. `declared` = the user's experiment file; `derived` = computed from other entries. */
 export interface Provenance {
@@ -105,7 +106,15 @@ export interface SyntheticTraffic {
     readonly components: readonly { readonly cv: number; readonly tauS: number }[];
     /** CV of the Gamma gaps in transformed time; 1 = Poisson. */
     readonly gapCv: number;
+    /** Two states of the rate, each of exponential length (with Poisson gaps: MMPP-2); the mean factor is 1. */
+    readonly switching?: { readonly highFactor: number; readonly highS: number; readonly lowS: number };
+    /** The traffic is the sum of this many independent clients, each with gaps, components and switching of its own. */
+    readonly clients?: ClientMix;
+    /** Each arrival is a job: that many requests at once. The mean rate stays that of the requests. */
+    readonly jobs?: { readonly medianRequests: number; readonly sigma: number };
   };
+  /** Absent: season in UTC, no holidays, no day level, no pulses. */
+  readonly factors?: RateFactors;
   readonly input: LengthDistribution;
   readonly output: LengthDistribution;
   /** Rank correlation of input and output length. */
@@ -118,6 +127,46 @@ export interface SyntheticTraffic {
 export interface ClassLengths {
   readonly input: LengthDistribution;
   readonly output: LengthDistribution;
+}
+
+export interface ClientMix {
+  readonly count: number;
+  /** Standard deviation of the logarithm of the clients' mean rates. */
+  readonly rateSigma: number;
+  /** Clients that come and go: lognormal times of presence and absence. null = all are there always. */
+  readonly intermittent: {
+    /** Share of the requests that such clients send. */
+    readonly volumeShare: number;
+    readonly onMedianS: number;
+    readonly onSigma: number;
+    readonly offMedianS: number;
+    readonly offSigma: number;
+  } | null;
+}
+
+/** What multiplies a rate by the calendar of the people behind it. */
+export interface RateFactors {
+  /** Their wall clock: the first offset also holds before its instant. Never empty. */
+  readonly clock: readonly ClockChange[];
+  /** By local midnight as if it were UTC, seconds since 1970; on other days the factor is 1. */
+  readonly holidays: readonly { readonly dayEpochS: number; readonly factor: number }[];
+  /** Lognormal AR(1) over local days with mean 1; null = none. */
+  readonly dayLevel: { readonly sigma: number; readonly persistence: number } | null;
+  readonly pulses: readonly Pulse[];
+}
+
+/**
+ * A launch, a viral spike or an experiment: adds peak × shape to a factor of 1. The shape rises as 1 − e^(−age/riseS),
+ * and falls as e^(−(age − holdS)/decayS) after holdS.
+ */
+export interface Pulse {
+  /** Seconds after the experiment's start; null: `perMonth` of them at random (Poisson). */
+  readonly atS: number | null;
+  readonly perMonth: number;
+  readonly peak: number;
+  readonly riseS: number;
+  readonly holdS: number;
+  readonly decayS: number;
 }
 
 /** max_tokens that clients send = max(factor × output, minTokens): traces do not record it. */

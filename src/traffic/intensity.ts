@@ -14,8 +14,19 @@ const MAX_CELL_S = 60;
 /** A component's path is resolved by at least this many cells per correlation time. */
 const CELLS_PER_TAU = 10;
 
-/** A cursor over the cells of one path, from `fromS` on. The fields describe the current cell. */
-export class IntensityPath {
+/** A cursor over spans of constant rate. The fields describe the current one. */
+export interface Intensity {
+  ratePerS: number;
+  cellStartS: number;
+  cellEndS: number;
+  /** Length of the current span. */
+  cellS: number;
+  /** Moves to the next. */
+  next(): void;
+}
+
+/** A cursor over the cells of one path, from `fromS` on. */
+export class IntensityPath implements Intensity {
   ratePerS = 0;
   cellStartS: number;
   cellEndS: number;

@@ -2,7 +2,7 @@
  * Input and output lengths of requests, in tokens: two marginals joined by a Gaussian copula, and the max_tokens that
  * the client would send. A pair is a function of two uniforms, whether they come from a stream or from a counter.
  */
-import type { LengthDistribution, MaxOutputRule } from "../scenario/resolved.ts";
+import type { LengthDistribution, MaxOutputRule, SyntheticTraffic } from "../scenario/resolved.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import { exp, log, normalCdf, normalQuantile } from "../kernel/math.ts";
 import { quantileAt, quantileTable, type QuantileTable } from "../kernel/samplers.ts";
@@ -107,4 +107,14 @@ function tokensAtScore(marginal: Marginal, z: number): number {
 
 function clampedTokens(marginal: Marginal, tokens: number): number {
   return Math.max(marginal.minTokens, Math.min(marginal.maxTokens, Math.floor(tokens + 0.5)));
+}
+
+/** The samplers of a traffic by class index; classes without lengths of their own share one. */
+export function classLengthSamplers(spec: SyntheticTraffic, classes: number): LengthSampler[] {
+  const { input, output, spearman, maxOutput, classLengths } = spec;
+  const shared = new LengthSampler(input, output, spearman, maxOutput);
+  return Array.from({ length: classes }, (_, c) => {
+    const own = classLengths?.[c];
+    return own === undefined ? shared : new LengthSampler(own.input, own.output, spearman, maxOutput);
+  });
 }

@@ -21,14 +21,13 @@ export interface OpenTrafficOptions extends TrafficOptions {
    * `offsetS = fromS, horizonS = toS − fromS`: same rate, season and growth, a burst path and requests of its own.
    */
   readonly offsetS?: number;
+  /** Which client of a mix draws; each has streams of its own, so that one more client moves no other. */
+  readonly client?: number;
 }
 
 /** The named stream of one aspect of the traffic; another part of the experiment has streams of its own. */
 export function trafficStream(options: OpenTrafficOptions, name: string): Draw {
   const offsetS = options.offsetS ?? 0;
-  return stream(
-    options.seed,
-    options.replication,
-    offsetS === 0 ? `traffic/${name}` : `traffic/${name}/from-${offsetS}`,
-  );
+  const whose = options.client === undefined ? `traffic/${name}` : `traffic/client-${options.client}/${name}`;
+  return stream(options.seed, options.replication, offsetS === 0 ? whose : `${whose}/from-${offsetS}`);
 }

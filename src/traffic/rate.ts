@@ -1,11 +1,12 @@
 /**
- * The deterministic part of a demand: mean rate × growth × hour of the week, and its integrals. Times in seconds from
- * the experiment's start, rates in requests per second.
+ * The deterministic part of a demand: mean rate × growth × hour of the week × calendar factors, and its integrals. Times
+ * in seconds from the experiment's start, rates in requests per second.
  */
 import type { ReplayTraffic, ResolvedTraffic, SyntheticTraffic } from "../scenario/resolved.ts";
 import { DAY_S, HOUR_S, MONTH_S, secondOfWeek } from "../kernel/calendar-time.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import { exp, log } from "../kernel/math.ts";
+import { expectedShape, type RateShape } from "./rate-shape.ts";
 
 const HOURS_PER_WEEK = 168;
 
@@ -17,10 +18,16 @@ export interface RateCurve {
   /** Factors by hour of the week, mean exactly 1; null = flat. */
   readonly hourOfWeek: Float64Array | null;
   readonly startEpochS: number;
+  /** Wall clock, holidays, day levels and pulses; null = none of them. */
+  readonly shape: RateShape | null;
 }
 
-/** Prepares the deterministic rate of `spec`. Throws InvariantError on a rate below zero or a season that is not 168 factors ≥ 0 with a positive mean. */
-export function rateCurve(spec: SyntheticTraffic, startEpochS: number): RateCurve {
+/** Prepares the rate of `spec`, with what chance adds in `shape` or its mean if that is left out. Throws InvariantError on a rate below zero or a season that is not 168 factors ≥ 0 with a positive mean. */
+export function rateCurve(
+  spec: SyntheticTraffic,
+  startEpochS: number,
+  shape: RateShape | null = expectedShape(spec.factors, startEpochS),
+): RateCurve {
   const { meanRatePerS, growthFractionPerMonth } = spec;
   if (!(meanRatePerS >= 0 && meanRatePerS < Infinity && growthFractionPerMonth > -1)) {
     throw new InvariantError("a rate is at least zero and shrinks by less than all", {
@@ -33,6 +40,7 @@ export function rateCurve(spec: SyntheticTraffic, startEpochS: number): RateCurv
     growthPerS: log(1 + growthFractionPerMonth) / MONTH_S,
     hourOfWeek: spec.hourOfWeek === null ? null : normalisedSeason(spec.hourOfWeek),
     startEpochS,
+    shape,
   };
 }
 
@@ -58,22 +66,27 @@ export function seasonAt(factors: Float64Array, epochS: number): number {
 
 /** Expected rate at `timeS`, requests per second. */
 export function rateAt(curve: RateCurve, timeS: number): number {
-  const season = curve.hourOfWeek === null ? 1 : seasonAt(curve.hourOfWeek, curve.startEpochS + timeS);
-  return curve.meanRatePerS * season * (curve.growthPerS === 0 ? 1 : exp(curve.growthPerS * timeS));
+  const shape = curve.shape;
+  const localS = curve.startEpochS + timeS + (shape === null ? 0 : shape.offsetAt(timeS));
+  const season = curve.hourOfWeek === null ? 1 : seasonAt(curve.hourOfWeek, localS);
+  const rate = curve.meanRatePerS * season * (curve.growthPerS === 0 ? 1 : exp(curve.growthPerS * timeS));
+  return shape === null ? rate : rate * shape.factorAt(timeS, localS);
 }
 
 /**
  * Requests expected in [fromS, toS): the integral of the deterministic rate, or the recorded arrivals of a replay.
  * Simpson's rule between the kinks of the season: exact for the linear season, and growth bends by 1e-8 in an hour.
+ * Minute by minute if there are calendar factors, which step at local midnights and rise in minutes.
  */
 export function expectedRequests(traffic: ResolvedTraffic, startEpochS: number, fromS: number, toS: number): number {
   if (traffic.kind === "replay") return countBefore(traffic, toS) - countBefore(traffic, fromS);
   const curve = rateCurve(traffic, startEpochS);
   let requests = 0;
+  const [stepS, phase] = curve.shape === null ? [HOUR_S, 0.5] : [60, 0];
   for (let leftS = fromS; leftS < toS;) {
-    // The next half past of the clock, where the season has its kinks.
-    const kinkS = (Math.floor((startEpochS + leftS) / HOUR_S - 0.5) + 1.5) * HOUR_S - startEpochS;
-    const rightS = Math.min(toS, kinkS > leftS ? kinkS : kinkS + HOUR_S);
+    // The next half past of the clock, where the season has its kinks; or the next minute.
+    const kinkS = (Math.floor((startEpochS + leftS) / stepS - phase) + 1 + phase) * stepS - startEpochS;
+    const rightS = Math.min(toS, kinkS > leftS ? kinkS : kinkS + stepS);
     const middleS = 0.5 * (leftS + rightS);
     requests += ((rightS - leftS) / 6) * (rateAt(curve, leftS) + 4 * rateAt(curve, middleS) + rateAt(curve, rightS));
     leftS = rightS;

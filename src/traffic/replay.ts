@@ -1,6 +1,6 @@
 /**
  * Open traffic from a recording: arrival times (seconds) and lengths (tokens) exactly as recorded, classes by share,
- * which recordings do not hold. TRF-1 and TRF-2 of `synthetic.ts` hold here too.
+ * which recordings do not hold. TRF-1 and TRF-2 of `stream-cursor.ts` hold here too.
  */
 import type { ReplayTraffic } from "../scenario/resolved.ts";
 import { DataError } from "../kernel/errors.ts";

@@ -1,118 +1,50 @@
-/**
- * Open synthetic traffic: Gamma gaps in the transformed time of a log-Gaussian Cox intensity, lengths by copula, classes
- * by share, which may have lengths of their own. Times in seconds, lengths in tokens. Memory is flat in the horizon and no request allocates.
- *   TRF-1  Arrivals, lengths and classes are functions of (spec, window, seed, replication) alone: nothing that happens
- *          to a request moves another, so that compared strategies see the same requests.
- *   TRF-2  Arrival times do not fall and lie in [−warmupS, horizonS).
- */
+/** Open synthetic traffic: one stream, or many clients, or jobs of many requests. See `stream-cursor.ts` for its rules. */
 import type { SyntheticTraffic } from "../scenario/resolved.ts";
-import { InvariantError } from "../kernel/errors.ts";
-import type { Draw } from "../kernel/random.ts";
-import { cumulativeShares, discrete, gamma, openUniform } from "../kernel/samplers.ts";
-import { IntensityPath } from "./intensity.ts";
-import { LengthSampler } from "./lengths.ts";
+import { ClientsCursor } from "./clients.ts";
+import { IntensityPath, type Intensity } from "./intensity.ts";
+import { JobsCursor, meanJobSize } from "./jobs.ts";
 import { trafficStream, type OpenTrafficOptions } from "./options.ts";
 import { rateCurve } from "./rate.ts";
+import { drawnShape, type RateShape } from "./rate-shape.ts";
+import { StreamCursor } from "./stream-cursor.ts";
+import { exponentialStays, lognormalStays, SwitchedPath } from "./switched-path.ts";
 import type { Traffic } from "./traffic.ts";
-
-/** Mean intervals simulated before the window, after which the first gap has the law of a running process. */
-const BURN_IN_INTERVALS = 100;
 
 /** Opens the traffic of `spec`; the cursor stands at the first arrival. */
 export function syntheticTraffic(spec: SyntheticTraffic, options: OpenTrafficOptions): Traffic {
-  return new SyntheticCursor(spec, options);
+  const { jobs, clients } = spec.burst;
+  const shape = drawnShape(spec.factors, options);
+  if (jobs !== undefined) {
+    const one = { kind: "constant", tokens: 1 } as const;
+    const submissions = { ...spec, meanRatePerS: spec.meanRatePerS / meanJobSize(jobs), input: one, output: one };
+    return new JobsCursor(spec, jobs, options, streamOf(submissions, options, shape, false));
+  }
+  if (clients === undefined) return streamOf(spec, options, shape, false);
+  return new ClientsCursor(spec, clients, options, (client, own, isIntermittent) =>
+    streamOf(client, own, shape, isIntermittent),
+  );
 }
 
-class SyntheticCursor implements Traffic {
-  timeS: number;
-  inputTokens = 0;
-  outputTokens = 0;
-  maxOutputTokens = 0;
-  classIndex = 0;
-  request = -1;
-
-  private readonly horizonS: number;
-  private readonly gapShape: number;
-  private readonly gapScale: number;
-  private readonly intensity: IntensityPath;
-  /** By class index. */
-  private readonly lengths: readonly LengthSampler[];
-  private readonly shares: Float64Array;
-  private readonly arrivalDraw: Draw;
-  private readonly lengthDraw: Draw;
-  private readonly classDraw: Draw;
-
-  constructor(spec: SyntheticTraffic, options: OpenTrafficOptions) {
-    if (!(spec.burst.gapCv > 0)) throw new InvariantError("gaps have a positive CV", { gapCv: spec.burst.gapCv });
-    this.timeS = -options.warmupS;
-    this.horizonS = options.horizonS;
-    this.gapScale = spec.burst.gapCv * spec.burst.gapCv;
-    this.gapShape = 1 / this.gapScale;
-    this.intensity = new IntensityPath(
-      rateCurve(spec, options.startEpochS),
-      spec.burst.components,
-      -options.warmupS,
-      options.offsetS ?? 0,
-      trafficStream(options, "intensity"),
-    );
-    const { spearman, maxOutput, classLengths } = spec;
-    const shared = new LengthSampler(spec.input, spec.output, spearman, maxOutput);
-    this.lengths = options.classShares.map((_, c) => {
-      const own = classLengths?.[c];
-      return own === undefined ? shared : new LengthSampler(own.input, own.output, spearman, maxOutput);
-    });
-    this.shares = cumulativeShares(options.classShares);
-    this.arrivalDraw = trafficStream(options, "arrivals");
-    this.lengthDraw = trafficStream(options, "lengths");
-    this.classDraw = trafficStream(options, "classes");
-    let elapsed = 0;
-    while (elapsed < BURN_IN_INTERVALS) elapsed += this.gap();
-    this.moveBy(elapsed - BURN_IN_INTERVALS);
+function streamOf(
+  spec: SyntheticTraffic,
+  options: OpenTrafficOptions,
+  shape: RateShape | null,
+  isIntermittent: boolean,
+): Traffic {
+  const { components, switching, clients } = spec.burst;
+  let intensity: Intensity = new IntensityPath(
+    rateCurve(spec, options.startEpochS, shape),
+    components,
+    -options.warmupS,
+    options.offsetS ?? 0,
+    trafficStream(options, "intensity"),
+  );
+  if (switching !== undefined)
+    intensity = new SwitchedPath(intensity, exponentialStays(switching), trafficStream(options, "switching"));
+  if (isIntermittent && clients?.intermittent) {
+    const { onMedianS, onSigma, offMedianS, offSigma } = clients.intermittent;
+    const stays = lognormalStays(onMedianS, onSigma, offMedianS, offSigma);
+    intensity = new SwitchedPath(intensity, stays, trafficStream(options, "presence"));
   }
-
-  advance(): void {
-    if (this.timeS !== Infinity) this.moveBy(this.gap());
-  }
-
-  /** Open traffic does not listen. */
-  onComplete(): void {}
-
-  /** Gap to the next arrival in transformed time, mean 1. */
-  private gap(): number {
-    return gamma(this.arrivalDraw, this.gapShape) * this.gapScale;
-  }
-
-  /** Goes forward by `gap` mean intervals, to a new request or to the end. */
-  private moveBy(gap: number): void {
-    const intensity = this.intensity;
-    let fromS = this.timeS;
-    let left = gap;
-    let inCell = (intensity.cellEndS - fromS) * intensity.ratePerS;
-    // `>=` also steps over cells of rate zero.
-    while (left >= inCell) {
-      left -= inCell;
-      intensity.next();
-      fromS = intensity.cellStartS;
-      if (fromS >= this.horizonS) {
-        this.timeS = Infinity;
-        return;
-      }
-      inCell = intensity.cellS * intensity.ratePerS;
-    }
-    // Rounding must not carry an arrival past its cell, or the next could come before it (TRF-2).
-    const timeS = Math.min(fromS + left / intensity.ratePerS, intensity.cellEndS);
-    if (timeS >= this.horizonS) {
-      this.timeS = Infinity;
-      return;
-    }
-    this.timeS = timeS;
-    this.request++;
-    const draw = this.lengthDraw;
-    if (this.shares.length > 1) this.classIndex = discrete(this.shares, this.classDraw());
-    const lengths = this.lengths[this.classIndex];
-    lengths.draw(openUniform(draw), openUniform(draw));
-    this.inputTokens = lengths.inputTokens;
-    this.outputTokens = lengths.outputTokens;
-    this.maxOutputTokens = lengths.maxOutputTokens;
-  }
+  return new StreamCursor(spec, options, intensity);
 }

@@ -50,6 +50,39 @@ describe("dispersion of the counts of chat arrivals", () => {
   });
 });
 
+describe("a two-state modulated Poisson process (code completion)", () => {
+  // Rates of 0.30 and 15.39 requests/s, switching at 0.0191 and 0.1083 per second.
+  const highShare = 0.0191 / (0.0191 + 0.1083);
+  const mean = 0.3 + highShare * (15.39 - 0.3);
+  const switching = { highFactor: 15.39 / mean, highS: 1 / 0.1083, lowS: 1 / 0.0191 };
+  const spec = { ...CHAT_ARRIVALS, meanRatePerS: mean, burst: { components: [], gapCv: 1, switching } };
+  const theory = [11.9, 21.8, 47.3, 78.3, 133, 156, 167];
+  const generated = meanIdc(spec, 20, 12);
+
+  test("has the dispersion of its theory", () => {
+    console.log(burstTable({ "theory, two states": theory, "generated, 12 seeds of 20 h": generated }));
+    expect(worst(relativeErrors(generated, theory))).toBeLessThan(0.1);
+    const cv = Math.sqrt(highShare * (1 - highShare)) * ((15.39 - 0.3) / mean);
+    const exact = WINDOWS_S.map((windowS) => smallCoxIdc(mean, [{ cv, tauS: 1 / 0.1274 }], windowS));
+    expect(worst(relativeErrors(theory, exact))).toBeLessThan(0.01);
+  });
+
+  test("four independent copies of it have the same dispersion, one copy at four times the rate four times as much", () => {
+    const clients = { count: 4, rateSigma: 0, intermittent: null };
+    const copies = meanIdc({ ...spec, meanRatePerS: 4 * mean, burst: { ...spec.burst, clients } }, 10, 6);
+    expect(worst(relativeErrors(copies, theory))).toBeLessThan(0.15);
+    const shared = meanIdc({ ...spec, meanRatePerS: 4 * mean }, 10, 4);
+    expect(shared[3]! / theory[3]!).toBeGreaterThan(3.4);
+  });
+});
+
+test("clients with Gamma gaps have the rate-weighted square of their CV once windows hold many gaps", () => {
+  const clients = { count: 5, rateSigma: 1, intermittent: null };
+  const burst = { components: [], gapCv: 2, clients };
+  const found = meanIdc({ ...CHAT_ARRIVALS, meanRatePerS: 20, burst }, 5, 4);
+  expect(Math.abs(found[WINDOWS_S.indexOf(60)]! / 4 - 1)).toBeLessThan(0.1);
+});
+
 describe("worked examples of the theory", () => {
   const components = [{ cv: 0.23, tauS: 174 }];
 

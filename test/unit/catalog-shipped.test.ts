@@ -373,6 +373,26 @@ describe("demand, people", () => {
     expect([season[14], season[5 * 24 + 4]]).toEqual([Math.max(...season), Math.min(...season)]);
   });
 
+  test("the twelve kinds of workload have a preset, with every value labelled", () => {
+    const presets = [
+      ...["chat-consumer", "chat-longcontext", "code-completion", "coding-agent", "rag", "summarise", "deep-research"],
+      ...["short-classify", "api-midsize", "reasoning", "multimodal", "batch-enrichment"],
+    ];
+    for (const id of presets) {
+      const preset = catalog.traffic.get(id)!;
+      const paths = numbersIn({ ...preset, fields: undefined }, "");
+      for (const path of paths) expect(originOf(preset, path).asOf, `${id} ${path}`).toMatch(/^20\d\d/);
+      for (const path of Object.keys(preset.fields ?? {})) expect(preset, `${id} ${path}`).toHaveProperty(path);
+      // No trace records what clients ask for.
+      expect(originOf(preset, "maxOutput.factor").kind).toBe("assumed");
+    }
+    expect(originOf(catalog.traffic.get("code-completion")!, "burst.switching.highS")).toMatchObject({
+      kind: "fitted",
+      source: "fitted on a production code trace",
+    });
+    expect(catalog.traffic.get("reasoning")!.reasoningShare!.shares[13]).toBe(0.7565);
+  });
+
   test("the shipped trace is the published one", () => {
     const bytes = readFileSync(join(MODELS_DIRECTORY, "traffic", catalog.traffic.get("chat-azure-2023")!.trace!));
     const hash = createHash("sha256").update(bytes).digest("hex");

@@ -239,6 +239,28 @@ describe("every field of the file moves something", () => {
       burst: { components: [], gapCv: 1 },
     }),
     ...each(["traffic", "maxOutput"], { factor: 2, minTokens: 10 }),
+    [["traffic", "timeZone"], "America/New_York"],
+    ...each(["traffic", "holidays", 0], { date: "2026-11-03", factor: 0.2 }),
+    ...each(["traffic", "dayLevel"], { sigma: 0.4, persistence: 0.3 }),
+    ...each(["traffic", "drift"], { sigma: 0.4, tauS: 900 }),
+    ...each(["traffic", "pulses", 0], {
+      at: "2026-11-02T09:00Z",
+      peak: 3,
+      riseMinutes: 9,
+      holdHours: 9,
+      decayHours: 9,
+    }),
+    [["traffic", "pulses", 1, "perMonth"], 9],
+    ...each(["traffic", "burst", "switching"], { highFactor: 3, highS: 9, lowS: 90 }),
+    ...each(["traffic", "burst", "clients"], { count: 9, rateSigma: 2 }),
+    ...each(["traffic", "burst", "clients", "intermittent"], {
+      volumeShare: 0.9,
+      onMedianS: 9,
+      onSigma: 0.9,
+      offMedianS: 9,
+      offSigma: 0.9,
+    }),
+    ...each(["traffic", "burst", "jobs"], { medianRequests: 9, sigma: 0.9 }),
     ...each(["team"], {
       preset: "leading",
       region: "eu",
@@ -318,6 +340,7 @@ describe("every field of the file moves something", () => {
   /** Parts that the small experiment leaves out, where a field of theirs is to be changed. */
   const withParts = (raw: Raw, path: Path): Raw => {
     const part = path.at(-2);
+    if (path[0] === "traffic" && path.length > 2) return withTrafficPart(raw, path);
     if (part === "sharedPrefix") return withValue(raw, path.slice(0, -1), { tokens: 64, groups: 2 });
     if (part === "batching") return withValue(raw, path.slice(0, -1), { name: "static" });
     if (part === "order") return withValue(raw, path.slice(0, -1), { name: "predicted-shortest" });
@@ -333,6 +356,28 @@ describe("every field of the file moves something", () => {
     const more = withValue(withValue(raw, [...pools, "decoders"], pool), [...pools, "others"], pool);
     return withValue(more, path.slice(0, -1), { to: "others" });
   };
+
+  function withTrafficPart(raw: Raw, path: Path): Raw {
+    const intermittent = { volumeShare: 0.5, onMedianS: 1, onSigma: 0.5, offMedianS: 1, offSigma: 0.5 };
+    const pulse = { peak: 1, riseMinutes: 1, holdHours: 1, decayHours: 1 };
+    const burst = { components: [], gapCv: 1 };
+    const parts: Record<string, Raw | Raw[]> = {
+      holidays: [{ date: "2026-11-02", factor: 0.5 }],
+      dayLevel: { sigma: 0.2, persistence: 0.1 },
+      drift: { sigma: 0.2, tauS: 600 },
+      pulses: [
+        { ...pulse, at: "2026-11-02T08:00Z" },
+        { ...pulse, perMonth: 2 },
+      ],
+      switching: { highFactor: 2, highS: 10, lowS: 100 },
+      clients: { count: 3, rateSigma: 1, intermittent },
+      jobs: { medianRequests: 3, sigma: 0.5 },
+    };
+    if (path[1] === "burst")
+      return withValue(raw, ["traffic", "burst"], { ...burst, [path[2]!]: parts[String(path[2])] });
+    const part = parts[String(path[1])];
+    return part === undefined ? raw : withValue(raw, ["traffic", path[1]!], part);
+  }
 
   test.each(changes)("%j = %j", (path, value) => {
     let raw = withValue(withParts(smallExperiment(), path), path, value);

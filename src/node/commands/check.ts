@@ -1,9 +1,9 @@
 /** `crossover check FILE`: is this experiment sound, and what would it simulate? Nothing is run. */
 import { gpusPerReplica } from "../../engine/parallelism.ts";
 import type { ResolvedExperiment, ResolvedStrategy } from "../../scenario/resolved.ts";
-import { DAY_S, MONTH_S } from "../../kernel/calendar-time.ts";
-import { exp, log } from "../../kernel/math.ts";
+import { DAY_S } from "../../kernel/calendar-time.ts";
 import { ConfigError } from "../../kernel/errors.ts";
+import { expectedRequests } from "../../traffic/rate.ts";
 import { EXIT } from "../exit.ts";
 import { loadExperiment, type LoadOptions } from "../load-experiment.ts";
 import { loadPlugins } from "../plugins.ts";
@@ -63,12 +63,9 @@ function summarize(experiment: ResolvedExperiment): CheckFacts {
   };
 }
 
-/** Mean number of requests in the horizon: season and bursts have mean 1, growth compounds continuously. */
-export function requestsExpected({ traffic, horizonS }: ResolvedExperiment): number {
-  if (traffic.kind === "replay") return traffic.arrivalS.filter((arrivalS) => arrivalS < horizonS).length;
-  const perS = log(1 + traffic.growthFractionPerMonth) / MONTH_S;
-  const effectiveS = perS === 0 ? horizonS : (exp(perS * horizonS) - 1) / perS;
-  return traffic.meanRatePerS * effectiveS;
+/** Mean number of requests in the horizon. */
+export function requestsExpected({ traffic, startEpochS, horizonS }: ResolvedExperiment): number {
+  return expectedRequests(traffic, startEpochS, 0, horizonS);
 }
 
 function partsOf(strategy: ResolvedStrategy): string[] {

@@ -1,0 +1,182 @@
+/**
+ * `crossover trace synthesize PRESET --days N [--out FILE.parquet]`: draws the traffic of a preset, or of an experiment,
+ * into a trace. Streamed: a block of rows is in memory, never the traffic.
+ */
+import type { WasmBatch } from "../../io/parquet-read.ts";
+import { loadParquetEncoder, numbers, type ParquetEncoder } from "../../io/parquet-write.ts";
+import { streamParquet } from "../../io/parquet-stream.ts";
+import { Resolution } from "../../experiment/resolution.ts";
+import { resolveTraffic } from "../../experiment/resolve-traffic.ts";
+import { TrafficSchema } from "../../experiment/schema.ts";
+import { DAY_S, epochSOfIso } from "../../kernel/calendar-time.ts";
+import { ConfigError } from "../../kernel/errors.ts";
+import type { ResolvedTraffic } from "../../scenario/resolved.ts";
+import { DemandMeter, type DemandMeasures } from "../../traffic/demand.ts";
+import { openTraffic } from "../../traffic/open.ts";
+import { trafficStream, type OpenTrafficOptions } from "../../traffic/options.ts";
+import { ReasoningPart } from "../../traffic/reasoning.ts";
+import type { Traffic } from "../../traffic/traffic.ts";
+import { loadCatalog } from "../catalog-files.ts";
+import { environmentFailure } from "../exit.ts";
+import { loadExperiment } from "../load-experiment.ts";
+import { Progress } from "../progress.ts";
+import { plainNumber } from "../text-table.ts";
+import { packageVersion } from "../version.ts";
+
+export interface SynthesizeFlags {
+  readonly days?: number;
+  readonly out: string;
+  readonly seed?: string;
+  readonly requestsPerS?: number;
+  readonly start?: string;
+  readonly models?: string;
+  readonly json?: boolean;
+}
+
+/** What is drawn, and from when to when. */
+interface Source {
+  readonly traffic: ResolvedTraffic;
+  readonly options: OpenTrafficOptions;
+  readonly reasoning: ReasoningPart | null;
+  readonly warnings: readonly string[];
+}
+
+/** A Monday, on which the seasons of the catalogue begin. */
+const START = "2026-11-02";
+const BLOCK_ROWS = 131_072;
+
+/**
+ * `what`: a preset of the catalogue, or an experiment file whose traffic it is then, with its start, days and seed.
+ * @throws ConfigError for an unknown preset and for what is wrong in the experiment
+ * @throws EnvironmentFailure for a target that cannot be written
+ */
+export async function synthesizeCommand(
+  what: string,
+  flags: SynthesizeFlags,
+  out: (text: string) => void,
+): Promise<void> {
+  const source = /\.ya?ml$/.test(what) ? await ofExperiment(what, flags) : await ofPreset(what, flags);
+  const meter = new DemandMeter(source.options.horizonS);
+  const bar = new Progress("synthesize", 1, { enabled: flags.json !== true });
+  const totals = { inputTokens: 0, outputTokens: 0 };
+  const encoder = await loadParquetEncoder();
+  const columns = columnsOf(source.reasoning !== null);
+  try {
+    await streamParquet(
+      flags.out,
+      batches(encoder, source, meter, totals, (share) => bar.update(share)),
+      {
+        table: "trace",
+        version: packageVersion(),
+        units: Object.fromEntries(columns.map(({ name }) => [name, name === "arrivalS" ? "s" : "tokens"])),
+      },
+      columns,
+    );
+  } catch (error) {
+    throw environmentFailure(error, `cannot write ${flags.out}`);
+  } finally {
+    bar.stop();
+  }
+  const measures = meter.measures();
+  const facts = { out: flags.out, ...measures, ...totals, warnings: source.warnings };
+  out(flags.json === true ? `${JSON.stringify(facts)}\n` : accountText(flags.out, measures, totals, source.warnings));
+}
+
+async function ofPreset(preset: string, flags: SynthesizeFlags): Promise<Source> {
+  const { catalog } = await loadCatalog(["traffic"], flags.models);
+  const { startEpochS, horizonS } = period(flags.start ?? START, flags.days ?? 1);
+  const file = TrafficSchema.parse({ preset, requestsPerS: flags.requestsPerS });
+  const resolution = new Resolution(catalog, { traffic: file }, [], catalog.asOf);
+  const traffic = resolveTraffic(resolution, file, [], null, {
+    startEpochS,
+    fromEpochS: startEpochS,
+    toEpochS: startEpochS + horizonS,
+  });
+  if (traffic === null || resolution.problems.length > 0)
+    throw new ConfigError(resolution.problems.map((problem) => ({ ...problem, path: [] })));
+  const options = optionsOf(flags.seed ?? "1", startEpochS, horizonS);
+  const share = resolution.find("traffic", preset, [])?.reasoningShare;
+  const reasoning = share === undefined ? null : new ReasoningPart(share, trafficStream(options, "reasoning"));
+  return { traffic, options, reasoning, warnings: resolution.warnings };
+}
+
+async function ofExperiment(file: string, flags: SynthesizeFlags): Promise<Source> {
+  for (const [option, value] of Object.entries({ "--start": flags.start, "--requests-per-s": flags.requestsPerS })) {
+    if (value !== undefined)
+      throw new ConfigError([{ path: [option], message: "is in the experiment; change it there" }]);
+  }
+  const { experiment } = await loadExperiment(file, {
+    ...(flags.models === undefined ? {} : { models: flags.models }),
+    ...(flags.seed === undefined ? {} : { seed: flags.seed }),
+  });
+  const { traffic, startEpochS, seed, warnings } = experiment;
+  const horizonS = flags.days === undefined ? experiment.horizonS : flags.days * DAY_S;
+  return { traffic, options: optionsOf(seed, startEpochS, horizonS), reasoning: null, warnings };
+}
+
+function period(start: string, days: number): { startEpochS: number; horizonS: number } {
+  const startEpochS = epochSOfIso(start);
+  if (startEpochS === null)
+    throw new ConfigError([{ path: ["--start"], message: "must be a date such as 2026-11-02" }]);
+  return { startEpochS, horizonS: days * DAY_S };
+}
+
+function optionsOf(seed: string, startEpochS: number, horizonS: number): OpenTrafficOptions {
+  return { startEpochS, warmupS: 0, horizonS, seed, replication: 0, classShares: [1] };
+}
+
+function columnsOf(hasReasoning: boolean) {
+  const counts = ["inputTokens", "outputTokens", "maxOutputTokens", ...(hasReasoning ? ["reasoningTokens"] : [])];
+  return [{ name: "arrivalS", type: "float64" } as const, ...counts.map((name) => ({ name, type: "uint32" }) as const)];
+}
+
+async function* batches(
+  encoder: ParquetEncoder,
+  { traffic, options, reasoning }: Source,
+  meter: DemandMeter,
+  totals: { inputTokens: number; outputTokens: number },
+  progress: (share: number) => void,
+): AsyncGenerator<WasmBatch> {
+  const cursor: Traffic = openTraffic(traffic, options);
+  const arrivalS = new Float64Array(BLOCK_ROWS);
+  const counts = columnsOf(reasoning !== null)
+    .slice(1)
+    .map(({ name }) => ({ name, values: new Uint32Array(BLOCK_ROWS) }));
+  const [input, output, maxOutput, reasoned] = counts.map(({ values }) => values);
+  do {
+    let rows = 0;
+    for (; rows < BLOCK_ROWS && cursor.timeS < Infinity; cursor.advance(), rows++) {
+      arrivalS[rows] = cursor.timeS;
+      input![rows] = cursor.inputTokens;
+      output![rows] = cursor.outputTokens;
+      maxOutput![rows] = cursor.maxOutputTokens;
+      if (reasoning !== null) reasoned![rows] = reasoning.of(cursor.outputTokens);
+      meter.add(cursor.timeS);
+      totals.inputTokens += cursor.inputTokens;
+      totals.outputTokens += cursor.outputTokens;
+    }
+    progress(Math.min(1, cursor.timeS / options.horizonS));
+    yield encoder.batch([
+      numbers("arrivalS", "float64", arrivalS.subarray(0, rows)),
+      ...counts.map(({ name, values }) => numbers(name, "uint32", values.subarray(0, rows))),
+    ]);
+  } while (cursor.timeS < Infinity);
+}
+
+function accountText(
+  target: string,
+  { requests, meanRatePerS, peakToMean, dispersion60s }: DemandMeasures,
+  { inputTokens, outputTokens }: { readonly inputTokens: number; readonly outputTokens: number },
+  warnings: readonly string[],
+): string {
+  const shown = (value: number | null): string => (value === null ? "unknown" : plainNumber(value, 2));
+  const mean = (tokens: number): string => plainNumber(requests === 0 ? 0 : tokens / requests, 0);
+  return (
+    `wrote ${target}\n` +
+    `  ${plainNumber(requests)} requests, ${plainNumber(meanRatePerS)} a second; ` +
+    `${mean(inputTokens)} tokens in and ${mean(outputTokens)} out in the mean\n` +
+    `  busiest 5 minutes (P99.9) ${shown(peakToMean)} times the mean; ` +
+    `dispersion of the counts of a minute ${shown(dispersion60s)}\n` +
+    warnings.map((warning) => `  warning: ${warning}\n`).join("")
+  );
+}

@@ -1,0 +1,100 @@
+/**
+ * Traffic of many independent clients, merged in order of time. Mean rates are lognormal at the middles of `count` equal
+ * shares of probability, so that skew and total are the same in every replication; gaps, fluctuation, presence and
+ * lengths are drawn per client. The request's ordinal counts over all of them.
+ */
+import type { ClientMix, SyntheticTraffic } from "../scenario/resolved.ts";
+import { exp, normalQuantile } from "../kernel/math.ts";
+import type { OpenTrafficOptions } from "./options.ts";
+import type { Traffic } from "./traffic.ts";
+
+/** Shares of the mean rate, largest first, sum 1. */
+export function clientShares({ count, rateSigma }: ClientMix): Float64Array {
+  const shares = new Float64Array(count);
+  let total = 0;
+  for (let i = 0; i < count; i++) total += shares[i] = exp(rateSigma * normalQuantile((count - i - 0.5) / count));
+  return shares.map((share) => share / total);
+}
+
+/**
+ * Which clients come and go: from the largest on, a client stays always present as long as the always present ones
+ * carry at most their part of the requests.
+ */
+export function intermittentClients(mix: ClientMix, shares: Float64Array): boolean[] {
+  let steady = 1 - (mix.intermittent?.volumeShare ?? 0);
+  return Array.from(shares, (share) => {
+    if (mix.intermittent === null || share <= steady + 1e-9) {
+      steady -= share;
+      return false;
+    }
+    return true;
+  });
+}
+
+export type OpenClient = (spec: SyntheticTraffic, options: OpenTrafficOptions, isIntermittent: boolean) => Traffic;
+
+export class ClientsCursor implements Traffic {
+  timeS = Infinity;
+  inputTokens = 0;
+  outputTokens = 0;
+  maxOutputTokens = 0;
+  classIndex = 0;
+  request = -1;
+
+  private readonly clients: readonly Traffic[];
+  /** Binary min-heap of client numbers by (time, number). */
+  private readonly heap: Uint32Array;
+
+  constructor(spec: SyntheticTraffic, mix: ClientMix, options: OpenTrafficOptions, open: OpenClient) {
+    const shares = clientShares(mix);
+    const intermittent = intermittentClients(mix, shares);
+    this.clients = Array.from(shares, (share, client) =>
+      open({ ...spec, meanRatePerS: spec.meanRatePerS * share }, { ...options, client }, intermittent[client]!),
+    );
+    this.heap = Uint32Array.from(shares, (_, client) => client);
+    for (let at = (mix.count >>> 1) - 1; at >= 0; at--) this.sink(at);
+    this.show();
+  }
+
+  advance(): void {
+    if (this.timeS === Infinity) return;
+    this.clients[this.heap[0]!]!.advance();
+    this.sink(0);
+    this.show();
+  }
+
+  /** Open traffic does not listen. */
+  onComplete(): void {}
+
+  private show(): void {
+    const next = this.clients[this.heap[0]!]!;
+    this.timeS = next.timeS;
+    if (next.timeS === Infinity) return;
+    this.request++;
+    this.inputTokens = next.inputTokens;
+    this.outputTokens = next.outputTokens;
+    this.maxOutputTokens = next.maxOutputTokens;
+    this.classIndex = next.classIndex;
+  }
+
+  private sink(from: number): void {
+    const heap = this.heap;
+    const moved = heap[from]!;
+    let at = from;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= heap.length) break;
+      if (child + 1 < heap.length && this.isBefore(heap[child + 1]!, heap[child]!)) child++;
+      if (!this.isBefore(heap[child]!, moved)) break;
+      heap[at] = heap[child]!;
+      at = child;
+    }
+    heap[at] = moved;
+  }
+
+  private isBefore(client: number, other: number): boolean {
+    const timeS = this.clients[client]!.timeS;
+    const otherS = this.clients[other]!.timeS;
+    return timeS < otherS || (timeS === otherS && client < other);
+  }
+}
