@@ -1,11 +1,12 @@
 /**
  * Refits the MoE coefficient sets of all scopes, and prints them as rows for `models/coefficients/`:
  *
- *   npx tsx test/fit/fit-moe.ts FOLDER-OF-CASES calibration|all
+ *   npm run fit:moe -- FOLDER-OF-CASES calibration|all
  *
- * Robust least squares of log residuals of closed-loop TPOT, as for dense models. The sets hang together, so that a few rows cannot
- * bend one out of shape: the global one has priors from physics, that of an engine lies near the global one, that of a
- * GPU and engine near the engine's, that of a model near that. Rows of fit set `calibration` are those of that role.
+ * Robust least squares of log residuals of closed-loop TPOT, as for dense models. Few rows must not bend a set out of shape: the global
+ * set has priors from physics, that of an engine lies near the global one, that of a GPU and engine near the engine's. Sets
+ * of one model have the priors of the global one again: what other models need on that GPU says little of them. Rows of fit set
+ * `calibration` are those of that role.
  */
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
@@ -161,10 +162,12 @@ let wider = new Map<string, number[]>();
 const byScope = new Map<CoefficientScope, Map<string, number[]>>();
 for (const [level, scope] of SCOPES.entries()) {
   const sets = new Map<string, number[]>();
+  const fromPhysics = scope === "global" || scope === "gpu+engine+model+dtype";
   for (const key of new Set(fitted.map((row) => keyOf(row, scope))).values()) {
     const own = fitted.filter((row) => keyOf(row, scope) === key);
-    const centre =
-      level === 0 ? NAMES.map((name) => Math.log(PRIORS[name]![0])) : wider.get(keyOf(own[0]!, SCOPES[level - 1]!))!;
+    const centre = fromPhysics
+      ? NAMES.map((name) => Math.log(PRIORS[name]![0]))
+      : wider.get(keyOf(own[0]!, SCOPES[level - 1]!))!;
     const logs = fit(
       own,
       centre,
