@@ -118,8 +118,9 @@ class Run implements ReplicaSink {
     const { seed, replication } = options;
     const { classes, warmupS, horizonS, startEpochS } = setting;
     this.nowS = -warmupS;
+    const poolRun = { seed, replication, known: traffic.known ?? null, observe: options.observe };
     this.pools = strategy.pools.map(
-      (spec, p) => new Pool(spec, options.replicas[p], this.table, this, classes, options, -warmupS),
+      (spec, p) => new Pool(spec, options.replicas[p], this.table, this, classes, poolRun, -warmupS),
     );
     const offerSpecs = options.incidents
       ? strategy.offers

@@ -1,5 +1,6 @@
 /** How long requests get, in tokens of prompt and answer together, against what a target can hold. */
-import type { LengthDistribution, ResolvedTraffic } from "../scenario/resolved.ts";
+import type { LengthDistribution, ResolvedTraffic, SessionSpec } from "../scenario/resolved.ts";
+import { meanTurns } from "../traffic/sessions.ts";
 
 export interface RequestSizes {
   readonly shortest: number;
@@ -16,12 +17,34 @@ export function requestSizes(traffic: ResolvedTraffic): RequestSizes {
       longest: totals[totals.length - 1]!,
     };
   }
-  const input = sizes(traffic.input);
   const output = sizes(traffic.output);
+  const input =
+    traffic.sessions === undefined ? sizes(traffic.input) : prompts(traffic.input, output, traffic.sessions);
   return {
     shortest: input.shortest + output.shortest,
     median: input.median + output.median,
     longest: input.longest + output.longest,
+  };
+}
+
+/** Prompts of sessions; the median is that of a turn as late as the mean one, of typical lengths. */
+function prompts(first: LengthDistribution, answer: RequestSizes, sessions: SessionSpec): RequestSizes {
+  const input = sizes(first);
+  const added = sizes(sessions.newInput);
+  const { carryContext, maxContextTokens } = sessions;
+  const cut = (tokens: number): number => Math.min(tokens, maxContextTokens);
+  const turns = sessions.turnShares.length;
+  if (!carryContext)
+    return {
+      shortest: cut(Math.min(input.shortest, turns > 1 ? added.shortest : Infinity)),
+      median: cut(input.median),
+      longest: cut(Math.max(input.longest, turns > 1 ? added.longest : 0)),
+    };
+  const before = (meanTurns(sessions) - 1) / 2;
+  return {
+    shortest: cut(input.shortest),
+    median: cut(Math.round(input.median + before * (answer.median + added.median))),
+    longest: cut(input.longest + (turns - 1) * (answer.longest + added.longest)),
   };
 }
 

@@ -6,6 +6,7 @@ import type { CatalogEntry } from "../catalog/schema.ts";
 import { exp, log, normalCdf } from "../kernel/math.ts";
 import type { Path } from "./read.ts";
 import type { Resolution } from "./resolution.ts";
+import { resolveSessions } from "./resolve-sessions.ts";
 import type {
   LengthDistribution,
   MaxOutputRule,
@@ -46,7 +47,17 @@ function replay(
   name: string,
   recording: Recording | null,
 ): ReplayTraffic | null {
-  for (const field of ["preset", "requestsPerS", "growthPerMonth", "season", "burst", "input", "output", "spearman"]) {
+  for (const field of [
+    "preset",
+    "requestsPerS",
+    "growthPerMonth",
+    "season",
+    "burst",
+    "input",
+    "output",
+    "spearman",
+    "sessions",
+  ]) {
     if (resolution.declared(["traffic", field])) {
       resolution.problem(
         ["traffic", field],
@@ -96,7 +107,15 @@ function synthetic(resolution: Resolution, file: TrafficFile): SyntheticTraffic 
 
   const input = file.input === undefined ? undefined : resolveLength(resolution, file.input, ["traffic", "input"]);
   const output = file.output === undefined ? undefined : resolveLength(resolution, file.output, ["traffic", "output"]);
-  if (input === null || output === null) return null;
+  const sessions =
+    file.sessions === undefined
+      ? undefined
+      : resolveSessions(
+          resolution,
+          file.sessions,
+          resolveLength(resolution, file.sessions.newInput, ["traffic", "sessions", "newInput"]),
+        );
+  if (input === null || output === null || sessions === null) return null;
   /** The file's own value, else the preset's, else what stands for absence. */
   const pick = <K extends "burst" | "input" | "output" | "spearman">(
     field: K,
@@ -122,6 +141,7 @@ function synthetic(resolution: Resolution, file: TrafficFile): SyntheticTraffic 
     output: pick("output", output, unset),
     spearman: pick("spearman", file.spearman, 0),
     maxOutput: maxOutput(resolution, file, preset),
+    ...(sessions === undefined ? {} : { sessions }),
   };
 }
 

@@ -8,6 +8,7 @@ import { DEFAULT_ROUTER } from "../fleet/routers/registry.ts";
 import { epochSOfIso } from "../kernel/calendar-time.ts";
 import { WEIGHT_DTYPES } from "../engine/spec.ts";
 import type { MaxOutputRule, Provenance } from "../scenario/resolved.ts";
+import { sessionsSchema } from "./schema-sessions.ts";
 
 /** Date of the defaults below, shown beside each of them in the list of assumptions. */
 export const DEFAULTS_AS_OF = "2026-11";
@@ -186,6 +187,11 @@ const TrafficSchema = z.strictObject({
   input: LengthSchema.optional().describe("prompt length"),
   output: LengthSchema.optional().describe("length of the answer, reasoning included"),
   spearman: z.number().gt(-1).lt(1).optional().describe("rank correlation of prompt and answer length"),
+  sessions: sessionsSchema(LengthSchema)
+    .optional()
+    .describe(
+      "conversations or agent runs, each turn sent after the answer before; without it every request stands alone",
+    ),
   maxOutput: z
     .strictObject({
       factor: z.number().min(1).optional().describe("max_tokens as a multiple of the real answer"),
@@ -583,6 +589,7 @@ export type ClassFile = ExperimentFile["classes"][number];
 export type StrategyFile = ExperimentFile["strategies"][string];
 export type PoolFile = StrategyFile["pools"][string];
 export type OfferFile = StrategyFile["offers"][string];
+export type SessionsFile = NonNullable<ExperimentFile["traffic"]["sessions"]>;
 export type LengthFile = z.output<typeof LengthSchema>;
 
 /** JSON Schema of the file as the user writes it, for editors and for looking up names and units of fields. */

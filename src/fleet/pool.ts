@@ -5,7 +5,7 @@
  */
 import { EngineMeter, type ReplicaSink } from "../engine/meter.ts";
 import { PolicyReplica } from "../engine/policy-replica.ts";
-import { classContent } from "../engine/prompt-content.ts";
+import { classContent, type KnownText } from "../engine/prompt-content.ts";
 import { Replica } from "../engine/replica.ts";
 import type { ReplicaEngine } from "../engine/replica-engine.ts";
 import type { RequestTable } from "../engine/request-table.ts";
@@ -29,6 +29,8 @@ export const DOWN = 2;
 export interface PoolRun {
   readonly seed: string;
   readonly replication: number;
+  /** What the traffic knows of its prompts; null = nothing. */
+  readonly known: KnownText | null;
   /** Who watches a replica, by pool and number; null = nobody. */
   readonly observe?: ((pool: string, replica: number) => StepObserver | null) | undefined;
 }
@@ -182,7 +184,7 @@ function replicaMaker(
   sink: ReplicaSink,
   meter: EngineMeter,
   classes: readonly RequestClass[],
-  { seed, replication, observe }: PoolRun,
+  { seed, replication, known, observe }: PoolRun,
 ): (_: unknown, replica: number) => ReplicaEngine {
   const create = (tokensPerDecode: number): StepTime =>
     stepTimeTable === null
@@ -208,7 +210,7 @@ function replicaMaker(
     stepTime,
     classes: classes.map(({ priority, slo }) => ({ priority, ttftS: slo.ttftS })),
     luckKey,
-    content: classContent(prefixes, luckKey, spec.blockTokens),
+    content: classContent(prefixes, luckKey, spec.blockTokens, known),
     walk: false,
   };
   return (_, replica) => {

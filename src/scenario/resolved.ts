@@ -4,10 +4,12 @@
  * `resolve.ts` produces it; everything after it (dispatch, fleet, provider, decision, report) reads only this.
  */
 import type { ResidualBandPercent } from "../engine/coefficients.ts";
-import type { SharedPrefix } from "../engine/prompt-content.ts";
+import type { KnownText, PromptContent, SharedPrefix } from "../engine/prompt-content.ts";
 import type { SchedulerSpec } from "../engine/scheduler-spec.ts";
 import type { EngineSpec, GpuSpec, LlmSpec, StepCoefficients } from "../engine/spec.ts";
 import type { StepTimeRow } from "../engine/step-time-table.ts";
+
+export type { KnownText, PromptContent };
 
 /** Where a number comes from. `declared` = the user's experiment file; `derived` = computed from other entries. */
 export interface Provenance {
@@ -111,6 +113,22 @@ export interface SyntheticTraffic {
   /** Rank correlation of input and output length. */
   readonly spearman: number;
   readonly maxOutput: MaxOutputRule;
+  /** Requests come as turns of sessions; absent, each stands alone. */
+  readonly sessions?: SessionSpec;
+}
+
+/** Conversations or agent runs: sessions arrive openly, the turns of one wait for each other. `input` is the first prompt's length. */
+export interface SessionSpec {
+  /** Probabilities of 1, 2, 3 … turns, in any positive scale. */
+  readonly turnShares: readonly number[];
+  /** Lognormal pause between the end of a turn and the next. */
+  readonly think: { readonly medianS: number; readonly sigma: number };
+  /** What each later turn adds: a question, a tool's result. */
+  readonly newInput: LengthDistribution;
+  /** Prompts are the whole conversation so far and the new part; false: the new part alone. */
+  readonly carryContext: boolean;
+  /** Longer prompts are cut to this, from their beginning. */
+  readonly maxContextTokens: number;
 }
 
 /** max_tokens that clients send = max(factor × output, minTokens): traces do not record it. */

@@ -1,0 +1,38 @@
+/** Schema of `traffic.sessions`. Seconds and tokens. */
+import { z } from "zod";
+
+const NotNegative = z.number().min(0);
+
+/** `length` is the schema of a length in tokens. */
+export function sessionsSchema<Length extends z.ZodType>(length: Length) {
+  return z.strictObject({
+    turns: z
+      .union([
+        z.array(NotNegative).min(1).max(4096).describe("probabilities of 1, 2, 3 … turns, in any scale"),
+        z.strictObject({
+          mean: z.number().min(1).describe("mean of a geometric number of turns, before the limit below"),
+          max: z.int().min(1).max(4096).default(64).describe("most turns of a session"),
+        }),
+      ])
+      .describe(
+        "requests of one session; requestsPerS counts them all, so that sessions start at requestsPerS / mean turns",
+      ),
+    thinkTimeS: z
+      .strictObject({
+        medianS: NotNegative.describe("median, seconds"),
+        sigma: NotNegative.max(4).default(0).describe("standard deviation of its natural logarithm"),
+      })
+      .describe("pause from the end of an answer (or of a failure) to the next turn: reading, typing, running a tool"),
+    newInput: length.describe("what each turn after the first adds to the context; input is the first prompt"),
+    carryContext: z
+      .boolean()
+      .default(true)
+      .describe("prompts hold all earlier turns, answers included; false: the new part alone"),
+    maxContextTokens: z
+      .int()
+      .min(1)
+      .describe(
+        "longer prompts lose their beginning down to this length, and with it what a prefix cache holds of them",
+      ),
+  });
+}
