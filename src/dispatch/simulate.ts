@@ -256,7 +256,7 @@ class Run implements ReplicaSink {
       this.end(slot);
       return;
     }
-    const local = pool.pick();
+    const local = pool.pick(table.ordinal[slot]);
     if (local === NO_REPLICA) {
       this.requestsLost++;
       this.retryOrEnd(slot, routeOfPool(p), FAILED, Infinity, false);
@@ -352,7 +352,7 @@ class Run implements ReplicaSink {
     if (promptTokens > longest.prompt || promptTokens + table.outputTokens[slot] > longest.all) return NEVER;
     const overflow = target.overflowInFlightPerReplica;
     if (overflow !== null && pool.inFlightAll >= overflow * pool.count()) return FULL;
-    const local = pool.pick();
+    const local = pool.pick(table.ordinal[slot]);
     if (local === NO_REPLICA) return ABSENT;
     const engine = pool.replicas[local];
     if (maxWaitingPerReplica !== null && engine.waitingCount >= maxWaitingPerReplica) return FULL;

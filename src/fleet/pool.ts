@@ -57,6 +57,8 @@ export class Pool implements RouterView {
   private downCount = 0;
   private readonly inFlightOf: Int32Array;
   private readonly router: Router;
+  private readonly known: KnownText | null;
+  private routedSession = 0.5;
   /** Replicas that should serve. */
   readonly target: number;
   private countedUntilS: number;
@@ -73,6 +75,7 @@ export class Pool implements RouterView {
   ) {
     this.spec = spec;
     this.target = replicas;
+    this.known = run.known;
     const total = replicas + spec.warmReplicas;
     const itlS: Sketch[] = [];
     for (let c = 0; c < classes.length; c++) itlS.push(new Sketch());
@@ -98,12 +101,21 @@ export class Pool implements RouterView {
     return this.inFlightOf[this.serving[i]];
   }
 
+  replica(i: number): number {
+    return this.serving[i];
+  }
+
+  session(): number {
+    return this.routedSession;
+  }
+
   stateOf(replica: number): number {
     return this.state[replica];
   }
 
-  /** The replica that takes the next request, NO_REPLICA when none serves. */
-  pick(): number {
+  /** The replica that takes request `ordinal`, NO_REPLICA when none serves. */
+  pick(ordinal: number): number {
+    this.routedSession = this.known === null ? ordinal : this.known.session(ordinal);
     return this.servingCount === 0 ? NO_REPLICA : this.serving[this.servingCount === 1 ? 0 : this.router.route(this)];
   }
 

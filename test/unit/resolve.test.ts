@@ -191,6 +191,12 @@ describe("every field of the file moves something", () => {
   const each = (path: Path, values: Record<string, unknown>): [Path, unknown][] =>
     Object.entries(values).map(([field, value]) => [[...path, field], value]);
 
+  const SESSIONS = {
+    turns: { mean: 3, max: 9 },
+    thinkTimeS: { medianS: 30, sigma: 1 },
+    newInput: { kind: "constant", tokens: 50 },
+    maxContextTokens: 9000,
+  };
   const changes: [Path, unknown][] = [
     ...each([], {
       id: "other",
@@ -237,6 +243,9 @@ describe("every field of the file moves something", () => {
       burst: { components: [], gapCv: 1 },
     }),
     ...each(["traffic", "maxOutput"], { factor: 2, minTokens: 10 }),
+    ...each(["traffic", "sessions"], { turns: [1, 1], newInput: inline, carryContext: false, maxContextTokens: 1000 }),
+    ...each(["traffic", "sessions", "turns"], { mean: 4, max: 5 }),
+    ...each(["traffic", "sessions", "thinkTimeS"], { medianS: 9, sigma: 0.3 }),
     ...each(["team"], {
       preset: "leading",
       region: "eu",
@@ -316,6 +325,7 @@ describe("every field of the file moves something", () => {
   /** Parts that the small experiment leaves out, where a field of theirs is to be changed. */
   const withParts = (raw: Raw, path: Path): Raw => {
     const part = path.at(-2);
+    if (path[1] === "sessions") return withValue(raw, ["traffic", "sessions"], SESSIONS);
     if (part === "sharedPrefix") return withValue(raw, path.slice(0, -1), { tokens: 64, groups: 2 });
     if (part === "batching") return withValue(raw, path.slice(0, -1), { name: "static" });
     if (part === "order") return withValue(raw, path.slice(0, -1), { name: "predicted-shortest" });
@@ -417,6 +427,7 @@ describe("every field of the file moves something", () => {
   /** Fields of the file by generic path, down to groups that are one value to the user (lengths, bursts, needs, options). */
   function fieldsBelow(root: FieldSchema, path: Path): string[] {
     const whole = [
+      "traffic.sessions.newInput",
       "input",
       "output",
       "burst",
