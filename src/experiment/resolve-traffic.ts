@@ -10,6 +10,7 @@ import { resolveSessions } from "./resolve-sessions.ts";
 import type {
   LengthDistribution,
   MaxOutputRule,
+  RecordedPrefixes,
   ReplayTraffic,
   ResolvedTraffic,
   SyntheticTraffic,
@@ -25,6 +26,7 @@ export interface Recording {
   readonly arrivalS: Float64Array;
   readonly inputTokens: Uint32Array;
   readonly outputTokens: Uint32Array;
+  readonly prefix?: RecordedPrefixes;
 }
 
 /** Word for a week without a season. */
@@ -80,7 +82,7 @@ function replay(
   }
   resolution.from("traffic", "file");
   resolution.from("traffic.kind", "derived");
-  const { arrivalS, inputTokens, outputTokens } = recording;
+  const { arrivalS, inputTokens, outputTokens, prefix } = recording;
   return {
     kind: "replay",
     file: name,
@@ -88,6 +90,7 @@ function replay(
     inputTokens,
     outputTokens,
     maxOutput: maxOutput(resolution, file, null),
+    ...(prefix === undefined ? {} : { prefix }),
   };
 }
 

@@ -145,6 +145,18 @@ export interface ReplayTraffic {
   readonly inputTokens: Uint32Array;
   readonly outputTokens: Uint32Array;
   readonly maxOutput: MaxOutputRule;
+  /** Which prompts begin alike, where the recording says so. */
+  readonly prefix?: RecordedPrefixes;
+}
+
+/**
+ * Chained block ids of recorded prompts: row i has `items` from `offsets[i]` up to `offsets[i + 1]`, one for each `blockTokens`
+ * tokens, the last of which may be short. Equal ids stand for equal prompts up to the end of their block.
+ */
+export interface RecordedPrefixes {
+  readonly blockTokens: number;
+  readonly offsets: Uint32Array;
+  readonly items: Uint32Array;
 }
 
 export type ResolvedTraffic = SyntheticTraffic | ReplayTraffic;

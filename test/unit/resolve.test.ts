@@ -427,7 +427,7 @@ describe("every field of the file moves something", () => {
   /** Fields of the file by generic path, down to groups that are one value to the user (lengths, bursts, needs, options). */
   function fieldsBelow(root: FieldSchema, path: Path): string[] {
     const whole = [
-      "traffic.sessions.newInput",
+      "newInput",
       "input",
       "output",
       "burst",

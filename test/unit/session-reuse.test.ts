@@ -1,10 +1,11 @@
 /** What a prefix cache, a router and a bill make of sessions and recorded prefixes, with hits counted by hand. */
+import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import { simulateRun } from "../../src/dispatch/simulate.ts";
 import { DEFAULT_SCHEDULER } from "../../src/engine/scheduler-spec.ts";
 import { sticky } from "../../src/fleet/routers/sticky.ts";
 import type { RunResult } from "../../src/outcome/run-result.ts";
-import type { ResolvedPool, SessionSpec, SyntheticTraffic } from "../../src/scenario/resolved.ts";
+import type { ReplayTraffic, ResolvedPool, SessionSpec, SyntheticTraffic } from "../../src/scenario/resolved.ts";
 import { openTraffic } from "../../src/traffic/open.ts";
 import { CHAT_ARRIVALS } from "../fixtures/traffic-reference.ts";
 import { pool, requestClass, runOptions, setting, strategy, to } from "../fixtures/strategies.ts";
@@ -80,6 +81,64 @@ describe("sessions and the prefix cache", () => {
       hits(run({ router: { name, options: { maxLoadFactor: 4 } } }, { replicas: 6, ratePerS: 1 }));
     expect(at("sticky")).toBeGreaterThan(0.6);
     expect(at("round-robin")).toBeLessThan(0.25);
+  });
+});
+
+/** Rows of Mooncake's conversation trace (kvcache-ai/Mooncake @3b5a5941, Apache-2.0), twelve conversations of it. */
+const ROWS = readFileSync(new URL("../fixtures/mooncake-conversation-rows.jsonl", import.meta.url), "utf8")
+  .trim()
+  .split("\n")
+  .map(
+    (line) =>
+      JSON.parse(line) as { timestamp: number; input_length: number; output_length: number; hash_ids: number[] },
+  );
+
+function recording(): ReplayTraffic {
+  const offsets = new Uint32Array(ROWS.length + 1);
+  ROWS.forEach(({ hash_ids }, i) => (offsets[i + 1] = offsets[i]! + hash_ids.length));
+  return {
+    kind: "replay",
+    file: "rows.jsonl",
+    arrivalS: Float64Array.from(ROWS, ({ timestamp }) => timestamp / 1000),
+    inputTokens: Uint32Array.from(ROWS, ({ input_length }) => input_length),
+    outputTokens: Uint32Array.from(ROWS, ({ output_length }) => output_length),
+    maxOutput: { factor: 1, minTokens: 1 },
+    prefix: { blockTokens: 512, offsets, items: Uint32Array.from(ROWS.flatMap(({ hash_ids }) => hash_ids)) },
+  };
+}
+
+describe("recorded prefixes", () => {
+  const of = setting({ horizonS: 4000 });
+  const window = { startEpochS: of.startEpochS, horizonS: of.horizonS, warmupS: 0, seed: "7", replication: 0 };
+  const replay = (traffic: ReplayTraffic, kvBlocks: number, blockTokens = 16): number => {
+    const own = pool({ scheduler: CACHED, engine: { kvBlocks, blockTokens, maxModelLen: 16_384 } });
+    const opened = openTraffic(traffic, { ...window, classShares: [1] });
+    return hits(simulateRun(of, strategy([[to("pool")]], [own]), opened, runOptions({ replicas: [1] })));
+  };
+
+  test("without a limit a replay finds what the ids say; with few blocks less, without ids nothing", () => {
+    const seen = new Set<number>();
+    let found = 0;
+    let asked = 0;
+    for (const { hash_ids, input_length } of ROWS) {
+      const first = hash_ids.findIndex((id) => !seen.has(id));
+      found += first < 0 ? input_length : 512 * first;
+      asked += input_length;
+      for (const id of hash_ids) seen.add(id);
+    }
+    expect(found / asked).toBeGreaterThan(0.4);
+    expect(replay(recording(), 60_000)).toBeCloseTo(found / asked, 2);
+    expect(replay(recording(), 60_000, 64)).toBeCloseTo(found / asked, 2);
+    const few = replay(recording(), 1100);
+    expect(few).toBeGreaterThan(0.05);
+    expect(few).toBeLessThan(0.9 * (found / asked));
+    const { prefix: _, ...unknown } = recording();
+    expect(replay(unknown, 60_000)).toBe(0);
+  });
+
+  test("ids of fewer rows than the recording are refused", () => {
+    const broken = { ...recording(), prefix: { ...recording().prefix!, offsets: new Uint32Array(3) } };
+    expect(() => openTraffic(broken, { ...window, classShares: [1] })).toThrow(/block ids of 2 of 96 requests/);
   });
 });
 
