@@ -28,6 +28,7 @@ import {
   TIMED_OUT,
   type RequestRows,
 } from "../outcome/recorder.ts";
+import { addUsage } from "../outcome/ledger.ts";
 import type { RunResult } from "../outcome/run-result.ts";
 import { ADMITTED, Offer, OVERSIZE, producedTokens, RATE_LIMITED } from "../provider/offer.ts";
 import type { DemandMeter } from "../traffic/demand.ts";
@@ -35,6 +36,7 @@ import type { Traffic } from "../traffic/traffic.ts";
 import { GIVES_UP, retryDelayS } from "./client.ts";
 import { Deadlines } from "./deadlines.ts";
 import { type LongestRequest, longestRequest } from "./longest-request.ts";
+import { offerContent } from "./offer-content.ts";
 import { HOUR_S, RunBook, routeOfPool, type RunSetting } from "./run-book.ts";
 import { ABSENT, ERROR, FULL, LIMITED, NEVER, TAKEN } from "./target-answer.ts";
 
@@ -125,7 +127,9 @@ class Run implements ReplicaSink {
     const offerSpecs = options.incidents
       ? strategy.offers
       : strategy.offers.map((offer) => ({ ...offer, outages: null }));
-    this.offers = offerSpecs.map((spec) => new Offer(spec, { seed, replication, startEpochS, horizonS, warmupS }));
+    const content = offerContent(classes, traffic.known ?? null, seed, replication);
+    const context = { seed, replication, startEpochS, horizonS, warmupS, content };
+    this.offers = offerSpecs.map((spec) => new Offer(spec, context));
     const firstReplica: number[] = [];
     let replicas = 0;
     for (const pool of this.pools) {
@@ -387,8 +391,10 @@ class Run implements ReplicaSink {
       table.inputTokens[slot],
       table.outputTokens[slot],
       table.maxOutputTokens[slot],
+      table.classIndex[slot],
     );
     if (status === ADMITTED) {
+      table.prefilledTokens[slot] = offer.cachedTokens;
       table.attemptS[slot] = nowS;
       table.firstTokenS[slot] = offer.firstTokenS;
       table.tokenGapS[slot] = offer.tokenGapS;
@@ -417,18 +423,13 @@ class Run implements ReplicaSink {
     const complete = finishS <= nowS;
     const produced = complete ? output : producedTokens(nowS, firstTokenS, tokenGapS, output);
     if (complete) {
-      offer.prices.priceOf(table.attemptS[slot], input, output);
       offer.finish(nowS, input, table.maxOutputTokens[slot], output);
     } else {
-      offer.prices.priceOfAbandoned(table.attemptS[slot], input, produced);
       offer.fail(nowS, input, table.maxOutputTokens[slot], output, produced);
     }
     if (sentS >= 0) {
-      const usage = this.book.usage(o, classIndex);
-      if (produced > 0) usage.inputTokens += input;
-      usage.outputTokens += produced;
-      usage.inputUsd += offer.prices.inputUsd;
-      usage.outputUsd += offer.prices.outputUsd;
+      offer.bill(table.attemptS[slot], input, table.prefilledTokens[slot], produced);
+      addUsage(this.book.usage(o, classIndex), offer.billed);
     }
     this.atOffers--;
     if (!complete) {

@@ -47,6 +47,16 @@ export const NOTHING_SHARED: PromptContent = {
   key: (ordinal, _, block) => (SHARED_STREAMS + ordinal) * BLOCKS_PER_STREAM + block,
 };
 
+/** The same content with −1 for blocks that no other request can have. */
+export function sharedOnly(content: PromptContent): PromptContent {
+  return {
+    key(ordinal, classIndex, block) {
+      const key = content.key(ordinal, classIndex, block);
+      return key < SHARED_STREAMS * BLOCKS_PER_STREAM ? key : -1;
+    },
+  };
+}
+
 /** Content in which a block is shared when it lies wholly within a shared beginning. */
 export function sharedContent(beginnings: SharedBeginnings, blockTokens: number): PromptContent {
   return {

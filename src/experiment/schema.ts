@@ -8,7 +8,7 @@ import { DEFAULT_ROUTER } from "../fleet/routers/registry.ts";
 import { epochSOfIso } from "../kernel/calendar-time.ts";
 import { WEIGHT_DTYPES } from "../engine/spec.ts";
 import type { MaxOutputRule, Provenance } from "../scenario/resolved.ts";
-import { sessionsSchema } from "./schema-sessions.ts";
+import { PromptCacheSchema, sessionsSchema } from "./schema-reuse.ts";
 
 /** Date of the defaults below, shown beside each of them in the list of assumptions. */
 export const DEFAULTS_AS_OF = "2026-11";
@@ -457,6 +457,7 @@ const OfferOverrideSchema = z.strictObject({
     })
     .optional()
     .describe("latency as you measured it; fields left out are the catalogue's"),
+  promptCache: PromptCacheSchema,
   diurnal: z.literal("none").optional().describe("none: no slower hours"),
   congestion: z.literal("none").optional().describe("none: no congestion states"),
   outages: z

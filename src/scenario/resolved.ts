@@ -263,6 +263,18 @@ export interface LimitSpec {
   readonly failedCounts: boolean;
 }
 
+export interface PromptCacheSpec {
+  /** Seconds that a beginning is kept after its last use. */
+  readonly ttlS: number;
+  /** Shorter prompts and shorter beginnings are not cached. */
+  readonly minTokens: number;
+  /** Beginnings count in whole steps of so many tokens. */
+  readonly stepTokens: number;
+  /** The offer's prices with input read from the cache, and written to it, in the place of plain input; null = writing costs as plain input. */
+  readonly readPrices: readonly PriceRow[];
+  readonly writePrices: readonly PriceRow[] | null;
+}
+
 export interface ResolvedOffer {
   readonly name: string;
   readonly provider: string;
@@ -274,6 +286,8 @@ export interface ResolvedOffer {
   readonly prices: readonly PriceRow[];
   readonly priceAsOf: string;
   readonly limits: readonly LimitSpec[];
+  /** Prompts that begin as an earlier one of the same offer did cost less; absent = all cost the same. */
+  readonly promptCache?: PromptCacheSpec;
   readonly contextTokens: number;
   readonly latency: {
     readonly ttftBaseS: number;

@@ -1,4 +1,4 @@
-/** Schema of `traffic.sessions`. Seconds and tokens. */
+/** Schemas of what prompts have in common: `traffic.sessions` and the prompt cache of an offer. Seconds and tokens. */
 import { z } from "zod";
 
 const NotNegative = z.number().min(0);
@@ -36,3 +36,17 @@ export function sessionsSchema<Length extends z.ZodType>(length: Length) {
       ),
   });
 }
+
+export const PromptCacheSchema = z
+  .union([
+    z.enum(["on", "none"]),
+    z.strictObject({
+      ttlS: z.number().gt(0).optional().describe("seconds that a beginning is kept after its last use"),
+      minTokens: z.int().min(0).optional().describe("shorter prompts and beginnings are not cached"),
+      stepTokens: z.int().min(1).optional().describe("beginnings count in whole steps of so many tokens"),
+    }),
+  ])
+  .optional()
+  .describe(
+    "input that was sent to this offer before costs its cache-read price; fields left out are the provider's; without it on where the provider caches by itself",
+  );
