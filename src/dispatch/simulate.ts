@@ -19,15 +19,7 @@ import { InvariantError } from "../kernel/errors.ts";
 import { EventHeap } from "../kernel/event-heap.ts";
 import { counterKey, threefry2x32, unit, words } from "../kernel/random.ts";
 import { ReplicaCalendar, STEP_END, STEP_FORM } from "../kernel/replica-calendar.ts";
-import {
-  BOUNDARY_REFUSED,
-  FAILED,
-  NO_ROUTE,
-  type Recorder,
-  REJECTED,
-  TIMED_OUT,
-  type RequestRows,
-} from "../outcome/recorder.ts";
+import { FAILED, NO_ROUTE, type Recorder, REJECTED, TIMED_OUT, type RequestRows } from "../outcome/recorder.ts";
 import { addUsage } from "../outcome/ledger.ts";
 import type { RunResult } from "../outcome/run-result.ts";
 import { ADMITTED, Offer, OVERSIZE, producedTokens, RATE_LIMITED } from "../provider/offer.ts";
@@ -38,6 +30,7 @@ import { Deadlines } from "./deadlines.ts";
 import { type LongestRequest, longestRequest } from "./longest-request.ts";
 import { offerContent } from "./offer-content.ts";
 import { HOUR_S, RunBook, routeOfPool, type RunSetting } from "./run-book.ts";
+import { type ResponseCache, responseCacheOf } from "./response-cache.ts";
 import { ABSENT, ERROR, FULL, LIMITED, NEVER, TAKEN } from "./target-answer.ts";
 
 // Control events in their order at one instant; step ends come after INCIDENT, arrivals after RETRY.
@@ -89,6 +82,7 @@ class Run implements ReplicaSink {
   private readonly deadlines: Deadlines;
   private readonly recorder: Recorder;
   private readonly book: RunBook;
+  private readonly responseCache: ResponseCache | null;
   private readonly retryKey: number;
   /** Calendar numbers run through all pools: which pool each is of, and where each pool starts. */
   private readonly poolOf: Uint8Array;
@@ -144,6 +138,7 @@ class Run implements ReplicaSink {
     this.deadlines = new Deadlines(this.table, classes.length);
     this.book = new RunBook(setting, strategy, this.pools, this.offers, options.rows);
     this.recorder = this.book.recorder;
+    this.responseCache = responseCacheOf(strategy, classes, seed, replication);
     this.retryKey = counterKey(seed, replication, "client/retry");
     this.timeoutS = Float64Array.from(classes, (requestClass) => requestClass.timeoutS);
     this.barred = strategy.barred.map((reason) => reason !== null);
@@ -231,6 +226,7 @@ class Run implements ReplicaSink {
     recorder.tpotS = output > 1 ? (nowS - firstTokenS) / (output - 1) : NaN;
     recorder.e2eS = nowS - sentS + overheadS;
     recorder.completed(classIndex, routeOfPool(p), table.inputTokens[slot], output, table.attempts[slot]);
+    this.responseCache?.keep(table.ordinal[slot], classIndex, nowS);
     this.end(slot);
   }
 
@@ -298,11 +294,15 @@ class Run implements ReplicaSink {
     recorder.sent(classIndex, nowS);
     this.demand?.add(nowS);
     if (this.barred[classIndex]) {
-      recorder.request = request;
-      recorder.sentS = nowS;
-      recorder.unanswered(classIndex, NO_ROUTE, traffic.inputTokens, BOUNDARY_REFUSED, 0);
+      this.book.refusedAtBoundary(traffic, nowS);
       traffic.advance();
       traffic.onComplete(request, nowS);
+      return;
+    }
+    if (this.responseCache !== null && this.responseCache.answers(request, classIndex, nowS)) {
+      const endS = this.book.answeredFromCache(traffic, nowS);
+      traffic.advance();
+      traffic.onComplete(request, endS);
       return;
     }
     const slot = table.take();
@@ -443,6 +443,7 @@ class Run implements ReplicaSink {
       recorder.tpotS = output > 1 ? tokenGapS : NaN;
       recorder.e2eS = nowS - sentS;
       recorder.completed(classIndex, route, input, output, table.attempts[slot]);
+      this.responseCache?.keep(table.ordinal[slot], classIndex, nowS);
     }
     this.end(slot);
   }

@@ -1,4 +1,4 @@
-/** Schemas of what prompts have in common: `traffic.sessions` and the prompt cache of an offer. Seconds and tokens. */
+/** Schemas of what prompts have in common: `traffic.sessions`, the prompt cache of an offer, repeated prompts and the response cache. Seconds and tokens. */
 import { z } from "zod";
 
 const NotNegative = z.number().min(0);
@@ -50,3 +50,40 @@ export const PromptCacheSchema = z
   .describe(
     "input that was sent to this offer before costs its cache-read price; fields left out are the provider's; without it on where the provider caches by itself",
   );
+
+export const RepeatsSchema = z
+  .strictObject({
+    questions: z.int().min(1).max(1_000_000).describe("different prompts of this class"),
+    zipfExponent: NotNegative.max(5)
+      .default(1)
+      .describe("the n-th most frequent comes with probability ∝ n^-this; 0: all alike"),
+  })
+  .optional()
+  .describe("how often whole prompts come again; matters where a strategy has a responseCache; without it never");
+
+export const ResponseCacheSchema = z
+  .strictObject({
+    hitFraction: z
+      .number()
+      .min(0)
+      .max(1)
+      .nullable()
+      .default(null)
+      .describe(
+        "share of requests answered from it; null: those whose prompt was answered within ttlS, by the classes' repeats",
+      ),
+    ttlS: z.number().gt(0).default(3600).meta({
+      description: "time that an answer is kept",
+      unit: "s",
+      kind: "assumed",
+      source: "an hour: long enough for a burst of one question, short enough for changing facts",
+    }),
+    latencyMs: NotNegative.default(5).meta({
+      description: "look-up and whole answer from the response cache",
+      unit: "ms",
+      kind: "assumed",
+      source: "a key-value store in the same region",
+    }),
+  })
+  .optional()
+  .describe("exact-match cache of answers before every route; its answers cost nothing and are a route of their own");

@@ -56,6 +56,12 @@ export interface RequestClass {
   readonly priority: number;
   /** What its prompts begin with; matters where a pool keeps a prefix cache. */
   readonly sharedPrefix: SharedPrefix | null;
+  /** How often whole prompts come again; matters where a strategy has a response cache. Absent = never. */
+  readonly repeats?: {
+    /** Different prompts; the n-th most frequent is asked with probability ∝ n^−zipfExponent. */
+    readonly questions: number;
+    readonly zipfExponent: number;
+  };
 }
 
 export interface CustomizationNeed {
@@ -358,6 +364,16 @@ export interface ResolvedStrategy {
   readonly barred: readonly (string | null)[];
   /** Boundary rules were lifted by `--what-if-unrestricted`: a labelled counterfactual. */
   readonly counterfactual: boolean;
+  /** Answers that are given without any target; absent = none. */
+  readonly responseCache?: ResponseCacheSpec;
+}
+
+/** An exact-match cache of answers before dispatch. */
+export interface ResponseCacheSpec {
+  /** Share of requests that it answers; null = those whose prompt was answered within `ttlS`. */
+  readonly hitFraction: number | null;
+  readonly ttlS: number;
+  readonly latencyS: number;
 }
 
 export interface PeopleCost {

@@ -223,6 +223,8 @@ describe("every field of the file moves something", () => {
       priority: 2,
     }),
     ...each(["classes", 0, "sharedPrefix"], { tokens: 90, groups: 3 }),
+    ...each(["classes", 0, "repeats"], { questions: 90, zipfExponent: 0.7 }),
+    ...each(["strategies", "own", "responseCache"], { hitFraction: 0.2, ttlS: 60, latencyMs: 2 }),
     [["classes", 1, "residency"], ["nowhere"]],
     [["classes", 1, "redactable"], true],
     ...each(["classes", 0, "slo"], {
@@ -328,6 +330,8 @@ describe("every field of the file moves something", () => {
   const withParts = (raw: Raw, path: Path): Raw => {
     const part = path.at(-2);
     if (path[1] === "sessions") return withValue(raw, ["traffic", "sessions"], SESSIONS);
+    if (part === "repeats") return withValue(raw, path.slice(0, -1), { questions: 10 });
+    if (part === "responseCache") return withValue(raw, path.slice(0, -1), { hitFraction: 0.1 });
     if (part === "sharedPrefix") return withValue(raw, path.slice(0, -1), { tokens: 64, groups: 2 });
     if (part === "batching") return withValue(raw, path.slice(0, -1), { name: "static" });
     if (part === "order") return withValue(raw, path.slice(0, -1), { name: "predicted-shortest" });
