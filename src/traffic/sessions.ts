@@ -88,8 +88,8 @@ class SessionCursor implements Traffic, KnownText {
   /** Binary min-heap of the slots that have a next turn, by (due time, ordinal). */
   private heap = new Int32Array(0);
   private waiting = 0;
-  /** Slot by the ordinal that is in flight. */
-  private readonly inFlight = new Map<number, number>();
+  /** Slots whose turn is in flight, by its ordinal: open addressing from the ordinal's low bits, twice as many places as slots. */
+  private inFlight = new Int32Array(1).fill(NO_SLOT);
   private askedOrdinal = -1;
   private askedSlot = NO_SLOT;
 
@@ -117,7 +117,7 @@ class SessionCursor implements Traffic, KnownText {
   advance(): void {
     if (this.waiting === 0) return;
     const slot = this.heap[0]!;
-    this.inFlight.set(this.ordinal[slot]!, slot);
+    this.enterFlight(slot);
     this.popHead();
     if (slot === this.starting) this.startNext(this.timeS);
     this.showHead();
@@ -125,9 +125,10 @@ class SessionCursor implements Traffic, KnownText {
 
   /** The session of `request` thinks and goes on, or ends. Throws InvariantError when that request is not in flight. */
   onComplete(request: number, timeS: number): void {
-    const slot = this.inFlight.get(request);
-    if (slot === undefined) throw new InvariantError("TRF-5", { request, inFlight: false });
-    this.inFlight.delete(request);
+    const place = this.placeOf(request);
+    const slot = this.inFlight[place]!;
+    if (slot === NO_SLOT) throw new InvariantError("TRF-5", { request, inFlight: false });
+    this.leaveFlight(place);
     this.askedOrdinal = -1;
     if (this.goesOn(slot, timeS) && this.dueS[slot]! < this.horizonS) {
       this.push(slot);
@@ -149,7 +150,7 @@ class SessionCursor implements Traffic, KnownText {
   private slotOf(ordinal: number): number {
     if (ordinal !== this.askedOrdinal) {
       this.askedOrdinal = ordinal;
-      this.askedSlot = this.inFlight.get(ordinal) ?? NO_SLOT;
+      this.askedSlot = this.inFlight[this.placeOf(ordinal)]!;
     }
     return this.askedSlot;
   }
@@ -246,8 +247,38 @@ class SessionCursor implements Traffic, KnownText {
     this.isCut = grown(this.isCut, new Uint8Array(size));
     this.dueS = grown(this.dueS, new Float64Array(size));
     this.heap = grown(this.heap, new Int32Array(size));
+    const flying = this.inFlight.filter((slot) => slot !== NO_SLOT);
+    this.inFlight = new Int32Array(2 * size).fill(NO_SLOT);
+    for (const slot of flying) this.enterFlight(slot);
     for (let slot = size - 1; slot > old; slot--) this.free.push(slot);
     return old;
+  }
+
+  /** Where the slot of an ordinal in flight stands; an empty place when there is none. */
+  private placeOf(ordinal: number): number {
+    const places = this.inFlight;
+    const mask = places.length - 1;
+    let place = (ordinal >>> 0) & mask;
+    while (places[place] !== NO_SLOT && this.ordinal[places[place]!] !== ordinal) place = (place + 1) & mask;
+    return place;
+  }
+
+  private enterFlight(slot: number): void {
+    this.inFlight[this.placeOf(this.ordinal[slot]!)] = slot;
+  }
+
+  private leaveFlight(place: number): void {
+    const places = this.inFlight;
+    const mask = places.length - 1;
+    let hole = place;
+    // Whoever probed past the hole moves into it.
+    for (let at = (hole + 1) & mask; places[at] !== NO_SLOT; at = (at + 1) & mask) {
+      const home = (this.ordinal[places[at]!]! >>> 0) & mask;
+      if (((at - home) & mask) < ((at - hole) & mask)) continue;
+      places[hole] = places[at]!;
+      hole = at;
+    }
+    places[hole] = NO_SLOT;
   }
 
   private push(slot: number): void {
