@@ -17,6 +17,16 @@ export const ProviderEntry = z.strictObject({
   networkS: nonNegative.describe("client ↔ provider round trip on top of the latency class"),
   congestion: Id.describe("entry of congestions/"),
   outageProfile: Id.describe("entry of outage-profiles/"),
+  promptCache: z
+    .strictObject({
+      automatic: z.boolean().describe("without the client asking for it"),
+      ttlS: positive,
+      minTokens: count,
+      stepTokens: count,
+      ...rowOriginShape,
+    })
+    .optional()
+    .describe("how long and in what steps prompts are cached, for offers with a price for it"),
   boundaries: z
     .record(
       z.string(),

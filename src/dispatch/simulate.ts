@@ -19,15 +19,8 @@ import { InvariantError } from "../kernel/errors.ts";
 import { EventHeap } from "../kernel/event-heap.ts";
 import { counterKey, threefry2x32, unit, words } from "../kernel/random.ts";
 import { ReplicaCalendar, STEP_END, STEP_FORM } from "../kernel/replica-calendar.ts";
-import {
-  BOUNDARY_REFUSED,
-  FAILED,
-  NO_ROUTE,
-  type Recorder,
-  REJECTED,
-  TIMED_OUT,
-  type RequestRows,
-} from "../outcome/recorder.ts";
+import { FAILED, NO_ROUTE, type Recorder, REJECTED, TIMED_OUT, type RequestRows } from "../outcome/recorder.ts";
+import { addUsage } from "../outcome/ledger.ts";
 import type { RunResult } from "../outcome/run-result.ts";
 import { ADMITTED, Offer, OVERSIZE, producedTokens, RATE_LIMITED } from "../provider/offer.ts";
 import type { DemandMeter } from "../traffic/demand.ts";
@@ -35,7 +28,9 @@ import type { Traffic } from "../traffic/traffic.ts";
 import { GIVES_UP, retryDelayS } from "./client.ts";
 import { Deadlines } from "./deadlines.ts";
 import { type LongestRequest, longestRequest } from "./longest-request.ts";
+import { offerContent } from "./offer-content.ts";
 import { HOUR_S, RunBook, routeOfPool, type RunSetting } from "./run-book.ts";
+import { type ResponseCache, responseCacheOf } from "./response-cache.ts";
 import { ABSENT, ERROR, FULL, LIMITED, NEVER, TAKEN } from "./target-answer.ts";
 
 // Control events in their order at one instant; step ends come after INCIDENT, arrivals after RETRY.
@@ -87,6 +82,7 @@ class Run implements ReplicaSink {
   private readonly deadlines: Deadlines;
   private readonly recorder: Recorder;
   private readonly book: RunBook;
+  private readonly responseCache: ResponseCache | null;
   private readonly retryKey: number;
   /** Calendar numbers run through all pools: which pool each is of, and where each pool starts. */
   private readonly poolOf: Uint8Array;
@@ -118,13 +114,16 @@ class Run implements ReplicaSink {
     const { seed, replication } = options;
     const { classes, warmupS, horizonS, startEpochS } = setting;
     this.nowS = -warmupS;
+    const poolRun = { seed, replication, known: traffic.known ?? null, observe: options.observe };
     this.pools = strategy.pools.map(
-      (spec, p) => new Pool(spec, options.replicas[p], this.table, this, classes, options, -warmupS),
+      (spec, p) => new Pool(spec, options.replicas[p], this.table, this, classes, poolRun, -warmupS),
     );
     const offerSpecs = options.incidents
       ? strategy.offers
       : strategy.offers.map((offer) => ({ ...offer, outages: null }));
-    this.offers = offerSpecs.map((spec) => new Offer(spec, { seed, replication, startEpochS, horizonS, warmupS }));
+    const content = offerContent(classes, traffic.known ?? null, seed, replication);
+    const context = { seed, replication, startEpochS, horizonS, warmupS, content };
+    this.offers = offerSpecs.map((spec) => new Offer(spec, context));
     const firstReplica: number[] = [];
     let replicas = 0;
     for (const pool of this.pools) {
@@ -140,6 +139,7 @@ class Run implements ReplicaSink {
     this.deadlines = new Deadlines(this.table, patienceS, -warmupS);
     this.book = new RunBook(setting, strategy, this.pools, this.offers, options.rows);
     this.recorder = this.book.recorder;
+    this.responseCache = responseCacheOf(strategy, classes, seed, replication);
     this.retryKey = counterKey(seed, replication, "client/retry");
     this.timeoutS = Float64Array.from(patienceS);
     this.barred = strategy.barred.map((reason) => reason !== null);
@@ -227,6 +227,7 @@ class Run implements ReplicaSink {
     recorder.tpotS = output > 1 ? (nowS - firstTokenS) / (output - 1) : NaN;
     recorder.e2eS = nowS - sentS + overheadS;
     recorder.completed(classIndex, routeOfPool(p), table.inputTokens[slot], output, table.attempts[slot]);
+    this.responseCache?.keep(table.ordinal[slot], classIndex, nowS);
     this.end(slot);
   }
 
@@ -256,7 +257,7 @@ class Run implements ReplicaSink {
       this.end(slot);
       return;
     }
-    const local = pool.pick();
+    const local = pool.pick(table.ordinal[slot]);
     if (local === NO_REPLICA) {
       this.requestsLost++;
       this.retryOrEnd(slot, routeOfPool(p), FAILED, Infinity, false);
@@ -294,11 +295,15 @@ class Run implements ReplicaSink {
     recorder.sent(classIndex, nowS);
     this.demand?.add(nowS);
     if (this.barred[classIndex]) {
-      recorder.request = request;
-      recorder.sentS = nowS;
-      recorder.unanswered(classIndex, NO_ROUTE, traffic.inputTokens, BOUNDARY_REFUSED, 0);
+      this.book.refusedAtBoundary(traffic, nowS);
       traffic.advance();
       traffic.onComplete(request, nowS);
+      return;
+    }
+    if (this.responseCache !== null && this.responseCache.answers(request, classIndex, nowS)) {
+      const endS = this.book.answeredFromCache(traffic, nowS);
+      traffic.advance();
+      traffic.onComplete(request, endS);
       return;
     }
     const slot = table.take();
@@ -351,7 +356,7 @@ class Run implements ReplicaSink {
     if (promptTokens > longest.prompt || promptTokens + table.outputTokens[slot] > longest.all) return NEVER;
     const overflow = target.overflowInFlightPerReplica;
     if (overflow !== null && pool.inFlightAll >= overflow * pool.count()) return FULL;
-    const local = pool.pick();
+    const local = pool.pick(table.ordinal[slot]);
     if (local === NO_REPLICA) return ABSENT;
     const engine = pool.replicas[local];
     if (maxWaitingPerReplica !== null && engine.waitingCount >= maxWaitingPerReplica) return FULL;
@@ -386,8 +391,10 @@ class Run implements ReplicaSink {
       table.inputTokens[slot],
       table.outputTokens[slot],
       table.maxOutputTokens[slot],
+      table.classIndex[slot],
     );
     if (status === ADMITTED) {
+      table.prefilledTokens[slot] = offer.cachedTokens;
       table.attemptS[slot] = nowS;
       table.firstTokenS[slot] = offer.firstTokenS;
       table.tokenGapS[slot] = offer.tokenGapS;
@@ -416,18 +423,13 @@ class Run implements ReplicaSink {
     const complete = finishS <= nowS;
     const produced = complete ? output : producedTokens(nowS, firstTokenS, tokenGapS, output);
     if (complete) {
-      offer.prices.priceOf(table.attemptS[slot], input, output);
       offer.finish(nowS, input, table.maxOutputTokens[slot], output);
     } else {
-      offer.prices.priceOfAbandoned(table.attemptS[slot], input, produced);
       offer.fail(nowS, input, table.maxOutputTokens[slot], output, produced);
     }
     if (sentS >= 0) {
-      const usage = this.book.usage(o, classIndex);
-      if (produced > 0) usage.inputTokens += input;
-      usage.outputTokens += produced;
-      usage.inputUsd += offer.prices.inputUsd;
-      usage.outputUsd += offer.prices.outputUsd;
+      offer.bill(table.attemptS[slot], input, table.prefilledTokens[slot], produced);
+      addUsage(this.book.usage(o, classIndex), offer.billed);
     }
     this.atOffers--;
     if (!complete) {
@@ -441,6 +443,7 @@ class Run implements ReplicaSink {
       recorder.tpotS = output > 1 ? tokenGapS : NaN;
       recorder.e2eS = nowS - sentS;
       recorder.completed(classIndex, route, input, output, table.attempts[slot]);
+      this.responseCache?.keep(table.ordinal[slot], classIndex, nowS);
     }
     this.end(slot);
   }

@@ -28,6 +28,17 @@ export interface SharedPrefix {
   readonly groups: number;
 }
 
+/** What traffic knows of its prompts beyond the beginnings of their classes: sessions, or the hashes of a recording. */
+export interface KnownText {
+  /** Number of the session of request `ordinal`, the same for all its turns; of a request without one a number of its own. */
+  session(ordinal: number): number;
+  /**
+   * Number (0 … 2³⁰ − 1) of the text that begins the context of request `ordinal` up to token `endToken`; −1 = nobody else has it.
+   * Two contexts with the same number for the same token agree up to it. Asked while the request is under way.
+   */
+  text(ordinal: number, endToken: number): number;
+}
+
 /** Second key word of the draws of groups. */
 const GROUP_KEY = 0x4752;
 
@@ -35,6 +46,16 @@ const GROUP_KEY = 0x4752;
 export const NOTHING_SHARED: PromptContent = {
   key: (ordinal, _, block) => (SHARED_STREAMS + ordinal) * BLOCKS_PER_STREAM + block,
 };
+
+/** The same content with −1 for blocks that no other request can have. */
+export function sharedOnly(content: PromptContent): PromptContent {
+  return {
+    key(ordinal, classIndex, block) {
+      const key = content.key(ordinal, classIndex, block);
+      return key < SHARED_STREAMS * BLOCKS_PER_STREAM ? key : -1;
+    },
+  };
+}
 
 /** Content in which a block is shared when it lies wholly within a shared beginning. */
 export function sharedContent(beginnings: SharedBeginnings, blockTokens: number): PromptContent {
@@ -50,11 +71,15 @@ export function sharedContent(beginnings: SharedBeginnings, blockTokens: number)
   };
 }
 
-/** Content of classes that each begin their prompts with texts of their own; null = a class shares nothing. */
+/**
+ * Content of classes that each begin their prompts with texts of their own; null = a class shares nothing. What follows is as the
+ * traffic knows it: `known`, null = nothing. All turns of a session have one beginning.
+ */
 export function classContent(
   prefixes: readonly (SharedPrefix | null)[],
   luckKey: number,
   blockTokens: number,
+  known: KnownText | null = null,
 ): PromptContent {
   let streams = 0;
   const firstStream = prefixes.map((prefix) => {
@@ -65,9 +90,13 @@ export function classContent(
   return {
     key(ordinal, classIndex, block) {
       const prefix = prefixes[classIndex]!;
-      if (prefix === null || (block + 1) * blockTokens > prefix.tokens)
+      const endToken = (block + 1) * blockTokens;
+      if (prefix === null || endToken > prefix.tokens) {
+        const text = known === null ? -1 : known.text(ordinal, endToken);
+        if (text >= 0) return (2 * text + 1) * BLOCKS_PER_STREAM + block;
         return NOTHING_SHARED.key(ordinal, classIndex, block);
-      threefry2x32(luckKey, GROUP_KEY, ordinal, 0);
+      }
+      threefry2x32(luckKey, GROUP_KEY, known === null ? ordinal : known.session(ordinal), 0);
       const group = Math.floor(unit(words[0]!) * prefix.groups);
       return 2 * (firstStream[classIndex]! + group) * BLOCKS_PER_STREAM + block;
     },

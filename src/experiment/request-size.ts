@@ -1,5 +1,12 @@
 /** How long requests get, in tokens of prompt and answer together, against what a target can hold. */
-import type { ClassLengths, LengthDistribution, RequestClass, ResolvedTraffic } from "../scenario/resolved.ts";
+import type {
+  ClassLengths,
+  LengthDistribution,
+  RequestClass,
+  ResolvedTraffic,
+  SessionSpec,
+} from "../scenario/resolved.ts";
+import { meanTurns } from "../traffic/sessions.ts";
 
 export interface RequestSizes {
   readonly shortest: number;
@@ -20,9 +27,10 @@ export function requestSizes(
       longest: totals[totals.length - 1]!,
     };
   }
-  if (traffic.classLengths === undefined) return sizesOf(traffic);
-  const byMedian = traffic.classLengths
-    .map((lengths, c) => ({ ...sizesOf(lengths), share: classes[c]!.shareFraction }))
+  const { classLengths, sessions } = traffic;
+  if (classLengths === undefined) return sizesOf(traffic, sessions);
+  const byMedian = classLengths
+    .map((lengths, c) => ({ ...sizesOf(lengths, sessions), share: classes[c]!.shareFraction }))
     .sort((a, b) => a.median - b.median);
   let below = 0;
   const middle = byMedian.find(({ share }) => (below += share) >= 0.5) ?? byMedian.at(-1)!;
@@ -33,13 +41,34 @@ export function requestSizes(
   };
 }
 
-function sizesOf(lengths: ClassLengths): RequestSizes {
-  const input = sizes(lengths.input);
+function sizesOf(lengths: ClassLengths, sessions: SessionSpec | undefined): RequestSizes {
   const output = sizes(lengths.output);
+  const input = sessions === undefined ? sizes(lengths.input) : prompts(lengths.input, output, sessions);
   return {
     shortest: input.shortest + output.shortest,
     median: input.median + output.median,
     longest: input.longest + output.longest,
+  };
+}
+
+/** Prompts of sessions; the median is that of a turn as late as the mean one, of typical lengths. */
+function prompts(first: LengthDistribution, answer: RequestSizes, sessions: SessionSpec): RequestSizes {
+  const input = sizes(first);
+  const added = sizes(sessions.newInput);
+  const { carryContext, maxContextTokens } = sessions;
+  const cut = (tokens: number): number => Math.min(tokens, maxContextTokens);
+  const turns = sessions.turnShares.length;
+  if (!carryContext)
+    return {
+      shortest: cut(Math.min(input.shortest, turns > 1 ? added.shortest : Infinity)),
+      median: cut(input.median),
+      longest: cut(Math.max(input.longest, turns > 1 ? added.longest : 0)),
+    };
+  const before = (meanTurns(sessions) - 1) / 2;
+  return {
+    shortest: cut(input.shortest),
+    median: cut(Math.round(input.median + before * (answer.median + added.median))),
+    longest: cut(input.longest + (turns - 1) * (answer.longest + added.longest)),
   };
 }
 

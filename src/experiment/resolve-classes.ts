@@ -42,6 +42,7 @@ function resolveClass(
     "timeoutS",
     "priority",
     "sharedPrefix",
+    ...(file.repeats === undefined ? [] : ["repeats"]),
   ]) {
     resolution.fromFile(`${at}.${field}`, [...path, field]);
   }
@@ -91,6 +92,7 @@ function resolveClass(
     timeoutS: file.timeoutS,
     priority: file.priority,
     sharedPrefix: file.sharedPrefix ?? null,
+    ...(file.repeats === undefined ? {} : { repeats: file.repeats }),
   };
 }
 

@@ -6,7 +6,8 @@ import type { CatalogEntry } from "../catalog/schema.ts";
 import { epochSOfDate } from "../kernel/calendar-time.ts";
 import type { Path } from "./read.ts";
 import type { Resolution } from "./resolution.ts";
-import type { LimitSpec, PriceRow, ResolvedOffer } from "../scenario/resolved.ts";
+import type { LimitSpec, PriceRow, PromptCacheSpec, ResolvedOffer } from "../scenario/resolved.ts";
+import { resolvePromptCache } from "./resolve-prompt-cache.ts";
 import type { OfferFile } from "./schema.ts";
 
 type Override = Exclude<OfferFile, string>;
@@ -74,6 +75,7 @@ export function resolveOffer(
   }
   if (own.networkMs === undefined) resolution.useEntry("providers", provider, ["networkS"]);
   const { prices, priceAsOf } = resolvePrices(resolution, facts);
+  const promptCache = resolvePromptCache(resolution, own.promptCache, facts, path, `${at}.promptCache`);
   return {
     name,
     provider: provider.id,
@@ -84,6 +86,7 @@ export function resolveOffer(
     prices,
     priceAsOf,
     limits: resolveLimits(resolution, own, facts, path, at),
+    ...(promptCache === null ? {} : { promptCache: { ...promptCache, ...cachePrices(offer) } }),
     contextTokens: offer.contextTokens,
     latency: resolveLatency(resolution, own, latency, path, at),
     diurnal:
@@ -153,6 +156,14 @@ export function priceRows({ prices }: Pick<CatalogEntry<"offers">, "prices">, in
       outputUsdPerMTok: tier.outputUsdPerMTok,
     })),
   }));
+}
+
+function cachePrices(offer: CatalogEntry<"offers">): Pick<PromptCacheSpec, "readPrices" | "writePrices"> {
+  const writes = offer.prices.some((row) => row.cacheWriteUsdPerMTok !== undefined);
+  return {
+    readPrices: priceRows(offer, "cacheReadUsdPerMTok"),
+    writePrices: writes ? priceRows(offer, "cacheWriteUsdPerMTok") : null,
+  };
 }
 
 function startOfS(date: string): number {

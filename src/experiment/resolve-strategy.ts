@@ -52,7 +52,30 @@ export function resolveStrategy(
   resolution.from(`${at}.counterfactual`, context.whatIfUnrestricted ? "cli" : "derived");
   const parts = { pools: pools as ResolvedPool[], offers: offers as ResolvedOffer[] };
   const filtered = applyBoundary(resolution, name, file, routes, parts, context);
-  return { name, title: file.title ?? name, option, ...parts, ...filtered };
+  const cache = file.responseCache;
+  if (cache !== undefined) {
+    for (const [field, of] of [
+      ["hitFraction", "hitFraction"],
+      ["ttlS", "ttlS"],
+      ["latencyS", "latencyMs"],
+    ] as const)
+      resolution.fromFile(`${at}.responseCache.${field}`, [...path, "responseCache", of]);
+    if (cache.hitFraction === null && context.classes.every(({ repeats }) => repeats === undefined))
+      resolution.problem(
+        [...path, "responseCache"],
+        "no class says how often its prompts repeat, so that nothing could be answered from it",
+        "give hitFraction here, or repeats in a class",
+      );
+  }
+  const responseCache = cache && { hitFraction: cache.hitFraction, ttlS: cache.ttlS, latencyS: cache.latencyMs / 1000 };
+  return {
+    name,
+    title: file.title ?? name,
+    option,
+    ...parts,
+    ...filtered,
+    ...(responseCache === undefined ? {} : { responseCache }),
+  };
 }
 
 function optionOf(

@@ -6,10 +6,12 @@ import type { CatalogEntry } from "../catalog/schema.ts";
 import { exp, log, normalCdf } from "../kernel/math.ts";
 import type { Path } from "./read.ts";
 import type { Resolution } from "./resolution.ts";
+import { resolveSessions } from "./resolve-sessions.ts";
 import type {
   ClassLengths,
   LengthDistribution,
   MaxOutputRule,
+  RecordedPrefixes,
   ReplayTraffic,
   ResolvedTraffic,
   SyntheticTraffic,
@@ -27,6 +29,7 @@ export interface Recording {
   readonly arrivalS: Float64Array;
   readonly inputTokens: Uint32Array;
   readonly outputTokens: Uint32Array;
+  readonly prefix?: RecordedPrefixes;
 }
 
 const SYNTHETIC_ONLY = [
@@ -66,7 +69,7 @@ function replay(
   name: string,
   recording: Recording | null,
 ): ReplayTraffic | null {
-  for (const field of SYNTHETIC_ONLY) {
+  for (const field of [...SYNTHETIC_ONLY, "sessions"]) {
     if (resolution.declared(["traffic", field])) {
       resolution.problem(
         ["traffic", field],
@@ -89,7 +92,7 @@ function replay(
   }
   resolution.from("traffic", "file");
   resolution.from("traffic.kind", "derived");
-  const { arrivalS, inputTokens, outputTokens } = recording;
+  const { arrivalS, inputTokens, outputTokens, prefix } = recording;
   return {
     kind: "replay",
     file: name,
@@ -97,6 +100,7 @@ function replay(
     inputTokens,
     outputTokens,
     maxOutput: maxOutput(resolution, file, null),
+    ...(prefix === undefined ? {} : { prefix }),
   };
 }
 
@@ -121,7 +125,15 @@ function synthetic(
 
   const input = file.input === undefined ? undefined : resolveLength(resolution, file.input, ["traffic", "input"]);
   const output = file.output === undefined ? undefined : resolveLength(resolution, file.output, ["traffic", "output"]);
-  if (input === null || output === null) return null;
+  const sessions =
+    file.sessions === undefined
+      ? undefined
+      : resolveSessions(
+          resolution,
+          file.sessions,
+          resolveLength(resolution, file.sessions.newInput, ["traffic", "sessions", "newInput"]),
+        );
+  if (input === null || output === null || sessions === null) return null;
   /** The file's own value, else the preset's, else what stands for absence. */
   const pick = <K extends "burst" | "input" | "output" | "spearman">(
     field: K,
@@ -148,6 +160,13 @@ function synthetic(
   const shared = { input: pick("input", input, unset), output: pick("output", output, unset) };
   const classLengths = lengthsOfClasses(resolution, classes, shared);
   if (classLengths === null) return null;
+  if (classLengths !== undefined && sessions !== undefined) {
+    resolution.problem(
+      ["traffic", "sessions"],
+      "sessions have the lengths of the traffic: leave input and output of the classes out",
+    );
+    return null;
+  }
   return {
     kind: "synthetic",
     meanRatePerS,
@@ -162,6 +181,7 @@ function synthetic(
     spearman: pick("spearman", file.spearman, 0),
     maxOutput: maxOutput(resolution, file, preset),
     ...(classLengths === undefined ? {} : { classLengths }),
+    ...(sessions === undefined ? {} : { sessions }),
   };
 }
 

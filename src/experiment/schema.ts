@@ -9,6 +9,8 @@ import { DEFAULT_ROUTER } from "../fleet/routers/registry.ts";
 import { WEIGHT_DTYPES } from "../engine/spec.ts";
 import type { MaxOutputRule, Provenance } from "../scenario/resolved.ts";
 import { Day, Instant, rateFactorFields } from "./schema-traffic.ts";
+import { OfferSchema } from "./schema-offer.ts";
+import { RepeatsSchema, ResponseCacheSchema, sessionsSchema } from "./schema-reuse.ts";
 
 /** Date of the defaults below, shown beside each of them in the list of assumptions. */
 export const DEFAULTS_AS_OF = "2026-11";
@@ -144,6 +146,7 @@ const ClassSchema = z.strictObject({
     .describe("what the prompts of this class begin with: system prompts; matters where a pool has a prefix cache"),
   input: LengthSchema.optional().describe("prompt length of this class; without it the traffic's"),
   output: LengthSchema.optional().describe("length of its answers; without it the traffic's"),
+  repeats: RepeatsSchema,
 });
 
 export const TrafficSchema = z.strictObject({
@@ -168,6 +171,11 @@ export const TrafficSchema = z.strictObject({
   input: LengthSchema.optional().describe("prompt length"),
   output: LengthSchema.optional().describe("length of the answer, reasoning included"),
   spearman: z.number().gt(-1).lt(1).optional().describe("rank correlation of prompt and answer length"),
+  sessions: sessionsSchema(LengthSchema)
+    .optional()
+    .describe(
+      "conversations or agent runs, each turn sent after the answer before; without it every request stands alone",
+    ),
   maxOutput: z
     .strictObject({
       factor: z.number().min(1).optional().describe("max_tokens as a multiple of the real answer"),
@@ -403,55 +411,6 @@ const PoolSchema = z.strictObject({
     .describe("how long a replica takes to come back"),
 });
 
-const LimitOverrideSchema = z.strictObject({
-  limitPerMin: Positive.optional().describe("units per minute"),
-  burstS: Positive.optional().describe("depth of the bucket in seconds of its own rate"),
-});
-
-const OfferOverrideSchema = z.strictObject({
-  offer: z.string().describe("offer of the catalogue: provider/model@form"),
-  boundary: z
-    .string()
-    .default("default")
-    .describe("boundary of the provider's entry: where and how your contract has it process"),
-  priceMultiplier: NotNegative.optional().describe("multiplies the catalogue's prices, for example a discount"),
-  networkMs: NotNegative.optional().describe("round trip between client and provider, milliseconds"),
-  limits: z
-    .union([z.literal("none"), z.record(z.string(), LimitOverrideSchema)])
-    .optional()
-    .describe("limits by name as your account shows them, or none"),
-  latency: z
-    .strictObject({
-      ttftBaseS: NotNegative.optional().describe("typical time to the first token without prefill, seconds"),
-      ttftSigma: NotNegative.optional().describe("sigma of its body"),
-      tailProbability: Fraction.optional().describe("share of requests in the slow tail"),
-      tailMultiple: NotNegative.optional().describe("median of the tail as a multiple of the base"),
-      tailSigma: NotNegative.optional().describe("sigma of the tail"),
-      prefillSPerKTok: NotNegative.optional().describe("seconds per 1,000 prompt tokens"),
-      tokensPerS: Positive.optional().describe("typical output tokens per second of one request"),
-      rateSigma: NotNegative.optional().describe("sigma of the output rate"),
-    })
-    .optional()
-    .describe("latency as you measured it; fields left out are the catalogue's"),
-  diurnal: z.literal("none").optional().describe("none: no slower hours"),
-  congestion: z.literal("none").optional().describe("none: no congestion states"),
-  outages: z
-    .union([
-      z.literal("none"),
-      z.strictObject({
-        gapWeibullShape: Positive.optional().describe("shape of the gap between outage starts"),
-        gapWeibullScaleH: Positive.optional().describe("scale of that gap, hours"),
-        durationLnHMean: z.number().optional().describe("mean of the logarithm of the duration in hours"),
-        durationLnHSigma: NotNegative.optional().describe("its standard deviation"),
-        durationMaxH: Positive.optional().describe("longest outage, hours"),
-      }),
-    ])
-    .optional()
-    .describe("outages of the provider, or none; fields left out are the catalogue's"),
-});
-
-const OfferSchema = z.union([z.string().describe("offer of the catalogue: provider/model@form"), OfferOverrideSchema]);
-
 const RouteTargetSchema = z.union([
   z.string().describe("pool or offer of this strategy"),
   z.strictObject({
@@ -471,6 +430,7 @@ const StrategySchema = z.strictObject({
       "option of the decision this is evidence for; without it api with offers only, self with pools only, split with both",
     ),
   pools: z.record(Name, PoolSchema).default({}).describe("own fleets by name"),
+  responseCache: ResponseCacheSchema,
   offers: z.record(Name, OfferSchema).default({}).describe("API offers by name"),
   routes: z
     .record(Name, z.array(RouteTargetSchema).min(1))
@@ -565,6 +525,7 @@ export type ClassFile = ExperimentFile["classes"][number];
 export type StrategyFile = ExperimentFile["strategies"][string];
 export type PoolFile = StrategyFile["pools"][string];
 export type OfferFile = StrategyFile["offers"][string];
+export type SessionsFile = NonNullable<ExperimentFile["traffic"]["sessions"]>;
 export type LengthFile = z.output<typeof LengthSchema>;
 
 /** JSON Schema of the file as the user writes it, for editors and for looking up names and units of fields. */

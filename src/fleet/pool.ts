@@ -5,7 +5,7 @@
  */
 import { EngineMeter, type ReplicaSink } from "../engine/meter.ts";
 import { PolicyReplica } from "../engine/policy-replica.ts";
-import { classContent } from "../engine/prompt-content.ts";
+import { classContent, type KnownText } from "../engine/prompt-content.ts";
 import { Replica } from "../engine/replica.ts";
 import type { ReplicaEngine } from "../engine/replica-engine.ts";
 import type { RequestTable } from "../engine/request-table.ts";
@@ -29,6 +29,8 @@ export const DOWN = 2;
 export interface PoolRun {
   readonly seed: string;
   readonly replication: number;
+  /** What the traffic knows of its prompts; null = nothing. */
+  readonly known: KnownText | null;
   /** Who watches a replica, by pool and number; null = nobody. */
   readonly observe?: ((pool: string, replica: number) => StepObserver | null) | undefined;
 }
@@ -55,6 +57,8 @@ export class Pool implements RouterView {
   private downCount = 0;
   private readonly inFlightOf: Int32Array;
   private readonly router: Router;
+  private readonly known: KnownText | null;
+  private routedSession = 0.5;
   /** Replicas that should serve. */
   readonly target: number;
   private countedUntilS: number;
@@ -71,6 +75,7 @@ export class Pool implements RouterView {
   ) {
     this.spec = spec;
     this.target = replicas;
+    this.known = run.known;
     const total = replicas + spec.warmReplicas;
     const itlS: Sketch[] = [];
     for (let c = 0; c < classes.length; c++) itlS.push(new Sketch());
@@ -96,12 +101,21 @@ export class Pool implements RouterView {
     return this.inFlightOf[this.serving[i]];
   }
 
+  replica(i: number): number {
+    return this.serving[i];
+  }
+
+  session(): number {
+    return this.routedSession;
+  }
+
   stateOf(replica: number): number {
     return this.state[replica];
   }
 
-  /** The replica that takes the next request, NO_REPLICA when none serves. */
-  pick(): number {
+  /** The replica that takes request `ordinal`, NO_REPLICA when none serves. */
+  pick(ordinal: number): number {
+    this.routedSession = this.known === null ? ordinal : this.known.session(ordinal);
     return this.servingCount === 0 ? NO_REPLICA : this.serving[this.servingCount === 1 ? 0 : this.router.route(this)];
   }
 
@@ -182,7 +196,7 @@ function replicaMaker(
   sink: ReplicaSink,
   meter: EngineMeter,
   classes: readonly RequestClass[],
-  { seed, replication, observe }: PoolRun,
+  { seed, replication, known, observe }: PoolRun,
 ): (_: unknown, replica: number) => ReplicaEngine {
   const create = (tokensPerDecode: number): StepTime =>
     stepTimeTable === null
@@ -208,7 +222,7 @@ function replicaMaker(
     stepTime,
     classes: classes.map(({ priority, slo }) => ({ priority, ttftS: slo.ttftS })),
     luckKey,
-    content: classContent(prefixes, luckKey, spec.blockTokens),
+    content: classContent(prefixes, luckKey, spec.blockTokens, known),
     walk: false,
   };
   return (_, replica) => {

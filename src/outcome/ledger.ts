@@ -19,10 +19,40 @@ export interface PoolHours {
 
 /** What the requests of one class cost at one offer in one month. */
 export interface OfferUsage {
+  /** Neither read from nor written to a prompt cache. */
   inputTokens: number;
+  cachedTokens: number;
+  writtenTokens: number;
   outputTokens: number;
   inputUsd: number;
+  cachedUsd: number;
+  writtenUsd: number;
   outputUsd: number;
+}
+
+/** Adds what one request cost. */
+export function addUsage(to: OfferUsage, billed: OfferUsage): void {
+  to.inputTokens += billed.inputTokens;
+  to.cachedTokens += billed.cachedTokens;
+  to.writtenTokens += billed.writtenTokens;
+  to.outputTokens += billed.outputTokens;
+  to.inputUsd += billed.inputUsd;
+  to.cachedUsd += billed.cachedUsd;
+  to.writtenUsd += billed.writtenUsd;
+  to.outputUsd += billed.outputUsd;
+}
+
+function noUsage(): OfferUsage {
+  return {
+    inputTokens: 0,
+    cachedTokens: 0,
+    writtenTokens: 0,
+    outputTokens: 0,
+    inputUsd: 0,
+    cachedUsd: 0,
+    writtenUsd: 0,
+    outputUsd: 0,
+  };
 }
 
 export interface PoolPrice {
@@ -52,9 +82,7 @@ export class Ledger {
       this.months.push(month);
       this.hours.push(0);
       this.poolHours.push(this.pools.map(() => ({ busy: 0, idle: 0, warm: 0, down: 0 })));
-      this.usage.push(
-        this.offers.map(() => this.classes.map(() => ({ inputTokens: 0, outputTokens: 0, inputUsd: 0, outputUsd: 0 }))),
-      );
+      this.usage.push(this.offers.map(() => this.classes.map(noUsage)));
     }
     this.hours[this.hours.length - 1] += hours;
   }
@@ -120,6 +148,8 @@ export class Ledger {
         this.classes.forEach((className, c) => {
           const usage = this.usage[m][o][c];
           row(month, "api-input", offer, className, usage.inputTokens, "token", usage.inputUsd);
+          row(month, "api-cached-input", offer, className, usage.cachedTokens, "token", usage.cachedUsd);
+          row(month, "api-cache-write", offer, className, usage.writtenTokens, "token", usage.writtenUsd);
           row(month, "api-output", offer, className, usage.outputTokens, "token", usage.outputUsd);
         });
       });

@@ -8,7 +8,7 @@
  *   OFF-3  Outages depend on the provider alone, congestion likewise: neither notices who asks when.
  *   OFF-4  No object is allocated per attempt.
  */
-import type { LimitSpec, ResolvedOffer } from "../scenario/resolved.ts";
+import type { LimitSpec, PromptContent, ResolvedOffer } from "../scenario/resolved.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import { counterKey, stream, threefry2x32, unit, words } from "../kernel/random.ts";
 import { Congestion } from "./congestion.ts";
@@ -17,6 +17,7 @@ import { chargeOf, type Limit } from "./limits/limit.ts";
 import { createLimit } from "./limits/registry.ts";
 import { drawOutages, OutageTimeline, type Outage } from "./outages.ts";
 import { PriceBook } from "./price.ts";
+import { PromptCache } from "./prompt-cache.ts";
 
 /** The attempt runs: `firstTokenS`, `tokenGapS` and `finishS` hold, and `finish` or `fail` must follow. */
 export const ADMITTED = 0;
@@ -37,6 +38,20 @@ export interface OfferContext {
   readonly startEpochS: number;
   readonly horizonS: number;
   readonly warmupS: number;
+  /** What prompts share in blocks of so many tokens, −1 for what they do not; absent, they share nothing. */
+  readonly content?: ((blockTokens: number) => PromptContent) | null;
+}
+
+/** What the last `bill` charged. Tokens read from and written to the prompt cache are parts of the input, and no plain input. */
+export interface Bill {
+  inputTokens: number;
+  cachedTokens: number;
+  writtenTokens: number;
+  outputTokens: number;
+  inputUsd: number;
+  cachedUsd: number;
+  writtenUsd: number;
+  outputUsd: number;
 }
 
 /** Second key word of the draws of failures; those of the latency use another. */
@@ -61,6 +76,19 @@ export class Offer {
   /** Between two tokens of an admitted attempt. */
   tokenGapS = 0;
 
+  /** Of its prompt, what was read from the prompt cache. */
+  cachedTokens = 0;
+  readonly billed: Bill = {
+    inputTokens: 0,
+    cachedTokens: 0,
+    writtenTokens: 0,
+    outputTokens: 0,
+    inputUsd: 0,
+    cachedUsd: 0,
+    writtenUsd: 0,
+    outputUsd: 0,
+  };
+
   /** Counters over attempts at t ≥ 0; the warm-up is left out. Those of one attempt's end: attempts = the sum of the five. */
   attempts = 0;
   admitted = 0;
@@ -71,6 +99,9 @@ export class Offer {
   /** Admitted attempts that ended in `fail`, at t ≥ 0. */
   abandoned = 0;
 
+  private readonly cache: PromptCache | null;
+  private readonly readPrices: PriceBook;
+  private readonly writePrices: PriceBook | null;
   private readonly charges: Float64Array;
   private readonly key: number;
   private readonly latency: Latency;
@@ -79,9 +110,15 @@ export class Offer {
   private nowS = -Infinity;
 
   constructor(spec: ResolvedOffer, context: OfferContext) {
-    const { seed, replication, startEpochS, horizonS, warmupS } = context;
+    const { seed, replication, startEpochS, horizonS, warmupS, content = null } = context;
     this.spec = spec;
     this.prices = new PriceBook(spec, startEpochS);
+    const { promptCache } = spec;
+    this.cache =
+      promptCache === undefined || !content ? null : new PromptCache(promptCache, content(promptCache.stepTokens));
+    const pricedAt = (prices: ResolvedOffer["prices"]): PriceBook => new PriceBook({ ...spec, prices }, startEpochS);
+    this.readPrices = promptCache === undefined ? this.prices : pricedAt(promptCache.readPrices);
+    this.writePrices = promptCache?.writePrices ? pricedAt(promptCache.writePrices) : null;
     this.limits = spec.limits.map(createLimit);
     this.charges = new Float64Array(spec.limits.length);
     this.key = counterKey(seed, replication, `offer/${spec.provider}/${spec.model}`);
@@ -114,6 +151,7 @@ export class Offer {
     inputTokens: number,
     outputTokens: number,
     maxOutputTokens: number,
+    classIndex = 0,
   ): AttemptStatus {
     this.moveTo(timeS);
     const counted = timeS >= 0 ? 1 : 0;
@@ -182,12 +220,40 @@ export class Offer {
     }
 
     const latency = this.latency;
-    latency.draw(timeS, request, attempt, inputTokens, ttftFactor, rateFactor);
+    this.cachedTokens = this.cache === null ? 0 : this.cache.found(timeS, request, classIndex, inputTokens);
+    latency.draw(timeS, request, attempt, inputTokens - this.cachedTokens, ttftFactor, rateFactor);
     this.firstTokenS = timeS + latency.ttftS + this.spec.networkS;
     this.tokenGapS = latency.tokenGapS;
     this.finishS = this.firstTokenS + Math.max(0, outputTokens - 1) * latency.tokenGapS;
+    this.cache?.keep(timeS, this.firstTokenS, request, classIndex, inputTokens);
     this.admitted += counted;
     return ADMITTED;
+  }
+
+  /**
+   * What an attempt admitted at `timeS` costs that read `cachedTokens` from the cache and produced `producedTokens`: into `billed`.
+   * Nothing before the first token (see `price.ts`).
+   */
+  bill(timeS: number, inputTokens: number, cachedTokens: number, producedTokens: number): void {
+    const { prices, billed } = this;
+    const input = producedTokens > 0 ? inputTokens : 0;
+    const cached = producedTokens > 0 ? cachedTokens : 0;
+    const written = this.cache === null || this.writePrices === null ? 0 : this.cache.written(input, cached);
+    prices.priceOfAbandoned(timeS, inputTokens, producedTokens);
+    billed.inputTokens = input - cached - written;
+    billed.cachedTokens = cached;
+    billed.writtenTokens = written;
+    billed.outputTokens = producedTokens;
+    billed.outputUsd = prices.outputUsd;
+    billed.cachedUsd = billed.writtenUsd = 0;
+    if (cached + written === 0) {
+      billed.inputUsd = prices.inputUsd;
+      return;
+    }
+    // Each part at its price in the tier of the whole prompt.
+    billed.inputUsd = (prices.inputUsd * billed.inputTokens) / input;
+    billed.cachedUsd = (inputUsd(this.readPrices, timeS, input) * cached) / input;
+    if (this.writePrices !== null) billed.writtenUsd = (inputUsd(this.writePrices, timeS, input) * written) / input;
   }
 
   /** An admitted attempt has sent its last token: settles the limits. The token counts are those of its `attempt`. */
@@ -230,6 +296,11 @@ export class Offer {
     if (!(timeS >= this.nowS)) throw new InvariantError("INV-2", { offer: this.spec.name, timeS, nowS: this.nowS });
     this.nowS = timeS;
   }
+}
+
+function inputUsd(prices: PriceBook, timeS: number, inputTokens: number): number {
+  prices.priceOf(timeS, inputTokens, 0);
+  return prices.inputUsd;
 }
 
 /** Tokens that the client of an admitted attempt had by `timeS`, for its bill and its limits when it gives up. */

@@ -15,6 +15,8 @@ const LINES: Readonly<Record<string, LineStyle>> = {
   "gpu-down": { label: "GPUs down", color: "#ef4444" },
   people: { label: "People", color: "#475569" },
   "api-input": { label: "API input", color: "#93c5fd" },
+  "api-cached-input": { label: "API cached input", color: "#dbeafe" },
+  "api-cache-write": { label: "API cache writes", color: "#60a5fa" },
   "api-output": { label: "API output", color: "#2563eb" },
 };
 

@@ -4,11 +4,13 @@
  * `resolve.ts` produces it; everything after it (dispatch, fleet, provider, decision, report) reads only this.
  */
 import type { ResidualBandPercent } from "../engine/coefficients.ts";
-import type { SharedPrefix } from "../engine/prompt-content.ts";
+import type { KnownText, PromptContent, SharedPrefix } from "../engine/prompt-content.ts";
 import type { SchedulerSpec } from "../engine/scheduler-spec.ts";
 import type { EngineSpec, GpuSpec, LlmSpec, StepCoefficients } from "../engine/spec.ts";
 import type { StepTimeRow } from "../engine/step-time-table.ts";
 import type { ClockChange } from "../kernel/time-zone.ts";
+
+export type { KnownText, PromptContent };
 
 /** Where a number comes from. `declared` = the user's experiment file; `derived` = computed from other entries. */
 export interface Provenance {
@@ -55,6 +57,12 @@ export interface RequestClass {
   readonly priority: number;
   /** What its prompts begin with; matters where a pool keeps a prefix cache. */
   readonly sharedPrefix: SharedPrefix | null;
+  /** How often whole prompts come again; matters where a strategy has a response cache. Absent = never. */
+  readonly repeats?: {
+    /** Different prompts; the n-th most frequent is asked with probability ∝ n^−zipfExponent. */
+    readonly questions: number;
+    readonly zipfExponent: number;
+  };
 }
 
 export interface CustomizationNeed {
@@ -120,8 +128,24 @@ export interface SyntheticTraffic {
   /** Rank correlation of input and output length. */
   readonly spearman: number;
   readonly maxOutput: MaxOutputRule;
+  /** Requests come as turns of sessions; absent, each stands alone. */
+  readonly sessions?: SessionSpec;
   /** By class index; left out where all classes have the lengths above. */
   readonly classLengths?: readonly ClassLengths[];
+}
+
+/** Conversations or agent runs: sessions arrive openly, the turns of one wait for each other. `input` is the first prompt's length. */
+export interface SessionSpec {
+  /** Probabilities of 1, 2, 3 … turns, in any positive scale. */
+  readonly turnShares: readonly number[];
+  /** Lognormal pause between the end of a turn and the next. */
+  readonly think: { readonly medianS: number; readonly sigma: number };
+  /** What each later turn adds: a question, a tool's result. */
+  readonly newInput: LengthDistribution;
+  /** Prompts are the whole conversation so far and the new part; false: the new part alone. */
+  readonly carryContext: boolean;
+  /** Longer prompts are cut to this, from their beginning. */
+  readonly maxContextTokens: number;
 }
 
 export interface ClassLengths {
@@ -183,6 +207,18 @@ export interface ReplayTraffic {
   readonly inputTokens: Uint32Array;
   readonly outputTokens: Uint32Array;
   readonly maxOutput: MaxOutputRule;
+  /** Which prompts begin alike, where the recording says so. */
+  readonly prefix?: RecordedPrefixes;
+}
+
+/**
+ * Chained block ids of recorded prompts: row i has `items` from `offsets[i]` up to `offsets[i + 1]`, one for each `blockTokens`
+ * tokens, the last of which may be short. Equal ids stand for equal prompts up to the end of their block.
+ */
+export interface RecordedPrefixes {
+  readonly blockTokens: number;
+  readonly offsets: Uint32Array;
+  readonly items: Uint32Array;
 }
 
 export type ResolvedTraffic = SyntheticTraffic | ReplayTraffic;
@@ -289,6 +325,18 @@ export interface LimitSpec {
   readonly failedCounts: boolean;
 }
 
+export interface PromptCacheSpec {
+  /** Seconds that a beginning is kept after its last use. */
+  readonly ttlS: number;
+  /** Shorter prompts and shorter beginnings are not cached. */
+  readonly minTokens: number;
+  /** Beginnings count in whole steps of so many tokens. */
+  readonly stepTokens: number;
+  /** The offer's prices with input read from the cache, and written to it, in the place of plain input; null = writing costs as plain input. */
+  readonly readPrices: readonly PriceRow[];
+  readonly writePrices: readonly PriceRow[] | null;
+}
+
 export interface ResolvedOffer {
   readonly name: string;
   readonly provider: string;
@@ -300,6 +348,8 @@ export interface ResolvedOffer {
   readonly prices: readonly PriceRow[];
   readonly priceAsOf: string;
   readonly limits: readonly LimitSpec[];
+  /** Prompts that begin as an earlier one of the same offer did cost less; absent = all cost the same. */
+  readonly promptCache?: PromptCacheSpec;
   readonly contextTokens: number;
   readonly latency: {
     readonly ttftBaseS: number;
@@ -370,6 +420,16 @@ export interface ResolvedStrategy {
   readonly barred: readonly (string | null)[];
   /** Boundary rules were lifted by `--what-if-unrestricted`: a labelled counterfactual. */
   readonly counterfactual: boolean;
+  /** Answers that are given without any target; absent = none. */
+  readonly responseCache?: ResponseCacheSpec;
+}
+
+/** An exact-match cache of answers before dispatch. */
+export interface ResponseCacheSpec {
+  /** Share of requests that it answers; null = those whose prompt was answered within `ttlS`. */
+  readonly hitFraction: number | null;
+  readonly ttlS: number;
+  readonly latencyS: number;
 }
 
 export interface PeopleCost {

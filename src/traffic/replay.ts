@@ -2,7 +2,7 @@
  * Open traffic from a recording: arrival times (seconds) and lengths (tokens) exactly as recorded, classes by share,
  * which recordings do not hold. TRF-1 and TRF-2 of `stream-cursor.ts` hold here too.
  */
-import type { ReplayTraffic } from "../scenario/resolved.ts";
+import type { KnownText, RecordedPrefixes, ReplayTraffic } from "../scenario/resolved.ts";
 import { DataError } from "../kernel/errors.ts";
 import type { Draw } from "../kernel/random.ts";
 import { cumulativeShares, discrete } from "../kernel/samplers.ts";
@@ -31,6 +31,8 @@ export function replayTraffic(spec: ReplayTraffic, options: OpenTrafficOptions):
       throw new DataError(file, row + 1, "a length of zero tokens");
     beforeS = arrivalS[row]!;
   }
+  if (spec.prefix !== undefined && spec.prefix.offsets.length !== arrivalS.length + 1)
+    throw new DataError(file, null, `block ids of ${spec.prefix.offsets.length - 1} of ${arrivalS.length} requests`);
   return new ReplayCursor(spec, options);
 }
 
@@ -41,6 +43,7 @@ class ReplayCursor implements Traffic {
   maxOutputTokens = 0;
   classIndex = 0;
   request = -1;
+  readonly known?: KnownText;
 
   private readonly spec: ReplayTraffic;
   private readonly offsetS: number;
@@ -56,6 +59,7 @@ class ReplayCursor implements Traffic {
     this.endRow = countBefore(spec, this.offsetS + options.horizonS);
     this.shares = cumulativeShares(options.classShares);
     this.classDraw = trafficStream(options, "classes");
+    if (spec.prefix !== undefined) this.known = recordedText(spec.prefix, spec.inputTokens, this.row + 1);
     this.advance();
   }
 
@@ -77,4 +81,22 @@ class ReplayCursor implements Traffic {
 
   /** Open traffic does not listen. */
   onComplete(): void {}
+}
+
+/** The recorded ids as texts, for requests numbered from 0 at `firstRow`. What follows the prompt, the answer, is nobody else's. */
+function recordedText(
+  { blockTokens, offsets, items }: RecordedPrefixes,
+  inputTokens: Uint32Array,
+  firstRow: number,
+): KnownText {
+  return {
+    session: (ordinal) => ordinal,
+    text(ordinal, endToken) {
+      const row = firstRow + ordinal;
+      if (endToken > inputTokens[row]!) return -1;
+      // Ids are chained, so that of the last block reached stands for all before it.
+      const at = offsets[row]! + Math.ceil(endToken / blockTokens) - 1;
+      return at < offsets[row + 1]! ? items[at]! : -1;
+    },
+  };
 }

@@ -1,3 +1,5 @@
+import type { KnownText } from "../scenario/resolved.ts";
+
 /**
  * Where requests come from, as the fleet sees it: a cursor that holds one arrival, so no queue of future arrivals
  * exists and memory is flat in the horizon. The fields are read and `advance` called once per request in the hot loop.
@@ -12,6 +14,8 @@ export interface Traffic {
   classIndex: number;
   /** Ordinal of the request in this replication, the counter of its counter-based draws. */
   request: number;
+  /** What prompts have in common; absent, nothing is known of it. */
+  readonly known?: KnownText;
   /** Moves to the arrival after this one. */
   advance(): void;
   /** The fleet calls this when a request ended (however); a closed source may then have a new, earlier `timeS`. */

@@ -7,6 +7,8 @@ export interface FleetBench {
   readonly id: string;
   readonly requests: number;
   readonly requestsPerS: number;
+  /** Requests drawn a second, without a fleet to serve them. */
+  readonly drawnPerS: number;
   readonly timeOverDrawing: number;
   readonly nsPerEvent: number;
   readonly peakMemoryMiB: number;

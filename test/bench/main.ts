@@ -46,7 +46,7 @@ function report(result: FleetBench | DrawingBench | ParquetBench | TraceImportBe
   const speed = `${result.requestsPerS.toLocaleString("en-US")} ${"requests" in result ? "requests" : "rows"}/s`;
   const rest =
     "timeOverDrawing" in result
-      ? `${result.timeOverDrawing} × drawing, ${result.nsPerEvent} ns/event, ${result.requests.toLocaleString("en-US")} requests`
+      ? `${result.drawnPerS.toLocaleString("en-US")} drawn/s, ${result.timeOverDrawing} × drawing, ${result.nsPerEvent} ns/event, ${result.requests.toLocaleString("en-US")} requests`
       : "";
   console.log(
     `${result.id.padEnd(30)} ${speed.padStart(22)}  ${String(result.peakMemoryMiB).padStart(4)} MiB  ${rest}`,

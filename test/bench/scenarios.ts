@@ -13,6 +13,8 @@ export interface FleetScenario {
   readonly pool?: Readonly<Record<string, unknown>>;
   /** A second pool that decodes what the first has prefilled. */
   readonly disaggregated?: true;
+  /** Sessions of so many turns on average, in the place of single requests. */
+  readonly meanTurns?: number;
 }
 
 /** 16 replicas of Llama-3.1-70B FP8 TP4 on H100 at 8 requests per second and replica, and what is varied about it. */
@@ -44,6 +46,15 @@ export const FLEET_SCENARIOS: readonly FleetScenario[] = [
   ).map(([name, scheduler]) => policyScenario(name, 8, { scheduler, maxNumBatchedTokens: 8192 })),
   policyScenario("static", 2, { scheduler: { batching: { name: "static", options: { batchSize: 8 } } } }),
   policyScenario("dynamic", 8, { scheduler: { batching: "dynamic" } }, 0),
+  {
+    ...policyScenario("sessions-sticky", 4, {
+      scheduler: { prefixCaching: "lru" },
+      router: "sticky",
+      maxNumBatchedTokens: 8192,
+    }),
+    meanTurns: 4,
+    requests: 100_000,
+  },
   { ...policyScenario("disaggregated", 4, {}), disaggregated: true },
 ];
 
@@ -92,6 +103,16 @@ export function experimentOf(scenario: FleetScenario, requests: number, seed: st
     classes,
     traffic: {
       requestsPerS,
+      ...(scenario.meanTurns === undefined
+        ? {}
+        : {
+            sessions: {
+              turns: { mean: scenario.meanTurns },
+              thinkTimeS: { medianS: 30, sigma: 1 },
+              newInput: { kind: "lognormal", medianTokens: 80, sigma: 0.8, minTokens: 1, maxTokens: 4000 },
+              maxContextTokens: 32_000,
+            },
+          }),
       input: { kind: "lognormal", medianTokens: 490, sigma: 1, minTokens: 1, maxTokens: 32_000 },
       output:
         scenario.outputFactor === 0

@@ -375,8 +375,18 @@ describe("demand, people", () => {
 
   test("the twelve kinds of workload have a preset, with every value labelled", () => {
     const presets = [
-      ...["chat-consumer", "chat-longcontext", "code-completion", "coding-agent", "rag", "summarise", "deep-research"],
-      ...["short-classify", "api-midsize", "reasoning", "multimodal", "batch-enrichment"],
+      "chat-consumer",
+      "chat-longcontext",
+      "code-completion",
+      "coding-agent",
+      "rag",
+      "summarise",
+      "deep-research",
+      "short-classify",
+      "api-midsize",
+      "reasoning",
+      "multimodal",
+      "batch-enrichment",
     ];
     for (const id of presets) {
       const preset = catalog.traffic.get(id)!;

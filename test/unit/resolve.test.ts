@@ -191,6 +191,12 @@ describe("every field of the file moves something", () => {
   const each = (path: Path, values: Record<string, unknown>): [Path, unknown][] =>
     Object.entries(values).map(([field, value]) => [[...path, field], value]);
 
+  const SESSIONS = {
+    turns: { mean: 3, max: 9 },
+    thinkTimeS: { medianS: 30, sigma: 1 },
+    newInput: { kind: "constant", tokens: 50 },
+    maxContextTokens: 9000,
+  };
   const changes: [Path, unknown][] = [
     ...each([], {
       id: "other",
@@ -219,6 +225,8 @@ describe("every field of the file moves something", () => {
     ...each(["classes", 0, "sharedPrefix"], { tokens: 90, groups: 3 }),
     [["classes", 0, "input"], { kind: "constant", tokens: 90 }],
     [["classes", 0, "output"], { kind: "constant", tokens: 90 }],
+    ...each(["classes", 0, "repeats"], { questions: 90, zipfExponent: 0.7 }),
+    ...each(["strategies", "own", "responseCache"], { hitFraction: 0.2, ttlS: 60, latencyMs: 2 }),
     [["classes", 1, "residency"], ["nowhere"]],
     [["classes", 1, "redactable"], true],
     ...each(["classes", 0, "slo"], {
@@ -261,6 +269,9 @@ describe("every field of the file moves something", () => {
       offSigma: 0.9,
     }),
     ...each(["traffic", "burst", "jobs"], { medianRequests: 9, sigma: 0.9 }),
+    ...each(["traffic", "sessions"], { turns: [1, 1], newInput: inline, carryContext: false, maxContextTokens: 1000 }),
+    ...each(["traffic", "sessions", "turns"], { mean: 4, max: 5 }),
+    ...each(["traffic", "sessions", "thinkTimeS"], { medianS: 9, sigma: 0.3 }),
     ...each(["team"], {
       preset: "leading",
       region: "eu",
@@ -325,12 +336,14 @@ describe("every field of the file moves something", () => {
       priceMultiplier: 0.5,
       networkMs: 99,
       limits: { rpm: { limitPerMin: 1 } },
+      promptCache: "none",
       diurnal: "none",
       congestion: "none",
       outages: "none",
     }),
     [[...offer, "limits"], { rpm: { burstS: 1 } }],
     [[...offer, "limits"], "none"],
+    ...each([...offer, "promptCache"], { ttlS: 60, minTokens: 9, stepTokens: 16 }),
     ...each([...offer, "latency"], latency),
     ...each([...offer, "outages"], outages),
     [["strategies", "both", "routes", "open"], ["gpt"]],
@@ -340,7 +353,10 @@ describe("every field of the file moves something", () => {
   /** Parts that the small experiment leaves out, where a field of theirs is to be changed. */
   const withParts = (raw: Raw, path: Path): Raw => {
     const part = path.at(-2);
+    if (path[1] === "sessions") return withValue(raw, ["traffic", "sessions"], SESSIONS);
     if (path[0] === "traffic" && path.length > 2) return withTrafficPart(raw, path);
+    if (part === "repeats") return withValue(raw, path.slice(0, -1), { questions: 10 });
+    if (part === "responseCache") return withValue(raw, path.slice(0, -1), { hitFraction: 0.1 });
     if (part === "sharedPrefix") return withValue(raw, path.slice(0, -1), { tokens: 64, groups: 2 });
     if (part === "batching") return withValue(raw, path.slice(0, -1), { name: "static" });
     if (part === "order") return withValue(raw, path.slice(0, -1), { name: "predicted-shortest" });
@@ -464,6 +480,7 @@ describe("every field of the file moves something", () => {
   /** Fields of the file by generic path, down to groups that are one value to the user (lengths, bursts, needs, options). */
   function fieldsBelow(root: FieldSchema, path: Path): string[] {
     const whole = [
+      "newInput",
       "input",
       "output",
       "burst",

@@ -7,6 +7,7 @@ import type { ReplicaEngine } from "../../engine/replica-engine.ts";
 import { RequestTable } from "../../engine/request-table.ts";
 import { isPlain, type SchedulerSpec } from "../../engine/scheduler-spec.ts";
 import { routerNamed } from "../../fleet/routers/registry.ts";
+import type { RouterView } from "../../fleet/routers/router.ts";
 import { EventHeap } from "../../kernel/event-heap.ts";
 import { stream } from "../../kernel/random.ts";
 import { Sketch } from "../../kernel/sketch.ts";
@@ -17,7 +18,7 @@ import type { CaseSimulator, ServingPool } from "./serve.ts";
 interface Front {
   readonly all: readonly ReplicaEngine[];
   readonly first: number;
-  pick(): number;
+  pick(request: number): number;
 }
 
 export const simulateCase: CaseSimulator = (input) => {
@@ -64,11 +65,20 @@ export const simulateCase: CaseSimulator = (input) => {
       routing.options,
       stream("validate", 0, role === "decode" ? "router/decode" : "router"),
     );
-    const view = { count: () => replicas, inFlight: (i: number) => inFlight[first + i]! };
+    let session = 0;
+    const view: RouterView = {
+      count: () => replicas,
+      inFlight: (i) => inFlight[first + i]!,
+      replica: (i) => i,
+      session: () => session,
+    };
     return {
       all: Array.from({ length: replicas }, create),
       first,
-      pick: () => (replicas === 1 ? 0 : router.route(view)),
+      pick: (request) => {
+        session = arrivals.content?.sessionStream[request] ?? request;
+        return replicas === 1 ? 0 : router.route(view);
+      },
     };
   };
   const entry = front(input, 0, handOff === null ? "both" : "prefill");
@@ -76,7 +86,7 @@ export const simulateCase: CaseSimulator = (input) => {
   const all = [...entry.all, ...(next?.all ?? [])];
 
   const enter = (slot: number, { first, pick }: Front): number => {
-    const replica = first + pick();
+    const replica = first + pick(table.ordinal[slot]);
     table.attemptS[slot] = nowS;
     table.replica[slot] = replica;
     inFlight[replica]++;

@@ -3,12 +3,16 @@ import type { Draw } from "../../kernel/random.ts";
 
 export const NO_REPLICA = -1;
 
-/** What a router may see: who serves and how much each has in flight. Never lengths to come (INV-7). */
+/** What a router may see: who serves, how much each has in flight, and whose turn it routes. Never lengths to come (INV-7). */
 export interface RouterView {
   /** Serving replicas are numbered 0 … count − 1, in no lasting order. */
   count(): number;
   /** Requests waiting or running at the i-th of them. */
   inFlight(i: number): number;
+  /** Number of the i-th of them that it keeps, 0 … replicas of the pool − 1. */
+  replica(i: number): number;
+  /** Session of the request to be routed; a request without one has a number of its own. */
+  session(): number;
 }
 
 export interface Router {

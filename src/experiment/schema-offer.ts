@@ -1,0 +1,60 @@
+/** Schema of an API offer of a strategy, with what the user's own account replaces. Units are in the field names. */
+import { z } from "zod";
+import { PromptCacheSchema } from "./schema-reuse.ts";
+
+const Fraction = z.number().min(0).max(1);
+const Positive = z.number().gt(0);
+const NotNegative = z.number().min(0);
+
+const LimitOverrideSchema = z.strictObject({
+  limitPerMin: Positive.optional().describe("units per minute"),
+  burstS: Positive.optional().describe("depth of the bucket in seconds of its own rate"),
+});
+
+const OfferOverrideSchema = z.strictObject({
+  offer: z.string().describe("offer of the catalogue: provider/model@form"),
+  boundary: z
+    .string()
+    .default("default")
+    .describe("boundary of the provider's entry: where and how your contract has it process"),
+  priceMultiplier: NotNegative.optional().describe("multiplies the catalogue's prices, for example a discount"),
+  networkMs: NotNegative.optional().describe("round trip between client and provider, milliseconds"),
+  limits: z
+    .union([z.literal("none"), z.record(z.string(), LimitOverrideSchema)])
+    .optional()
+    .describe("limits by name as your account shows them, or none"),
+  latency: z
+    .strictObject({
+      ttftBaseS: NotNegative.optional().describe("typical time to the first token without prefill, seconds"),
+      ttftSigma: NotNegative.optional().describe("sigma of its body"),
+      tailProbability: Fraction.optional().describe("share of requests in the slow tail"),
+      tailMultiple: NotNegative.optional().describe("median of the tail as a multiple of the base"),
+      tailSigma: NotNegative.optional().describe("sigma of the tail"),
+      prefillSPerKTok: NotNegative.optional().describe("seconds per 1,000 prompt tokens"),
+      tokensPerS: Positive.optional().describe("typical output tokens per second of one request"),
+      rateSigma: NotNegative.optional().describe("sigma of the output rate"),
+    })
+    .optional()
+    .describe("latency as you measured it; fields left out are the catalogue's"),
+  promptCache: PromptCacheSchema,
+  diurnal: z.literal("none").optional().describe("none: no slower hours"),
+  congestion: z.literal("none").optional().describe("none: no congestion states"),
+  outages: z
+    .union([
+      z.literal("none"),
+      z.strictObject({
+        gapWeibullShape: Positive.optional().describe("shape of the gap between outage starts"),
+        gapWeibullScaleH: Positive.optional().describe("scale of that gap, hours"),
+        durationLnHMean: z.number().optional().describe("mean of the logarithm of the duration in hours"),
+        durationLnHSigma: NotNegative.optional().describe("its standard deviation"),
+        durationMaxH: Positive.optional().describe("longest outage, hours"),
+      }),
+    ])
+    .optional()
+    .describe("outages of the provider, or none; fields left out are the catalogue's"),
+});
+
+export const OfferSchema = z.union([
+  z.string().describe("offer of the catalogue: provider/model@form"),
+  OfferOverrideSchema,
+]);

@@ -1,0 +1,318 @@
+/**
+ * Sessions: they arrive openly, by the law of the single requests of `synthetic.ts`, and are closed inside: a turn is sent a
+ * think time after the end of the turn before, whatever became of that one. Times in seconds, lengths in tokens.
+ * Memory follows the sessions that are alive.
+ *   TRF-5  The number of turns, lengths, class and think times of a session are functions of (spec, seed, replication, number
+ *          of the session) alone, and so are the ordinals of its turns: compared strategies serve the same sessions, only the
+ *          times of later turns follow service.
+ */
+import type { KnownText, MaxOutputRule, SessionSpec, SyntheticTraffic } from "../scenario/resolved.ts";
+import { InvariantError } from "../kernel/errors.ts";
+import { exp, normalQuantile } from "../kernel/math.ts";
+import { counterKey, threefry2x32, unit, words } from "../kernel/random.ts";
+import { cumulativeShares, discrete } from "../kernel/samplers.ts";
+import { LengthSampler, maxOutputTokens } from "./lengths.ts";
+import type { OpenTrafficOptions } from "./options.ts";
+import { syntheticTraffic } from "./synthetic.ts";
+import type { Traffic } from "./traffic.ts";
+
+/** Second key words of the draws. */
+const LENGTHS = 0;
+const TURNS = 1;
+const THINK = 2;
+
+const NO_SLOT = -1;
+
+/** Mean turns of a session. */
+export function meanTurns({ turnShares }: SessionSpec): number {
+  let weights = 0;
+  let turns = 0;
+  turnShares.forEach((share, i) => {
+    weights += share;
+    turns += share * (i + 1);
+  });
+  return turns / weights;
+}
+
+/**
+ * Mean seconds that a session thinks from its first turn to its last. So much earlier than the window do sessions begin (times
+ * LEAD_MEANS): a run then starts among sessions under way, as if their turns so far had been answered at once.
+ */
+function meanThinkS(spec: SessionSpec): number {
+  const { medianS, sigma } = spec.think;
+  return (meanTurns(spec) - 1) * medianS * exp((sigma * sigma) / 2);
+}
+
+const LEAD_MEANS = 4;
+/** No more sessions than this are walked before the window. */
+const LEAD_SESSIONS = 100_000;
+
+/** Sessions of `spec.sessions`, so many that the requests have the mean rate of `spec`; the cursor stands at the first arrival. */
+export function sessionTraffic(spec: SyntheticTraffic, sessions: SessionSpec, options: OpenTrafficOptions): Traffic {
+  return new SessionCursor(spec, sessions, options);
+}
+
+class SessionCursor implements Traffic, KnownText {
+  timeS = Infinity;
+  inputTokens = 0;
+  outputTokens = 0;
+  maxOutputTokens = 0;
+  classIndex = 0;
+  request = -1;
+  readonly known: KnownText = this;
+
+  private readonly sessions: SessionSpec;
+  private readonly maxOutput: MaxOutputRule;
+  private readonly horizonS: number;
+  private readonly starts: Traffic;
+  private readonly first: LengthSampler;
+  private readonly later: LengthSampler;
+  private readonly turnShares: Float64Array;
+  private readonly key: number;
+  private sessionsSoFar = 0;
+  private ordinalsSoFar = 0;
+  /** Slot of the session whose first turn is still to be shown. */
+  private starting = NO_SLOT;
+
+  // By slot, of a session that is alive: its number, and the turn that is next or in flight.
+  private number = new Float64Array(0);
+  private classOf = new Uint8Array(0);
+  private ordinal = new Float64Array(0);
+  private turn = new Uint32Array(0);
+  private turnsLeft = new Uint32Array(0);
+  private input = new Float64Array(0);
+  private output = new Float64Array(0);
+  private isCut = new Uint8Array(0);
+  private dueS = new Float64Array(0);
+  private readonly free: number[] = [];
+  /** Binary min-heap of the slots that have a next turn, by (due time, ordinal). */
+  private heap = new Int32Array(0);
+  private waiting = 0;
+  /** Slots whose turn is in flight, by its ordinal: open addressing from the ordinal's low bits, twice as many places as slots. */
+  private inFlight = new Int32Array(1).fill(NO_SLOT);
+  private askedOrdinal = -1;
+  private askedSlot = NO_SLOT;
+
+  constructor(spec: SyntheticTraffic, sessions: SessionSpec, options: OpenTrafficOptions) {
+    this.sessions = sessions;
+    this.maxOutput = spec.maxOutput;
+    this.horizonS = options.horizonS;
+    const ratePerS = spec.meanRatePerS / meanTurns(sessions);
+    const leadS = ratePerS > 0 ? Math.min(LEAD_MEANS * meanThinkS(sessions), LEAD_SESSIONS / ratePerS) : 0;
+    const one = { kind: "constant", tokens: 1 } as const;
+    this.starts = syntheticTraffic(
+      { ...spec, meanRatePerS: ratePerS, input: one, output: one, spearman: 0 },
+      { ...options, warmupS: options.warmupS + leadS },
+    );
+    this.first = new LengthSampler(spec.input, spec.output, spec.spearman, spec.maxOutput);
+    this.later = new LengthSampler(sessions.newInput, spec.output, spec.spearman, spec.maxOutput);
+    this.turnShares = cumulativeShares(sessions.turnShares);
+    const offsetS = options.offsetS ?? 0;
+    const part = offsetS === 0 ? "" : `/from-${offsetS}`;
+    this.key = counterKey(options.seed, options.replication, `traffic/sessions${part}`);
+    this.startNext(-options.warmupS);
+    this.showHead();
+  }
+
+  advance(): void {
+    if (this.waiting === 0) return;
+    const slot = this.heap[0]!;
+    this.enterFlight(slot);
+    this.popHead();
+    if (slot === this.starting) this.startNext(this.timeS);
+    this.showHead();
+  }
+
+  /** The session of `request` thinks and goes on, or ends. Throws InvariantError when that request is not in flight. */
+  onComplete(request: number, timeS: number): void {
+    const place = this.placeOf(request);
+    const slot = this.inFlight[place]!;
+    if (slot === NO_SLOT) throw new InvariantError("TRF-5", { request, inFlight: false });
+    this.leaveFlight(place);
+    this.askedOrdinal = -1;
+    if (this.goesOn(slot, timeS) && this.dueS[slot]! < this.horizonS) {
+      this.push(slot);
+      this.showHead();
+    } else this.free.push(slot);
+  }
+
+  session(ordinal: number): number {
+    const slot = this.slotOf(ordinal);
+    return slot === NO_SLOT ? ordinal : this.number[slot]!;
+  }
+
+  text(ordinal: number): number {
+    const slot = this.slotOf(ordinal);
+    return slot === NO_SLOT || this.isCut[slot] === 1 || !this.sessions.carryContext ? -1 : this.number[slot]!;
+  }
+
+  /** Asked block by block, so the last answer is kept. */
+  private slotOf(ordinal: number): number {
+    if (ordinal !== this.askedOrdinal) {
+      this.askedOrdinal = ordinal;
+      this.askedSlot = this.inFlight[this.placeOf(ordinal)]!;
+    }
+    return this.askedSlot;
+  }
+
+  // ---------------------------------------------------------------- sessions
+
+  /** Queues the first session that has a turn at or after `fromS`. */
+  private startNext(fromS: number): void {
+    const { starts, sessions } = this;
+    this.starting = NO_SLOT;
+    for (; starts.timeS < this.horizonS; starts.advance()) {
+      const slot = this.takeSlot();
+      const number = this.sessionsSoFar++;
+      threefry2x32(this.key, TURNS, number, 0);
+      const turns = 1 + discrete(this.turnShares, (words[0]! >>> 0) * 2.3283064365386963e-10);
+      this.number[slot] = number;
+      this.classOf[slot] = starts.classIndex;
+      this.ordinal[slot] = this.ordinalsSoFar;
+      this.turn[slot] = 0;
+      this.turnsLeft[slot] = turns - 1;
+      this.ordinalsSoFar += turns;
+      this.drawLengths(slot, this.first);
+      const prompt = this.first.inputTokens;
+      this.isCut[slot] = prompt > sessions.maxContextTokens ? 1 : 0;
+      this.input[slot] = Math.min(prompt, sessions.maxContextTokens);
+      this.dueS[slot] = starts.timeS;
+      let alive = true;
+      while (alive && this.dueS[slot]! < fromS) alive = this.goesOn(slot, this.dueS[slot]!);
+      if (!alive || this.dueS[slot]! >= this.horizonS) {
+        this.free.push(slot);
+        continue;
+      }
+      this.push(slot);
+      if (starts.timeS < fromS) continue;
+      this.starting = slot;
+      starts.advance();
+      return;
+    }
+  }
+
+  /** The turn of a session has ended at `timeS`: sets up the next one; false when that was the last. */
+  private goesOn(slot: number, timeS: number): boolean {
+    if (this.turnsLeft[slot] === 0) return false;
+    const { think, carryContext, maxContextTokens } = this.sessions;
+    this.turnsLeft[slot]!--;
+    this.ordinal[slot]!++;
+    const turn = ++this.turn[slot]!;
+    threefry2x32(this.key, THINK, this.number[slot]!, turn);
+    this.dueS[slot] = timeS + think.medianS * exp(think.sigma * normalQuantile(unit(words[0]!)));
+    const before = carryContext ? this.input[slot]! + this.output[slot]! : 0;
+    this.drawLengths(slot, this.later);
+    const prompt = before + this.later.inputTokens;
+    // What is cut from the front moves all that follows: nothing of it is found again.
+    if (prompt > maxContextTokens) this.isCut[slot] = 1;
+    this.input[slot] = Math.min(prompt, maxContextTokens);
+    return true;
+  }
+
+  private drawLengths(slot: number, lengths: LengthSampler): void {
+    threefry2x32(this.key, LENGTHS, this.number[slot]!, this.turn[slot]!);
+    lengths.draw(unit(words[0]!), unit(words[1]!));
+    this.output[slot] = lengths.outputTokens;
+  }
+
+  /** Fills the fields from the head of the queue. */
+  private showHead(): void {
+    if (this.waiting === 0) {
+      this.timeS = Infinity;
+      return;
+    }
+    const slot = this.heap[0]!;
+    this.timeS = this.dueS[slot]!;
+    this.request = this.ordinal[slot]!;
+    this.inputTokens = this.input[slot]!;
+    this.outputTokens = this.output[slot]!;
+    this.maxOutputTokens = maxOutputTokens(this.maxOutput, this.outputTokens);
+    this.classIndex = this.classOf[slot]!;
+  }
+
+  // ---------------------------------------------------------------- slots and the queue
+
+  private takeSlot(): number {
+    const freed = this.free.pop();
+    if (freed !== undefined) return freed;
+    const old = this.heap.length;
+    const size = Math.max(64, 2 * old);
+    this.number = grown(this.number, new Float64Array(size));
+    this.classOf = grown(this.classOf, new Uint8Array(size));
+    this.ordinal = grown(this.ordinal, new Float64Array(size));
+    this.turn = grown(this.turn, new Uint32Array(size));
+    this.turnsLeft = grown(this.turnsLeft, new Uint32Array(size));
+    this.input = grown(this.input, new Float64Array(size));
+    this.output = grown(this.output, new Float64Array(size));
+    this.isCut = grown(this.isCut, new Uint8Array(size));
+    this.dueS = grown(this.dueS, new Float64Array(size));
+    this.heap = grown(this.heap, new Int32Array(size));
+    const flying = this.inFlight.filter((slot) => slot !== NO_SLOT);
+    this.inFlight = new Int32Array(2 * size).fill(NO_SLOT);
+    for (const slot of flying) this.enterFlight(slot);
+    for (let slot = size - 1; slot > old; slot--) this.free.push(slot);
+    return old;
+  }
+
+  /** Where the slot of an ordinal in flight stands; an empty place when there is none. */
+  private placeOf(ordinal: number): number {
+    const places = this.inFlight;
+    const mask = places.length - 1;
+    let place = (ordinal >>> 0) & mask;
+    while (places[place] !== NO_SLOT && this.ordinal[places[place]!] !== ordinal) place = (place + 1) & mask;
+    return place;
+  }
+
+  private enterFlight(slot: number): void {
+    this.inFlight[this.placeOf(this.ordinal[slot]!)] = slot;
+  }
+
+  private leaveFlight(place: number): void {
+    const places = this.inFlight;
+    const mask = places.length - 1;
+    let hole = place;
+    // Whoever probed past the hole moves into it.
+    for (let at = (hole + 1) & mask; places[at] !== NO_SLOT; at = (at + 1) & mask) {
+      const home = (this.ordinal[places[at]!]! >>> 0) & mask;
+      if (((at - home) & mask) < ((at - hole) & mask)) continue;
+      places[hole] = places[at]!;
+      hole = at;
+    }
+    places[hole] = NO_SLOT;
+  }
+
+  private push(slot: number): void {
+    const heap = this.heap;
+    let at = this.waiting++;
+    while (at > 0 && this.isBefore(slot, heap[(at - 1) >>> 1]!)) {
+      heap[at] = heap[(at - 1) >>> 1]!;
+      at = (at - 1) >>> 1;
+    }
+    heap[at] = slot;
+  }
+
+  private popHead(): void {
+    const heap = this.heap;
+    const last = heap[--this.waiting]!;
+    let at = 0;
+    for (;;) {
+      let child = 2 * at + 1;
+      if (child >= this.waiting) break;
+      if (child + 1 < this.waiting && this.isBefore(heap[child + 1]!, heap[child]!)) child++;
+      if (!this.isBefore(heap[child]!, last)) break;
+      heap[at] = heap[child]!;
+      at = child;
+    }
+    heap[at] = last;
+  }
+
+  private isBefore(slot: number, other: number): boolean {
+    const difference = this.dueS[slot]! - this.dueS[other]!;
+    return difference < 0 || (difference === 0 && this.ordinal[slot]! < this.ordinal[other]!);
+  }
+}
+
+function grown<T extends Float64Array | Int32Array | Uint32Array | Uint8Array>(old: T, fresh: T): T {
+  fresh.set(old);
+  return fresh;
+}
