@@ -9,7 +9,7 @@
 import { InvariantError } from "../kernel/errors.ts";
 import { NO_BLOCKS, NONE, type OrderPlugin, type StepView } from "./policies/policy.ts";
 import { PrefixCache } from "./prefix-cache.ts";
-import type { PromptContent } from "./prompt-content.ts";
+import { OWN_KEYS, type PromptContent } from "./prompt-content.ts";
 import { type ClassTraits, TableFacts } from "./request-facts.ts";
 import type { RequestTable } from "./request-table.ts";
 import type { SchedulerSpec } from "./scheduler-spec.ts";
@@ -54,6 +54,8 @@ export class Batch extends TableFacts implements StepView {
   /** With a prefix cache: number of the admission, blocks by number, and how many of them are named. */
   private admission: Float64Array = new Float64Array(16);
   private named: Int32Array = new Int32Array(16);
+  /** It was preempted before. */
+  private again: Uint8Array = new Uint8Array(16);
   private readonly held: number[][] = [];
 
   // The step.
@@ -81,6 +83,7 @@ export class Batch extends TableFacts implements StepView {
   private readonly scheduler: SchedulerSpec;
   private readonly content: PromptContent;
   private readonly cache: PrefixCache | null;
+  private readonly namesAll: boolean;
   private readonly lastAdmittedFirst: boolean;
   private readonly blockShift: number;
   private readonly maxModelLen: number;
@@ -116,6 +119,7 @@ export class Batch extends TableFacts implements StepView {
     this.maxModelLen = spec.maxModelLen;
     this.free = spec.kvBlocks;
     this.cache = scheduler.prefixCache === null ? null : new PrefixCache(spec.kvBlocks, scheduler.prefixCache.eviction);
+    this.namesAll = scheduler.prefixCache?.eviction !== "lru";
     this.lastAdmittedFirst = order.victim === "last-admitted";
     this.decodeTokens = 1 + (scheduler.speculative?.mode === "exact" ? scheduler.speculative.draftTokens : 0);
     this.phases = new Int32Array(spec.blockTokens);
@@ -261,7 +265,7 @@ export class Batch extends TableFacts implements StepView {
     const tokens = decoding ? this.context[i] - 1 : table.prefilledTokens[request];
     const key = this.key[i];
     const ticket = this.ticket[i];
-    this.remove(i);
+    this.remove(i, true);
     table.state[request] = WAITING;
     table.prefillTokens[request] = table.inputTokens[request] + table.generated[request];
     table.nextAtStep[request] = table.prefilledTokens[request] = this.moveToHost(tokens) ? tokens : 0;
@@ -336,36 +340,42 @@ export class Batch extends TableFacts implements StepView {
     }
   }
 
-  /** Takes the i-th out of the batch and frees its blocks. */
-  remove(i: number): void {
+  /** Takes the i-th out of the batch and frees its blocks; `comesBack`: it is preempted. */
+  remove(i: number, comesBack = false): void {
     const slot = this.slots[i];
     this.writeBack(i);
     this.reservedBlocks -= this.reservationOf(slot);
     const held = this.held[i];
     if (this.cache === null) this.free += this.blocks[i];
     else {
-      this.nameUpTo(i, this.phase[i] === DECODING ? this.context[i] - 1 : this.table.prefilledTokens[slot]);
+      const tokens = this.phase[i] === DECODING ? this.context[i] - 1 : this.table.prefilledTokens[slot];
+      this.nameUpTo(i, tokens, this.namesAll || this.again[i] === 1 || comesBack);
       this.cache.release(held!);
     }
     const last = --this.runningCount;
-    this.slots.copyWithin(i, i + 1, last + 1);
-    this.phase.copyWithin(i, i + 1, last + 1);
-    this.context.copyWithin(i, i + 1, last + 1);
-    this.left.copyWithin(i, i + 1, last + 1);
-    this.lastTokenS.copyWithin(i, i + 1, last + 1);
-    this.classOf.copyWithin(i, i + 1, last + 1);
-    this.does.copyWithin(i, i + 1, last + 1);
-    this.chunk.copyWithin(i, i + 1, last + 1);
-    this.blocks.copyWithin(i, i + 1, last + 1);
-    this.key.copyWithin(i, i + 1, last + 1);
-    this.ticket.copyWithin(i, i + 1, last + 1);
+    const { slots, phase, context, left, lastTokenS, classOf, does, chunk, blocks, key, ticket } = this;
+    const { heapSlot } = this.table;
+    for (let j = i; j < last; j++) {
+      const next = j + 1;
+      heapSlot[(slots[j] = slots[next])] = j;
+      phase[j] = phase[next];
+      context[j] = context[next];
+      left[j] = left[next];
+      lastTokenS[j] = lastTokenS[next];
+      classOf[j] = classOf[next];
+      does[j] = does[next];
+      chunk[j] = chunk[next];
+      blocks[j] = blocks[next];
+      key[j] = key[next];
+      ticket[j] = ticket[next];
+    }
     if (this.cache !== null) {
       this.admission.copyWithin(i, i + 1, last + 1);
       this.named.copyWithin(i, i + 1, last + 1);
+      this.again.copyWithin(i, i + 1, last + 1);
       this.held.splice(i, 1);
       this.held.push(held!);
     }
-    for (let j = i; j < last; j++) this.table.heapSlot[this.slots[j]] = j;
   }
 
   /** A request that waits goes away for good. */
@@ -420,15 +430,22 @@ export class Batch extends TableFacts implements StepView {
     else for (let b = 0; b < blocks; b++) this.held[i]!.push(this.cache.take(this.admission[i], from + b));
   }
 
-  /** Names the whole blocks of the first `tokens` tokens of the i-th. */
-  private nameUpTo(i: number, tokens: number): void {
+  /**
+   * Names the whole blocks of the first `tokens` tokens of the i-th. Blocks that it alone can ask for get their names when it is
+   * first preempted, for it will ask then; under lru, where a name does not change who makes room.
+   */
+  private nameUpTo(i: number, tokens: number, ownToo = this.namesAll || this.again[i] === 1): void {
     const ordinal = this.table.ordinal[this.slots[i]];
     const classIndex = this.table.classIndex[this.slots[i]];
     const whole = tokens >> this.blockShift;
     const held = this.held[i]!;
-    for (let block = this.named[i]; block < whole; block++)
-      this.cache!.name(held[block]!, this.content.key(ordinal, classIndex, block));
-    this.named[i] = Math.max(this.named[i], whole);
+    let block = this.named[i];
+    for (; block < whole; block++) {
+      const key = this.content.key(ordinal, classIndex, block);
+      if (key >= OWN_KEYS && !ownToo) break;
+      this.cache!.name(held[block]!, key);
+    }
+    this.named[i] = block;
   }
 
   /** Blocks that will not be computed after all lose their names, but for those that a sequence of this step has found already. */
@@ -538,6 +555,7 @@ export class Batch extends TableFacts implements StepView {
     if (this.cache !== null) {
       this.admission[i] = ++this.admissions;
       this.named[i] = 0;
+      this.again[i] = table.next[request];
       if (this.held.length <= i) this.held.push([]);
     }
     return i;
@@ -569,6 +587,7 @@ export class Batch extends TableFacts implements StepView {
     this.chunk = int(this.chunk);
     this.blocks = int(this.blocks);
     this.named = int(this.named);
+    this.again = byte(this.again);
     this.key = float(this.key);
     this.ticket = float(this.ticket);
     this.admission = float(this.admission);

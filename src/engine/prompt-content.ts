@@ -12,6 +12,8 @@ export interface PromptContent {
 /** Blocks of one stream of text that a key has room for, and streams before those of single requests. */
 const BLOCKS_PER_STREAM = 1_048_576;
 const SHARED_STREAMS = 2_147_483_648;
+/** Keys from here on are of blocks that one request alone can have; all blocks after such a one are so too. */
+export const OWN_KEYS = SHARED_STREAMS * BLOCKS_PER_STREAM;
 
 /** A prompt as at most two shared beginnings and a rest of its own: a system prompt, then the earlier turns of its session. */
 export interface SharedBeginnings {
@@ -44,7 +46,7 @@ const GROUP_KEY = 0x4752;
 
 /** No two requests have anything in common; a request that is computed again still finds its own blocks. */
 export const NOTHING_SHARED: PromptContent = {
-  key: (ordinal, _, block) => (SHARED_STREAMS + ordinal) * BLOCKS_PER_STREAM + block,
+  key: (ordinal, _, block) => OWN_KEYS + ordinal * BLOCKS_PER_STREAM + block,
 };
 
 /** The same content with −1 for blocks that no other request can have. */
@@ -52,7 +54,7 @@ export function sharedOnly(content: PromptContent): PromptContent {
   return {
     key(ordinal, classIndex, block) {
       const key = content.key(ordinal, classIndex, block);
-      return key < SHARED_STREAMS * BLOCKS_PER_STREAM ? key : -1;
+      return key < OWN_KEYS ? key : -1;
     },
   };
 }
