@@ -16,7 +16,7 @@ const startEpochS = 1_793_577_600; // Monday 2026-11-02
 const horizonS = days * 86_400;
 const file = TrafficSchema.parse({ preset });
 const period = { startEpochS, fromEpochS: startEpochS, toEpochS: startEpochS + horizonS };
-const traffic = resolveTraffic(new Resolution(catalog, { traffic: file }, [], catalog.asOf), file, null, period);
+const traffic = resolveTraffic(new Resolution(catalog, { traffic: file }, [], catalog.asOf), file, [], null, period);
 const options = { startEpochS, warmupS: 0, horizonS, seed, replication: 0, classShares: [1] };
 
 let drawingS = Infinity;
