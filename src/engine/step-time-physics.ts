@@ -38,9 +38,6 @@ import type { StepTime } from "./step-time.ts";
 /** Bytes of an activation: BF16. */
 const ACTIVATION_BYTES = 2;
 
-/** The formats of weights under their former name. */
-export type WeightFormat = WeightDtype;
-
 /** What the step time reads of an engine configuration. */
 export interface StepEngine
   extends

@@ -7,7 +7,8 @@ import {
   chooseCoefficients,
   outsideValidatedRange,
 } from "../../src/engine/coefficients.ts";
-import { type WeightFormat, createStepTime } from "../../src/engine/step-time-physics.ts";
+import type { WeightDtype } from "../../src/engine/spec.ts";
+import { createStepTime } from "../../src/engine/step-time-physics.ts";
 import { errorStatistics } from "../../src/experiment/validate/pool.ts";
 import { closedLoopTpotS } from "../../src/experiment/validate/closed-loop.ts";
 import { CALIBRATION_SETS } from "../fixtures/calibration-sets.ts";
@@ -107,7 +108,7 @@ describe("closed-loop TPOT of 403 unseen dense measurements", () => {
         gpu,
         engine,
         model,
-        weightDtype: weightDtype as WeightFormat,
+        weightDtype: weightDtype as WeightDtype,
         tp: Number(tp),
         concurrency: Number(concurrency),
         inputTokens: Number(input),

@@ -1,9 +1,8 @@
 /** KV capacity against the memory that vLLM 0.11 recorded at start-up on one H100, and the block count of an RTX 4090. */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
-import type { KvDtype } from "../../src/engine/spec.ts";
+import type { KvDtype, WeightDtype } from "../../src/engine/spec.ts";
 import { type KvCapacityInput, kvCapacity, usableMemory, weightsGiB } from "../../src/engine/kv-capacity.ts";
-import type { WeightFormat } from "../../src/engine/step-time-physics.ts";
 import { GPUS, LLMS } from "../fixtures/engine-specs.ts";
 
 interface StartUp {
@@ -34,8 +33,7 @@ function inputOf(start: StartUp): KvCapacityInput {
   return {
     gpu: GPUS["h100-sxm"]!,
     llm: LLMS[start.model]!,
-    // gpt-oss is MXFP4, which is not modelled; its recorded weights are used wherever they matter.
-    weightDtype: (start.weightDtype === "mxfp4" ? "bf16" : start.weightDtype) as WeightFormat,
+    weightDtype: start.weightDtype as WeightDtype,
     kvDtype: start.kvDtype,
     tensorParallelSize: 1,
     gpuMemoryUtilization: start.engineOptions.gpuMemoryFraction,
