@@ -10,11 +10,10 @@ import { isoDate } from "../kernel/calendar-time.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import { Sketch } from "../kernel/sketch.ts";
 import { Ledger, OUTPUT_TOKEN_WEIGHT, type OfferUsage } from "../outcome/ledger.ts";
-import { BOUNDARY_REFUSED, NO_ROUTE, Recorder, type RequestRows } from "../outcome/recorder.ts";
+import { Recorder, type RequestRows } from "../outcome/recorder.ts";
 import type { ClassResult, OfferResult, PoolResult, RunResult } from "../outcome/run-result.ts";
 import type { IncidentTable, PoolHourTable } from "../outcome/series.ts";
 import type { Offer } from "../provider/offer.ts";
-import type { Traffic } from "../traffic/traffic.ts";
 
 /** What a run needs of the experiment. */
 export type RunSetting = Pick<
@@ -31,6 +30,27 @@ export function routeOfPool(pool: number): number {
 
 /** Name of the route of requests that were answered without a target. */
 const RESPONSE_CACHE = "response-cache";
+
+/** Where the outcomes of a run's requests are recorded. */
+export function recorderOf(
+  { classes, horizonS }: RunSetting,
+  strategy: ResolvedStrategy,
+  rows: RequestRows | null,
+): Recorder {
+  return new Recorder(
+    classes.map(({ slo }) => ({
+      ttftS: slo.ttftS ?? Infinity,
+      tpotS: slo.tpotS ?? Infinity,
+      e2eS: slo.e2eS ?? Infinity,
+    })),
+    [
+      ...[...strategy.pools, ...strategy.offers].map((target) => target.name),
+      ...(strategy.responseCache === undefined ? [] : [RESPONSE_CACHE]),
+    ],
+    horizonS,
+    rows,
+  );
+}
 
 export class RunBook {
   readonly recorder: Recorder;
@@ -77,26 +97,14 @@ export class RunBook {
     strategy: ResolvedStrategy,
     pools: readonly Pool[],
     offers: readonly Offer[],
-    rows: RequestRows | null,
+    recorder: Recorder,
   ) {
     this.setting = setting;
     this.strategy = strategy;
     this.pools = pools;
     this.offers = offers;
-    const { classes, horizonS } = setting;
-    this.recorder = new Recorder(
-      classes.map(({ slo }) => ({
-        ttftS: slo.ttftS ?? Infinity,
-        tpotS: slo.tpotS ?? Infinity,
-        e2eS: slo.e2eS ?? Infinity,
-      })),
-      [
-        ...[...strategy.pools, ...strategy.offers].map((target) => target.name),
-        ...(strategy.responseCache === undefined ? [] : [RESPONSE_CACHE]),
-      ],
-      horizonS,
-      rows,
-    );
+    this.recorder = recorder;
+    const { classes } = setting;
     this.ledger = new Ledger(
       strategy.pools.map((pool) => ({
         name: pool.name,
@@ -109,26 +117,6 @@ export class RunBook {
     );
     this.offerItlS = classes.map(() => new Sketch());
     this.sums = pools.map(() => ({ busyS: 0, servingS: 0, warmS: 0, downS: 0, occupancySeqS: 0, kvTokenS: 0 }));
-  }
-
-  /** No target may take the request that arrives now. */
-  refusedAtBoundary({ request, classIndex, inputTokens }: Traffic, nowS: number): void {
-    this.recorder.request = request;
-    this.recorder.sentS = nowS;
-    this.recorder.unanswered(classIndex, NO_ROUTE, inputTokens, BOUNDARY_REFUSED, 0);
-  }
-
-  /** The request that arrives now is answered without a target, for nothing: by a route of its own. Returns when it has its answer. */
-  answeredFromCache({ request, classIndex, inputTokens, outputTokens }: Traffic, nowS: number): number {
-    const { recorder } = this;
-    const { latencyS } = this.strategy.responseCache!;
-    recorder.request = request;
-    recorder.sentS = nowS;
-    recorder.ttftS = recorder.e2eS = latencyS;
-    recorder.tpotS = outputTokens > 1 ? 0 : NaN;
-    const route = routeOfPool(this.pools.length + this.offers.length);
-    recorder.completed(classIndex, route, inputTokens, outputTokens, 0);
-    return nowS + latencyS;
   }
 
   /** What a class has used of an offer in the month that is open. */

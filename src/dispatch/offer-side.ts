@@ -1,0 +1,93 @@
+/** The attempts of one run at API offers: how an offer answers, how an answer ends, and what it costs. */
+import { AT_OFFER } from "../engine/request-table.ts";
+import { addUsage } from "../outcome/ledger.ts";
+import { TIMED_OUT } from "../outcome/recorder.ts";
+import { ADMITTED, type Offer, OVERSIZE, producedTokens, RATE_LIMITED } from "../provider/offer.ts";
+import type { RequestDesk } from "./request-desk.ts";
+import { type RunBook, routeOfPool } from "./run-book.ts";
+import { ANSWER_END, type RunState } from "./run-state.ts";
+import { ERROR, LIMITED, NEVER, TAKEN } from "./target-answer.ts";
+
+export class OfferSide {
+  readonly offers: readonly Offer[];
+  /** Attempts that run. */
+  inFlight = 0;
+  private readonly state: RunState;
+  private readonly desk: RequestDesk;
+  private readonly book: RunBook;
+  /** Recorder route of the first offer. */
+  private readonly firstRoute: number;
+
+  constructor(state: RunState, desk: RequestDesk, book: RunBook, offers: readonly Offer[], pools: number) {
+    this.state = state;
+    this.desk = desk;
+    this.book = book;
+    this.offers = offers;
+    this.firstRoute = routeOfPool(pools);
+  }
+
+  /** Tries the o-th offer. */
+  send(slot: number, o: number): number {
+    const { table, control, nowS } = this.state;
+    const offer = this.offers[o];
+    const status = offer.attempt(
+      nowS,
+      table.ordinal[slot],
+      table.attempts[slot]++,
+      table.inputTokens[slot],
+      table.outputTokens[slot],
+      table.maxOutputTokens[slot],
+      table.classIndex[slot],
+    );
+    if (status === ADMITTED) {
+      table.prefilledTokens[slot] = offer.cachedTokens;
+      table.attemptS[slot] = nowS;
+      table.firstTokenS[slot] = offer.firstTokenS;
+      table.tokenGapS[slot] = offer.tokenGapS;
+      table.replica[slot] = o;
+      table.where[slot] = AT_OFFER;
+      this.inFlight++;
+      // A client that gives up before the answer ends closes the stream then.
+      control.push(Math.min(offer.finishS, table.deadlineS[slot]), ANSWER_END, slot, offer.finishS);
+      return TAKEN;
+    }
+    return status === RATE_LIMITED ? LIMITED : status === OVERSIZE ? NEVER : ERROR;
+  }
+
+  /** The answer of an offer ends: with its last token at `finishS`, or earlier because the client gave up. */
+  answerEnds(slot: number, finishS: number): void {
+    const { table, nowS } = this.state;
+    const o = table.replica[slot];
+    const offer = this.offers[o];
+    const classIndex = table.classIndex[slot];
+    const input = table.inputTokens[slot];
+    const output = table.outputTokens[slot];
+    const sentS = table.sentS[slot];
+    const firstTokenS = table.firstTokenS[slot];
+    const tokenGapS = table.tokenGapS[slot];
+    const complete = finishS <= nowS;
+    const produced = complete ? output : producedTokens(nowS, firstTokenS, tokenGapS, output);
+    if (complete) {
+      offer.finish(nowS, input, table.maxOutputTokens[slot], output);
+    } else {
+      offer.fail(nowS, input, table.maxOutputTokens[slot], output, produced);
+    }
+    if (sentS >= 0) {
+      offer.bill(table.attemptS[slot], input, table.prefilledTokens[slot], produced);
+      addUsage(this.book.usage(o, classIndex), offer.billed);
+    }
+    this.inFlight--;
+    const route = this.firstRoute + o;
+    if (!complete) {
+      this.desk.unanswered(slot, route, TIMED_OUT);
+      this.desk.end(slot);
+      return;
+    }
+    if (output > 1 && sentS >= 0) this.book.offerItlS[classIndex].add(tokenGapS, output - 1);
+    const { recorder } = this.book;
+    recorder.ttftS = firstTokenS - sentS;
+    recorder.tpotS = output > 1 ? tokenGapS : NaN;
+    recorder.e2eS = nowS - sentS;
+    this.desk.completed(slot, route);
+  }
+}

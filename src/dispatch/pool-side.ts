@@ -1,0 +1,253 @@
+/**
+ * The own pools of one run: whose step is next, how a pool answers a request that is sent to it, what its replicas tell of
+ * their requests, hand-offs and incidents. The hot part of the event loop.
+ */
+import type { ReplicaSink } from "../engine/meter.ts";
+import { PolicyReplica } from "../engine/policy-replica.ts";
+import type { ReplicaEngine } from "../engine/replica-engine.ts";
+import { IN_POOL, IN_TRANSIT, LEAVING } from "../engine/request-table.ts";
+import { PoolIncidents } from "../fleet/incidents.ts";
+import { Pool, type PoolRun } from "../fleet/pool.ts";
+import { NO_REPLICA } from "../fleet/routers/router.ts";
+import { InvariantError } from "../kernel/errors.ts";
+import { ReplicaCalendar, STEP_END, STEP_FORM } from "../kernel/replica-calendar.ts";
+import { FAILED, type Recorder, TIMED_OUT } from "../outcome/recorder.ts";
+import type { RequestClass, ResolvedPool, RouteTarget } from "../scenario/resolved.ts";
+import { type LongestRequest, longestRequest } from "./longest-request.ts";
+import type { RequestDesk } from "./request-desk.ts";
+import { routeOfPool } from "./run-book.ts";
+import { HAND_OVER, INCIDENT, RESTORE, type RunState } from "./run-state.ts";
+import { ABSENT, FULL, NEVER, TAKEN } from "./target-answer.ts";
+
+/** An incident that took serving or warm replicas. */
+export interface Loss {
+  readonly pool: number;
+  readonly name: string;
+  readonly kind: string;
+  readonly backS: number;
+  readonly replicas: number;
+  readonly requests: number;
+}
+
+export class PoolSide implements ReplicaSink {
+  readonly pools: readonly Pool[];
+  readonly calendar: ReplicaCalendar;
+  /** Requests on their way to the pool that decodes them. */
+  inTransit = 0;
+  private readonly state: RunState;
+  private readonly desk: RequestDesk;
+  private readonly recorder: Recorder;
+  /** Calendar numbers run through all pools: which pool each is of, and where each pool starts. */
+  private readonly poolOf: Uint8Array;
+  private readonly firstReplica: readonly number[];
+  private readonly engines: readonly ReplicaEngine[];
+  /** Empty when none are to happen; `sources` numbers those of all pools. */
+  private readonly incidents: readonly PoolIncidents[];
+  private readonly sources: { readonly pool: number; readonly source: number }[] = [];
+  /** By pool: what the client sees on top of the engine's times. */
+  private readonly overheadS: Float64Array;
+  private readonly longest: readonly LongestRequest[];
+  private requestsLost = 0;
+
+  /** Of `specs`, with so many serving `replicas` each, loaded at `state.nowS`. */
+  constructor(
+    state: RunState,
+    desk: RequestDesk,
+    specs: readonly ResolvedPool[],
+    replicas: readonly number[],
+    classes: readonly RequestClass[],
+    run: PoolRun,
+    withIncidents: boolean,
+  ) {
+    this.state = state;
+    this.desk = desk;
+    this.recorder = desk.recorder;
+    const startS = state.nowS;
+    this.pools = specs.map((spec, p) => new Pool(spec, replicas[p], state.table, this, classes, run, startS));
+    const firstReplica: number[] = [];
+    let all = 0;
+    for (const pool of this.pools) {
+      firstReplica.push(all);
+      all += pool.replicas.length;
+    }
+    this.firstReplica = firstReplica;
+    this.engines = this.pools.flatMap((pool) => pool.replicas);
+    this.poolOf = new Uint8Array(all);
+    this.pools.forEach((pool, p) => this.poolOf.fill(p, firstReplica[p], firstReplica[p] + pool.replicas.length));
+    this.calendar = new ReplicaCalendar(Math.max(1, all));
+    this.overheadS = Float64Array.from(specs, (pool) => pool.networkS + pool.engine.apiOverheadMs / 1000);
+    this.longest = specs.map((_, p) => longestRequest(specs, p));
+    this.incidents = withIncidents
+      ? this.pools.map((pool) => new PoolIncidents(pool, run.seed, run.replication, startS))
+      : [];
+    this.incidents.forEach((incidents, pool) => {
+      incidents.sources.forEach(({ nextS }, source) => {
+        state.control.push(nextS, INCIDENT, this.sources.push({ pool, source }) - 1, 0);
+      });
+    });
+  }
+
+  /** The step that is due ends. */
+  endStep(): void {
+    const calendar = this.calendar;
+    const replica = calendar.first();
+    const engine = this.engines[replica];
+    engine.finish();
+    const formed = this.state.nothingElseNow();
+    if (formed) engine.form();
+    calendar.schedule(replica, engine.dueS, formed ? STEP_END : STEP_FORM);
+  }
+
+  formStep(replica: number): void {
+    const calendar = this.calendar;
+    const engine = this.engines[replica];
+    engine.form();
+    calendar.schedule(replica, engine.dueS, STEP_END);
+  }
+
+  completed(slot: number): void {
+    const { table, nowS } = this.state;
+    const p = this.leavePool(slot);
+    const overheadS = this.overheadS[p];
+    const sentS = table.sentS[slot];
+    const firstTokenS = table.firstTokenS[slot];
+    const output = table.outputTokens[slot];
+    const recorder = this.recorder;
+    recorder.ttftS = firstTokenS - sentS + overheadS;
+    recorder.tpotS = output > 1 ? (nowS - firstTokenS) / (output - 1) : NaN;
+    recorder.e2eS = nowS - sentS + overheadS;
+    this.desk.completed(slot, routeOfPool(p));
+  }
+
+  dropped(slot: number): void {
+    this.leavePool(slot);
+    this.state.table.release(slot);
+  }
+
+  prefilled(slot: number): void {
+    const { table, control, nowS } = this.state;
+    const p = this.leavePool(slot);
+    const { pool, sPerToken, latencyS } = this.pools[p].spec.handOff!;
+    table.where[slot] = IN_TRANSIT;
+    this.inTransit++;
+    const thereS = nowS + latencyS + sPerToken * table.inputTokens[slot];
+    // A client that gives up before is gone then.
+    control.push(Math.min(thereS, table.deadlineS[slot]), HAND_OVER, slot, pool);
+  }
+
+  /** A request arrives with its KV at the pool that decodes it, or its client gives up on the way. */
+  handOver(slot: number, p: number): void {
+    const { table, nowS } = this.state;
+    const pool = this.pools[p];
+    this.inTransit--;
+    if (nowS >= table.deadlineS[slot]) {
+      this.desk.unanswered(slot, routeOfPool(p), TIMED_OUT);
+      this.desk.end(slot);
+      return;
+    }
+    const local = pool.pick(table.ordinal[slot]);
+    if (local === NO_REPLICA) {
+      this.requestsLost++;
+      this.desk.retryOrEnd(slot, routeOfPool(p), FAILED, Infinity, false);
+      return;
+    }
+    const engine = pool.replicas[local];
+    if (!(engine instanceof PolicyReplica))
+      throw new InvariantError("INV-6", { pool: pool.spec.name, takesOver: false });
+    table.prefilledTokens[slot] = table.inputTokens[slot];
+    this.enterPool(slot, p, local);
+    if (engine.takeOver(slot)) this.reschedule(table.replica[slot], engine);
+  }
+
+  lost(slot: number): void {
+    this.requestsLost++;
+    const p = this.leavePool(slot);
+    this.desk.retryOrEnd(slot, routeOfPool(p), FAILED, Infinity, false);
+  }
+
+  /** Out of the pool's counts; returns the pool. */
+  private leavePool(slot: number): number {
+    const replica = this.state.table.replica[slot];
+    const p = this.poolOf[replica];
+    this.pools[p].left(replica - this.firstReplica[p]);
+    return p;
+  }
+
+  /** Offers the request to a pool. */
+  send(slot: number, target: RouteTarget): number {
+    const { table } = this.state;
+    const pool = this.pools[target.index];
+    const { maxWaitingPerReplica } = pool.spec;
+    const longest = this.longest[target.index];
+    const promptTokens = table.inputTokens[slot];
+    if (promptTokens > longest.prompt || promptTokens + table.outputTokens[slot] > longest.all) return NEVER;
+    const overflow = target.overflowInFlightPerReplica;
+    if (overflow !== null && pool.inFlightAll >= overflow * pool.count()) return FULL;
+    const local = pool.pick(table.ordinal[slot]);
+    if (local === NO_REPLICA) return ABSENT;
+    const engine = pool.replicas[local];
+    if (maxWaitingPerReplica !== null && engine.waitingCount >= maxWaitingPerReplica) return FULL;
+    table.attempts[slot]++;
+    this.enterPool(slot, target.index, local);
+    if (engine.enqueue(slot)) this.reschedule(table.replica[slot], engine);
+    return TAKEN;
+  }
+
+  private enterPool(slot: number, p: number, local: number): void {
+    const { table, nowS } = this.state;
+    this.pools[p].entered(local);
+    table.replica[slot] = this.firstReplica[p] + local;
+    table.attemptS[slot] = nowS;
+    table.where[slot] = IN_POOL;
+  }
+
+  /** Cut short, or idle until now; then it may be formed at once unless more of this instant is to come. */
+  private reschedule(replica: number, engine: ReplicaEngine): void {
+    if (!engine.atBoundary) this.calendar.schedule(replica, engine.dueS, STEP_END);
+    else if (this.state.nothingElseNow()) this.formStep(replica);
+    else this.calendar.schedule(replica, engine.dueS, STEP_FORM);
+  }
+
+  /** The client of a request in a pool gives up. */
+  timeOut(slot: number): void {
+    const { table, traffic, nowS } = this.state;
+    const replica = table.replica[slot];
+    const engine = this.engines[replica];
+    const dueS = engine.dueS;
+    const left = engine.cancel(slot, nowS);
+    if (engine.dueS !== dueS) this.calendar.schedule(replica, engine.dueS, engine.atBoundary ? STEP_FORM : STEP_END);
+    const route = routeOfPool(this.poolOf[replica]);
+    this.desk.unanswered(slot, route, TIMED_OUT);
+    traffic.onComplete(table.ordinal[slot], nowS);
+    if (left) {
+      this.leavePool(slot);
+      table.release(slot);
+    } else table.where[slot] = LEAVING;
+  }
+
+  /** An incident strikes; returns what it took, null when nothing. */
+  strike(index: number): Loss | null {
+    const { control, nowS } = this.state;
+    const { pool: p, source } = this.sources[index];
+    const incidents = this.incidents[p];
+    // All replicas are out of the pool before any of their requests looks for another one.
+    const { kind, lost, delayed, backS } = incidents.strike(source, nowS);
+    for (const replica of delayed) control.push(backS, RESTORE, this.firstReplica[p] + replica, 0);
+    const before = this.requestsLost;
+    for (const local of lost) {
+      const replica = this.firstReplica[p] + local;
+      this.engines[replica].fail(nowS);
+      this.calendar.schedule(replica, Infinity, STEP_END);
+    }
+    control.push(incidents.sources[source].nextS, INCIDENT, index, 0);
+    if (lost.length === 0) return null;
+    const { name } = this.pools[p].spec;
+    return { pool: p, name, kind, backS, replicas: lost.length, requests: this.requestsLost - before };
+  }
+
+  /** A lost replica is loaded again. */
+  restore(replica: number): void {
+    const p = this.poolOf[replica];
+    this.incidents[p].restore(replica - this.firstReplica[p], this.state.nowS);
+  }
+}

@@ -1,0 +1,167 @@
+/** Where requests come in and end: a slot for each that needs a target, and one outcome for each (INV-1). */
+import { AT_CLIENT, NO_SLOT } from "../engine/request-table.ts";
+import { counterKey, threefry2x32, unit, words } from "../kernel/random.ts";
+import { BOUNDARY_REFUSED, NO_ROUTE, type Recorder, TIMED_OUT } from "../outcome/recorder.ts";
+import type { ClientProfile, ResolvedStrategy } from "../scenario/resolved.ts";
+import type { DemandMeter } from "../traffic/demand.ts";
+import { GIVES_UP, retryDelayS } from "./client.ts";
+import { type ResponseCache, responseCacheOf } from "./response-cache.ts";
+import { routeOfPool, type RunSetting } from "./run-book.ts";
+import { GIVE_UP, RETRY, type RunState } from "./run-state.ts";
+
+export class RequestDesk {
+  readonly recorder: Recorder;
+  /** Requests that arrived, warm-up included. */
+  sentAll = 0;
+  waitingForRetry = 0;
+  private readonly state: RunState;
+  private readonly strategy: ResolvedStrategy;
+  private readonly demand: DemandMeter | null;
+  private readonly responseCache: ResponseCache | null;
+  private readonly client: ClientProfile;
+  private readonly retryKey: number;
+  /** By class, out of the setting for the loop. */
+  private readonly timeoutS: Float64Array;
+  private readonly barred: readonly boolean[];
+
+  constructor(
+    state: RunState,
+    setting: RunSetting,
+    strategy: ResolvedStrategy,
+    recorder: Recorder,
+    {
+      seed,
+      replication,
+      demand,
+    }: { readonly seed: string; readonly replication: number; readonly demand: DemandMeter | null },
+  ) {
+    const { classes, client } = setting;
+    this.state = state;
+    this.strategy = strategy;
+    this.recorder = recorder;
+    this.demand = demand;
+    this.responseCache = responseCacheOf(strategy, classes, seed, replication);
+    this.client = client;
+    this.retryKey = counterKey(seed, replication, "client/retry");
+    this.timeoutS = Float64Array.from(classes, ({ timeoutS }) => timeoutS);
+    this.barred = strategy.barred.map((reason) => reason !== null);
+  }
+
+  /** Takes the request that arrives now; NO_SLOT when it ends without a target. */
+  open(): number {
+    const { recorder } = this;
+    const { traffic, table, nowS } = this.state;
+    const classIndex = traffic.classIndex;
+    const request = traffic.request;
+    this.sentAll++;
+    recorder.sent(classIndex, nowS);
+    this.demand?.add(nowS);
+    if (this.barred[classIndex]) {
+      this.refuseAtBoundary();
+      traffic.advance();
+      traffic.onComplete(request, nowS);
+      return NO_SLOT;
+    }
+    if (this.responseCache !== null && this.responseCache.answers(request, classIndex, nowS)) {
+      const endS = this.answerFromCache();
+      traffic.advance();
+      traffic.onComplete(request, endS);
+      return NO_SLOT;
+    }
+    const slot = table.take();
+    table.ordinal[slot] = request;
+    table.sentS[slot] = nowS;
+    table.deadlineS[slot] = nowS + this.timeoutS[classIndex];
+    table.classIndex[slot] = classIndex;
+    table.inputTokens[slot] = traffic.inputTokens;
+    table.outputTokens[slot] = traffic.outputTokens;
+    table.maxOutputTokens[slot] = traffic.maxOutputTokens;
+    table.attempts[slot] = 0;
+    table.retries[slot] = 0;
+    traffic.advance();
+    return slot;
+  }
+
+  /** No target may take the request that arrives now. */
+  private refuseAtBoundary(): void {
+    const { recorder } = this;
+    const { traffic, nowS } = this.state;
+    recorder.request = traffic.request;
+    recorder.sentS = nowS;
+    recorder.unanswered(traffic.classIndex, NO_ROUTE, traffic.inputTokens, BOUNDARY_REFUSED, 0);
+  }
+
+  /** The request that arrives now is answered without a target, for nothing: by a route of its own. Returns when it has its answer. */
+  private answerFromCache(): number {
+    const { recorder, strategy } = this;
+    const { traffic, nowS } = this.state;
+    const { latencyS } = strategy.responseCache!;
+    recorder.request = traffic.request;
+    recorder.sentS = nowS;
+    recorder.ttftS = recorder.e2eS = latencyS;
+    recorder.tpotS = traffic.outputTokens > 1 ? 0 : NaN;
+    const route = routeOfPool(strategy.pools.length + strategy.offers.length);
+    recorder.completed(traffic.classIndex, route, traffic.inputTokens, traffic.outputTokens, 0);
+    return nowS + latencyS;
+  }
+
+  /** A request has all its tokens; its times are in the recorder's fields. Its slot is free then. */
+  completed(slot: number, route: number): void {
+    const { table, nowS } = this.state;
+    const { recorder } = this;
+    const classIndex = table.classIndex[slot];
+    recorder.request = table.ordinal[slot];
+    recorder.sentS = table.sentS[slot];
+    recorder.completed(classIndex, route, table.inputTokens[slot], table.outputTokens[slot], table.attempts[slot]);
+    this.responseCache?.keep(table.ordinal[slot], classIndex, nowS);
+    this.end(slot);
+  }
+
+  /** Records that a request ended without an answer; its slot is still taken. */
+  unanswered(slot: number, route: number, outcome: number): void {
+    const { recorder } = this;
+    const { table } = this.state;
+    recorder.request = table.ordinal[slot];
+    recorder.sentS = table.sentS[slot];
+    recorder.unanswered(table.classIndex[slot], route, table.inputTokens[slot], outcome, table.attempts[slot]);
+  }
+
+  end(slot: number): void {
+    const { table, traffic, nowS } = this.state;
+    traffic.onComplete(table.ordinal[slot], nowS);
+    table.release(slot);
+  }
+
+  /** No target took the request, or it was lost: the client tries again, waits until its deadline, or gives up. */
+  retryOrEnd(slot: number, route: number, outcome: number, retryAfterS: number, permanent: boolean): void {
+    const { table, control, nowS } = this.state;
+    const retry = table.retries[slot];
+    let delayS = GIVES_UP;
+    if (!permanent) {
+      threefry2x32(this.retryKey, 0, table.ordinal[slot], retry);
+      delayS = retryDelayS(this.client, retry, retryAfterS, unit(words[0]));
+    }
+    if (delayS === GIVES_UP) {
+      this.unanswered(slot, route, outcome);
+      this.end(slot);
+      return;
+    }
+    table.retries[slot] = retry + 1;
+    table.where[slot] = AT_CLIENT;
+    this.waitingForRetry++;
+    const againS = nowS + delayS;
+    const deadlineS = table.deadlineS[slot];
+    if (againS >= deadlineS) control.push(deadlineS, GIVE_UP, slot, 0);
+    else {
+      this.recorder.retried(table.classIndex[slot], route, table.sentS[slot]);
+      control.push(againS, RETRY, slot, 0);
+    }
+  }
+
+  /** A request that waited at its client has come to its deadline. */
+  gaveUp(slot: number): void {
+    this.waitingForRetry--;
+    this.unanswered(slot, NO_ROUTE, TIMED_OUT);
+    this.end(slot);
+  }
+}
