@@ -122,7 +122,7 @@ class Run implements ReplicaSink {
       ? strategy.offers
       : strategy.offers.map((offer) => ({ ...offer, outages: null }));
     const content = offerContent(classes, traffic.known ?? null, seed, replication);
-    const context = { seed, replication, startEpochS, horizonS, warmupS, content };
+    const context = { seed, replication, startEpochS, horizonS, warmupS, content, sharedLimits: new Map() };
     this.offers = offerSpecs.map((spec) => new Offer(spec, context));
     const firstReplica: number[] = [];
     let replicas = 0;
@@ -420,15 +420,18 @@ class Run implements ReplicaSink {
     const sentS = table.sentS[slot];
     const firstTokenS = table.firstTokenS[slot];
     const tokenGapS = table.tokenGapS[slot];
+    const attemptS = table.attemptS[slot];
+    const cached = table.prefilledTokens[slot];
+    const maxOutput = table.maxOutputTokens[slot];
     const complete = finishS <= nowS;
     const produced = complete ? output : producedTokens(nowS, firstTokenS, tokenGapS, output);
     if (complete) {
-      offer.finish(nowS, input, table.maxOutputTokens[slot], output);
+      offer.finish(nowS, attemptS, input, cached, maxOutput, output);
     } else {
-      offer.fail(nowS, input, table.maxOutputTokens[slot], output, produced);
+      offer.fail(nowS, attemptS, input, cached, maxOutput, output, produced, firstTokenS, tokenGapS);
     }
     if (sentS >= 0) {
-      offer.bill(table.attemptS[slot], input, table.prefilledTokens[slot], produced);
+      offer.bill(attemptS, input, cached, produced);
       addUsage(this.book.usage(o, classIndex), offer.billed);
     }
     this.atOffers--;
