@@ -36,6 +36,9 @@ export class Admission {
   /** Some limit counts money: `settle` wants what the request cost. */
   readonly countsMoney: boolean;
 
+  /** Of the request that ends. */
+  private readonly reserved: Float64Array;
+  private readonly actual: Float64Array;
   private readonly soft: readonly SoftThreshold[];
   private readonly ramps: readonly Ramp[];
   private readonly capped: boolean;
@@ -53,6 +56,8 @@ export class Admission {
       return limit;
     });
     this.charges = new Float64Array(specs.length);
+    this.reserved = new Float64Array(specs.length);
+    this.actual = new Float64Array(specs.length);
     this.countsMoney = this.limits.some((limit) => limit.money);
     this.soft = this.limits.filter((limit) => limit instanceof SoftThreshold);
     this.ramps = this.limits.filter((limit) => limit instanceof Ramp);
@@ -163,30 +168,34 @@ export class Admission {
     producedTokens: number,
     usd: number,
   ): void {
+    const { limits, specs, reserved, actual } = this;
+    for (let i = 0; i < limits.length; i++) {
+      const limit = limits[i]!;
+      const { reserve, settle } = specs[i]!;
+      if (limit.money) {
+        reserved[i] = 0;
+        actual[i] = usd;
+        continue;
+      }
+      if (settle === null && !limit.counting) continue;
+      // Debt buckets have debited the output as it came.
+      const output = limit instanceof DebtBucket ? 0 : producedTokens;
+      reserved[i] = chargeOf(reserve, uncachedTokens, cacheReadTokens, cacheWriteTokens, maxOutputTokens, outputTokens);
+      actual[i] =
+        settle === null
+          ? 0
+          : chargeOf(settle, uncachedTokens, cacheReadTokens, cacheWriteTokens, maxOutputTokens, output);
+    }
+    this.settleTo(timeMs, takenMs, reserved, actual);
+  }
+
+  /** The end of a request that was admitted at `takenMs`: by limit, what it reserved there and what it used. */
+  settleTo(timeMs: number, takenMs: number, reserved: Float64Array, actual: Float64Array): void {
     const { limits, specs } = this;
     for (let i = 0; i < limits.length; i++) {
       const limit = limits[i]!;
-      const spec = specs[i]!;
-      if (limit.money) {
-        limit.settle(timeMs, takenMs, 0, usd);
-        continue;
-      }
-      if (spec.settle === null && !limit.counting) continue;
-      const reserved = chargeOf(
-        spec.reserve,
-        uncachedTokens,
-        cacheReadTokens,
-        cacheWriteTokens,
-        maxOutputTokens,
-        outputTokens,
-      );
-      // Debt buckets have debited the output as it came.
-      const output = limit instanceof DebtBucket ? 0 : producedTokens;
-      const actual =
-        spec.settle === null
-          ? 0
-          : chargeOf(spec.settle, uncachedTokens, cacheReadTokens, cacheWriteTokens, maxOutputTokens, output);
-      limit.settle(timeMs, takenMs, reserved, actual);
+      if (specs[i]!.settle === null && !limit.counting && !limit.money) continue;
+      limit.settle(timeMs, takenMs, reserved[i]!, actual[i]!);
     }
   }
 }

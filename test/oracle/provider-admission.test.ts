@@ -166,7 +166,7 @@ test("batch queue: a job whole or not at all, until one completes", () => {
 
 test("adaptive: an hour at half of its limit doubles it, a quieter one halves it", () => {
   const limit = make({ kind: "adaptive", startPerMin: 1000, minPerMin: 500, maxPerMin: 3000, burstS: 60 });
-  const perMin = (timeMs: number): number => limit.readings(timeMs).limitPerMin!;
+  const perMin = (timeMs: number): number => limit.readings(timeMs).limit!;
   const use = (hour: number, perMinute: number): void => {
     for (let minute = 0; minute < 60; minute++) limit.take((hour * 60 + minute) * 60_000, perMinute);
   };

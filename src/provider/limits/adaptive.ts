@@ -4,7 +4,6 @@
  * and factor 2 are assumed.
  */
 import type { LimitKindSpec } from "../../scenario/limits.ts";
-import type { LimitReadings } from "./limit.ts";
 import { TokenBucket } from "./token-bucket.ts";
 
 const HOUR_MS = 3_600_000;
@@ -48,10 +47,6 @@ export class Adaptive extends TokenBucket {
   override settle(timeMs: number, takenMs: number, reserved: number, actual: number): void {
     super.settle(timeMs, takenMs, reserved, actual);
     this.used += actual - reserved;
-  }
-
-  override readings(timeMs: number): LimitReadings {
-    return { ...super.readings(timeMs), limitPerMin: this.limitPerMin };
   }
 
   protected override advance(timeMs: number): void {

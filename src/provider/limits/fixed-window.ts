@@ -51,7 +51,8 @@ export class FixedWindow extends Limit {
 
   override readings(timeMs: number): LimitReadings {
     this.advance(timeMs);
-    return { count: this.count, utilization: this.count / this.limit };
+    const { count, limit } = this;
+    return { count, utilization: count / limit, limit, resetMs: this.windows.toMs - timeMs };
   }
 
   private advance(timeMs: number): void {

@@ -30,7 +30,7 @@ abstract class InFlight extends Limit {
   }
 
   override readings(): LimitReadings {
-    return { count: this.held, utilization: this.held / this.limit };
+    return { count: this.held, utilization: this.held / this.limit, limit: this.limit };
   }
 }
 

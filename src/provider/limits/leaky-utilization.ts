@@ -41,7 +41,8 @@ export class LeakyUtilization extends Limit {
 
   override readings(timeMs: number): LimitReadings {
     this.drain(timeMs);
-    return { level: this.held, utilization: this.held / this.capacity };
+    const { held, capacity, ratePerMs } = this;
+    return { level: held, utilization: held / capacity, limit: ratePerMs * 60_000, resetMs: held / ratePerMs };
   }
 
   private drain(timeMs: number): void {

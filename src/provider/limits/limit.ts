@@ -15,8 +15,10 @@ export interface LimitReadings {
   readonly count?: number;
   /** Share of the capacity that is in use. */
   readonly utilization?: number;
-  /** What holds now, where it moves: units per minute. */
-  readonly limitPerMin?: number;
+  /** What holds now, in the unit of the limit; of buckets a minute's worth. */
+  readonly limit?: number;
+  /** Until it is as if unused, if nothing more comes. */
+  readonly resetMs?: number;
   /** Reserved spend: of the running minute, USD at list price that the reservation covers, and above it. */
   readonly coveredUsd?: number;
   readonly overageUsd?: number;

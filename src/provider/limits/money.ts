@@ -60,11 +60,9 @@ export class SpendCap extends Spend {
 
   override readings(timeMs: number): LimitReadings {
     this.advance(timeMs);
-    return {
-      count: this.spentUsd,
-      level: Math.max(0, this.usd - this.spentUsd),
-      utilization: this.spentUsd / this.usd,
-    };
+    const { spentUsd, usd } = this;
+    const resetMs = this.periods.toMs - timeMs;
+    return { count: spentUsd, level: Math.max(0, usd - spentUsd), utilization: spentUsd / usd, limit: usd, resetMs };
   }
 }
 
@@ -107,6 +105,7 @@ export class ReservedSpend extends Spend {
     return {
       count: this.spentUsd,
       utilization: this.spentUsd / this.usdPerMin,
+      limit: this.usdPerMin,
       coveredUsd: Math.min(this.usdPerMin, this.spentUsd),
       overageUsd: Math.max(0, this.spentUsd - this.usdPerMin),
     };

@@ -60,7 +60,11 @@ export class TokenBucket extends Limit {
 
   override readings(timeMs: number): LimitReadings {
     this.advance(timeMs);
-    return { level: this.remaining };
+    return {
+      level: this.remaining,
+      limit: this.ratePerMs * 60_000,
+      resetMs: (this.capacity - this.remaining) / this.ratePerMs,
+    };
   }
 
   /** Brings it up to date. */
