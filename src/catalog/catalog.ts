@@ -4,6 +4,7 @@
  */
 import { ConfigError, type Problem } from "../kernel/errors.ts";
 import { hintFor } from "./nearest.ts";
+import { checkTiers, tiersOf } from "./offer-tiers.ts";
 import { CATALOG_KINDS, KINDS, type Catalog, type CatalogEntry, type CatalogKind } from "./schema.ts";
 
 /** One parsed file. `override` documents replace shipped entries of the same kind and id as a whole. */
@@ -33,7 +34,7 @@ function referencesOf(entry: AnyEntry): Reference[] {
 
   if ("architectureOf" in entry && entry.architectureOf !== undefined)
     add("llms", entry.architectureOf, "architectureOf");
-  if ("rows" in entry) entry.rows.forEach((row, i) => add("gpus", row.gpu, "rows", i, "gpu"));
+  if ("rows" in entry && !("provider" in entry)) entry.rows.forEach((row, i) => add("gpus", row.gpu, "rows", i, "gpu"));
   if ("sets" in entry) {
     entry.sets.forEach((set, i) => {
       if (set.gpu !== undefined) add("gpus", set.gpu, "sets", i, "gpu");
@@ -44,6 +45,7 @@ function referencesOf(entry: AnyEntry): Reference[] {
     add("outageProfiles", entry.outageProfile, "outageProfile");
     add("congestions", entry.congestion, "congestion");
   }
+  if ("rows" in entry && "provider" in entry) add("providers", entry.provider, "provider");
   if ("latencyClass" in entry) {
     add("latencyClasses", entry.latencyClass, "latencyClass");
     add("providers", entry.provider, "provider");
@@ -151,31 +153,17 @@ export function buildCatalog(documents: readonly CatalogDocument[], asOf: string
       }
     }
   }
-  for (const entry of maps.get("offers")!.values()) checkTiers(entry as CatalogEntry<"offers">, maps, report);
+  joinTiers(maps, report);
   if (problems.length > 0) throw new ConfigError(problems);
   return { ...(Object.fromEntries(maps) as unknown as Omit<Catalog, "asOf">), asOf };
 }
 
-/** Every limit of a tier needs the provider's rule of that name: otherwise nobody knows what it charges. */
-function checkTiers(
-  offer: CatalogEntry<"offers">,
-  maps: ReadonlyMap<CatalogKind, Map<string, AnyEntry>>,
-  report: Report,
-): void {
-  const provider = maps.get("providers")!.get(offer.provider) as CatalogEntry<"providers"> | undefined;
-  if (provider === undefined) return;
-  for (const [tier, { limits }] of Object.entries(offer.tiers)) {
-    for (const name of Object.keys(limits)) {
-      if (!Object.hasOwn(provider.limitRules, name)) {
-        report(
-          offer.file,
-          ["tiers", tier, "limits", name],
-          `${offer.provider} has no limit rule of this name`,
-          hintFor(name, Object.keys(provider.limitRules)),
-        );
-      }
-    }
-  }
+function joinTiers(maps: ReadonlyMap<CatalogKind, Map<string, AnyEntry>>, report: Report): void {
+  const offers = maps.get("offers")! as Map<string, CatalogEntry<"offers">>;
+  const limits = maps.get("limits")! as Map<string, CatalogEntry<"limits">>;
+  const providers = maps.get("providers")! as Map<string, CatalogEntry<"providers">>;
+  checkTiers(offers.values(), limits.values(), providers, report);
+  for (const [id, offer] of offers) offers.set(id, { ...offer, tiers: tiersOf(offer, limits.values()) });
 }
 
 /** What a person calls an entry of this kind, for messages. */
@@ -187,6 +175,7 @@ const NOUN: Record<CatalogKind, string> = {
   gpuPrices: "GPU price",
   providers: "provider",
   offers: "offer",
+  limits: "limit table",
   latencyClasses: "latency class",
   congestions: "congestion chain",
   outageProfiles: "outage profile",

@@ -1,15 +1,8 @@
 /** Entries of API providers: what they sell, charge and limit, how fast they answer and how they fail. */
 import { z } from "zod";
+import { LimitRule, LimitTier } from "./entries-limits.ts";
 import { Id, common, count, fraction, nonNegative, positive } from "./entry.ts";
 import { originShape, rowOriginShape } from "./origin.ts";
-
-const Charge = z.strictObject({
-  op: z.enum(["sum", "max"]).default("sum"),
-  requests: nonNegative.default(0),
-  input: nonNegative.default(0),
-  maxOutput: nonNegative.default(0),
-  output: nonNegative.default(0),
-});
 
 export const ProviderEntry = z.strictObject({
   ...common,
@@ -39,21 +32,7 @@ export const ProviderEntry = z.strictObject({
       }),
     )
     .refine((boundaries) => "default" in boundaries, "a boundary named `default` is needed"),
-  limitRules: z
-    .record(
-      z.string(),
-      z.strictObject({
-        limitKind: z.enum(["token_bucket", "debt_bucket"]).default("token_bucket"),
-        windowS: positive.describe("a tier states its limit per this many seconds"),
-        burstS: positive.describe("depth of the bucket in seconds of its own rate"),
-        reserve: Charge,
-        settle: Charge.nullable(),
-        failedCounts: z.boolean().default(false).describe("a refused attempt is charged too"),
-        note: z.string().optional(),
-        ...rowOriginShape,
-      }),
-    )
-    .describe("what a request is charged at admission, by limit name"),
+  limitRules: z.record(z.string(), LimitRule).describe("what a request is charged at admission, by limit name"),
 });
 
 const TokenPrices = { inputUsdPerMTok: nonNegative, outputUsdPerMTok: nonNegative };
@@ -84,17 +63,7 @@ export const OfferEntry = z.strictObject({
       (rows) => rows.every((row, i) => i === 0 || (row.from ?? "") > (rows[i - 1]?.from ?? "")),
       "rows must be sorted by `from`",
     ),
-  tiers: z
-    .record(
-      z.string(),
-      z.strictObject({
-        limits: z.record(z.string(), positive).describe("limit by rule name of the provider"),
-        qualification: z.string().optional(),
-        note: z.string().optional(),
-        ...rowOriginShape,
-      }),
-    )
-    .refine((tiers) => Object.keys(tiers).length > 0, "at least one tier is needed"),
+  tiers: z.record(z.string(), LimitTier).default({ default: { limits: {} } }),
 });
 
 export const LatencyClassEntry = z.strictObject({

@@ -2,31 +2,11 @@
  * Joins an offer with its provider, tier, boundary, latency class, congestion chain and outage profile into the flat facts
  * that a scenario needs. The result keeps the entries it came from, so that each value's origin can be shown.
  */
+import type { LimitSpec } from "../scenario/limits.ts";
 import { find, miss, type Found } from "./catalog.ts";
+import type { LimitRuleEntry } from "./entries-limits.ts";
+import { limitSpecOf } from "./limit-spec.ts";
 import type { Catalog, CatalogEntry } from "./schema.ts";
-
-/** One limit with its charge weights; the form of `LimitSpec`. */
-export interface OfferLimit {
-  readonly name: string;
-  readonly kind: "token_bucket" | "debt_bucket";
-  readonly limitPerMin: number;
-  readonly burstS: number;
-  readonly reserve: {
-    readonly op: "sum" | "max";
-    readonly requests: number;
-    readonly input: number;
-    readonly maxOutput: number;
-    readonly output: number;
-  };
-  readonly settle: {
-    readonly op: "sum" | "max";
-    readonly requests: number;
-    readonly input: number;
-    readonly maxOutput: number;
-    readonly output: number;
-  } | null;
-  readonly failedCounts: boolean;
-}
 
 export interface OfferFacts {
   readonly offer: CatalogEntry<"offers">;
@@ -37,7 +17,7 @@ export interface OfferFacts {
   /** Keys of `offer.tiers` and `provider.boundaries`. */
   readonly tier: string;
   readonly boundary: string;
-  readonly limits: readonly OfferLimit[];
+  readonly limits: readonly LimitSpec[];
   /** Congestion states with their transitions by index, as the simulator wants them. */
   readonly congestionStates: readonly {
     readonly name: string;
@@ -79,18 +59,10 @@ export function offerFacts(catalog: Catalog, reference: string, boundary = "defa
   const outages = find(catalog, "outageProfiles", provider.value.outageProfile);
   if (!outages.ok) return outages;
 
-  const limits = Object.entries(limitsOfTier.limits).map(([limitName, limit]): OfferLimit => {
+  const limits = Object.entries(limitsOfTier.limits).map(([limitName, figure]) => {
     const rule = provider.value.limitRules[limitName]!; // checked when the catalogue was built
-    const { limitKind, reserve, settle, failedCounts, burstS, windowS } = rule;
-    return {
-      name: limitName,
-      kind: limitKind,
-      limitPerMin: (limit * 60) / windowS,
-      burstS,
-      reserve,
-      settle,
-      failedCounts,
-    };
+    // What a tier changes fits the kind of its rule, or the schema of the rule would have to know every tier.
+    return limitSpecOf(limitName, { ...rule, ...limitsOfTier.rules?.[limitName] } as LimitRuleEntry, figure);
   });
   const states = congestion.value.states;
   const congestionStates = states.map((state) => ({ ...state, next: states.map((to) => state.next[to.name] ?? 0) }));

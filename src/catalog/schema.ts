@@ -14,6 +14,7 @@ import {
   TeamEntry,
   TeamLevelEntry,
 } from "./entries-operations.ts";
+import { LimitsEntry } from "./entries-limits.ts";
 import {
   CongestionEntry,
   LatencyClassEntry,
@@ -31,6 +32,7 @@ export const KINDS = {
   gpuPrices: { folder: "gpu-prices", schema: GpuPriceEntry },
   providers: { folder: "providers", schema: ProviderEntry },
   offers: { folder: "offers", schema: OfferEntry },
+  limits: { folder: "limits", schema: LimitsEntry },
   latencyClasses: { folder: "latency-classes", schema: LatencyClassEntry },
   congestions: { folder: "congestions", schema: CongestionEntry },
   outageProfiles: { folder: "outage-profiles", schema: OutageProfileEntry },

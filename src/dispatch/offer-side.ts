@@ -65,15 +65,18 @@ export class OfferSide {
     const sentS = table.sentS[slot];
     const firstTokenS = table.firstTokenS[slot];
     const tokenGapS = table.tokenGapS[slot];
+    const attemptS = table.attemptS[slot];
+    const cached = table.prefilledTokens[slot];
+    const maxOutput = table.maxOutputTokens[slot];
     const complete = finishS <= nowS;
     const produced = complete ? output : producedTokens(nowS, firstTokenS, tokenGapS, output);
     if (complete) {
-      offer.finish(nowS, input, table.maxOutputTokens[slot], output);
+      offer.finish(nowS, attemptS, input, cached, maxOutput, output);
     } else {
-      offer.fail(nowS, input, table.maxOutputTokens[slot], output, produced);
+      offer.fail(nowS, attemptS, input, cached, maxOutput, output, produced, firstTokenS, tokenGapS);
     }
     if (sentS >= 0) {
-      offer.bill(table.attemptS[slot], input, table.prefilledTokens[slot], produced);
+      offer.bill(attemptS, input, cached, produced);
       addUsage(this.book.usage(o, classIndex), offer.billed);
     }
     this.inFlight--;

@@ -81,7 +81,7 @@ class Run {
     this.poolSide = new PoolSide(this.state, this.desk, strategy.pools, replicas, classes, poolRun, incidents);
     const offerSpecs = incidents ? strategy.offers : strategy.offers.map((offer) => ({ ...offer, outages: null }));
     const content = offerContent(classes, known, seed, replication);
-    const context = { seed, replication, startEpochS, horizonS, warmupS, content };
+    const context = { seed, replication, startEpochS, horizonS, warmupS, content, sharedLimits: new Map() };
     const offers = offerSpecs.map((spec) => new Offer(spec, context));
     this.book = new RunBook(setting, strategy, this.poolSide.pools, offers, this.recorder);
     this.offerSide = new OfferSide(this.state, this.desk, this.book, offers, strategy.pools.length);

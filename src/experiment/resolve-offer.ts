@@ -1,12 +1,12 @@
 /** One API offer: the catalogue's facts with the values that the file replaces. Prices in USD per million tokens. */
-import { rowOriginOf, originOf } from "../catalog/origin.ts";
+import { rowOriginOf } from "../catalog/origin.ts";
 import { offerFacts, type OfferFacts } from "../catalog/offer.ts";
-import { hintFor } from "../catalog/nearest.ts";
 import type { CatalogEntry } from "../catalog/schema.ts";
 import { epochSOfDate } from "../kernel/calendar-time.ts";
 import type { Path } from "./read.ts";
 import type { Resolution } from "./resolution.ts";
-import type { LimitSpec, PriceRow, PromptCacheSpec, ResolvedOffer } from "../scenario/resolved.ts";
+import type { PriceRow, PromptCacheSpec, ResolvedOffer } from "../scenario/resolved.ts";
+import { resolveLimits } from "./resolve-limits.ts";
 import { resolvePromptCache } from "./resolve-prompt-cache.ts";
 import type { OfferFile } from "./schema.ts";
 
@@ -85,7 +85,7 @@ export function resolveOffer(
     priceMultiplier: boundary.priceMultiplier * (own.priceMultiplier ?? 1),
     prices,
     priceAsOf,
-    limits: resolveLimits(resolution, own, facts, path, at),
+    limits: resolveLimits(resolution, own.limits, facts, path, at),
     ...(promptCache === null ? {} : { promptCache: { ...promptCache, ...cachePrices(offer) } }),
     contextTokens: offer.contextTokens,
     latency: resolveLatency(resolution, own, latency, path, at),
@@ -169,55 +169,6 @@ function cachePrices(offer: CatalogEntry<"offers">): Pick<PromptCacheSpec, "read
 function startOfS(date: string): number {
   const [year = 1970, month = 1, day = 1] = date.split("-").map(Number);
   return epochSOfDate({ year, month, day });
-}
-
-function resolveLimits(resolution: Resolution, own: Override, facts: OfferFacts, path: Path, at: string): LimitSpec[] {
-  const { offer, provider, tier } = facts;
-  if (own.limits === "none") {
-    resolution.from(`${at}.limits`, "file");
-    return [];
-  }
-  resolution.from(`${at}.limits`, `catalogue:offers/${offer.id}`);
-  const replaced = own.limits ?? {};
-  const names = facts.limits.map((limit) => limit.name);
-  for (const name of Object.keys(replaced)) {
-    if (names.includes(name)) continue;
-    resolution.problem([...path, "limits", name], `${offer.id}@${tier} has no limit "${name}"`, hintFor(name, names));
-  }
-  return facts.limits.map((limit, i) => {
-    const override = replaced[limit.name];
-    const rule = provider.limitRules[limit.name]!; // offerFacts has read the limit from it
-    if (override?.limitPerMin === undefined) {
-      resolution.useValue(
-        `offers/${offer.id}@${tier}/${limit.name}/limitPerMin`,
-        `${offer.model} (${tier}): ${limit.name}`,
-        limit.limitPerMin,
-        "limitPerMin",
-        rowOriginOf(offer, `tiers.${tier}`, offer.tiers[tier]!),
-      );
-    } else resolution.from(`${at}.limits.${i}.limitPerMin`, "file");
-    if (override?.burstS === undefined) {
-      resolution.useValue(
-        `providers/${provider.id}/limitRules/${limit.name}/burstS`,
-        `${provider.name}: depth of ${limit.name}`,
-        limit.burstS,
-        "burstS",
-        originOf(provider, `limitRules.${limit.name}.burstS`),
-      );
-    } else resolution.from(`${at}.limits.${i}.burstS`, "file");
-    resolution.useValue(
-      `providers/${provider.id}/limitRules/${limit.name}/reserve`,
-      `${provider.name}: what ${limit.name} charges`,
-      limit.reserve,
-      "reserve",
-      rowOriginOf(provider, `limitRules.${limit.name}`, rule),
-    );
-    return {
-      ...limit,
-      limitPerMin: override?.limitPerMin ?? limit.limitPerMin,
-      burstS: override?.burstS ?? limit.burstS,
-    };
-  });
 }
 
 function resolveLatency(

@@ -1,15 +1,11 @@
 /** Schema of an API offer of a strategy, with what the user's own account replaces. Units are in the field names. */
 import { z } from "zod";
+import { LimitsSchema } from "./schema-limits.ts";
 import { PromptCacheSchema } from "./schema-reuse.ts";
 
 const Fraction = z.number().min(0).max(1);
 const Positive = z.number().gt(0);
 const NotNegative = z.number().min(0);
-
-const LimitOverrideSchema = z.strictObject({
-  limitPerMin: Positive.optional().describe("units per minute"),
-  burstS: Positive.optional().describe("depth of the bucket in seconds of its own rate"),
-});
 
 const OfferOverrideSchema = z.strictObject({
   offer: z.string().describe("offer of the catalogue: provider/model@form"),
@@ -19,10 +15,7 @@ const OfferOverrideSchema = z.strictObject({
     .describe("boundary of the provider's entry: where and how your contract has it process"),
   priceMultiplier: NotNegative.optional().describe("multiplies the catalogue's prices, for example a discount"),
   networkMs: NotNegative.optional().describe("round trip between client and provider, milliseconds"),
-  limits: z
-    .union([z.literal("none"), z.record(z.string(), LimitOverrideSchema)])
-    .optional()
-    .describe("limits by name as your account shows them, or none"),
+  limits: LimitsSchema.optional().describe("limits by name as your account shows them, or none"),
   latency: z
     .strictObject({
       ttftBaseS: NotNegative.optional().describe("typical time to the first token without prefill, seconds"),

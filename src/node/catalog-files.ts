@@ -17,7 +17,8 @@ export const MODELS_DIRECTORY = fileURLToPath(new URL("../../models/", import.me
 
 /** Kinds whose entries name entries of another kind that is needed to make sense of them. */
 const RESTS_ON: { readonly [K in CatalogKind]?: readonly CatalogKind[] } = {
-  offers: ["providers", "latencyClasses"],
+  offers: ["providers", "latencyClasses", "limits"],
+  limits: ["providers"],
   providers: ["congestions", "outageProfiles"],
   traffic: ["seasons"],
 };

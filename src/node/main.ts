@@ -229,6 +229,18 @@ function buildProgram(): Command {
       await importLlmCommand(config, flags, out);
     });
 
+  program
+    .command("limits")
+    .description("rate limits of API offers")
+    .command("replay")
+    .description("replay examples of admission, sizing and billing through the simulator; exit 5 when one fails")
+    .argument("<file>", "examples (JSON)")
+    .option("--json", "print every event with what was expected and what came out")
+    .action(async (file: string, flags: { json?: boolean }) => {
+      const { limitsReplayCommand } = await import("./commands/limits-replay.ts");
+      exitCode = limitsReplayCommand(file, flags, out);
+    });
+
   trace
     .command("import")
     .description("turn trace files of one format into the canonical Parquet form; the format is told by the content")

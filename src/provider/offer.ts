@@ -8,28 +8,19 @@
  *   OFF-3  Outages depend on the provider alone, congestion likewise: neither notices who asks when.
  *   OFF-4  No object is allocated per attempt.
  */
-import type { LimitSpec, PromptContent, ResolvedOffer } from "../scenario/resolved.ts";
+import type { PromptContent, ResolvedOffer } from "../scenario/resolved.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import { counterKey, stream, threefry2x32, unit, words } from "../kernel/random.ts";
+import { Admission, retryAfterS, type SharedLimits } from "./admission.ts";
+import { ADMITTED, OUTAGE, OVERLOADED, OVERSIZE, RATE_LIMITED, type AttemptStatus } from "./attempt-status.ts";
 import { Congestion } from "./congestion.ts";
 import { Latency } from "./latency.ts";
-import { chargeOf, type Limit } from "./limits/limit.ts";
-import { createLimit } from "./limits/registry.ts";
+import type { Limit } from "./limits/limit.ts";
 import { drawOutages, OutageTimeline, type Outage } from "./outages.ts";
 import { PriceBook } from "./price.ts";
 import { PromptCache } from "./prompt-cache.ts";
 
-/** The attempt runs: `firstTokenS`, `tokenGapS` and `finishS` hold, and `finish` or `fail` must follow. */
-export const ADMITTED = 0;
-/** 429: a limit of the own account. */
-export const RATE_LIMITED = 1;
-/** 503 or 529: the provider is overloaded, whatever the own quota. */
-export const OVERLOADED = 2;
-/** 5xx in an outage of the provider. */
-export const OUTAGE = 3;
-/** 400: no quota or context window could ever take it. Permanent, never retried. */
-export const OVERSIZE = 4;
-export type AttemptStatus = typeof ADMITTED | typeof RATE_LIMITED | typeof OVERLOADED | typeof OUTAGE | typeof OVERSIZE;
+export { ADMITTED, OUTAGE, OVERLOADED, OVERSIZE, RATE_LIMITED, type AttemptStatus };
 
 export interface OfferContext {
   readonly seed: string;
@@ -40,6 +31,8 @@ export interface OfferContext {
   readonly warmupS: number;
   /** What prompts share in blocks of so many tokens, −1 for what they do not; absent, they share nothing. */
   readonly content?: ((blockTokens: number) => PromptContent) | null;
+  /** Limits that offers of the run have in common; absent, each has its own. */
+  readonly sharedLimits?: SharedLimits;
 }
 
 /** What the last `bill` charged. Tokens read from and written to the prompt cache are parts of the input, and no plain input. */
@@ -78,6 +71,8 @@ export class Offer {
 
   /** Of its prompt, what was read from the prompt cache. */
   cachedTokens = 0;
+  /** It ramped up too fast for its form: served as standard, at the standard price. */
+  asStandard = false;
   readonly billed: Bill = {
     inputTokens: 0,
     cachedTokens: 0,
@@ -96,13 +91,15 @@ export class Offer {
   overloaded = 0;
   outageFailures = 0;
   oversize = 0;
+  /** 429s by limit, in the order of `spec.limits`: whichever had the longest wait. */
+  readonly refusedBy: Float64Array;
   /** Admitted attempts that ended in `fail`, at t ≥ 0. */
   abandoned = 0;
 
   private readonly cache: PromptCache | null;
   private readonly readPrices: PriceBook;
   private readonly writePrices: PriceBook | null;
-  private readonly charges: Float64Array;
+  private readonly admission: Admission;
   private readonly key: number;
   private readonly latency: Latency;
   private readonly congestion: Congestion | null;
@@ -119,8 +116,9 @@ export class Offer {
     const pricedAt = (prices: ResolvedOffer["prices"]): PriceBook => new PriceBook({ ...spec, prices }, startEpochS);
     this.readPrices = promptCache === undefined ? this.prices : pricedAt(promptCache.readPrices);
     this.writePrices = promptCache?.writePrices ? pricedAt(promptCache.writePrices) : null;
-    this.limits = spec.limits.map(createLimit);
-    this.charges = new Float64Array(spec.limits.length);
+    this.admission = new Admission(spec.provider, spec.limits, startEpochS, context.sharedLimits ?? null);
+    this.limits = this.admission.limits;
+    this.refusedBy = new Float64Array(spec.limits.length);
     this.key = counterKey(seed, replication, `offer/${spec.provider}/${spec.model}`);
     this.latency = new Latency(spec.latency, spec.diurnal, startEpochS, this.key);
     this.congestion =
@@ -190,41 +188,39 @@ export class Offer {
       this.oversize += counted;
       return OVERSIZE;
     }
-    const limits = this.limits;
-    const specs = this.spec.limits;
-    const charges = this.charges;
-    for (let i = 0; i < limits.length; i++) {
-      const charge = chargeOf(specs[i]!.reserve, inputTokens, maxOutputTokens, outputTokens);
-      charges[i] = charge;
-      if (limits[i]!.oversize(charge)) {
-        this.oversize += counted;
-        return OVERSIZE;
-      }
+    const { admission } = this;
+    const timeMs = timeS * 1000;
+    // What is cached of a prompt is taken as known on arrival (assumed).
+    const cached = this.cache === null ? 0 : this.cache.found(timeS, request, classIndex, inputTokens);
+    const written = this.writtenTokens(inputTokens, cached);
+    this.cachedTokens = cached;
+    admission.charge(inputTokens - cached - written, cached, written, maxOutputTokens, outputTokens);
+    const decision = admission.decide(timeMs);
+    if (decision === OVERSIZE) {
+      this.oversize += counted;
+      return OVERSIZE;
     }
-    let waitS = 0;
-    for (let i = 0; i < limits.length; i++) waitS = Math.max(waitS, limits[i]!.waitS(timeS, charges[i]!));
-    if (waitS > 0) {
-      for (let i = 0; i < limits.length; i++) {
-        if (specs[i]!.failedCounts) limits[i]!.debitRefused(timeS, charges[i]!);
-      }
-      // Whole seconds, as the header has it; the tolerance keeps 5.000000001 from being 6.
-      this.retryAfterS = Math.max(1, Math.ceil(waitS - 1e-9));
+    if (decision === RATE_LIMITED) {
+      this.retryAfterS = retryAfterS(admission.waitMs);
       this.rateLimited += counted;
+      this.refusedBy[admission.refusedBy]! += counted;
       return RATE_LIMITED;
     }
-    for (let i = 0; i < limits.length; i++) limits[i]!.take(timeS, charges[i]!);
     if (overloadU < overloadProbability) {
-      for (let i = 0; i < limits.length; i++) limits[i]!.settle(timeS, charges[i]!, specs[i]!.reserve.requests);
+      admission.overloaded(timeMs);
       this.overloaded += counted;
       return OVERLOADED;
     }
+    this.asStandard = admission.asStandard;
+    ttftFactor *= admission.latencyFactor;
+    rateFactor /= admission.latencyFactor;
 
     const latency = this.latency;
-    this.cachedTokens = this.cache === null ? 0 : this.cache.found(timeS, request, classIndex, inputTokens);
-    latency.draw(timeS, request, attempt, inputTokens - this.cachedTokens, ttftFactor, rateFactor);
+    latency.draw(timeS, request, attempt, inputTokens - cached, ttftFactor, rateFactor);
     this.firstTokenS = timeS + latency.ttftS + this.spec.networkS;
     this.tokenGapS = latency.tokenGapS;
     this.finishS = this.firstTokenS + Math.max(0, outputTokens - 1) * latency.tokenGapS;
+    admission.streams(timeMs, this.firstTokenS * 1000, this.finishS * 1000, outputTokens);
     this.cache?.keep(timeS, this.firstTokenS, request, classIndex, inputTokens);
     this.admitted += counted;
     return ADMITTED;
@@ -238,7 +234,7 @@ export class Offer {
     const { prices, billed } = this;
     const input = producedTokens > 0 ? inputTokens : 0;
     const cached = producedTokens > 0 ? cachedTokens : 0;
-    const written = this.cache === null || this.writePrices === null ? 0 : this.cache.written(input, cached);
+    const written = this.writtenTokens(input, cached);
     prices.priceOfAbandoned(timeS, inputTokens, producedTokens);
     billed.inputTokens = input - cached - written;
     billed.cachedTokens = cached;
@@ -256,40 +252,73 @@ export class Offer {
     if (this.writePrices !== null) billed.writtenUsd = (inputUsd(this.writePrices, timeS, input) * written) / input;
   }
 
-  /** An admitted attempt has sent its last token: settles the limits. The token counts are those of its `attempt`. */
-  finish(timeS: number, inputTokens: number, maxOutputTokens: number, outputTokens: number): void {
-    this.settle(timeS, inputTokens, maxOutputTokens, outputTokens, outputTokens);
+  /** An attempt admitted at `attemptS` has sent its last token: settles the limits. The token counts are those of its `attempt`. */
+  finish(
+    timeS: number,
+    attemptS: number,
+    inputTokens: number,
+    cachedTokens: number,
+    maxOutputTokens: number,
+    outputTokens: number,
+  ): void {
+    this.moveTo(timeS);
+    this.settle(timeS, attemptS, inputTokens, cachedTokens, maxOutputTokens, outputTokens, outputTokens);
   }
 
-  /** An admitted attempt was given up at `timeS` after `producedTokens` of its `outputTokens`: settles the limits to those. */
+  /**
+   * An admitted attempt was given up at `timeS` after `producedTokens` of its `outputTokens`: settles the limits to those.
+   * `firstTokenS` and `tokenGapS` are those that its `attempt` told.
+   */
   fail(
     timeS: number,
+    attemptS: number,
     inputTokens: number,
+    cachedTokens: number,
     maxOutputTokens: number,
     outputTokens: number,
     producedTokens: number,
+    firstTokenS: number,
+    tokenGapS: number,
   ): void {
-    this.settle(timeS, inputTokens, maxOutputTokens, outputTokens, producedTokens);
+    this.moveTo(timeS);
+    const lastTokenS = firstTokenS + Math.max(0, outputTokens - 1) * tokenGapS;
+    this.admission.gaveUp(timeS * 1000, firstTokenS * 1000, lastTokenS * 1000, outputTokens);
+    this.settle(timeS, attemptS, inputTokens, cachedTokens, maxOutputTokens, outputTokens, producedTokens);
     if (timeS >= 0) this.abandoned++;
   }
 
   private settle(
     timeS: number,
+    attemptS: number,
     inputTokens: number,
+    cachedTokens: number,
     maxOutputTokens: number,
     outputTokens: number,
     producedTokens: number,
   ): void {
-    this.moveTo(timeS);
-    for (let i = 0; i < this.limits.length; i++) {
-      const spec: LimitSpec = this.spec.limits[i]!;
-      if (spec.settle === null) continue;
-      this.limits[i]!.settle(
-        timeS,
-        chargeOf(spec.reserve, inputTokens, maxOutputTokens, outputTokens),
-        chargeOf(spec.settle, inputTokens, maxOutputTokens, producedTokens),
-      );
+    const { admission, billed } = this;
+    const written = this.writtenTokens(inputTokens, cachedTokens);
+    let usd = 0;
+    if (admission.countsMoney) {
+      this.bill(attemptS, inputTokens, cachedTokens, producedTokens);
+      usd = billed.inputUsd + billed.cachedUsd + billed.writtenUsd + billed.outputUsd;
     }
+    admission.settle(
+      timeS * 1000,
+      attemptS * 1000,
+      inputTokens - cachedTokens - written,
+      cachedTokens,
+      written,
+      maxOutputTokens,
+      outputTokens,
+      producedTokens,
+      usd,
+    );
+  }
+
+  /** Of a prompt, what is billed as written to the cache. */
+  private writtenTokens(inputTokens: number, cachedTokens: number): number {
+    return this.cache === null || this.writePrices === null ? 0 : this.cache.written(inputTokens, cachedTokens);
   }
 
   private moveTo(timeS: number): void {

@@ -9,8 +9,9 @@ import type { SchedulerSpec } from "../engine/scheduler-spec.ts";
 import type { EngineSpec, GpuSpec, LlmSpec, StepCoefficients } from "../engine/spec.ts";
 import type { StepTimeRow } from "../engine/step-time-table.ts";
 import type { ClockChange } from "../kernel/time-zone.ts";
+import type { LimitCharge, LimitSpec } from "./limits.ts";
 
-export type { KnownText, PromptContent };
+export type { KnownText, LimitCharge, LimitSpec, PromptContent };
 
 /** Where a number comes from. `declared` = the user's experiment file; `derived` = computed from other entries. */
 export interface Provenance {
@@ -300,29 +301,6 @@ export interface PriceRow {
     readonly inputUsdPerMTok: number;
     readonly outputUsdPerMTok: number;
   }[];
-}
-
-/** Weights of what one request is charged at admission and settled to at its end: the sum of its parts, or the largest. */
-export interface LimitCharge {
-  readonly op: "sum" | "max";
-  readonly requests: number;
-  readonly input: number;
-  readonly maxOutput: number;
-  readonly output: number;
-}
-
-/** Kinds grow in `provider/limits/`; see that folder's registry. */
-export interface LimitSpec {
-  readonly name: string;
-  readonly kind: "token_bucket" | "debt_bucket";
-  readonly limitPerMin: number;
-  /** Depth of the bucket in seconds of its own rate. */
-  readonly burstS: number;
-  readonly reserve: LimitCharge;
-  /** Charge that replaces the reserve when the request ends; null = never settled. */
-  readonly settle: LimitCharge | null;
-  /** A refused attempt still debits this limit (OpenAI RPM). */
-  readonly failedCounts: boolean;
 }
 
 export interface PromptCacheSpec {

@@ -9,6 +9,7 @@ import { originOf, rowOriginOf } from "../../src/catalog/origin.ts";
 import { coldStartTimes, gpuPriceFact, incidentFacts, schedulerDefaults } from "../../src/catalog/pool-facts.ts";
 import { CATALOG_KINDS, KINDS, type Catalog, type CatalogKind } from "../../src/catalog/schema.ts";
 import { loadCatalog, MODELS_DIRECTORY, type CatalogFiles } from "../../src/node/catalog-files.ts";
+import { INPUT, NO_CHARGE } from "../fixtures/provider-offer.ts";
 
 let files: CatalogFiles;
 let catalog: Catalog;
@@ -296,7 +297,7 @@ describe("offers", () => {
         burstS: 60,
         settle: null,
         failedCounts: true,
-        reserve: { op: "sum", requests: 1, input: 0, maxOutput: 0, output: 0 },
+        reserve: { ...NO_CHARGE, requests: 1 },
       },
       {
         name: "tpm",
@@ -305,7 +306,7 @@ describe("offers", () => {
         burstS: 60,
         settle: null,
         failedCounts: false,
-        reserve: { op: "max", requests: 0, input: 1, maxOutput: 1, output: 0 },
+        reserve: { ...INPUT, op: "max", maxOutput: 1 },
       },
     ]);
     expect(facts.latency.tokensPerS).toBe(150);
@@ -330,17 +331,27 @@ describe("offers", () => {
     });
   });
 
-  test("a daily limit becomes a bucket one day deep", () => {
-    const rpd = found(offerFacts(catalog, "groq/llama-3.3-70b")).limits.find(({ name }) => name === "rpd")!;
-    expect((rpd.limitPerMin * rpd.burstS) / 60).toBeCloseTo(500_000, 6);
+  test("a daily limit starts again at midnight where the provider says so", () => {
+    const limitOf = (offer: string) => found(offerFacts(catalog, offer)).limits.find(({ name }) => name === "rpd");
+    expect(limitOf("groq/llama-3.3-70b")).toMatchObject({
+      kind: "fixed_window",
+      limit: 500_000,
+      windowS: 86_400,
+      zone: null,
+    });
+    expect(limitOf("google/gemini-2.5-flash@tier-1")).toMatchObject({
+      kind: "fixed_window",
+      limit: 10_000,
+      zone: "America/Los_Angeles",
+    });
   });
 
   test("Anthropic debits output when it is known, and never reserves max_tokens", () => {
     const { limits } = found(offerFacts(catalog, "anthropic/claude-haiku-4-5@scale"));
     const otpm = limits.find(({ name }) => name === "otpm")!;
-    expect(otpm.reserve).toEqual({ op: "sum", requests: 0, input: 0, maxOutput: 0, output: 0 });
+    expect(otpm.reserve).toEqual(NO_CHARGE);
     expect(otpm.kind).toBe("debt_bucket");
-    expect(otpm.settle).toEqual({ op: "sum", requests: 0, input: 0, maxOutput: 0, output: 1 });
+    expect(otpm.settle).toEqual({ ...NO_CHARGE, output: 1 });
     expect(limits.every(({ reserve }) => reserve.maxOutput === 0)).toBe(true);
   });
 

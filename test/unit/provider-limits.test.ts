@@ -10,9 +10,9 @@ const spec = fc.record({
   limitPerMin: fc.oneof(between(1, 1000), between(1e4, 1e7)),
   burstS: between(1, 120),
 });
-/** Gaps in seconds and charges as fractions of the capacity; `used` is the share that the settlement says was used. */
+/** Gaps in milliseconds and charges as fractions of the capacity; `used` is the share that the settlement says was used. */
 const event = fc.record({
-  gapS: fc.oneof(fc.constant(0), between(0, 30)),
+  gapMs: fc.oneof(fc.constant(0), between(0, 30_000)),
   fraction: between(0, 1.2),
   used: between(0, 1),
 });
@@ -25,23 +25,23 @@ describe("token bucket", () => {
     fc.assert(
       fc.property(spec, fc.array(event, { minLength: 20, maxLength: 60 }), (bucketSpec, events) => {
         const capacity = (bucketSpec.limitPerMin * bucketSpec.burstS) / 60;
-        const bucket = createLimit(bucketSpec);
-        let timeS = -100;
-        for (const { gapS, fraction, used } of events) {
-          timeS += gapS;
+        const bucket = createLimit(bucketSpec, 0);
+        let timeMs = -100_000;
+        for (const { gapMs, fraction, used } of events) {
+          timeMs += gapMs;
           const charge = fraction * capacity;
           if (bucket.oversize(charge)) {
             oversize++;
             expect(charge).toBeGreaterThan(capacity);
-          } else if (bucket.waitS(timeS, charge) > 0) {
+          } else if (bucket.waitMs(timeMs, charge) > 0) {
             refused++;
-            bucket.debitRefused(timeS, charge);
+            bucket.debitRefused(timeMs, charge);
           } else {
             admitted++;
-            bucket.take(timeS, charge);
-            bucket.settle(timeS, charge, used * charge);
+            bucket.take(timeMs, charge);
+            bucket.settle(timeMs, timeMs, charge, used * charge);
           }
-          const level = bucket.level(timeS);
+          const level = bucket.readings(timeMs).level!;
           expect(level).toBeGreaterThanOrEqual(-1e-9);
           expect(level).toBeLessThanOrEqual(capacity);
         }
@@ -56,23 +56,25 @@ describe("token bucket", () => {
     fc.assert(
       fc.property(spec, fc.array(event, { minLength: 20, maxLength: 60 }), (bucketSpec, events) => {
         const capacity = (bucketSpec.limitPerMin * bucketSpec.burstS) / 60;
-        const bucket = createLimit(bucketSpec);
-        const taken: { timeS: number; charge: number }[] = [];
-        let timeS = 0;
-        for (const { gapS, fraction } of events) {
-          timeS += gapS / 10;
+        const bucket = createLimit(bucketSpec, 0);
+        const taken: { timeMs: number; charge: number }[] = [];
+        let timeMs = 0;
+        for (const { gapMs, fraction } of events) {
+          timeMs += gapMs / 10;
           const charge = Math.min(1, fraction) * capacity;
-          if (bucket.waitS(timeS, charge) === 0) {
-            bucket.take(timeS, charge);
-            taken.push({ timeS, charge });
+          if (bucket.waitMs(timeMs, charge) === 0) {
+            bucket.take(timeMs, charge);
+            taken.push({ timeMs, charge });
           } else binding++;
         }
         for (let from = 0; from < taken.length; from++) {
           let sum = 0;
           for (let to = from; to < taken.length; to++) {
             sum += taken[to]!.charge;
-            const spanS = taken[to]!.timeS - taken[from]!.timeS;
-            expect(sum).toBeLessThanOrEqual((capacity + (bucketSpec.limitPerMin / 60) * spanS) * (1 + 1e-9) + 1e-6);
+            const spanMs = taken[to]!.timeMs - taken[from]!.timeMs;
+            expect(sum).toBeLessThanOrEqual(
+              (capacity + (bucketSpec.limitPerMin / 60_000) * spanMs) * (1 + 1e-9) + 1e-6,
+            );
           }
         }
       }),
@@ -86,18 +88,18 @@ describe("token bucket", () => {
     fc.assert(
       fc.property(spec, fc.array(event, { maxLength: 30 }), (bucketSpec, events) => {
         const capacity = (bucketSpec.limitPerMin * bucketSpec.burstS) / 60;
-        const bucket = createLimit(bucketSpec);
-        let timeS = 0;
-        for (const { gapS, fraction } of events) {
-          timeS += gapS / 10;
+        const bucket = createLimit(bucketSpec, 0);
+        let timeMs = 0;
+        for (const { gapMs, fraction } of events) {
+          timeMs += gapMs / 10;
           const charge = Math.min(1, fraction) * capacity;
-          const waitS = bucket.waitS(timeS, charge);
-          if (waitS > 0) {
+          const waitMs = bucket.waitMs(timeMs, charge);
+          if (waitMs > 0) {
             waited++;
-            timeS += Math.max(1, Math.ceil(waitS - 1e-9));
-            expect(bucket.waitS(timeS, charge)).toBe(0);
+            timeMs += 1000 * Math.max(1, Math.ceil(waitMs / 1000 - 1e-9));
+            expect(bucket.waitMs(timeMs, charge)).toBe(0);
           }
-          bucket.take(timeS, charge);
+          bucket.take(timeMs, charge);
         }
       }),
       { seed: 7 },
@@ -107,9 +109,9 @@ describe("token bucket", () => {
 
   test("the same rate admits one at a time or sixty, by its depth", () => {
     const admittedAtOnce = (burstS: number): number => {
-      const bucket = createLimit({ kind: "token_bucket", limitPerMin: 60, burstS });
+      const bucket = createLimit({ kind: "token_bucket", limitPerMin: 60, burstS }, 0);
       let count = 0;
-      while (bucket.waitS(0, 1) === 0) {
+      while (bucket.waitMs(0, 1) === 0) {
         bucket.take(0, 1);
         count++;
       }
@@ -121,15 +123,15 @@ describe("token bucket", () => {
 });
 
 test("debt bucket: admits only out of debt, and in the long run no faster than its rate", () => {
-  const bucket = createLimit({ kind: "debt_bucket", limitPerMin: 6_000, burstS: 60 });
+  const bucket = createLimit({ kind: "debt_bucket", limitPerMin: 6_000, burstS: 60 }, 0);
   let used = 0;
-  for (let timeS = 0; timeS < 3600; timeS += 0.5) {
-    if (bucket.waitS(timeS, 0) === 0) {
-      expect(bucket.level(timeS)).toBeGreaterThanOrEqual(-1e-6);
-      bucket.settle(timeS, 0, 700);
+  for (let timeMs = 0; timeMs < 3_600_000; timeMs += 500) {
+    if (bucket.waitMs(timeMs, 0) === 0) {
+      expect(bucket.readings(timeMs).level).toBeGreaterThanOrEqual(-1e-6);
+      bucket.settle(timeMs, timeMs, 0, 700);
       used += 700;
     }
-    expect(bucket.level(timeS)).toBeLessThanOrEqual(6_000);
+    expect(bucket.readings(timeMs).level).toBeLessThanOrEqual(6_000);
   }
   // The rate over the hour, the depth, and the last request's overshoot.
   expect(used).toBeLessThanOrEqual(360_000 + 6_000 + 700);

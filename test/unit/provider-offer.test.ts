@@ -11,7 +11,7 @@ import {
   producedTokens,
   RATE_LIMITED,
 } from "../../src/provider/offer.ts";
-import { CONGESTION, CONTEXT, OFFER, OPENAI_OUTAGES, rpm, tpm } from "../fixtures/provider-offer.ts";
+import { CONGESTION, CONTEXT, levelAt, OFFER, OPENAI_OUTAGES, rpm, tpm } from "../fixtures/provider-offer.ts";
 
 const offerWith = (changes: Partial<ResolvedOffer>, replication = 0): Offer =>
   new Offer({ ...OFFER, ...changes }, { ...CONTEXT, replication });
@@ -34,7 +34,7 @@ function send(offer: Offer, n: number, spanS: number, inputTokens = 1000, output
     if (offer.attempt(timeS, i, 0, inputTokens, outputTokens, 1024) === ADMITTED) {
       ttftS += offer.firstTokenS - timeS;
       gapS += offer.tokenGapS;
-      offer.finish(timeS, inputTokens, 1024, outputTokens);
+      offer.finish(timeS, timeS, inputTokens, 0, 1024, outputTokens);
     }
   }
   expect(offer.attempts).toBe(
@@ -57,13 +57,13 @@ describe("one attempt", () => {
   test("429: the answer comes after the network, the header in whole seconds, and nothing is taken", () => {
     const offer = offerWith({ limits: [rpm(1), tpm(60_000)] });
     expect(offer.attempt(0, 0, 0, 100, 10, 1024)).toBe(ADMITTED);
-    const level = offer.limits[1]!.level(10.5);
+    const level = levelAt(offer.limits[1]!, 10.5);
     expect(offer.attempt(10.5, 1, 0, 100, 10, 1024)).toBe(RATE_LIMITED);
     expect(offer.retryAfterS).toBe(50); // 49.5 s, rounded up
     expect(offer.finishS).toBeCloseTo(10.55, 12);
     expect(offer.firstTokenS).toBe(Infinity);
-    expect(offer.limits[1]!.level(10.5)).toBe(level);
-    expect(offer.limits[0]!.level(10.5)).toBeCloseTo(10.5 / 60, 12); // refused attempts do not count here
+    expect(levelAt(offer.limits[1]!, 10.5)).toBe(level);
+    expect(levelAt(offer.limits[0]!, 10.5)).toBeCloseTo(10.5 / 60, 12); // refused attempts do not count here
   });
 
   test("the longest wait of all limits is what the header says", () => {
@@ -82,7 +82,7 @@ describe("one attempt", () => {
     expect(offer.attempt(0, 2, 0, 39_000, 10, 1000)).toBe(ADMITTED);
     const roomy = offerWith({ limits: [rpm(60), tpm(50_000)] });
     expect(roomy.attempt(0, 0, 0, 49_000, 10, 1001)).toBe(OVERSIZE);
-    expect(roomy.limits[0]!.level(0)).toBe(60);
+    expect(levelAt(roomy.limits[0]!, 0)).toBe(60);
     expect(roomy.oversize).toBe(1);
   });
 
@@ -91,25 +91,25 @@ describe("one attempt", () => {
     const offer = offerWith({ limits: [rpm(60), tpm(60_000)], congestion });
     expect(offer.attempt(0, 0, 0, 1000, 10, 1024)).toBe(OVERLOADED);
     expect(offer.retryAfterS).toBe(Infinity);
-    expect(offer.limits.map((limit) => limit.level(0))).toEqual([59, 60_000]);
+    expect(offer.limits.map((limit) => levelAt(limit, 0))).toEqual([59, 60_000]);
   });
 
   test("an outage is met before any limit", () => {
     const offer = offerWith({ limits: [rpm(60, 60, true)], outages: permanentOutage(1) });
     expect(offer.attempt(0, 0, 0, 1000, 10, 1024)).toBe(OUTAGE);
-    expect(offer.limits[0]!.level(0)).toBe(60);
+    expect(levelAt(offer.limits[0]!, 0)).toBe(60);
     expect(offer.outageFailures).toBe(1);
   });
 
   test("finish settles to what was used, fail to what was produced", () => {
     const offer = offerWith({ limits: [tpm(60_000)] });
     offer.attempt(0, 0, 0, 1000, 500, 2000);
-    expect(offer.limits[0]!.level(0)).toBe(57_000);
-    offer.finish(0, 1000, 2000, 500);
-    expect(offer.limits[0]!.level(0)).toBe(58_500);
+    expect(levelAt(offer.limits[0]!, 0)).toBe(57_000);
+    offer.finish(0, 0, 1000, 0, 2000, 500);
+    expect(levelAt(offer.limits[0]!, 0)).toBe(58_500);
     offer.attempt(0, 1, 0, 1000, 500, 2000);
-    offer.fail(0, 1000, 2000, 500, 100);
-    expect(offer.limits[0]!.level(0)).toBe(57_400);
+    offer.fail(0, 0, 1000, 0, 2000, 500, 100, 1, 0.1);
+    expect(levelAt(offer.limits[0]!, 0)).toBe(57_400);
     expect(offer.abandoned).toBe(1);
   });
 
@@ -117,7 +117,7 @@ describe("one attempt", () => {
     const offer = offerWith({});
     offer.attempt(5, 0, 0, 1, 1, 1);
     expect(() => offer.attempt(4, 1, 0, 1, 1, 1)).toThrow(InvariantError);
-    expect(() => offer.finish(NaN, 1, 1, 1)).toThrow(InvariantError);
+    expect(() => offer.finish(NaN, 0, 1, 0, 1, 1)).toThrow(InvariantError);
   });
 
   test("the warm-up is not counted", () => {

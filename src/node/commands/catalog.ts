@@ -165,11 +165,14 @@ function offerLines(entry: CatalogEntry<"offers">): readonly Line[] {
     };
   });
   const tiers = Object.entries(entry.tiers).map(([tier, row]): Line => {
-    const limits = Object.entries(row.limits).map(([name, limit]) => `${name} ${number(limit)}`);
-    const text = limits.length === 0 ? "none published" : limits.join(", ");
-    return { cells: [`@${tier}`, "", "", text], origin: rowOriginOf(entry, `tiers.${tier}`, row) };
+    return { cells: [`@${tier}`, "", "", limitsText(row.limits)], origin: rowOriginOf(entry, `tiers.${tier}`, row) };
   });
   return [...prices, ...tiers];
+}
+
+function limitsText(limits: Readonly<Record<string, number>>): string {
+  const shown = Object.entries(limits).map(([name, limit]) => `${name} ${number(limit)}`);
+  return shown.length === 0 ? "none published" : shown.join(", ");
 }
 
 const VIEWS: { readonly [K in CatalogKind]: View<K> } = {
@@ -233,6 +236,14 @@ const VIEWS: { readonly [K in CatalogKind]: View<K> } = {
   offers: {
     columns: [...left("what"), ...right("in USD/MTok", "out USD/MTok"), { head: "limits per window", maxWidth: 60 }],
     lines: offerLines,
+  },
+  limits: {
+    columns: [...left("tier"), { head: "models", maxWidth: 60 }, { head: "limits per window", maxWidth: 60 }],
+    lines: (entry) =>
+      entry.rows.map((row, i) => ({
+        cells: [`@${row.tier}`, row.models.join(", "), limitsText(row.limits)],
+        origin: rowOriginOf(entry, `rows.${i}`, row),
+      })),
   },
   latencyClasses: flat([...right("TTFT s", "sigma", "tail p", "tail x", "tokens/s"), ...left("examples")], (entry) => [
     ...[entry.ttftBaseS, entry.ttftSigma, entry.tailProbability, entry.tailMultiple, entry.tokensPerS].map(number),

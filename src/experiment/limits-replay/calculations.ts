@@ -1,0 +1,259 @@
+/**
+ * The pure calculations that fixtures name, by the functions that the simulator computes with. Each takes the fields of
+ * the fixture's config and of one event, and gives every figure that it can be asked for.
+ */
+import { hintFor } from "../../catalog/nearest.ts";
+import { GIVES_UP, retryDelayS } from "../../dispatch/client.ts";
+import { retryAfterS } from "../../provider/admission.ts";
+import { chargeOf } from "../../provider/limits/limit.ts";
+import { ReservedSpend } from "../../provider/limits/money.ts";
+import type { LimitCharge } from "../../scenario/limits.ts";
+import { Fields, Refusal, type Values } from "./fields.ts";
+
+type Calculation = (config: Fields, event: Fields) => Values;
+
+const SUM: LimitCharge = { op: "sum", requests: 0, uncached: 1, cacheRead: 1, cacheWrite: 1, maxOutput: 0, output: 0 };
+
+/** Input tokens a minute that a limit admits when so much of the input is read from the cache, at a weight of its own. */
+function effectiveInputTpm(config: Fields, event: Fields): Values {
+  const both = new Fields({ ...config.values, ...event.values }, event.where);
+  const read = event.numberOr(config.numberOr(0, "cache_read_share"), "cache_read_share", "cached_share");
+  const written = event.numberOr(0, "cache_write_share");
+  const weights = {
+    ...SUM,
+    uncached: both.numberOr(1, "uncached_weight"),
+    cacheRead: both.numberOr(0, "cache_read_weight"),
+    cacheWrite: both.numberOr(1, "cache_write_weight"),
+  };
+  for (const name of ["uncached_weight", "cache_read_weight", "cache_write_weight", "limit_per_min"]) {
+    config.value(name);
+    event.value(name);
+  }
+  const perToken = chargeOf(weights, 1 - read - written, read, written, 0, 0);
+  const limit = both.number("limit_per_min");
+  return { effective_total_input_tpm: limit / perToken, uncached_input_tpm: (limit / perToken) * (1 - read - written) };
+}
+
+/** Requests a minute that a token limit admits for requests of one size. */
+function requestsPerMin(config: Fields, event: Fields): Values {
+  const both = new Fields({ ...config.values, ...event.values }, event.where);
+  const input = both.numberOr(0, "input_tokens", "prompt_tokens");
+  const read = both.numberOr(0, "cache_read_tokens", "cached_tokens");
+  const written = both.numberOr(0, "cache_write_tokens");
+  const weights = {
+    ...SUM,
+    cacheRead: both.numberOr(0, "cache_read_weight"),
+    output: both.numberOr(1, "burndown", "output_burndown", "output_weight"),
+  };
+  const perRequest = chargeOf(weights, input - read - written, read, written, 0, both.numberOr(0, "output_tokens"));
+  const perMin = both.number("tpm", "limit_per_min") / perRequest;
+  for (const name of Object.keys(both.values)) {
+    config.value(name);
+    event.value(name);
+  }
+  both.value("type");
+  both.done();
+  return {
+    tokens_per_request: perRequest,
+    rpm: perMin,
+    rpm_floor: Math.floor(perMin + 1e-9),
+    requests_per_min: perMin,
+  };
+}
+
+/** The SDK's wait before the next attempt. */
+function sdkDelay(config: Fields, event: Fields): Values {
+  const retryMs = event.value("retry_after_ms");
+  const retryS = event.value("retry_after_s");
+  const given = retryMs !== undefined && retryMs !== null ? event.number("retry_after_ms") / 1000 : null;
+  const waitS = given ?? (retryS !== undefined && retryS !== null ? event.number("retry_after_s") : Infinity);
+  const maxRetryAfterS = config.value("max_retry_after_s") === undefined ? null : config.number("max_retry_after_s");
+  config.value("max_retries");
+  const client = {
+    name: "fixture",
+    // A fixture asks for the delay of any attempt, beyond the last retry too.
+    maxRetries: Infinity,
+    backoffInitialS: config.numberOr(0.5, "initial_s"),
+    backoffFactor: config.numberOr(2, "factor"),
+    backoffMaxS: config.numberOr(8, "max_s"),
+    jitterFraction: config.numberOr(0.25, "jitter"),
+    honorRetryAfter: config.value("honor_retry_after") === undefined ? true : config.flag("honor_retry_after"),
+    maxRetryAfterS,
+  };
+  const delayS = retryDelayS(client, event.number("attempt"), waitS, event.numberOr(0, "u"));
+  const delayMs = delayS === GIVES_UP ? null : delayS * 1000;
+  return { delay_ms: delayMs, delay_s: delayMs === null ? null : delayMs / 1000 };
+}
+
+function retryAfterHeader(_config: Fields, event: Fields): Values {
+  const waitMs = event.value("wait_ms");
+  if (waitMs === null) return { retry_after_s: null, retry_after_ms: null };
+  const ms = event.number("wait_ms");
+  return { retry_after_s: retryAfterS(ms), retry_after_ms: Math.max(1, Math.ceil(ms - 1e-9)) };
+}
+
+/** Cost of so many uses of one prompt, relative to sending it without a cache once. */
+function cacheCostRatio(config: Fields, event: Fields): Values {
+  const uses = event.number("uses", "n");
+  const ratio = config.number("write") + (uses - 1) * config.number("read");
+  return { ratio, ratio_per_use: ratio / uses, saving_fraction: 1 - ratio / uses };
+}
+
+/** Bill of one reserved minute. */
+function reservedMinute(config: Fields, event: Fields): Values {
+  const usdPerMin = config.number("usd_per_min", "R", "reserved_usd_per_min");
+  const reserved = new ReservedSpend({ kind: "reserved_usd_per_min", usdPerMin }, 0);
+  const used = event.number("usd", "used_usd", "usage_usd", "list_usd", "u", "list_cost_usd");
+  const overage = reserved.book(0, used);
+  const bill = usdPerMin + overage;
+  return { covered_usd: used - overage, overage_usd: overage, bill_usd: bill, billed_usd: bill, usd: bill };
+}
+
+/** Units of provisioned throughput for a demand, in the steps in which they are sold. */
+function unitsNeeded(config: Fields, event: Fields): Values {
+  const cached = event.numberOr(0, "cached_share", "cached_fraction");
+  const weights = {
+    ...SUM,
+    cacheRead: config.numberOr(0, "cached_input_weight", "cache_read_weight"),
+    output: config.number("output_ratio"),
+  };
+  const input = event.number("input_tokens");
+  const perRequest = chargeOf(weights, input * (1 - cached), input * cached, 0, 0, event.number("output_tokens"));
+  const raw = (event.number("rpm", "rpm_peak") * perRequest) / config.number("input_tpm_per_unit");
+  const units = inSteps(raw, config.numberOr(1, "min_units", "min"), config.numberOr(1, "increment", "step"));
+  return { units_raw: raw, units };
+}
+
+function inSteps(raw: number, least: number, step: number): number {
+  return least + Math.max(0, Math.ceil((raw - least) / step - 1e-9)) * step;
+}
+
+/** Units that are sized for input and output apart. */
+function unitsOfTwoAxes(config: Fields, event: Fields): Values {
+  const input = Math.ceil(event.number("input_tpm") / config.number("input_tpm_per_unit") - 1e-9);
+  const output = Math.ceil(event.number("output_tpm") / config.number("output_tpm_per_unit") - 1e-9);
+  const day = config.numberOr(NaN, "usd_per_unit_day");
+  const units = input + output;
+  return { units_input: input, units_output: output, units, ...(Number.isNaN(day) ? {} : { usd_day: units * day }) };
+}
+
+const TERM_MONTHS: Readonly<Record<string, number>> = { "1mo": 1, "3mo": 3, "6mo": 6, "1y": 12, "1yr": 12, "3y": 36 };
+
+/** Bill of provisioned units: by the hour, prorated by the minute, or the months' share of a term. */
+function provisionedBill(config: Fields, event: Fields): Values {
+  const monthH = config.numberOr(730, "hours_per_month");
+  for (const name of Object.keys(config.values)) if (name.startsWith("usd_per_unit_")) config.value(name);
+  if (event.has("deployed_units")) {
+    const over = Math.max(0, event.number("deployed_units") - event.number("reserved_units"));
+    return { overage_units_billed_hourly: over };
+  }
+  const units = event.number("units");
+  const term = event.text("term") ?? "hourly";
+  const months = event.numberOr(0, "month", "months");
+  if (term === "hourly") {
+    const hours = event.numberOr(0, "minutes") / 60 + event.numberOr(0, "hours") + months * monthH;
+    return { usd: units * hours * config.number("usd_per_unit_h", "usd_per_unit_hour") };
+  }
+  const termMonths = TERM_MONTHS[term];
+  if (termMonths === undefined) throw new Refusal(`${event.where}: unknown term "${term}"`);
+  const perMonth = [
+    { name: `usd_per_unit_month_${term}`, months: 1 },
+    { name: `usd_per_unit_year_${term}`, months: 12 },
+    { name: `usd_per_unit_${term}`, months: termMonths },
+  ].find(({ name }) => config.has(name));
+  if (perMonth !== undefined) return { usd: (units * months * config.number(perMonth.name)) / perMonth.months };
+  return { usd: units * months * monthH * config.number(`usd_per_unit_h_${term}`) };
+}
+
+/** Of units that are paid used or not, the mean use above which they cost less than pay-as-you-go. */
+function breakEven(config: Fields, event: Fields): Values {
+  const both = new Fields({ ...config.values, ...event.values }, event.where);
+  const value = both.has("value_usd", "v_usd", "V")
+    ? both.number("value_usd", "v_usd", "V")
+    : (both.number("input_tpm_per_unit", "input_tpm") *
+        both.numberOr(730, "hours_per_month") *
+        60 *
+        both.number("input_usd_per_mtok", "p_in")) /
+      1e6;
+  const cached = both.numberOr(0, "cached_share", "c");
+  const perInput = both.has("output_per_input", "o")
+    ? both.number("output_per_input", "o")
+    : both.numberOr(0, "output_tokens") / both.numberOr(1, "input_tokens");
+  const ratio = both.numberOr(1, "output_ratio", "r");
+  const unitShare = chargeOf(
+    { ...SUM, cacheRead: both.numberOr(0, "cached_input_weight", "q"), output: ratio },
+    1 - cached,
+    cached,
+    0,
+    0,
+    perInput,
+  );
+  const listShare = chargeOf(
+    { ...SUM, cacheRead: both.numberOr(0.1, "cache_read_multiplier", "k"), output: ratio },
+    1 - cached,
+    cached,
+    0,
+    0,
+    perInput,
+  );
+  const s = unitShare / listShare;
+  const price = both.numberOr(NaN, "price_per_unit_month", "usd_per_unit_month");
+  both.value("type");
+  both.done();
+  for (const name of Object.keys(both.values)) {
+    config.value(name);
+    event.value(name);
+  }
+  const utilization = (price / value) * s;
+  return {
+    value_usd: value,
+    s,
+    ...(Number.isNaN(price) ? {} : { break_even_utilization: utilization, u_star: utilization }),
+  };
+}
+
+/** max_tokens that clients send where nobody says: four times the output, at least 1,024. */
+function defaultMaxTokens(config: Fields, event: Fields): Values {
+  const factor = config.numberOr(4, "factor");
+  return { max_tokens: Math.max(factor * event.number("output_tokens"), config.numberOr(1024, "min", "min_tokens")) };
+}
+
+/** By the names that fixtures have for them. */
+const CALCULATIONS: Readonly<Record<string, Calculation>> = {
+  effective_input_tpm: effectiveInputTpm,
+  requests_per_min: requestsPerMin,
+  effective_rpm: requestsPerMin,
+  burndown_rpm: requestsPerMin,
+  sdk_delay_ms: sdkDelay,
+  retry_after: retryAfterHeader,
+  retry_after_header: retryAfterHeader,
+  cache_cost_ratio: cacheCostRatio,
+  reserved_minute_bill: reservedMinute,
+  reserved_bill: reservedMinute,
+  reserved_usd_per_min: reservedMinute,
+  reserved_spend: reservedMinute,
+  units_needed: unitsNeeded,
+  xai_units: unitsOfTwoAxes,
+  units_two_axes: unitsOfTwoAxes,
+  provisioned_bill: provisionedBill,
+  break_even: breakEven,
+  break_even_utilization: breakEven,
+  default_max_tokens: defaultMaxTokens,
+};
+
+/** @throws Refusal for a calculation or a field that is not known */
+export function calculate(name: string, config: Values, event: Values, where: string): Values {
+  const known = Object.hasOwn(CALCULATIONS, name) ? CALCULATIONS[name] : undefined;
+  if (known === undefined) {
+    const names = Object.keys(CALCULATIONS);
+    throw new Refusal(`unknown calculation "${name}" (${hintFor(name, names) ?? names.join(", ")})`);
+  }
+  const fields = new Fields(event, where);
+  const type = fields.text("type");
+  if (type !== null && type !== "calc") throw new Refusal(`${where}: unknown type of event "${type}" in a calculation`);
+  const settings = new Fields(config, "config");
+  const figures = known(settings, fields);
+  settings.done();
+  fields.done();
+  return figures;
+}
