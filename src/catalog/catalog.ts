@@ -5,9 +5,13 @@
 import { ConfigError, type Problem } from "../kernel/errors.ts";
 import { hintFor } from "./nearest.ts";
 import { checkTiers, tiersOf } from "./offer-tiers.ts";
+import { layeredOffers, type LayeredOffer } from "./offer-layers.ts";
 import { CATALOG_KINDS, KINDS, type Catalog, type CatalogEntry, type CatalogKind } from "./schema.ts";
 
-/** One parsed file. `override` documents replace shipped entries of the same kind and id as a whole. */
+/**
+ * One parsed file. `override` documents replace shipped entries of the same kind and id as a whole, except that offers are laid
+ * over each other (`offer-layers.ts`).
+ */
 export interface CatalogDocument {
   readonly kind: CatalogKind;
   readonly file: string;
@@ -104,6 +108,25 @@ function parseDocument(document: CatalogDocument, report: Report): AnyEntry | nu
   return { ...parsed.data, file, override } as AnyEntry;
 }
 
+/** An offer of its layers; each problem is reported where the value at fault is written. */
+function parseOffer(
+  { value, file, override, alone, placeOf }: LayeredOffer,
+  known: string[],
+  report: Report,
+): AnyEntry | null {
+  if (alone && value["provider"] === undefined) {
+    const id = String(value["id"] ?? "");
+    const hint =
+      hintFor(id, known) ?? "an offer that the catalogue does not have needs provider, model, latencyClass and prices";
+    report(file, ["id"], `no offer "${id}" to change`, hint);
+    return null;
+  }
+  return parseDocument({ kind: "offers", file, value, override }, (_, path, message, hint, onKey) => {
+    const place = placeOf(path);
+    report(place.file, place.path, message, hint, onKey);
+  });
+}
+
 /**
  * Checks every document and joins them. An override entry replaces the shipped entry of its kind and id; two shipped, or two
  * overriding, entries of one id are a problem, and so is an alias that names two entries.
@@ -122,7 +145,17 @@ export function buildCatalog(documents: readonly CatalogDocument[], asOf: string
 
   const maps = new Map<CatalogKind, Map<string, AnyEntry>>(CATALOG_KINDS.map((kind) => [kind, new Map()]));
   const shippedFirst = [...documents.filter((d) => !d.override), ...documents.filter((d) => d.override)];
+  const offers = layeredOffers(
+    documents.filter(({ kind }) => kind === "offers"),
+    report,
+  );
+  const ids = offers.map(({ value }) => String(value["id"]));
+  for (const offer of offers) {
+    const entry = parseOffer(offer, ids, report);
+    if (entry !== null) maps.get("offers")!.set(entry.id, entry);
+  }
   for (const document of shippedFirst) {
+    if (document.kind === "offers") continue;
     const entry = parseDocument(document, report);
     if (entry === null) continue;
     const entries = maps.get(document.kind)!;
@@ -176,6 +209,7 @@ const NOUN: Record<CatalogKind, string> = {
   providers: "provider",
   offers: "offer",
   limits: "limit table",
+  pricePaths: "price path",
   latencyClasses: "latency class",
   congestions: "congestion chain",
   outageProfiles: "outage profile",

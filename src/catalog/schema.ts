@@ -20,6 +20,7 @@ import {
   LatencyClassEntry,
   OfferEntry,
   OutageProfileEntry,
+  PricePathEntry,
   ProviderEntry,
 } from "./entries-provider.ts";
 
@@ -33,6 +34,7 @@ export const KINDS = {
   providers: { folder: "providers", schema: ProviderEntry },
   offers: { folder: "offers", schema: OfferEntry },
   limits: { folder: "limits", schema: LimitsEntry },
+  pricePaths: { folder: "price-paths", schema: PricePathEntry },
   latencyClasses: { folder: "latency-classes", schema: LatencyClassEntry },
   congestions: { folder: "congestions", schema: CongestionEntry },
   outageProfiles: { folder: "outage-profiles", schema: OutageProfileEntry },

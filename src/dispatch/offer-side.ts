@@ -2,7 +2,7 @@
 import { AT_OFFER } from "../engine/request-table.ts";
 import { addUsage } from "../outcome/ledger.ts";
 import { TIMED_OUT } from "../outcome/recorder.ts";
-import { ADMITTED, type Offer, OVERSIZE, producedTokens, RATE_LIMITED } from "../provider/offer.ts";
+import { ADMITTED, type Offer, OVERSIZE, producedTokens, RATE_LIMITED, RETIRED } from "../provider/offer.ts";
 import type { RequestDesk } from "./request-desk.ts";
 import { type RunBook, routeOfPool } from "./run-book.ts";
 import { ANSWER_END, type RunState } from "./run-state.ts";
@@ -51,7 +51,7 @@ export class OfferSide {
       control.push(Math.min(offer.finishS, table.deadlineS[slot]), ANSWER_END, slot, offer.finishS);
       return TAKEN;
     }
-    return status === RATE_LIMITED ? LIMITED : status === OVERSIZE ? NEVER : ERROR;
+    return status === RATE_LIMITED ? LIMITED : status === OVERSIZE || status === RETIRED ? NEVER : ERROR;
   }
 
   /** The answer of an offer ends: with its last token at `finishS`, or earlier because the client gave up. */

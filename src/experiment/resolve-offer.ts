@@ -1,12 +1,11 @@
 /** One API offer: the catalogue's facts with the values that the file replaces. Prices in USD per million tokens. */
-import { rowOriginOf } from "../catalog/origin.ts";
+import { originOf, rowOriginOf } from "../catalog/origin.ts";
 import { offerFacts, type OfferFacts } from "../catalog/offer.ts";
-import type { CatalogEntry } from "../catalog/schema.ts";
-import { epochSOfDate } from "../kernel/calendar-time.ts";
 import type { Path } from "./read.ts";
 import type { Resolution } from "./resolution.ts";
-import type { PriceRow, PromptCacheSpec, ResolvedOffer } from "../scenario/resolved.ts";
+import type { ResolvedOffer } from "../scenario/resolved.ts";
 import { resolveLimits } from "./resolve-limits.ts";
+import { contextTokensOf, resolvePrices, type OfferPeriod } from "./resolve-prices.ts";
 import { resolvePromptCache } from "./resolve-prompt-cache.ts";
 import type { OfferFile } from "./schema.ts";
 
@@ -37,6 +36,7 @@ export function resolveOffer(
   file: OfferFile,
   path: Path,
   at: string,
+  period: OfferPeriod,
 ): ResolvedOffer | null {
   const own: Override = typeof file === "string" ? { offer: file, boundary: "default" } : file;
   const found = offerFacts(resolution.catalog, own.offer, own.boundary);
@@ -64,17 +64,21 @@ export function resolveOffer(
     "level",
     boundaryOrigin,
   );
+  const ofOffer = boundary.priceMultiplier === 1 ? undefined : offer.residencyMultiplier;
+  const residencyMultiplier = ofOffer ?? boundary.priceMultiplier;
   if (boundary.priceMultiplier !== 1) {
     resolution.useValue(
-      `providers/${provider.id}/boundaries/${facts.boundary}/priceMultiplier`,
+      ofOffer === undefined
+        ? `providers/${provider.id}/boundaries/${facts.boundary}/priceMultiplier`
+        : `offers/${offer.id}/residencyMultiplier`,
       `${provider.name} (${boundary.option}): price multiplier`,
-      boundary.priceMultiplier,
+      residencyMultiplier,
       "priceMultiplier",
-      boundaryOrigin,
+      ofOffer === undefined ? boundaryOrigin : originOf(offer, "residencyMultiplier"),
     );
   }
   if (own.networkMs === undefined) resolution.useEntry("providers", provider, ["networkS"]);
-  const { prices, priceAsOf } = resolvePrices(resolution, facts);
+  const { prices, priceAsOf, successor } = resolvePrices(resolution, own, facts, period, path, at);
   const promptCache = resolvePromptCache(resolution, own.promptCache, facts, path, `${at}.promptCache`);
   return {
     name,
@@ -82,12 +86,13 @@ export function resolveOffer(
     model: offer.model,
     boundaryLevel: boundary.level,
     residency: boundary.residency,
-    priceMultiplier: boundary.priceMultiplier * (own.priceMultiplier ?? 1),
+    priceMultiplier: residencyMultiplier * (own.priceMultiplier ?? 1),
     prices,
     priceAsOf,
     limits: resolveLimits(resolution, own.limits, facts, path, at),
-    ...(promptCache === null ? {} : { promptCache: { ...promptCache, ...cachePrices(offer) } }),
-    contextTokens: offer.contextTokens,
+    ...(promptCache === null ? {} : { promptCache }),
+    ...(successor === undefined ? {} : { successor }),
+    contextTokens: contextTokensOf(offer),
     latency: resolveLatency(resolution, own, latency, path, at),
     diurnal:
       own.diurnal === "none"
@@ -116,59 +121,6 @@ function congestionPart<F extends "diurnal" | "states">(
   resolution.from(at, `catalogue:congestions/${entry.id}`);
   resolution.useEntry("congestions", entry, [field]);
   return entry[field];
-}
-
-/** The catalogue's price rows by time, and the date of the youngest source among them. */
-function resolvePrices(
-  resolution: Resolution,
-  { offer }: OfferFacts,
-): { readonly prices: PriceRow[]; readonly priceAsOf: string } {
-  let priceAsOf = "";
-  offer.prices.forEach((row, i) => {
-    const origin = rowOriginOf(offer, `prices.${i}`, row);
-    if (origin.asOf > priceAsOf) priceAsOf = origin.asOf;
-    const from = row.from === null ? "" : `/${row.from}`;
-    for (const field of ["inputUsdPerMTok", "outputUsdPerMTok"] as const) {
-      resolution.useValue(
-        `offers/${offer.id}${from}/${field}`,
-        `${offer.model}: ${field === "inputUsdPerMTok" ? "input" : "output"} price${row.from === null ? "" : ` from ${row.from}`}`,
-        row[field],
-        field,
-        origin,
-      );
-    }
-  });
-  resolution.noteAge(`price of ${offer.id}`, priceAsOf);
-  return { prices: priceRows(offer, "inputUsdPerMTok"), priceAsOf };
-}
-
-type InputPrice = "inputUsdPerMTok" | "cacheReadUsdPerMTok" | "cacheWriteUsdPerMTok" | "cacheWrite1hUsdPerMTok";
-
-/** The price rows of an offer. `input` chooses what its input costs; a kind without a price of its own costs as plain input. */
-export function priceRows({ prices }: Pick<CatalogEntry<"offers">, "prices">, input: InputPrice): PriceRow[] {
-  return prices.map((row) => ({
-    fromEpochS: row.from === null ? null : startOfS(row.from),
-    inputUsdPerMTok: row[input] ?? row.inputUsdPerMTok,
-    outputUsdPerMTok: row.outputUsdPerMTok,
-    longContext: row.longContext.map((tier) => ({
-      aboveInputTokens: tier.aboveInputTokens,
-      inputUsdPerMTok: tier[input] ?? tier.inputUsdPerMTok,
-      outputUsdPerMTok: tier.outputUsdPerMTok,
-    })),
-  }));
-}
-
-function cachePrices(offer: CatalogEntry<"offers">): Pick<PromptCacheSpec, "readPrices" | "writePrices"> {
-  const writes = offer.prices.some((row) => row.cacheWriteUsdPerMTok !== undefined);
-  return {
-    readPrices: priceRows(offer, "cacheReadUsdPerMTok"),
-    writePrices: writes ? priceRows(offer, "cacheWriteUsdPerMTok") : null,
-  };
-}
-
-function startOfS(date: string): number {
-  const [year = 1970, month = 1, day = 1] = date.split("-").map(Number);
-  return epochSOfDate({ year, month, day });
 }
 
 function resolveLatency(

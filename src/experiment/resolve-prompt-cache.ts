@@ -15,8 +15,8 @@ export function resolvePromptCache(
   { offer, provider }: OfferFacts,
   path: Path,
   at: string,
-): Pick<PromptCacheSpec, "ttlS" | "minTokens" | "stepTokens"> | null {
-  const rules = provider.promptCache;
+): PromptCacheSpec | null {
+  const rules = offer.promptCache ?? provider.promptCache;
   const priced = offer.prices.every((row) => row.cacheReadUsdPerMTok !== undefined);
   if (wanted === "none" || (wanted === undefined && !(priced && rules?.automatic === true))) return null;
   const own = typeof wanted === "object" ? wanted : {};
@@ -33,14 +33,16 @@ export function resolvePromptCache(
     resolution.fromFile(`${at}.${field}`, [...path, "promptCache", field], `catalogue:providers/${provider.id}`);
     if (own[field] !== undefined) return own[field];
     const value = rules![field];
-    resolution.useValue(
-      `providers/${provider.id}/promptCache/${field}`,
-      `${provider.name}: prompt cache`,
-      value,
-      field,
-      rowOriginOf(provider, "promptCache", rules!),
-    );
+    const [id, label, entry] =
+      offer.promptCache === undefined
+        ? [`providers/${provider.id}`, provider.name, provider]
+        : [`offers/${offer.id}`, offer.model, offer];
+    const origin = rowOriginOf(entry, "promptCache", rules!);
+    resolution.useValue(`${id}/promptCache/${field}`, `${label}: prompt cache`, value, field, origin);
     return value;
   };
-  return { ttlS: pick("ttlS"), minTokens: pick("minTokens"), stepTokens: pick("stepTokens") };
+  const spec = { ttlS: pick("ttlS"), minTokens: pick("minTokens"), stepTokens: pick("stepTokens") };
+  // A longer life than the usual one is what the hour's price of a write buys, where there is one.
+  const hourPriced = offer.prices.every((row) => (row.cacheWrite1hUsdPerMTok ?? 0) > 0);
+  return rules !== undefined && spec.ttlS > rules.ttlS && hourPriced ? { ...spec, keptFor1h: true } : spec;
 }

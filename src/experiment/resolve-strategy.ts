@@ -3,6 +3,7 @@ import { hintFor } from "../catalog/nearest.ts";
 import type { Path } from "./read.ts";
 import { refusal, type BoundaryTarget } from "./resolve-boundary.ts";
 import { resolveOffer } from "./resolve-offer.ts";
+import type { OfferPeriod } from "./resolve-prices.ts";
 import { checkSizes } from "./resolve-engine.ts";
 import { type PoolContext, resolvePool } from "./resolve-pool.ts";
 import type { Resolution } from "./resolution.ts";
@@ -13,6 +14,7 @@ interface StrategyContext extends PoolContext {
   readonly classes: readonly RequestClass[];
   readonly classFiles: readonly ClassFile[];
   readonly whatIfUnrestricted: boolean;
+  readonly period: OfferPeriod;
 }
 
 /** Null when a pool or an offer did not resolve; the problems are in `resolution` then. */
@@ -29,7 +31,7 @@ export function resolveStrategy(
     resolvePool(resolution, pool, poolFile, [...path, "pools", pool], `${at}.pools.${i}`, context, file.pools),
   );
   const offers = Object.entries(file.offers).map(([offer, offerFile], i) =>
-    resolveOffer(resolution, offer, offerFile, [...path, "offers", offer], `${at}.offers.${i}`),
+    resolveOffer(resolution, offer, offerFile, [...path, "offers", offer], `${at}.offers.${i}`, context.period),
   );
   offers.forEach((offer, i) => {
     if (offer === null || context.sizes === null) return;

@@ -72,6 +72,7 @@ function assemble(
   const traffic = resolveTraffic(resolution, file.traffic, file.classes, options.recording ?? null, periodOf(file));
   const client = resolveClient(resolution, file.client);
   const team = file.team === undefined ? null : resolveTeam(resolution, file.team);
+  const { startEpochS } = periodOf(file);
   const context = {
     classes,
     classFiles: file.classes,
@@ -79,6 +80,10 @@ function assemble(
     whatIfUnrestricted: options.whatIfUnrestricted ?? false,
     priceNeeded: file.team !== undefined,
     stepTimeError: file.stepTimeError,
+    period: {
+      startEpochS,
+      endEpochS: startEpochS + (file.days === undefined ? (recordedS(traffic) ?? 0) : file.days * DAY_S),
+    },
   };
   const entries = Object.entries(file.strategies);
   if (entries.length === 0) resolution.problem(["strategies"], "at least one strategy is needed");
@@ -97,7 +102,7 @@ function assemble(
     title: file.title,
     question: file.question,
     asOf,
-    startEpochS: epochSOfIso(file.start)!, // the schema has checked it
+    startEpochS,
     horizonS,
     warmupS: file.warmupMinutes * 60,
     seed: options.seed ?? String(file.seed),
@@ -121,23 +126,26 @@ function periodOf(file: ExperimentFile): Period {
 /** The declared days, or for a replay its length rounded up to a whole second. */
 function resolveHorizon(resolution: Resolution, file: ExperimentFile, traffic: ResolvedTraffic | null): number | null {
   resolution.fromFile("horizonS", ["days"], "derived");
-  const recordedS = traffic?.kind === "replay" ? Math.floor(traffic.arrivalS.at(-1)!) + 1 : null;
+  const recorded = recordedS(traffic);
   if (file.days === undefined) {
-    if (recordedS === null && file.traffic.replay === undefined) {
+    if (recorded === null && file.traffic.replay === undefined) {
       resolution.problem(["days"], "is missing: synthetic traffic has no end of its own", "for example days: 30");
     }
-    return recordedS;
+    return recorded;
   }
   const horizonS = file.days * DAY_S;
-  if (recordedS !== null && recordedS > horizonS) {
-    resolution.warn(`the recording is ${recordedS} s long, only its first ${Math.round(horizonS)} s are replayed`);
+  if (recorded !== null && recorded > horizonS) {
+    resolution.warn(`the recording is ${recorded} s long, only its first ${Math.round(horizonS)} s are replayed`);
   }
-  if (recordedS !== null && recordedS < horizonS) {
-    resolution.warn(
-      `the recording ends after ${recordedS} s, the rest of the ${Math.round(horizonS)} s has no traffic`,
-    );
+  if (recorded !== null && recorded < horizonS) {
+    resolution.warn(`the recording ends after ${recorded} s, the rest of the ${Math.round(horizonS)} s has no traffic`);
   }
   return horizonS;
+}
+
+/** Length of a recording in whole seconds; null for traffic that goes on. */
+function recordedS(traffic: ResolvedTraffic | null): number | null {
+  return traffic?.kind === "replay" ? Math.floor(traffic.arrivalS.at(-1)!) + 1 : null;
 }
 
 function resolveClient(resolution: Resolution, name: string): ClientProfile | null {

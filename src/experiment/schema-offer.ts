@@ -1,6 +1,7 @@
 /** Schema of an API offer of a strategy, with what the user's own account replaces. Units are in the field names. */
 import { z } from "zod";
 import { LimitsSchema } from "./schema-limits.ts";
+import { PricePathSchema, RetireSchema } from "./schema-prices.ts";
 import { PromptCacheSchema } from "./schema-reuse.ts";
 
 const Fraction = z.number().min(0).max(1);
@@ -14,6 +15,8 @@ const OfferOverrideSchema = z.strictObject({
     .default("default")
     .describe("boundary of the provider's entry: where and how your contract has it process"),
   priceMultiplier: NotNegative.optional().describe("multiplies the catalogue's prices, for example a discount"),
+  pricePath: PricePathSchema,
+  retire: RetireSchema,
   networkMs: NotNegative.optional().describe("round trip between client and provider, milliseconds"),
   limits: LimitsSchema.optional().describe("limits by name as your account shows them, or none"),
   latency: z

@@ -28,6 +28,9 @@ export interface OfferUsage {
   cachedUsd: number;
   writtenUsd: number;
   outputUsd: number;
+  /** Those that pay a fee of their own. */
+  requests: number;
+  requestUsd: number;
 }
 
 /** Adds what one request cost. */
@@ -40,6 +43,8 @@ export function addUsage(to: OfferUsage, billed: OfferUsage): void {
   to.cachedUsd += billed.cachedUsd;
   to.writtenUsd += billed.writtenUsd;
   to.outputUsd += billed.outputUsd;
+  to.requests += billed.requests;
+  to.requestUsd += billed.requestUsd;
 }
 
 function noUsage(): OfferUsage {
@@ -52,6 +57,8 @@ function noUsage(): OfferUsage {
     cachedUsd: 0,
     writtenUsd: 0,
     outputUsd: 0,
+    requests: 0,
+    requestUsd: 0,
   };
 }
 
@@ -151,6 +158,7 @@ export class Ledger {
           row(month, "api-cached-input", offer, className, usage.cachedTokens, "token", usage.cachedUsd);
           row(month, "api-cache-write", offer, className, usage.writtenTokens, "token", usage.writtenUsd);
           row(month, "api-output", offer, className, usage.outputTokens, "token", usage.outputUsd);
+          row(month, "api-requests", offer, className, usage.requests, "request", usage.requestUsd);
         });
       });
       if (peopleUsdPerMonth > 0) {

@@ -10,4 +10,7 @@ export const OVERLOADED = 2;
 export const OUTAGE = 3;
 /** 400: no quota or context window could ever take it. Permanent, never retried. */
 export const OVERSIZE = 4;
-export type AttemptStatus = typeof ADMITTED | typeof RATE_LIMITED | typeof OVERLOADED | typeof OUTAGE | typeof OVERSIZE;
+/** 404: the model is retired and its replacement not in use yet. Permanent as long as that lasts. */
+export const RETIRED = 5;
+export type AttemptStatus =
+  typeof ADMITTED | typeof RATE_LIMITED | typeof OVERLOADED | typeof OUTAGE | typeof OVERSIZE | typeof RETIRED;

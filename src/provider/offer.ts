@@ -12,7 +12,7 @@ import type { PromptContent, ResolvedOffer } from "../scenario/resolved.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import { counterKey, stream, threefry2x32, unit, words } from "../kernel/random.ts";
 import { Admission, retryAfterS, type SharedLimits } from "./admission.ts";
-import { ADMITTED, OUTAGE, OVERLOADED, OVERSIZE, RATE_LIMITED, type AttemptStatus } from "./attempt-status.ts";
+import { ADMITTED, OUTAGE, OVERLOADED, OVERSIZE, RATE_LIMITED, RETIRED, type AttemptStatus } from "./attempt-status.ts";
 import { Congestion } from "./congestion.ts";
 import { Latency } from "./latency.ts";
 import type { Limit } from "./limits/limit.ts";
@@ -20,7 +20,7 @@ import { drawOutages, OutageTimeline, type Outage } from "./outages.ts";
 import { PriceBook } from "./price.ts";
 import { PromptCache } from "./prompt-cache.ts";
 
-export { ADMITTED, OUTAGE, OVERLOADED, OVERSIZE, RATE_LIMITED, type AttemptStatus };
+export { ADMITTED, OUTAGE, OVERLOADED, OVERSIZE, RATE_LIMITED, RETIRED, type AttemptStatus };
 
 export interface OfferContext {
   readonly seed: string;
@@ -45,6 +45,9 @@ export interface Bill {
   cachedUsd: number;
   writtenUsd: number;
   outputUsd: number;
+  /** Those that pay a fee of their own. */
+  requests: number;
+  requestUsd: number;
 }
 
 /** Second key word of the draws of failures; those of the latency use another. */
@@ -82,6 +85,8 @@ export class Offer {
     cachedUsd: 0,
     writtenUsd: 0,
     outputUsd: 0,
+    requests: 0,
+    requestUsd: 0,
   };
 
   /** Counters over attempts at t ≥ 0; the warm-up is left out. Those of one attempt's end: attempts = the sum of the five. */
@@ -89,6 +94,7 @@ export class Offer {
   admitted = 0;
   rateLimited = 0;
   overloaded = 0;
+  /** Those of a retired model included. */
   outageFailures = 0;
   oversize = 0;
   /** 429s by limit, in the order of `spec.limits`: whichever had the longest wait. */
@@ -96,26 +102,30 @@ export class Offer {
   /** Admitted attempts that ended in `fail`, at t ≥ 0. */
   abandoned = 0;
 
-  private readonly cache: PromptCache | null;
-  private readonly readPrices: PriceBook;
-  private readonly writePrices: PriceBook | null;
+  private readonly content: NonNullable<OfferContext["content"]> | null;
+  private cache: PromptCache | null;
   private readonly admission: Admission;
   private readonly key: number;
-  private readonly latency: Latency;
+  private latency: Latency;
+  private contextTokens: number;
+  /** When the model is retired, and when its successor takes over; Infinity = never, or done. */
+  private stopS: number;
+  private moveS: number;
   private readonly congestion: Congestion | null;
   private readonly timeline: OutageTimeline | null;
+  private readonly startEpochS: number;
   private nowS = -Infinity;
 
   constructor(spec: ResolvedOffer, context: OfferContext) {
     const { seed, replication, startEpochS, horizonS, warmupS, content = null } = context;
     this.spec = spec;
     this.prices = new PriceBook(spec, startEpochS);
-    const { promptCache } = spec;
-    this.cache =
-      promptCache === undefined || !content ? null : new PromptCache(promptCache, content(promptCache.stepTokens));
-    const pricedAt = (prices: ResolvedOffer["prices"]): PriceBook => new PriceBook({ ...spec, prices }, startEpochS);
-    this.readPrices = promptCache === undefined ? this.prices : pricedAt(promptCache.readPrices);
-    this.writePrices = promptCache?.writePrices ? pricedAt(promptCache.writePrices) : null;
+    this.content = content;
+    this.cache = this.emptyCache();
+    this.contextTokens = spec.contextTokens;
+    this.stopS = (spec.successor?.stopEpochS ?? Infinity) - startEpochS;
+    this.moveS = (spec.successor?.moveEpochS ?? Infinity) - startEpochS;
+    this.startEpochS = startEpochS;
     this.admission = new Admission(spec.provider, spec.limits, startEpochS, context.sharedLimits ?? null);
     this.limits = this.admission.limits;
     this.refusedBy = new Float64Array(spec.limits.length);
@@ -183,8 +193,12 @@ export class Offer {
       this.outageFailures += counted;
       return OUTAGE;
     }
+    if (timeS >= this.stopS) {
+      this.outageFailures += counted;
+      return RETIRED;
+    }
     // As vendors check it: the prompt and what it may grow to, not what it will (which no server knows).
-    if (inputTokens + maxOutputTokens > this.spec.contextTokens) {
+    if (inputTokens + maxOutputTokens > this.contextTokens) {
       this.oversize += counted;
       return OVERSIZE;
     }
@@ -227,29 +241,27 @@ export class Offer {
   }
 
   /**
-   * What an attempt admitted at `timeS` costs that read `cachedTokens` from the cache and produced `producedTokens`: into `billed`.
-   * Nothing before the first token (see `price.ts`).
+   * What an attempt admitted at `timeS` costs that read `cachedTokens` from the cache and produced `producedTokens`, reasoning
+   * included: into `billed`. Nothing before the first token, else the input and what was produced (assumed; published for the
+   * flex tiers alone). Refused attempts cost nothing.
    */
-  bill(timeS: number, inputTokens: number, cachedTokens: number, producedTokens: number): void {
+  bill(timeS: number, inputTokens: number, cachedTokens: number, producedTokens: number, reasoningTokens = 0): void {
     const { prices, billed } = this;
     const input = producedTokens > 0 ? inputTokens : 0;
     const cached = producedTokens > 0 ? cachedTokens : 0;
     const written = this.writtenTokens(input, cached);
-    prices.priceOfAbandoned(timeS, inputTokens, producedTokens);
+    const hour = this.spec.promptCache?.keptFor1h === true ? written : 0;
+    prices.charge(timeS, input, cached, written - hour, hour, producedTokens, reasoningTokens);
     billed.inputTokens = input - cached - written;
     billed.cachedTokens = cached;
     billed.writtenTokens = written;
     billed.outputTokens = producedTokens;
+    billed.inputUsd = prices.inputUsd;
+    billed.cachedUsd = prices.readUsd;
+    billed.writtenUsd = prices.writeUsd;
     billed.outputUsd = prices.outputUsd;
-    billed.cachedUsd = billed.writtenUsd = 0;
-    if (cached + written === 0) {
-      billed.inputUsd = prices.inputUsd;
-      return;
-    }
-    // Each part at its price in the tier of the whole prompt.
-    billed.inputUsd = (prices.inputUsd * billed.inputTokens) / input;
-    billed.cachedUsd = (inputUsd(this.readPrices, timeS, input) * cached) / input;
-    if (this.writePrices !== null) billed.writtenUsd = (inputUsd(this.writePrices, timeS, input) * written) / input;
+    billed.requests = producedTokens > 0 && prices.requestUsd > 0 ? 1 : 0;
+    billed.requestUsd = billed.requests * prices.requestUsd;
   }
 
   /** An attempt admitted at `attemptS` has sent its last token: settles the limits. The token counts are those of its `attempt`. */
@@ -301,7 +313,7 @@ export class Offer {
     let usd = 0;
     if (admission.countsMoney) {
       this.bill(attemptS, inputTokens, cachedTokens, producedTokens);
-      usd = billed.inputUsd + billed.cachedUsd + billed.writtenUsd + billed.outputUsd;
+      usd = billed.inputUsd + billed.cachedUsd + billed.writtenUsd + billed.outputUsd + billed.requestUsd;
     }
     admission.settle(
       timeS * 1000,
@@ -318,18 +330,29 @@ export class Offer {
 
   /** Of a prompt, what is billed as written to the cache. */
   private writtenTokens(inputTokens: number, cachedTokens: number): number {
-    return this.cache === null || this.writePrices === null ? 0 : this.cache.written(inputTokens, cachedTokens);
+    return this.cache === null || !this.prices.chargesWrites ? 0 : this.cache.written(inputTokens, cachedTokens);
   }
 
   private moveTo(timeS: number): void {
     if (!(timeS >= this.nowS)) throw new InvariantError("INV-2", { offer: this.spec.name, timeS, nowS: this.nowS });
     this.nowS = timeS;
+    if (timeS >= this.moveS) this.moveToSuccessor();
   }
-}
 
-function inputUsd(prices: PriceBook, timeS: number, inputTokens: number): number {
-  prices.priceOf(timeS, inputTokens, 0);
-  return prices.inputUsd;
+  /** Another model: its own speed and context, and nothing in its prompt cache. */
+  private moveToSuccessor(): void {
+    const { latency, contextTokens } = this.spec.successor!;
+    this.latency = new Latency(latency, this.spec.diurnal, this.startEpochS, this.key);
+    this.contextTokens = contextTokens;
+    this.cache = this.emptyCache();
+    this.stopS = this.moveS = Infinity;
+  }
+
+  private emptyCache(): PromptCache | null {
+    const { promptCache } = this.spec;
+    if (promptCache === undefined || this.content === null) return null;
+    return new PromptCache(promptCache, this.content(promptCache.stepTokens));
+  }
 }
 
 /** Tokens that the client of an admitted attempt had by `timeS`, for its bill and its limits when it gives up. */

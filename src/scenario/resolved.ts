@@ -289,18 +289,40 @@ export interface ResolvedPool {
   readonly outsideValidatedRange: string | null;
 }
 
-/** USD per million tokens from a date on. */
-export interface PriceRow {
-  /** UTC seconds since 1970 from which it holds; −Infinity is written as null. */
-  readonly fromEpochS: number | null;
+/** USD per million tokens by class of tokens. What a class without a price costs is said in `provider/price.ts`. */
+export interface TokenPrices {
   readonly inputUsdPerMTok: number;
   readonly outputUsdPerMTok: number;
-  /** Whole-request tiers: above this many input tokens both prices are replaced. Sorted by threshold. */
-  readonly longContext: readonly {
-    readonly aboveInputTokens: number;
-    readonly inputUsdPerMTok: number;
-    readonly outputUsdPerMTok: number;
-  }[];
+  readonly cacheReadUsdPerMTok?: number;
+  /** Kept for the provider's default time, and for an hour. */
+  readonly cacheWriteUsdPerMTok?: number;
+  readonly cacheWrite1hUsdPerMTok?: number;
+  /** Output that the user does not see, where it has a price of its own. */
+  readonly reasoningUsdPerMTok?: number;
+}
+
+/** Prices with their whole-request tiers: above so many input tokens every price is replaced. Sorted by threshold. */
+export interface TieredPrices extends TokenPrices {
+  readonly longContext: readonly (TokenPrices & { readonly aboveInputTokens: number })[];
+}
+
+/** Hours of the UTC week at prices of their own. */
+export interface PriceWindow extends TieredPrices {
+  /** Minutes of the day: first one inside, first one outside; an end that is not later lies on the next day. */
+  readonly startMinute: number;
+  readonly endMinute: number;
+  /** Days on which it starts, 0 = Monday. */
+  readonly days: readonly number[];
+}
+
+/** Prices from a date on. */
+export interface PriceRow extends TieredPrices {
+  /** UTC seconds since 1970 from which it holds; −Infinity is written as null. */
+  readonly fromEpochS: number | null;
+  /** Of windows that overlap the last one holds; absent = none. */
+  readonly windows?: readonly PriceWindow[];
+  /** On top of the tokens. */
+  readonly usdPerRequest?: number;
 }
 
 export interface PromptCacheSpec {
@@ -310,9 +332,22 @@ export interface PromptCacheSpec {
   readonly minTokens: number;
   /** Beginnings count in whole steps of so many tokens. */
   readonly stepTokens: number;
-  /** The offer's prices with input read from the cache, and written to it, in the place of plain input; null = writing costs as plain input. */
-  readonly readPrices: readonly PriceRow[];
-  readonly writePrices: readonly PriceRow[] | null;
+  /** What is written is kept for an hour and charged at that price. */
+  readonly keptFor1h?: boolean;
+}
+
+/**
+ * What serves on when the model of an offer is retired. Limits, boundary and provider stay; its figures are per token of the first
+ * model. Its prices are rows of the offer's.
+ */
+export interface Successor {
+  readonly model: string;
+  /** From this moment the first model is not served, UTC seconds since 1970. */
+  readonly stopEpochS: number;
+  /** From this moment requests are sent to the successor; between the two they fail. */
+  readonly moveEpochS: number;
+  readonly contextTokens: number;
+  readonly latency: ResolvedOffer["latency"];
 }
 
 export interface ResolvedOffer {
@@ -328,6 +363,8 @@ export interface ResolvedOffer {
   readonly limits: readonly LimitSpec[];
   /** Prompts that begin as an earlier one of the same offer did cost less; absent = all cost the same. */
   readonly promptCache?: PromptCacheSpec;
+  /** Absent: the model is served throughout. */
+  readonly successor?: Successor;
   readonly contextTokens: number;
   readonly latency: {
     readonly ttftBaseS: number;

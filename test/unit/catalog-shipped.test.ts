@@ -48,11 +48,16 @@ function numbersIn(value: unknown, path: string): string[] {
 
 describe("the shipped files", () => {
   test("are all read, and each is hashed", () => {
-    const onDisk = readdirSync(MODELS_DIRECTORY, { recursive: true, encoding: "utf8" }).filter((name) =>
-      name.endsWith(".yaml"),
+    const onDisk = readdirSync(MODELS_DIRECTORY, { recursive: true, encoding: "utf8" })
+      .map((name) => name.replaceAll("\\", "/"))
+      .filter((name) => (name.endsWith(".yaml") && name !== "price-overlay.yaml") || /^offers\/.*\.json$/.test(name));
+    expect(Object.keys(files.hashes).sort()).toEqual(onDisk.sort());
+    const single = onDisk.filter((name) => !name.startsWith("offers/"));
+    const entries = CATALOG_KINDS.filter((kind) => kind !== "offers").reduce(
+      (sum, kind) => sum + catalog[kind].size,
+      0,
     );
-    expect(Object.keys(files.hashes).sort()).toEqual(onDisk.map((name) => name.replaceAll("\\", "/")).sort());
-    expect(onDisk.length).toBe(1 + CATALOG_KINDS.reduce((sum, kind) => sum + catalog[kind].size, 0));
+    expect(single.length).toBe(1 + entries);
     for (const [name, hash] of Object.entries(files.hashes)) {
       expect(hash).toBe(
         createHash("sha256")
@@ -64,7 +69,11 @@ describe("the shipped files", () => {
 
   test("are named after their entry and lie in the folder of its kind", () => {
     for (const kind of CATALOG_KINDS) {
-      for (const entry of entriesOf(kind)) expect(entry.file).toBe(`models/${KINDS[kind].folder}/${entry.id}.yaml`);
+      for (const entry of entriesOf(kind)) {
+        const own = `models/${KINDS[kind].folder}/${entry.id}.yaml`;
+        const list = `models/offers/${entry.id.split("/")[0]}.json`;
+        expect(kind === "offers" && entry.file.endsWith(".json") ? list : own).toBe(entry.file);
+      }
     }
   });
 

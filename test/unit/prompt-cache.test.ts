@@ -9,19 +9,14 @@ import { catalog, problemsOf, resolveRaw, smallExperiment, withValue } from "../
 import { listTraffic, offer, requestClass, runOptions, setting, strategy, to } from "../fixtures/strategies.ts";
 import { CHAT_ARRIVALS } from "../fixtures/traffic-reference.ts";
 
-const row = (inputUsdPerMTok: number): PriceRow => ({
+const ROW: PriceRow = {
   fromEpochS: null,
-  inputUsdPerMTok,
+  inputUsdPerMTok: 1,
   outputUsdPerMTok: 8,
+  cacheReadUsdPerMTok: 0.1,
   longContext: [],
-});
-const CACHE: PromptCacheSpec = {
-  ttlS: 300,
-  minTokens: 256,
-  stepTokens: 128,
-  readPrices: [row(0.1)],
-  writePrices: null,
 };
+const CACHE: PromptCacheSpec = { ttlS: 300, minTokens: 256, stepTokens: 128 };
 
 describe("the cache", () => {
   /** Text t has blocks 1000 t + b; texts 1 and 2 share their first three blocks, text 9 belongs to nobody else. */
@@ -52,9 +47,17 @@ describe("the cache", () => {
 });
 
 /** Requests of 1,000 tokens with one beginning of 600, and answers of 10, at these times. */
-function run(times: readonly number[], promptCache: PromptCacheSpec | undefined): RunResult {
+function run(
+  times: readonly number[],
+  promptCache: PromptCacheSpec | undefined,
+  prices: Partial<PriceRow> = {},
+): RunResult {
   const of = setting({ horizonS: 1200, classes: [requestClass({ sharedPrefix: { tokens: 600, groups: 1 } })] });
-  const api = offer({ prices: [row(1)], limits: [], ...(promptCache === undefined ? {} : { promptCache }) });
+  const api = offer({
+    prices: [{ ...ROW, ...prices }],
+    limits: [],
+    ...(promptCache === undefined ? {} : { promptCache }),
+  });
   const traffic = listTraffic(times.map((timeS) => ({ timeS, inputTokens: 1000, outputTokens: 10 })));
   return simulateRun(of, strategy([[to("offer")]], [], [api]), traffic, runOptions({ replicas: [] }));
 }
@@ -84,13 +87,18 @@ describe("the bill", () => {
     expect(cached({ ttlS: 200 })).toBe(512);
     expect(cached({ stepTokens: 200 })).toBe(1200);
     expect(cached({ minTokens: 1001 })).toBe(0);
-    expect(lines(run(TIMES, { ...CACHE, readPrices: [row(0.5)] }))["api-cached-input"]).toEqual([1024, 512]);
-    expect(lines(run(TIMES, { ...CACHE, writePrices: [row(1.25)] }))).toEqual({
+    expect(lines(run(TIMES, CACHE, { cacheReadUsdPerMTok: 0.5 }))["api-cached-input"]).toEqual([1024, 512]);
+    const writes = { cacheWriteUsdPerMTok: 1.25, cacheWrite1hUsdPerMTok: 2 };
+    expect(lines(run(TIMES, CACHE, writes))).toEqual({
       "api-input": [4 * 104, 4 * 104],
       "api-cached-input": [1024, 102.4],
       "api-cache-write": [4 * 896 - 1024, 1.25 * (4 * 896 - 1024)],
       "api-output": [40, 320],
     });
+    expect(lines(run(TIMES, { ...CACHE, keptFor1h: true }, writes))["api-cache-write"]).toEqual([
+      4 * 896 - 1024,
+      2 * (4 * 896 - 1024),
+    ]);
   });
 
   test("cached input shortens the wait for the first token", () => {
@@ -116,7 +124,7 @@ describe("the bill", () => {
     } as const;
     const window = { startEpochS: of.startEpochS, horizonS: of.horizonS, warmupS: 0, seed: "7", replication: 0 };
     const traffic = openTraffic(spec, { ...window, classShares: [1] });
-    const api = offer({ prices: [row(1)], limits: [], promptCache: CACHE });
+    const api = offer({ prices: [ROW], limits: [], promptCache: CACHE });
     const bill = lines(simulateRun(of, strategy([[to("offer")]], [], [api]), traffic, runOptions({ replicas: [] })));
     const [input] = bill["api-input"]!;
     const [cached] = bill["api-cached-input"]!;
@@ -133,8 +141,7 @@ describe("in an experiment file", () => {
   };
 
   test("the provider's rules, on where it caches by itself, replaced by what the file says", () => {
-    expect(cacheOf(undefined)).toMatchObject({ ttlS: 300, minTokens: 1024, stepTokens: 128, writePrices: null });
-    expect(cacheOf(undefined)!.readPrices[0]!.inputUsdPerMTok).toBe(0.025);
+    expect(cacheOf(undefined)).toEqual({ ttlS: 300, minTokens: 1024, stepTokens: 128 });
     expect(cacheOf("none")).toBeUndefined();
     expect(cacheOf({ ttlS: 60, minTokens: 0, stepTokens: 16 })).toMatchObject({
       ttlS: 60,
@@ -143,7 +150,8 @@ describe("in an experiment file", () => {
     });
     const haiku = `anthropic/claude-haiku-4-5@${Object.keys(catalog.offers.get("anthropic/claude-haiku-4-5")!.tiers)[0]}`;
     expect(cacheOf(undefined, haiku)).toBeUndefined();
-    expect(cacheOf("on", haiku)!.writePrices![0]!.inputUsdPerMTok).toBe(1.25);
+    expect(cacheOf("on", haiku)).toEqual({ ttlS: 300, minTokens: 4096, stepTokens: 128 });
+    expect(cacheOf({ ttlS: 3600 }, haiku)).toMatchObject({ ttlS: 3600, keptFor1h: true });
   });
 
   test("an offer without a price for cached input has none", () => {

@@ -343,6 +343,8 @@ describe("every field of the file moves something", () => {
     }),
     [[...offer, "limits"], { rpm: { burstS: 1 } }],
     [[...offer, "limits"], "none"],
+    [[...offer, "retire"], { on: "2026-11-02", replacement: "openai/gpt-5.4-mini" }],
+    [[...offer, "pricePath"], { factor: 0.5, everyMonths: 0.01, lagMonths: 0 }],
     ...each([...offer, "promptCache"], { ttlS: 60, minTokens: 9, stepTokens: 16 }),
     ...each([...offer, "latency"], latency),
     ...each([...offer, "outages"], outages),
@@ -435,6 +437,9 @@ describe("every field of the file moves something", () => {
       "strategies.*.option",
       "strategies.*.routes",
       "strategies.*.pools.*.residency",
+      // `resolve-prices.test.ts`.
+      "strategies.*.offers.*.pricePath",
+      "strategies.*.offers.*.retire",
       // For models with experts: `resolve-layout.test.ts`.
       "strategies.*.pools.*.dataParallelSize",
       "strategies.*.pools.*.enableExpertParallel",

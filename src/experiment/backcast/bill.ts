@@ -4,12 +4,13 @@
  */
 import { find } from "../../catalog/catalog.ts";
 import { hintFor } from "../../catalog/nearest.ts";
+import { rowOriginOf } from "../../catalog/origin.ts";
 import type { Catalog, CatalogEntry } from "../../catalog/schema.ts";
 import { DAY_S, epochSOfIso, isoDate } from "../../kernel/calendar-time.ts";
 import { ConfigError } from "../../kernel/errors.ts";
 import { PriceBook } from "../../provider/price.ts";
 import type { CostRow, UsageBucket } from "../../scenario/usage.ts";
-import { priceRows } from "../resolve-offer.ts";
+import { priceRows } from "../resolve-prices.ts";
 import { difference, type Difference } from "./difference.ts";
 
 /** Where the prices of a model of the export are found. */
@@ -129,7 +130,7 @@ function offerOf(model: string, { offers, provider, catalog }: BillInput): Catal
 class Tariff {
   readonly entry: CatalogEntry<"offers">;
   readonly batchMultiplier: number;
-  private readonly books: readonly PriceBook[];
+  private readonly book: PriceBook;
   private readonly startEpochS: number;
 
   constructor(
@@ -140,27 +141,27 @@ class Tariff {
     this.entry = entry;
     this.batchMultiplier = batchMultiplier;
     this.startEpochS = startEpochS;
-    const kinds = ["inputUsdPerMTok", "cacheReadUsdPerMTok", "cacheWriteUsdPerMTok", "cacheWrite1hUsdPerMTok"] as const;
-    this.books = kinds.map(
-      (kind) => new PriceBook({ name: entry.id, prices: priceRows(entry, kind), priceMultiplier }, startEpochS),
-    );
+    this.book = new PriceBook({ name: entry.id, prices: priceRows(entry), priceMultiplier }, startEpochS);
   }
 
   usd(bucket: UsageBucket, cachedInFull = false): number {
-    const timeS = bucket.startEpochS - this.startEpochS;
+    const { requests, inputTokens, outputTokens, cachedInputTokens, cacheWriteTokens, cacheWrite1hTokens } = bucket;
     // Which tier of prompt length a request fell into is not recorded; the mean prompt of the bucket stands for all.
-    const promptTokens = Math.max(1, bucket.requests ? bucket.inputTokens / bucket.requests : 1);
-    const { cachedInputTokens, cacheWriteTokens, cacheWrite1hTokens } = bucket;
-    const plainTokens = bucket.inputTokens - cachedInputTokens - cacheWriteTokens - cacheWrite1hTokens;
-    const listUsd = [plainTokens, cachedInputTokens, cacheWriteTokens, cacheWrite1hTokens].reduce(
-      (sum, tokens, kind) => {
-        const book = this.books[cachedInFull ? 0 : kind]!;
-        book.priceOf(timeS, promptTokens, kind === 0 ? bucket.outputTokens : 0);
-        return sum + (book.inputUsd / promptTokens) * tokens + book.outputUsd;
-      },
+    const promptTokens = requests ? inputTokens / requests : 1;
+    const own = cachedInFull ? 0 : 1;
+    const { book } = this;
+    const listUsd = book.chargeAll(
+      bucket.startEpochS - this.startEpochS,
+      promptTokens,
+      inputTokens,
+      cachedInputTokens * own,
+      cacheWriteTokens * own,
+      cacheWrite1hTokens * own,
+      outputTokens,
       0,
     );
-    return listUsd * (bucket.batch ? this.batchMultiplier : 1);
+    const feesUsd = book.requestUsd * ((requests ?? 0) - 1);
+    return (listUsd + feesUsd) * (bucket.batch ? this.batchMultiplier : 1);
   }
 
   /** Its price rows name an own price for cached input. */
@@ -239,11 +240,12 @@ function notesOf(rows: readonly Priced[], tariffs: ReadonlyMap<string, Tariff | 
         `${model}: its price rises with the length of the prompt, which is known as the mean of a bucket only`,
       );
     }
-    const pricedS = epochSOfIso(entry.asOf.length === 10 ? entry.asOf : `${entry.asOf}-01`.slice(0, 10));
+    const { asOf } = rowOriginOf(entry, "prices.0", entry.prices[0]!);
+    const pricedS = epochSOfIso(asOf.length === 10 ? asOf : `${asOf}-01`.slice(0, 10));
     const awayDays =
       pricedS === null || entry.prices.length > 1 ? 0 : Math.floor(Math.max(pricedS - lastS, firstS - pricedS) / DAY_S);
     if (awayDays > PRICE_DISTANCE_DAYS) {
-      notes.push(`${entry.id}: the only price is as of ${entry.asOf}, ${awayDays} days away from this period`);
+      notes.push(`${entry.id}: the only price is as of ${asOf}, ${awayDays} days away from this period`);
     }
     return notes;
   });

@@ -245,6 +245,10 @@ const VIEWS: { readonly [K in CatalogKind]: View<K> } = {
         origin: rowOriginOf(entry, `rows.${i}`, row),
       })),
   },
+  pricePaths: flat([...left("name"), ...right("factor", "every months", "lag months")], (entry) => [
+    entry.name,
+    ...[entry.factor, entry.everyMonths, entry.lagMonths].map(number),
+  ]),
   latencyClasses: flat([...right("TTFT s", "sigma", "tail p", "tail x", "tokens/s"), ...left("examples")], (entry) => [
     ...[entry.ttftBaseS, entry.ttftSigma, entry.tailProbability, entry.tailMultiple, entry.tokensPerS].map(number),
     entry.examples,

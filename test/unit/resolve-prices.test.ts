@@ -1,0 +1,154 @@
+/** How the prices of an offer go on in an experiment: paths of cuts, the end of a model, their ages, and what they do to a bill. */
+import { describe, expect, test } from "vitest";
+import { simulateRun } from "../../src/dispatch/simulate.ts";
+import { DAY_S, epochSOfIso, MONTH_S } from "../../src/kernel/calendar-time.ts";
+import { PriceBook } from "../../src/provider/price.ts";
+import type { ResolvedExperiment, ResolvedOffer } from "../../src/scenario/resolved.ts";
+import { catalog, problemsOf, resolveRaw, smallExperiment, withValue, type Raw } from "../fixtures/experiment.ts";
+import { listTraffic, requestClass, runOptions, setting, strategy, to } from "../fixtures/strategies.ts";
+
+const OFFER = ["strategies", "api", "offers", "gpt"];
+const START = "2026-11-02T00:00:00Z";
+const START_S = epochSOfIso(START)!;
+
+function experimentWith(offer: Record<string, unknown>, days = 1): ResolvedExperiment {
+  return resolveRaw(rawWith(offer, days)).experiment;
+}
+
+function rawWith(offer: Record<string, unknown>, days = 1): Raw {
+  const raw = withValue(smallExperiment(), ["days"], days);
+  return withValue(raw, OFFER, { offer: "openai/gpt-5-mini@tier-5", ...offer });
+}
+
+const offerWith = (offer: Record<string, unknown>, days = 1): ResolvedOffer =>
+  experimentWith(offer, days).strategies[0]!.offers[0]!;
+
+/** USD per million input and output tokens so many days after the start. */
+function pricesAt(offer: ResolvedOffer, days: number, inputTokens = 1): number[] {
+  const book = new PriceBook(offer, START_S);
+  book.priceOf(days * DAY_S, inputTokens, 1);
+  return [(book.inputUsd * 1e6) / inputTokens, book.outputUsd * 1e6].map((usd) => Number(usd.toFixed(9)));
+}
+
+/** USD of 1,000 + 100 tokens asked for on each of these days. */
+function billOf(offer: ResolvedOffer, days: readonly number[]): number {
+  const horizonS = 2000 * DAY_S;
+  const of = { ...setting({ horizonS, classes: [requestClass({})] }), startEpochS: START_S };
+  const traffic = listTraffic(days.map((day) => ({ timeS: day * DAY_S, inputTokens: 1000, outputTokens: 100 })));
+  const quiet = { ...offer, limits: [], outages: null, congestion: null };
+  const result = simulateRun(of, strategy([[to("offer")]], [], [quiet]), traffic, runOptions({ replicas: [] }));
+  return result.series.ledger.usd.reduce((sum, usd) => sum + usd, 0);
+}
+
+describe("a price path", () => {
+  const LONG = 3 * 365;
+  const month = MONTH_S / DAY_S;
+
+  test("cuts at the moves to successors, one after the other", () => {
+    const offer = offerWith({ pricePath: { factor: 0.5, everyMonths: 12, lagMonths: 3 } }, LONG);
+    expect(pricesAt(offer, 0)).toEqual([0.25, 2]);
+    expect(pricesAt(offer, 15 * month - 0.01)).toEqual([0.25, 2]);
+    expect(pricesAt(offer, 15 * month)).toEqual([0.125, 1]);
+    expect(pricesAt(offer, 27 * month)).toEqual([0.0625, 0.5]);
+    expect(offer.prices).toHaveLength(3);
+  });
+
+  test("keeps what the catalogue has scheduled, and cuts it too", () => {
+    const gemini = (pricePath?: unknown): ResolvedOffer =>
+      offerWith({ offer: "google/gemini-3.6-flash", ...(pricePath === undefined ? {} : { pricePath }) }, LONG);
+    const rise = (epochSOfIso("2027-01-01T00:00Z")! - START_S) / DAY_S;
+    expect([rise - 1, rise, LONG - 1].map((day) => pricesAt(gemini(), day)[0])).toEqual([0.75, 1.5, 1.5]);
+    const cut = gemini({ factor: 0.5, everyMonths: 1, lagMonths: 0 });
+    expect([0, month, rise, 2 * month].map((day) => pricesAt(cut, day)[0])).toEqual([0.75, 0.375, 0.75, 0.375]);
+  });
+
+  test("by the name of a preset, which moves the bill", () => {
+    const days = [1, 400, 500, 900];
+    const bill = (pricePath?: string): number =>
+      billOf(offerWith(pricePath === undefined ? {} : { pricePath }, LONG), days);
+    const each = bill() / 4;
+    expect(each).toBeCloseTo((0.25 * 1000 + 2 * 100) / 1e6, 12);
+    expect(bill("unchanged")).toBe(bill());
+    // Moves 456 and 820.8 days after the start.
+    expect(bill("successor-half")).toBeCloseTo(each * (1 + 1 + 0.5 + 0.25), 12);
+    expect(bill("successor-third")).toBeCloseTo(each * (1 + 1 + 0.3 + 0.09), 12);
+  });
+
+  test("of an unknown name is refused with the nearest one", () => {
+    expect(problemsOf(rawWith({ pricePath: "succesor-half" }))).toContainEqual(
+      expect.objectContaining({ path: [...OFFER, "pricePath"], hint: 'did you mean "successor-half"?' }),
+    );
+  });
+});
+
+describe("the end of a model", () => {
+  const retire = { on: "2026-11-12", replacement: "openai/gpt-5.2@tier-5", lagDays: 2, tokenizerFactor: 1.25 };
+
+  test("its replacement serves on at its own price, in tokens of the first model", () => {
+    const offer = offerWith({ retire }, 30);
+    expect(pricesAt(offer, 11.9)).toEqual([0.25, 2]);
+    expect(pricesAt(offer, 12)).toEqual([1.75 * 1.25, 14 * 1.25]);
+    expect(offer.successor).toMatchObject({
+      model: "gpt-5.2",
+      stopEpochS: START_S + 10 * DAY_S,
+      moveEpochS: START_S + 12 * DAY_S,
+      contextTokens: 320_000,
+    });
+    const { latency, successor } = offer;
+    expect(successor!.latency.tokensPerS).toBeCloseTo(55 / 1.25, 9);
+    expect(successor!.latency.ttftBaseS).toBeGreaterThan(latency.ttftBaseS);
+  });
+
+  test("requests between the two days fail, later ones are slower and dearer", () => {
+    const of = { ...setting({ horizonS: 30 * DAY_S, classes: [requestClass({})] }), startEpochS: START_S };
+    const quiet = { ...offerWith({ retire }, 30), limits: [], outages: null, congestion: null };
+    const run = (day: number) => {
+      const traffic = listTraffic([{ timeS: day * DAY_S, inputTokens: 1000, outputTokens: 100 }]);
+      const result = simulateRun(of, strategy([[to("offer")]], [], [quiet]), traffic, runOptions({ replicas: [] }));
+      const usd = result.series.ledger.usd.reduce((sum, line) => sum + line, 0);
+      return { ttftS: result.classes[0]!.ttftS.sum, completed: result.classes[0]!.totals.completed, usd };
+    };
+    const [before, between, after] = [run(9.9), run(11), run(12.1)];
+    expect(before!.usd).toBeCloseTo((0.25 * 1000 + 2 * 100) / 1e6, 12);
+    expect([before, between, after].map((request) => request!.completed)).toEqual([1, 0, 1]);
+    expect(between!.usd).toBe(0);
+    expect(after!.usd).toBeCloseTo(((1.75 * 1000 + 14 * 100) * 1.25) / 1e6, 12);
+    expect(after!.ttftS).toBeGreaterThan(before!.ttftS);
+  });
+
+  test("announced: day and replacement are the catalogue's, and it is noted where they come from", () => {
+    const { experiment } = resolveRaw(rawWith({ retire: "announced" }, 60));
+    const { lifecycle } = catalog.offers.get("openai/gpt-5-mini")!;
+    expect(lifecycle).toMatchObject({ retiresOn: "2026-12-11", replacement: "openai/gpt-5.4-mini" });
+    const [offer] = experiment.strategies[0]!.offers;
+    expect(offer!.successor).toMatchObject({ model: "gpt-5.4-mini", moveEpochS: epochSOfIso("2026-12-11T00:00Z") });
+    expect(pricesAt(offer!, 59)).toEqual([0.75, 4.5]);
+    expect(experiment.assumptions.map(({ id }) => id)).toContain("offers/openai/gpt-5-mini/lifecycle/retiresOn");
+  });
+
+  test("within the experiment is warned of, and only there", () => {
+    const warnings = (days: number): string =>
+      resolveRaw(withValue(smallExperiment(), ["days"], days)).experiment.warnings.join("\n");
+    expect(warnings(60)).toContain("openai/gpt-5-mini retires on 2026-12-11, before this experiment ends");
+    expect(warnings(30)).not.toContain("retires on");
+  });
+
+  test("what is missing or sold elsewhere is refused", () => {
+    const problem = (offer: Record<string, unknown>): string => problemsOf(rawWith(offer))[0]!.message;
+    expect(problem({ offer: "together/llama-3.3-70b@dynamic", retire: "announced" })).toMatch(
+      /on and replacement must/,
+    );
+    expect(problem({ retire: { replacement: "groq/llama-3.3-70b" } })).toMatch(/another provider/);
+    expect(problem({ retire: { replacement: "openai/gpt-5.4-min" } })).toMatch(/unknown offer/);
+  });
+});
+
+describe("old prices", () => {
+  const warningsAt = (asOf: string): string =>
+    resolveRaw(withValue(smallExperiment(), ["asOf"], asOf)).experiment.warnings.join("\n");
+
+  test("are warned of when they are more than 90 days older than the experiment", () => {
+    expect(warningsAt("2026-12-22")).not.toContain("price of openai/gpt-5-mini");
+    expect(warningsAt("2026-12-23")).toContain("price of openai/gpt-5-mini is 91 days old (2026-09-23)");
+  });
+});
