@@ -1,11 +1,11 @@
 /** How the prices of an offer go on in an experiment: paths of cuts, the end of a model, their ages, and what they do to a bill. */
 import { describe, expect, test } from "vitest";
-import { simulateRun } from "../../src/dispatch/simulate.ts";
 import { DAY_S, epochSOfIso, MONTH_S } from "../../src/kernel/calendar-time.ts";
+import { ADMITTED, Offer, RETIRED } from "../../src/provider/offer.ts";
 import { PriceBook } from "../../src/provider/price.ts";
 import type { ResolvedExperiment, ResolvedOffer } from "../../src/scenario/resolved.ts";
 import { catalog, problemsOf, resolveRaw, smallExperiment, withValue, type Raw } from "../fixtures/experiment.ts";
-import { listTraffic, requestClass, runOptions, setting, strategy, to } from "../fixtures/strategies.ts";
+import { CONTEXT } from "../fixtures/provider-offer.ts";
 
 const OFFER = ["strategies", "api", "offers", "gpt"];
 const START = "2026-11-02T00:00:00Z";
@@ -30,14 +30,21 @@ function pricesAt(offer: ResolvedOffer, days: number, inputTokens = 1): number[]
   return [(book.inputUsd * 1e6) / inputTokens, book.outputUsd * 1e6].map((usd) => Number(usd.toFixed(9)));
 }
 
-/** USD of 1,000 + 100 tokens asked for on each of these days. */
+/** Requests of 1,000 + 100 tokens, one on each of these days: how they end, what they cost, and their first token. */
+function ask(offer: ResolvedOffer, days: readonly number[]) {
+  const quiet = { ...offer, limits: [], outages: null, congestion: null, diurnal: null };
+  const served = new Offer(quiet, { ...CONTEXT, startEpochS: START_S, horizonS: 2000 * DAY_S });
+  return days.map((day, request) => {
+    const timeS = day * DAY_S;
+    const status = served.attempt(timeS, request, 0, 1000, 100, 100);
+    const ttftS = served.firstTokenS - timeS;
+    served.bill(timeS, 1000, 0, status === ADMITTED ? 100 : 0);
+    return { status, ttftS, usd: served.billed.inputUsd + served.billed.outputUsd };
+  });
+}
+
 function billOf(offer: ResolvedOffer, days: readonly number[]): number {
-  const horizonS = 2000 * DAY_S;
-  const of = { ...setting({ horizonS, classes: [requestClass({})] }), startEpochS: START_S };
-  const traffic = listTraffic(days.map((day) => ({ timeS: day * DAY_S, inputTokens: 1000, outputTokens: 100 })));
-  const quiet = { ...offer, limits: [], outages: null, congestion: null };
-  const result = simulateRun(of, strategy([[to("offer")]], [], [quiet]), traffic, runOptions({ replicas: [] }));
-  return result.series.ledger.usd.reduce((sum, usd) => sum + usd, 0);
+  return ask(offer, days).reduce((sum, { usd }) => sum + usd, 0);
 }
 
 describe("a price path", () => {
@@ -100,20 +107,11 @@ describe("the end of a model", () => {
   });
 
   test("requests between the two days fail, later ones are slower and dearer", () => {
-    const of = { ...setting({ horizonS: 30 * DAY_S, classes: [requestClass({})] }), startEpochS: START_S };
-    const quiet = { ...offerWith({ retire }, 30), limits: [], outages: null, congestion: null };
-    const run = (day: number) => {
-      const traffic = listTraffic([{ timeS: day * DAY_S, inputTokens: 1000, outputTokens: 100 }]);
-      const result = simulateRun(of, strategy([[to("offer")]], [], [quiet]), traffic, runOptions({ replicas: [] }));
-      const usd = result.series.ledger.usd.reduce((sum, line) => sum + line, 0);
-      return { ttftS: result.classes[0]!.ttftS.sum, completed: result.classes[0]!.totals.completed, usd };
-    };
-    const [before, between, after] = [run(9.9), run(11), run(12.1)];
+    const [before, between, after] = ask(offerWith({ retire }, 30), [9.9, 11, 12.1]);
+    expect([before, between, after].map((request) => request!.status)).toEqual([ADMITTED, RETIRED, ADMITTED]);
     expect(before!.usd).toBeCloseTo((0.25 * 1000 + 2 * 100) / 1e6, 12);
-    expect([before, between, after].map((request) => request!.completed)).toEqual([1, 0, 1]);
-    expect(between!.usd).toBe(0);
     expect(after!.usd).toBeCloseTo(((1.75 * 1000 + 14 * 100) * 1.25) / 1e6, 12);
-    expect(after!.ttftS).toBeGreaterThan(before!.ttftS);
+    expect(after!.ttftS).toBeGreaterThan(1.5 * before!.ttftS);
   });
 
   test("announced: day and replacement are the catalogue's, and it is noted where they come from", () => {
