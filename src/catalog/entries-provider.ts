@@ -91,6 +91,7 @@ export const OfferEntry = z.strictObject({
   ...common,
   provider: Id,
   model: z.string().describe("name under which the provider sells it"),
+  pricedAs: Id.optional().describe("offer of the model's maker, whose list price this is"),
   contextTokens: count.nullable().default(null).describe("null: not known, and nothing is refused for its length"),
   latencyClass: Id,
   prices: z

@@ -38,13 +38,13 @@ export function priceLists(providers: readonly Provider[], overlay: Overlay): Pr
   const { source, asOf, kind } = overlay.priceSource;
   const { rows: _, ...latencyOrigin } = overlay.latencyClasses;
   return providers.map((provider) => {
-    const own = provider.models.filter(isTextModel).map((model) => offerOf(provider.id, model, overlay, undefined));
+    const own = provider.models.filter(isTextModel).map((model) => offerOf(provider.id, model, overlay));
     const resold = overlay.resold.flatMap((rule) => {
       if (rule.provider !== provider.id) return [];
       const maker = providers.find(({ id }) => id === rule.from);
       const models =
         maker?.models.filter((model) => isTextModel(model) && matches(rule, rule.provider, model.id)) ?? [];
-      return models.map((model) => offerOf(provider.id, model, overlay, rule.note));
+      return models.map((model) => offerOf(provider.id, model, overlay, rule));
     });
     const forms = formsOf(overlay.forms.filter((rule) => rule.provider === provider.id && rule.models === ".*"));
     return {
@@ -74,7 +74,7 @@ export function matches(rule: Rule, provider: string, model: string): boolean {
   return new RegExp(`^(?:${rule.provider})$`).test(provider) && new RegExp(`^(?:${rule.models})$`, "i").test(model);
 }
 
-function offerOf(provider: string, info: ModelInfo, overlay: Overlay, note: string | undefined): Json {
+function offerOf(provider: string, info: ModelInfo, overlay: Overlay, resold?: Overlay["resold"][number]): Json {
   const model = info.id;
   const last = <R extends Rule>(rules: readonly R[]): R | undefined =>
     rules.findLast((rule) => matches(rule, provider, model));
@@ -84,7 +84,7 @@ function offerOf(provider: string, info: ModelInfo, overlay: Overlay, note: stri
   const aliases = [...(name?.aliases ?? []), ...(full.toLowerCase() === id ? [] : [full])];
   const context = overlay.contexts.find((row) => row.provider === provider && row.model === model);
   const contextTokens = context?.contextTokens ?? info.context_window;
-  const text = note ?? last(overlay.notes)?.note;
+  const text = resold?.note ?? last(overlay.notes)?.note;
   const stale = last(overlay.stale);
   const rules = overlay.forms.filter((rule) => matches(rule, provider, model));
   const special = rules.some(({ models }) => models !== ".*");
@@ -96,6 +96,7 @@ function offerOf(provider: string, info: ModelInfo, overlay: Overlay, note: stri
     id,
     ...(aliases.length === 0 ? {} : { aliases }),
     model,
+    ...(resold === undefined ? {} : { pricedAs: offerId(resold.from, model) }),
     ...(contextTokens === undefined ? {} : { contextTokens }),
     latencyClass: last(overlay.latencyClasses.rows)!.latencyClass,
     ...(text === undefined ? {} : { note: text }),

@@ -123,7 +123,9 @@ function offerOf(model: string, { offers, provider, catalog }: BillInput): Catal
       (entry.model === model || entry.model === model.replace(SNAPSHOT, "")) &&
       (provider === null || entry.provider === provider),
   );
-  return meant.length === 1 ? meant[0]! : null;
+  // Who resells at the maker's price is meant only by name.
+  const makers = meant.filter(({ pricedAs }) => pricedAs === undefined || provider !== null);
+  return makers.length === 1 ? makers[0]! : null;
 }
 
 /** The prices of one offer for every kind of token. */
