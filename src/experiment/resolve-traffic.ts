@@ -3,6 +3,7 @@
  * second, lengths in tokens, times in seconds.
  */
 import type { CatalogEntry } from "../catalog/schema.ts";
+import type { FilledLengths, Recording } from "../scenario/recorded-trace.ts";
 import { exp, log, normalCdf } from "../kernel/math.ts";
 import type { Path } from "./read.ts";
 import type { Resolution } from "./resolution.ts";
@@ -11,7 +12,6 @@ import type {
   ClassLengths,
   LengthDistribution,
   MaxOutputRule,
-  RecordedPrefixes,
   ReplayTraffic,
   ResolvedTraffic,
   SyntheticTraffic,
@@ -23,14 +23,6 @@ import { rateFactorFields } from "./schema-traffic.ts";
 
 type TrafficFile = ExperimentFile["traffic"];
 type Preset = CatalogEntry<"traffic">;
-
-/** A recording as `io` reads it: seconds from its first request, rising. */
-export interface Recording {
-  readonly arrivalS: Float64Array;
-  readonly inputTokens: Uint32Array;
-  readonly outputTokens: Uint32Array;
-  readonly prefix?: RecordedPrefixes;
-}
 
 const SYNTHETIC_ONLY = [
   "preset",
@@ -60,13 +52,13 @@ export function resolveTraffic(
       if (resolution.declared(["classes", c, field]))
         resolution.problem(["classes", c, field], "has no effect in a replay, where lengths are the recorded ones");
   });
-  return replay(resolution, file, file.replay.file, recording);
+  return replay(resolution, file, file.replay, recording);
 }
 
 function replay(
   resolution: Resolution,
   file: TrafficFile,
-  name: string,
+  { file: name, turns }: NonNullable<TrafficFile["replay"]>,
   recording: Recording | null,
 ): ReplayTraffic | null {
   for (const field of [...SYNTHETIC_ONLY, "sessions"]) {
@@ -92,7 +84,10 @@ function replay(
   }
   resolution.from("traffic", "file");
   resolution.from("traffic.kind", "derived");
-  const { arrivalS, inputTokens, outputTokens, prefix } = recording;
+  const { arrivalS, inputTokens, outputTokens, prefix, sessions, waits, filled } = recording;
+  if (filled !== undefined) noteFilled(resolution, filled);
+  if (waits === undefined && resolution.declared(["traffic", "replay", "turns"]))
+    resolution.warn("the recording says of no request what it waited for: traffic.replay.turns has no effect");
   return {
     kind: "replay",
     file: name,
@@ -101,7 +96,20 @@ function replay(
     outputTokens,
     maxOutput: maxOutput(resolution, file, null),
     ...(prefix === undefined ? {} : { prefix }),
+    ...(sessions === undefined ? {} : { sessions }),
+    ...(waits === undefined || turns === "as-recorded" ? {} : { waits }),
   };
+}
+
+function noteFilled(resolution: Resolution, { outputs, inputs, inputTokens }: FilledLengths): void {
+  if (outputs > 0)
+    resolution.warn(
+      `${outputs} requests of the recording failed or have an empty answer: they are sent all the same, for an answer of one token`,
+    );
+  if (inputs > 0)
+    resolution.warn(
+      `${inputs} failed requests of the recording have no prompt length: they are sent with the median one, ${inputTokens} tokens`,
+    );
 }
 
 function synthetic(

@@ -155,9 +155,17 @@ export const TrafficSchema = z.strictObject({
     .optional()
     .describe("traffic preset of the catalogue; the fields below replace single values of it"),
   replay: z
-    .strictObject({ file: z.string().min(1).describe("recorded trace (Parquet), relative to this file") })
+    .strictObject({
+      file: z.string().min(1).describe("recorded trace (Parquet), relative to this file"),
+      turns: z
+        .enum(["after-parents", "as-recorded"])
+        .default("after-parents")
+        .describe(
+          "after-parents: a request that waited for others in the recording (a turn, a step of an agent) is sent when they have ended here and its recorded pause has passed; as-recorded: at its recorded time",
+        ),
+    })
     .optional()
-    .describe("every recorded request at its recorded time, instead of synthetic traffic"),
+    .describe("every recorded request, instead of synthetic traffic: at its recorded time, or after those it waited for"),
   requestsPerS: Positive.optional().describe("mean requests per second at the start, before growth"),
   growthPerMonth: z
     .number()

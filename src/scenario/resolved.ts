@@ -210,6 +210,21 @@ export interface ReplayTraffic {
   readonly maxOutput: MaxOutputRule;
   /** Which prompts begin alike, where the recording says so. */
   readonly prefix?: RecordedPrefixes;
+  /** By row: the number of its session; of a row without one a number of its own. */
+  readonly sessions?: Uint32Array;
+  /** Which requests wait for others, where the recording says so and they shall do so again. */
+  readonly waits?: RecordedWaits;
+}
+
+/**
+ * Turns of conversations and steps of agents: row i is sent once the rows `parents[offsets[i]]` up to `parents[offsets[i + 1]]`,
+ * all of them earlier ones, have ended, however, and `gapS[i]` seconds have passed. Without parents it is sent at its recorded time.
+ */
+export interface RecordedWaits {
+  readonly offsets: Uint32Array;
+  readonly parents: Uint32Array;
+  /** Negative: not recorded; the row is sent at its recorded time or when its parents end, whichever is later. */
+  readonly gapS: Float64Array;
 }
 
 /**
