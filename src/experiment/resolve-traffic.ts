@@ -7,13 +7,14 @@ import type { FilledLengths, Recording } from "../scenario/recorded-trace.ts";
 import { exp, log, normalCdf } from "../kernel/math.ts";
 import type { Path } from "./read.ts";
 import type { Resolution } from "./resolution.ts";
-import { resolveSessions } from "./resolve-sessions.ts";
+import { presetSessions, resolveSessions } from "./resolve-sessions.ts";
 import type {
   ClassLengths,
   LengthDistribution,
   MaxOutputRule,
   ReplayTraffic,
   ResolvedTraffic,
+  SessionSpec,
   SyntheticTraffic,
 } from "../scenario/resolved.ts";
 import { MAX_OUTPUT_DEFAULT, MAX_OUTPUT_PROVENANCE } from "./schema.ts";
@@ -133,15 +134,7 @@ function synthetic(
 
   const input = file.input === undefined ? undefined : resolveLength(resolution, file.input, ["traffic", "input"]);
   const output = file.output === undefined ? undefined : resolveLength(resolution, file.output, ["traffic", "output"]);
-  const sessions =
-    file.sessions === undefined
-      ? undefined
-      : resolveSessions(
-          resolution,
-          file.sessions,
-          resolveLength(resolution, file.sessions.newInput, ["traffic", "sessions", "newInput"]),
-        );
-  if (input === null || output === null || sessions === null) return null;
+  if (input === null || output === null) return null;
   /** The file's own value, else the preset's, else what stands for absence. */
   const pick = <K extends "burst" | "input" | "output" | "spearman">(
     field: K,
@@ -168,13 +161,9 @@ function synthetic(
   const shared = { input: pick("input", input, unset), output: pick("output", output, unset) };
   const classLengths = lengthsOfClasses(resolution, classes, shared);
   if (classLengths === null) return null;
-  if (classLengths !== undefined && sessions !== undefined) {
-    resolution.problem(
-      ["traffic", "sessions"],
-      "sessions have the lengths of the traffic: leave input and output of the classes out",
-    );
-    return null;
-  }
+  const first = input === undefined ? (preset?.sessions?.firstInput ?? shared.input) : shared.input;
+  const sessions = sessionsOf(resolution, file, preset, first, classLengths);
+  if (sessions === null) return null;
   return {
     kind: "synthetic",
     meanRatePerS,
@@ -186,11 +175,42 @@ function synthetic(
     ),
     ...(factors === undefined ? {} : { factors }),
     ...shared,
+    ...(sessions === undefined ? {} : { input: first }),
     spearman: pick("spearman", file.spearman, 0),
     maxOutput: maxOutput(resolution, file, preset),
     ...(classLengths === undefined ? {} : { classLengths }),
     ...(sessions === undefined ? {} : { sessions }),
   };
+}
+
+/** The file's sessions, else the preset's; undefined where every request stands alone, null after a problem. */
+function sessionsOf(
+  resolution: Resolution,
+  { sessions: own }: TrafficFile,
+  preset: Preset | null,
+  input: LengthDistribution,
+  classLengths: readonly ClassLengths[] | undefined,
+): SessionSpec | undefined | null {
+  if (own === "none") {
+    if (preset?.sessions === undefined)
+      resolution.problem(["traffic", "sessions"], "is none already: the traffic has no preset with sessions");
+    return undefined;
+  }
+  if (own !== undefined) {
+    if (classLengths === undefined)
+      return resolveSessions(resolution, own, input, (length, path) => resolveLength(resolution, length, path));
+    resolution.problem(
+      ["traffic", "sessions"],
+      "sessions have the lengths of the traffic: leave input and output of the classes out",
+    );
+    return null;
+  }
+  if (preset?.sessions === undefined) return undefined;
+  if (classLengths === undefined) return presetSessions(resolution, preset, preset.sessions, input);
+  resolution.warn(
+    `classes have lengths of their own: the sessions of the preset ${preset.id} are left out, every request stands alone`,
+  );
+  return undefined;
 }
 
 /** Undefined where no class has lengths of its own, null after a problem. */
