@@ -14,7 +14,7 @@ export interface DrawingScenario {
 const CHAT_SESSIONS = {
   turns: { mean: 3, max: 64 },
   thinkTimeS: { medianS: 41, sigma: 1.15 },
-  newInput: { kind: "lognormal", medianTokens: 60, sigma: 1 },
+  newInput: { kind: "lognormal", medianTokens: 60, sigma: 1, maxTokens: 4000 },
   maxContextTokens: 32_000,
 };
 
