@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { clockOf } from "../kernel/time-zone.ts";
 import { BurstSchema, DayLevelSchema, DriftSchema } from "./rate-law.ts";
+import { CompactionSchema, subAgentFields, ThinkSchema, TurnsSchema } from "./session-law.ts";
 import { Id, common, count, fraction, nonNegative, positive } from "./entry.ts";
 
 export const ClientEntry = z.strictObject({
@@ -71,6 +72,18 @@ const Shares = z.strictObject({
   shares: z.array(fraction).min(2),
 });
 
+/** Requests of the preset as turns of sessions. */
+const Sessions = z.strictObject({
+  turns: TurnsSchema,
+  thinkTimeS: ThinkSchema,
+  firstInput: Lengths.optional().describe("first prompts; without it as input"),
+  newInput: Lengths.optional().describe("what later turns add; without it as input"),
+  carryContext: z.boolean(),
+  maxContextTokens: count,
+  compaction: CompactionSchema.optional(),
+  subAgents: z.strictObject({ ...subAgentFields, input: Lengths }).optional(),
+});
+
 export const TrafficEntry = z.strictObject({
   ...common,
   name: z.string(),
@@ -85,6 +98,9 @@ export const TrafficEntry = z.strictObject({
   maxOutput: z
     .strictObject({ factor: positive, minTokens: count })
     .describe("max_tokens that clients send = max(factor × output, minTokens)"),
+  sessions: Sessions.optional().describe(
+    "how its requests are turns of sessions; input is then that of single requests",
+  ),
   reasoningShare: Shares.optional().describe("share of the output that is reasoning, in the order of its percentiles"),
   trace: z.string().nullable().describe("recording behind the preset, a file beside this one; null = none shipped"),
 });

@@ -114,7 +114,8 @@ export class RequestDesk {
     recorder.sentS = table.sentS[slot];
     recorder.completed(classIndex, route, table.inputTokens[slot], table.outputTokens[slot], table.attempts[slot]);
     this.responseCache?.keep(table.ordinal[slot], classIndex, nowS);
-    this.end(slot);
+    // The client knows later than the engine, by the network's and the front end's time.
+    this.end(slot, Math.max(nowS, recorder.sentS + recorder.e2eS));
   }
 
   /** Records that a request ended without an answer; its slot is still taken. */
@@ -126,9 +127,9 @@ export class RequestDesk {
     recorder.unanswered(table.classIndex[slot], route, table.inputTokens[slot], outcome, table.attempts[slot]);
   }
 
-  end(slot: number): void {
-    const { table, traffic, nowS } = this.state;
-    traffic.onComplete(table.ordinal[slot], nowS);
+  end(slot: number, seenS = this.state.nowS): void {
+    const { table, traffic } = this.state;
+    traffic.onComplete(table.ordinal[slot], seenS);
     table.release(slot);
   }
 

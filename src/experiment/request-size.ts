@@ -55,7 +55,7 @@ function sizesOf(lengths: ClassLengths, sessions: SessionSpec | undefined): Requ
 function prompts(first: LengthDistribution, answer: RequestSizes, sessions: SessionSpec): RequestSizes {
   const input = sizes(first);
   const added = sizes(sessions.newInput);
-  const { carryContext, maxContextTokens } = sessions;
+  const { carryContext, maxContextTokens, subAgents } = sessions;
   const cut = (tokens: number): number => Math.min(tokens, maxContextTokens);
   const turns = sessions.turnShares.length;
   if (!carryContext)
@@ -65,10 +65,14 @@ function prompts(first: LengthDistribution, answer: RequestSizes, sessions: Sess
       longest: cut(Math.max(input.longest, turns > 1 ? added.longest : 0)),
     };
   const before = (meanTurns(sessions) - 1) / 2;
+  const called = subAgents === undefined ? null : sizes(subAgents.input);
+  const grown = (first: number, more: number): number => first + more * (answer.longest + added.longest);
   return {
-    shortest: cut(input.shortest),
+    shortest: cut(Math.min(input.shortest, called?.shortest ?? Infinity)),
     median: cut(Math.round(input.median + before * (answer.median + added.median))),
-    longest: cut(input.longest + (turns - 1) * (answer.longest + added.longest)),
+    longest: cut(
+      Math.max(grown(input.longest, turns - 1), called === null ? 0 : grown(called.longest, subAgents!.calls - 1)),
+    ),
   };
 }
 

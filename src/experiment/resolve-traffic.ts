@@ -3,17 +3,18 @@
  * second, lengths in tokens, times in seconds.
  */
 import type { CatalogEntry } from "../catalog/schema.ts";
+import type { FilledLengths, Recording } from "../scenario/recorded-trace.ts";
 import { exp, log, normalCdf } from "../kernel/math.ts";
 import type { Path } from "./read.ts";
 import type { Resolution } from "./resolution.ts";
-import { resolveSessions } from "./resolve-sessions.ts";
+import { presetSessions, resolveSessions } from "./resolve-sessions.ts";
 import type {
   ClassLengths,
   LengthDistribution,
   MaxOutputRule,
-  RecordedPrefixes,
   ReplayTraffic,
   ResolvedTraffic,
+  SessionSpec,
   SyntheticTraffic,
 } from "../scenario/resolved.ts";
 import { MAX_OUTPUT_DEFAULT, MAX_OUTPUT_PROVENANCE } from "./schema.ts";
@@ -23,14 +24,6 @@ import { rateFactorFields } from "./schema-traffic.ts";
 
 type TrafficFile = ExperimentFile["traffic"];
 type Preset = CatalogEntry<"traffic">;
-
-/** A recording as `io` reads it: seconds from its first request, rising. */
-export interface Recording {
-  readonly arrivalS: Float64Array;
-  readonly inputTokens: Uint32Array;
-  readonly outputTokens: Uint32Array;
-  readonly prefix?: RecordedPrefixes;
-}
 
 const SYNTHETIC_ONLY = [
   "preset",
@@ -60,13 +53,13 @@ export function resolveTraffic(
       if (resolution.declared(["classes", c, field]))
         resolution.problem(["classes", c, field], "has no effect in a replay, where lengths are the recorded ones");
   });
-  return replay(resolution, file, file.replay.file, recording);
+  return replay(resolution, file, file.replay, recording);
 }
 
 function replay(
   resolution: Resolution,
   file: TrafficFile,
-  name: string,
+  { file: name, turns }: NonNullable<TrafficFile["replay"]>,
   recording: Recording | null,
 ): ReplayTraffic | null {
   for (const field of [...SYNTHETIC_ONLY, "sessions"]) {
@@ -92,7 +85,10 @@ function replay(
   }
   resolution.from("traffic", "file");
   resolution.from("traffic.kind", "derived");
-  const { arrivalS, inputTokens, outputTokens, prefix } = recording;
+  const { arrivalS, inputTokens, outputTokens, prefix, sessions, waits, filled } = recording;
+  if (filled !== undefined) noteFilled(resolution, filled);
+  if (waits === undefined && resolution.declared(["traffic", "replay", "turns"]))
+    resolution.warn("the recording says of no request what it waited for: traffic.replay.turns has no effect");
   return {
     kind: "replay",
     file: name,
@@ -101,7 +97,20 @@ function replay(
     outputTokens,
     maxOutput: maxOutput(resolution, file, null),
     ...(prefix === undefined ? {} : { prefix }),
+    ...(sessions === undefined ? {} : { sessions }),
+    ...(waits === undefined || turns === "as-recorded" ? {} : { waits }),
   };
+}
+
+function noteFilled(resolution: Resolution, { outputs, inputs, inputTokens }: FilledLengths): void {
+  if (outputs > 0)
+    resolution.warn(
+      `${outputs} requests of the recording failed or have an empty answer: they are sent all the same, for an answer of one token`,
+    );
+  if (inputs > 0)
+    resolution.warn(
+      `${inputs} failed requests of the recording have no prompt length: they are sent with the median one, ${inputTokens} tokens`,
+    );
 }
 
 function synthetic(
@@ -125,15 +134,7 @@ function synthetic(
 
   const input = file.input === undefined ? undefined : resolveLength(resolution, file.input, ["traffic", "input"]);
   const output = file.output === undefined ? undefined : resolveLength(resolution, file.output, ["traffic", "output"]);
-  const sessions =
-    file.sessions === undefined
-      ? undefined
-      : resolveSessions(
-          resolution,
-          file.sessions,
-          resolveLength(resolution, file.sessions.newInput, ["traffic", "sessions", "newInput"]),
-        );
-  if (input === null || output === null || sessions === null) return null;
+  if (input === null || output === null) return null;
   /** The file's own value, else the preset's, else what stands for absence. */
   const pick = <K extends "burst" | "input" | "output" | "spearman">(
     field: K,
@@ -160,13 +161,9 @@ function synthetic(
   const shared = { input: pick("input", input, unset), output: pick("output", output, unset) };
   const classLengths = lengthsOfClasses(resolution, classes, shared);
   if (classLengths === null) return null;
-  if (classLengths !== undefined && sessions !== undefined) {
-    resolution.problem(
-      ["traffic", "sessions"],
-      "sessions have the lengths of the traffic: leave input and output of the classes out",
-    );
-    return null;
-  }
+  const first = input === undefined ? (preset?.sessions?.firstInput ?? shared.input) : shared.input;
+  const sessions = sessionsOf(resolution, file, preset, first, classLengths);
+  if (sessions === null) return null;
   return {
     kind: "synthetic",
     meanRatePerS,
@@ -178,11 +175,42 @@ function synthetic(
     ),
     ...(factors === undefined ? {} : { factors }),
     ...shared,
+    ...(sessions === undefined ? {} : { input: first }),
     spearman: pick("spearman", file.spearman, 0),
     maxOutput: maxOutput(resolution, file, preset),
     ...(classLengths === undefined ? {} : { classLengths }),
     ...(sessions === undefined ? {} : { sessions }),
   };
+}
+
+/** The file's sessions, else the preset's; undefined where every request stands alone, null after a problem. */
+function sessionsOf(
+  resolution: Resolution,
+  { sessions: own }: TrafficFile,
+  preset: Preset | null,
+  input: LengthDistribution,
+  classLengths: readonly ClassLengths[] | undefined,
+): SessionSpec | undefined | null {
+  if (own === "none") {
+    if (preset?.sessions === undefined)
+      resolution.problem(["traffic", "sessions"], "is none already: the traffic has no preset with sessions");
+    return undefined;
+  }
+  if (own !== undefined) {
+    if (classLengths === undefined)
+      return resolveSessions(resolution, own, input, (length, path) => resolveLength(resolution, length, path));
+    resolution.problem(
+      ["traffic", "sessions"],
+      "sessions have the lengths of the traffic: leave input and output of the classes out",
+    );
+    return null;
+  }
+  if (preset?.sessions === undefined) return undefined;
+  if (classLengths === undefined) return presetSessions(resolution, preset, preset.sessions, input);
+  resolution.warn(
+    `classes have lengths of their own: the sessions of the preset ${preset.id} are left out, every request stands alone`,
+  );
+  return undefined;
 }
 
 /** Undefined where no class has lengths of its own, null after a problem. */

@@ -12,8 +12,9 @@ import { noteDeclared } from "./resolve-declared.ts";
 import type { Period } from "./resolve-rate-factors.ts";
 import { resolveStrategy } from "./resolve-strategy.ts";
 import { noPeople, resolvePeople, resolveTeam } from "./resolve-team.ts";
-import { resolveTraffic, type Recording } from "./resolve-traffic.ts";
+import { resolveTraffic } from "./resolve-traffic.ts";
 import { Resolution, type Origins } from "./resolution.ts";
+import type { Recording } from "../scenario/recorded-trace.ts";
 import type { ClientProfile, ResolvedExperiment, ResolvedStrategy, ResolvedTraffic } from "../scenario/resolved.ts";
 import { experimentJsonSchema, type ExperimentFile } from "./schema.ts";
 
@@ -137,7 +138,9 @@ function resolveHorizon(resolution: Resolution, file: ExperimentFile, traffic: R
   if (recorded !== null && recorded > horizonS) {
     resolution.warn(`the recording is ${recorded} s long, only its first ${Math.round(horizonS)} s are replayed`);
   }
-  if (recorded !== null && recorded < horizonS) {
+  // Requests that wait for others may come after the recorded end.
+  const waits = traffic?.kind === "replay" && traffic.waits !== undefined;
+  if (recorded !== null && recorded < horizonS && !waits) {
     resolution.warn(`the recording ends after ${recorded} s, the rest of the ${Math.round(horizonS)} s has no traffic`);
   }
   return horizonS;

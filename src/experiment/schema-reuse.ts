@@ -1,29 +1,21 @@
 /** Schemas of what prompts have in common: `traffic.sessions`, the prompt cache of an offer, repeated prompts and the response cache. Seconds and tokens. */
 import { z } from "zod";
+import { CompactionSchema, subAgentFields, ThinkSchema, TurnsSchema } from "../catalog/session-law.ts";
 
 const NotNegative = z.number().min(0);
 
 /** `length` is the schema of a length in tokens. */
 export function sessionsSchema<Length extends z.ZodType>(length: Length) {
-  return z.strictObject({
-    turns: z
-      .union([
-        z.array(NotNegative).min(1).max(4096).describe("probabilities of 1, 2, 3 … turns, in any scale"),
-        z.strictObject({
-          mean: z.number().min(1).describe("mean of a geometric number of turns, before the limit below"),
-          max: z.int().min(1).max(4096).default(64).describe("most turns of a session"),
-        }),
-      ])
-      .describe(
-        "requests of one session; requestsPerS counts them all, so that sessions start at requestsPerS / mean turns",
-      ),
-    thinkTimeS: z
-      .strictObject({
-        medianS: NotNegative.describe("median, seconds"),
-        sigma: NotNegative.max(4).default(0).describe("standard deviation of its natural logarithm"),
-      })
-      .describe("pause from the end of an answer (or of a failure) to the next turn: reading, typing, running a tool"),
-    newInput: length.describe("what each turn after the first adds to the context; input is the first prompt"),
+  const fields = z.strictObject({
+    turns: TurnsSchema.describe(
+      "requests of one session; requestsPerS counts them all, so that sessions start at requestsPerS / mean turns",
+    ),
+    thinkTimeS: ThinkSchema.describe(
+      "pause from the end of an answer (or of a failure) to the next turn: reading, typing, running a tool",
+    ),
+    newInput: length
+      .optional()
+      .describe("what each turn after the first adds to the context; input is the first prompt; without it as input"),
     carryContext: z
       .boolean()
       .default(true)
@@ -34,7 +26,18 @@ export function sessionsSchema<Length extends z.ZodType>(length: Length) {
       .describe(
         "longer prompts lose their beginning down to this length, and with it what a prefix cache holds of them",
       ),
+    compaction: CompactionSchema.optional().describe(
+      "now and then the context is rewritten into a shorter one: a summary, a reset; without it never",
+    ),
+    subAgents: z
+      .strictObject({
+        ...subAgentFields,
+        input: length.describe("first prompt of each; its later calls add newInput to it"),
+      })
+      .optional()
+      .describe("agents that a turn starts beside each other; the next turn waits for all of them; without it none"),
   });
+  return z.union([z.literal("none").describe("every request alone, although the preset has sessions"), fields]);
 }
 
 export const PromptCacheSchema = z

@@ -155,9 +155,19 @@ export const TrafficSchema = z.strictObject({
     .optional()
     .describe("traffic preset of the catalogue; the fields below replace single values of it"),
   replay: z
-    .strictObject({ file: z.string().min(1).describe("recorded trace (Parquet), relative to this file") })
+    .strictObject({
+      file: z.string().min(1).describe("recorded trace (Parquet), relative to this file"),
+      turns: z
+        .enum(["after-parents", "as-recorded"])
+        .default("after-parents")
+        .describe(
+          "after-parents: a request that waited for others in the recording (a turn, a step of an agent) is sent when they have ended here and its recorded pause has passed; as-recorded: at its recorded time",
+        ),
+    })
     .optional()
-    .describe("every recorded request at its recorded time, instead of synthetic traffic"),
+    .describe(
+      "every recorded request, instead of synthetic traffic: at its recorded time, or after those it waited for",
+    ),
   requestsPerS: Positive.optional().describe("mean requests per second at the start, before growth"),
   growthPerMonth: z
     .number()
@@ -174,7 +184,7 @@ export const TrafficSchema = z.strictObject({
   sessions: sessionsSchema(LengthSchema)
     .optional()
     .describe(
-      "conversations or agent runs, each turn sent after the answer before; without it every request stands alone",
+      "conversations or agent runs, each turn sent after the answer before; without it the preset's, else every request stands alone",
     ),
   maxOutput: z
     .strictObject({
@@ -525,7 +535,7 @@ export type ClassFile = ExperimentFile["classes"][number];
 export type StrategyFile = ExperimentFile["strategies"][string];
 export type PoolFile = StrategyFile["pools"][string];
 export type OfferFile = StrategyFile["offers"][string];
-export type SessionsFile = NonNullable<ExperimentFile["traffic"]["sessions"]>;
+export type SessionsFile = Exclude<ExperimentFile["traffic"]["sessions"], undefined | "none">;
 export type LengthFile = z.output<typeof LengthSchema>;
 
 /** JSON Schema of the file as the user writes it, for editors and for looking up names and units of fields. */

@@ -4,7 +4,7 @@ import { readFile } from "node:fs/promises";
 import { dirname, resolve } from "node:path";
 import { valueAt } from "../experiment/read.ts";
 import { resolveExperiment, type Resolved, type ResolveOptions } from "../experiment/resolve.ts";
-import type { Recording } from "../experiment/resolve-traffic.ts";
+import type { Recording } from "../scenario/recorded-trace.ts";
 import { ConfigError } from "../kernel/errors.ts";
 import { loadCatalog } from "./catalog-files.ts";
 import { environmentFailure, EnvironmentFailure } from "./exit.ts";
@@ -47,6 +47,6 @@ async function readRecording(file: string, raw: unknown): Promise<Recording | nu
   if (typeof name !== "string") return null;
   const path = resolve(dirname(file), name);
   if (!existsSync(path)) return null;
-  const { readTrace } = await import("../io/trace.ts");
-  return readTrace(path);
+  const { readReplay } = await import("../io/replay-trace.ts");
+  return readReplay(path);
 }

@@ -35,11 +35,18 @@ export function runId(identity: unknown): string {
   return createHash("sha256").update(canonicalJson(identity)).digest("hex").slice(0, 12);
 }
 
-/** JSON with sorted keys, typed arrays as arrays: equal data gives equal text. */
+/** Longer typed arrays stand in JSON by their digest: block ids of a recording would be longer than any string may be. */
+const MOST_ITEMS = 1_000_000;
+
+/** JSON with sorted keys, typed arrays as arrays, long ones as their digest: equal data gives equal text. */
 export function canonicalJson(value: unknown): string {
   return JSON.stringify(value, (_key, item: unknown) => {
-    if (ArrayBuffer.isView(item) && !(item instanceof DataView))
-      return Array.from(item as unknown as ArrayLike<number>);
+    if (ArrayBuffer.isView(item) && !(item instanceof DataView)) {
+      const items = item as unknown as ArrayLike<number>;
+      if (items.length <= MOST_ITEMS) return Array.from(items);
+      const bytes = new Uint8Array(item.buffer, item.byteOffset, item.byteLength);
+      return { items: items.length, sha256: createHash("sha256").update(bytes).digest("hex") };
+    }
     if (item === null || typeof item !== "object" || Array.isArray(item)) return item;
     return Object.fromEntries(Object.entries(item).sort(([a], [b]) => (a < b ? -1 : a > b ? 1 : 0)));
   });

@@ -1,4 +1,22 @@
-/** A recorded trace with whatever its file says of each request. Times in seconds since the first arrival. */
+/** Recorded traces, for replaying and with whatever their file says of each request. Times in seconds since the first arrival. */
+import type { ReplayTraffic } from "./resolved.ts";
+
+/** A recording as a replay takes it. No length is zero: what the file does not say was filled in. */
+export interface Recording extends Pick<
+  ReplayTraffic,
+  "arrivalS" | "inputTokens" | "outputTokens" | "prefix" | "sessions" | "waits"
+> {
+  readonly filled?: FilledLengths;
+}
+
+/** Requests whose lengths the file does not say: they failed, or gave nothing. They are offered load all the same. */
+export interface FilledLengths {
+  /** Sent for an answer of one token. */
+  readonly outputs: number;
+  /** Sent with a prompt of `inputTokens`, the median of the others. */
+  readonly inputs: number;
+  readonly inputTokens: number;
+}
 
 export interface RecordedTrace {
   /** Never decreasing; the first is 0. */

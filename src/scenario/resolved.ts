@@ -139,14 +139,31 @@ export interface SyntheticTraffic {
 export interface SessionSpec {
   /** Probabilities of 1, 2, 3 … turns, in any positive scale. */
   readonly turnShares: readonly number[];
-  /** Lognormal pause between the end of a turn and the next. */
-  readonly think: { readonly medianS: number; readonly sigma: number };
+  /** Lognormal pause between the end of a turn and the next; a share of the pauses, drawn each by itself, is of the law of `breaks`. */
+  readonly think: {
+    readonly medianS: number;
+    readonly sigma: number;
+    readonly breaks?: { readonly share: number; readonly medianS: number; readonly sigma: number };
+  };
   /** What each later turn adds: a question, a tool's result. */
   readonly newInput: LengthDistribution;
   /** Prompts are the whole conversation so far and the new part; false: the new part alone. */
   readonly carryContext: boolean;
   /** Longer prompts are cut to this, from their beginning. */
   readonly maxContextTokens: number;
+  /** Before this share of the later turns the context is rewritten into so much of it: a summary, a reset. */
+  readonly compaction?: { readonly share: number; readonly keptFraction: number };
+  /** After this share of the turns so many agents run beside each other; the next turn waits for all of them. */
+  readonly subAgents?: SubAgents;
+}
+
+export interface SubAgents {
+  readonly share: number;
+  readonly parallel: number;
+  /** Requests of each, one after the other, with the pauses and new parts of a session. */
+  readonly calls: number;
+  /** First prompt of each. */
+  readonly input: LengthDistribution;
 }
 
 export interface ClassLengths {
@@ -210,6 +227,21 @@ export interface ReplayTraffic {
   readonly maxOutput: MaxOutputRule;
   /** Which prompts begin alike, where the recording says so. */
   readonly prefix?: RecordedPrefixes;
+  /** By row: the number of its session; of a row without one a number of its own. */
+  readonly sessions?: Uint32Array;
+  /** Which requests wait for others, where the recording says so and they shall do so again. */
+  readonly waits?: RecordedWaits;
+}
+
+/**
+ * Turns of conversations and steps of agents: row i is sent once the rows `parents[offsets[i]]` up to `parents[offsets[i + 1]]`,
+ * all of them earlier ones, have ended, however, and `gapS[i]` seconds have passed. Without parents it is sent at its recorded time.
+ */
+export interface RecordedWaits {
+  readonly offsets: Uint32Array;
+  readonly parents: Uint32Array;
+  /** Negative: not recorded; the row is sent at its recorded time or when its parents end, whichever is later. */
+  readonly gapS: Float64Array;
 }
 
 /**

@@ -1,14 +1,17 @@
 /**
- * Open traffic from a recording: arrival times (seconds) and lengths (tokens) exactly as recorded, classes by share,
- * which recordings do not hold. TRF-1 and TRF-2 of `stream-cursor.ts` hold here too.
+ * Traffic from a recording: arrival times (seconds) and lengths (tokens) exactly as recorded, classes by share, which
+ * recordings do not hold. TRF-1 and TRF-2 of `stream-cursor.ts` hold here too, but for requests that wait for others, which are
+ * those of `replay-waits.ts`.
  */
-import type { KnownText, RecordedPrefixes, ReplayTraffic } from "../scenario/resolved.ts";
+import type { KnownText, ReplayTraffic } from "../scenario/resolved.ts";
 import { DataError } from "../kernel/errors.ts";
 import type { Draw } from "../kernel/random.ts";
 import { cumulativeShares, discrete } from "../kernel/samplers.ts";
 import { maxOutputTokens } from "./lengths.ts";
 import { trafficStream, type OpenTrafficOptions } from "./options.ts";
 import { countBefore } from "./rate.ts";
+import { recordedText } from "./recorded-text.ts";
+import { checkWaits, WaitingReplayCursor } from "./replay-waits.ts";
 import type { Traffic } from "./traffic.ts";
 
 /**
@@ -33,7 +36,9 @@ export function replayTraffic(spec: ReplayTraffic, options: OpenTrafficOptions):
   }
   if (spec.prefix !== undefined && spec.prefix.offsets.length !== arrivalS.length + 1)
     throw new DataError(file, null, `block ids of ${spec.prefix.offsets.length - 1} of ${arrivalS.length} requests`);
-  return new ReplayCursor(spec, options);
+  if (spec.waits === undefined) return new ReplayCursor(spec, options);
+  checkWaits(spec, spec.waits);
+  return new WaitingReplayCursor(spec, spec.waits, options);
 }
 
 class ReplayCursor implements Traffic {
@@ -59,7 +64,8 @@ class ReplayCursor implements Traffic {
     this.endRow = countBefore(spec, this.offsetS + options.horizonS);
     this.shares = cumulativeShares(options.classShares);
     this.classDraw = trafficStream(options, "classes");
-    if (spec.prefix !== undefined) this.known = recordedText(spec.prefix, spec.inputTokens, this.row + 1);
+    const known = recordedText(spec, this.row + 1);
+    if (known !== undefined) this.known = known;
     this.advance();
   }
 
@@ -81,22 +87,4 @@ class ReplayCursor implements Traffic {
 
   /** Open traffic does not listen. */
   onComplete(): void {}
-}
-
-/** The recorded ids as texts, for requests numbered from 0 at `firstRow`. What follows the prompt, the answer, is nobody else's. */
-function recordedText(
-  { blockTokens, offsets, items }: RecordedPrefixes,
-  inputTokens: Uint32Array,
-  firstRow: number,
-): KnownText {
-  return {
-    session: (ordinal) => ordinal,
-    text(ordinal, endToken) {
-      const row = firstRow + ordinal;
-      if (endToken > inputTokens[row]!) return -1;
-      // Ids are chained, so that of the last block reached stands for all before it.
-      const at = offsets[row]! + Math.ceil(endToken / blockTokens) - 1;
-      return at < offsets[row + 1]! ? items[at]! : -1;
-    },
-  };
 }

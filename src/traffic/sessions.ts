@@ -1,12 +1,12 @@
 /**
  * Sessions: they arrive openly, by the law of the single requests of `synthetic.ts`, and are closed inside: a turn is sent a
- * think time after the end of the turn before, whatever became of that one. Times in seconds, lengths in tokens.
- * Memory follows the sessions that are alive.
- *   TRF-5  The number of turns, lengths, class and think times of a session are functions of (spec, seed, replication, number
- *          of the session) alone, and so are the ordinals of its turns: compared strategies serve the same sessions, only the
- *          times of later turns follow service.
+ * think time after the end of the turn before, whatever became of that one. Sub-agents run beside each other as sessions of
+ * their own, and the turn after them waits for all. Times in seconds, lengths in tokens. Memory follows the sessions that are alive.
+ *   TRF-5  The number of turns, lengths, class, think times and sub-agents of a session are functions of (spec, seed, replication,
+ *          number of the session) alone, and so are the ordinals of its requests: compared strategies serve the same sessions,
+ *          only the times of later turns follow service.
  */
-import type { KnownText, MaxOutputRule, SessionSpec, SyntheticTraffic } from "../scenario/resolved.ts";
+import type { KnownText, MaxOutputRule, SessionSpec, SubAgents, SyntheticTraffic } from "../scenario/resolved.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import { exp, normalQuantile } from "../kernel/math.ts";
 import { counterKey, threefry2x32, unit, words } from "../kernel/random.ts";
@@ -20,6 +20,11 @@ import type { Traffic } from "./traffic.ts";
 const LENGTHS = 0;
 const TURNS = 1;
 const THINK = 2;
+/** Of a turn: its break, its compaction, and the sub-agents before it. */
+const EVENTS = 3;
+
+/** A 32-bit word as a number in [0, 1). */
+const PER_WORD = 2.3283064365386963e-10;
 
 const NO_SLOT = -1;
 
@@ -34,16 +39,32 @@ export function meanTurns({ turnShares }: SessionSpec): number {
   return turns / weights;
 }
 
+/** Mean requests of a session: its turns, and those of its sub-agents. */
+export function meanRequests(spec: SessionSpec): number {
+  const turns = meanTurns(spec);
+  return spec.subAgents === undefined
+    ? turns
+    : turns + (turns - 1) * spec.subAgents.share * requestsAtOnce(spec.subAgents);
+}
+
+function requestsAtOnce({ parallel, calls }: SubAgents): number {
+  return parallel * calls;
+}
+
 /**
  * Mean seconds that a session thinks from its first turn to its last. So much earlier than the window do sessions begin (times
  * LEAD_MEANS): a run then starts among sessions under way, as if their turns so far had been answered at once.
  */
 function meanThinkS(spec: SessionSpec): number {
-  const { medianS, sigma } = spec.think;
-  return (meanTurns(spec) - 1) * medianS * exp((sigma * sigma) / 2);
+  const { breaks, ...pause } = spec.think;
+  const mean = (law: { medianS: number; sigma: number }): number => law.medianS * exp((law.sigma * law.sigma) / 2);
+  const share = breaks?.share ?? 0;
+  return (meanTurns(spec) - 1) * ((1 - share) * mean(pause) + (breaks === undefined ? 0 : share * mean(breaks)));
 }
 
 const LEAD_MEANS = 4;
+/** In place of a count of rewritings; text numbers leave room for so many of them. */
+const CUT = 15;
 /** No more sessions than this are walked before the window. */
 const LEAD_SESSIONS = 100_000;
 
@@ -67,6 +88,8 @@ class SessionCursor implements Traffic, KnownText {
   private readonly starts: Traffic;
   private readonly first: LengthSampler;
   private readonly later: LengthSampler;
+  /** First calls of sub-agents. */
+  private readonly called: LengthSampler | null;
   private readonly turnShares: Float64Array;
   private readonly key: number;
   private sessionsSoFar = 0;
@@ -82,8 +105,16 @@ class SessionCursor implements Traffic, KnownText {
   private turnsLeft = new Uint32Array(0);
   private input = new Float64Array(0);
   private output = new Float64Array(0);
-  private isCut = new Uint8Array(0);
+  /** Times the context was rewritten; `CUT` once its beginning is lost. */
+  private rewritten = new Uint8Array(0);
   private dueS = new Float64Array(0);
+  // Sub-agents: of a session the ordinal and number of its next one, how many it waits for and when the last of them ended; of a
+  // sub-agent the slot of its session.
+  private nextOrdinal = new Float64Array(0);
+  private nextNumber = new Float64Array(0);
+  private running = new Uint32Array(0);
+  private joinedS = new Float64Array(0);
+  private parent = new Int32Array(0);
   private readonly free: number[] = [];
   /** Binary min-heap of the slots that have a next turn, by (due time, ordinal). */
   private heap = new Int32Array(0);
@@ -97,7 +128,7 @@ class SessionCursor implements Traffic, KnownText {
     this.sessions = sessions;
     this.maxOutput = spec.maxOutput;
     this.horizonS = options.horizonS;
-    const ratePerS = spec.meanRatePerS / meanTurns(sessions);
+    const ratePerS = spec.meanRatePerS / meanRequests(sessions);
     const leadS = ratePerS > 0 ? Math.min(LEAD_MEANS * meanThinkS(sessions), LEAD_SESSIONS / ratePerS) : 0;
     const one = { kind: "constant", tokens: 1 } as const;
     this.starts = syntheticTraffic(
@@ -106,6 +137,9 @@ class SessionCursor implements Traffic, KnownText {
     );
     this.first = new LengthSampler(spec.input, spec.output, spec.spearman, spec.maxOutput);
     this.later = new LengthSampler(sessions.newInput, spec.output, spec.spearman, spec.maxOutput);
+    const { subAgents } = sessions;
+    this.called =
+      subAgents === undefined ? null : new LengthSampler(subAgents.input, spec.output, spec.spearman, spec.maxOutput);
     this.turnShares = cumulativeShares(sessions.turnShares);
     const offsetS = options.offsetS ?? 0;
     const part = offsetS === 0 ? "" : `/from-${offsetS}`;
@@ -130,7 +164,15 @@ class SessionCursor implements Traffic, KnownText {
     if (slot === NO_SLOT) throw new InvariantError("TRF-5", { request, inFlight: false });
     this.leaveFlight(place);
     this.askedOrdinal = -1;
-    if (this.goesOn(slot, timeS) && this.dueS[slot]! < this.horizonS) {
+    if (this.sessions.subAgents !== undefined && this.callsSubAgents(slot, timeS)) return;
+    if (this.goesOn(slot, timeS)) this.queue(slot);
+    else if (this.parent[slot] !== NO_SLOT) this.joins(slot, timeS);
+    else this.free.push(slot);
+  }
+
+  /** A turn is set up: it is sent before the horizon, or its session ends there. */
+  private queue(slot: number): void {
+    if (this.dueS[slot]! < this.horizonS) {
       this.push(slot);
       this.showHead();
     } else this.free.push(slot);
@@ -143,7 +185,9 @@ class SessionCursor implements Traffic, KnownText {
 
   text(ordinal: number): number {
     const slot = this.slotOf(ordinal);
-    return slot === NO_SLOT || this.isCut[slot] === 1 || !this.sessions.carryContext ? -1 : this.number[slot]!;
+    if (slot === NO_SLOT || this.rewritten[slot] === CUT || !this.sessions.carryContext) return -1;
+    const number = this.number[slot]!;
+    return this.sessions.compaction === undefined ? number : number * CUT + this.rewritten[slot]!;
   }
 
   /** Asked block by block, so the last answer is kept. */
@@ -165,20 +209,25 @@ class SessionCursor implements Traffic, KnownText {
       const slot = this.takeSlot();
       const number = this.sessionsSoFar++;
       threefry2x32(this.key, TURNS, number, 0);
-      const turns = 1 + discrete(this.turnShares, (words[0]! >>> 0) * 2.3283064365386963e-10);
+      const turns = 1 + discrete(this.turnShares, (words[0]! >>> 0) * PER_WORD);
       this.number[slot] = number;
       this.classOf[slot] = starts.classIndex;
       this.ordinal[slot] = this.ordinalsSoFar;
       this.turn[slot] = 0;
       this.turnsLeft[slot] = turns - 1;
       this.ordinalsSoFar += turns;
+      this.parent[slot] = NO_SLOT;
+      if (sessions.subAgents !== undefined) this.reserve(slot, turns, sessions.subAgents);
       this.drawLengths(slot, this.first);
       const prompt = this.first.inputTokens;
-      this.isCut[slot] = prompt > sessions.maxContextTokens ? 1 : 0;
+      this.rewritten[slot] = prompt > sessions.maxContextTokens ? CUT : 0;
       this.input[slot] = Math.min(prompt, sessions.maxContextTokens);
       this.dueS[slot] = starts.timeS;
       let alive = true;
-      while (alive && this.dueS[slot]! < fromS) alive = this.goesOn(slot, this.dueS[slot]!);
+      while (alive && this.dueS[slot]! < fromS) {
+        if (sessions.subAgents !== undefined) this.skipsSubAgents(slot, sessions.subAgents);
+        alive = this.goesOn(slot, this.dueS[slot]!);
+      }
       if (!alive || this.dueS[slot]! >= this.horizonS) {
         this.free.push(slot);
         continue;
@@ -194,19 +243,97 @@ class SessionCursor implements Traffic, KnownText {
   /** The turn of a session has ended at `timeS`: sets up the next one; false when that was the last. */
   private goesOn(slot: number, timeS: number): boolean {
     if (this.turnsLeft[slot] === 0) return false;
-    const { think, carryContext, maxContextTokens } = this.sessions;
+    const { think, carryContext, maxContextTokens, compaction } = this.sessions;
     this.turnsLeft[slot]!--;
     this.ordinal[slot]!++;
     const turn = ++this.turn[slot]!;
+    let pause: { readonly medianS: number; readonly sigma: number } = think;
+    let context = carryContext ? this.input[slot]! + this.output[slot]! : 0;
+    if (think.breaks !== undefined || compaction !== undefined) {
+      threefry2x32(this.key, EVENTS, this.number[slot]!, turn);
+      if (think.breaks !== undefined && (words[0]! >>> 0) * PER_WORD < think.breaks.share) pause = think.breaks;
+      if (compaction !== undefined && (words[1]! >>> 0) * PER_WORD < compaction.share) {
+        context = Math.round(context * compaction.keptFraction);
+        if (this.rewritten[slot]! < CUT - 1) this.rewritten[slot]!++;
+      }
+    }
     threefry2x32(this.key, THINK, this.number[slot]!, turn);
-    this.dueS[slot] = timeS + think.medianS * exp(think.sigma * normalQuantile(unit(words[0]!)));
-    const before = carryContext ? this.input[slot]! + this.output[slot]! : 0;
+    this.dueS[slot] = timeS + pause.medianS * exp(pause.sigma * normalQuantile(unit(words[0]!)));
     this.drawLengths(slot, this.later);
-    const prompt = before + this.later.inputTokens;
+    const prompt = context + this.later.inputTokens;
     // What is cut from the front moves all that follows: nothing of it is found again.
-    if (prompt > maxContextTokens) this.isCut[slot] = 1;
+    if (prompt > maxContextTokens) this.rewritten[slot] = CUT;
     this.input[slot] = Math.min(prompt, maxContextTokens);
     return true;
+  }
+
+  // ---------------------------------------------------------------- sub-agents
+
+  /** Whether agents run between turn `turn` of a session and the next. */
+  private fansOut(number: number, turn: number, { share }: SubAgents): boolean {
+    threefry2x32(this.key, THINK, number, turn + 1);
+    return (words[1]! >>> 0) * PER_WORD < share;
+  }
+
+  /** Ordinals and numbers of all sub-agents that a session will have. */
+  private reserve(slot: number, turns: number, subAgents: SubAgents): void {
+    let times = 0;
+    for (let turn = 0; turn + 1 < turns; turn++) if (this.fansOut(this.number[slot]!, turn, subAgents)) times++;
+    this.nextOrdinal[slot] = this.ordinalsSoFar;
+    this.nextNumber[slot] = this.sessionsSoFar;
+    this.ordinalsSoFar += times * requestsAtOnce(subAgents);
+    this.sessionsSoFar += times * subAgents.parallel;
+    this.running[slot] = 0;
+  }
+
+  /** A session that began before the window has had its sub-agents. */
+  private skipsSubAgents(slot: number, subAgents: SubAgents): void {
+    if (this.turnsLeft[slot] === 0 || !this.fansOut(this.number[slot]!, this.turn[slot]!, subAgents)) return;
+    this.nextOrdinal[slot]! += requestsAtOnce(subAgents);
+    this.nextNumber[slot]! += subAgents.parallel;
+  }
+
+  /** Starts the agents that run after the turn that has ended, if any do. */
+  private callsSubAgents(slot: number, timeS: number): boolean {
+    const subAgents = this.sessions.subAgents!;
+    if (this.parent[slot] !== NO_SLOT || this.turnsLeft[slot] === 0) return false;
+    if (!this.fansOut(this.number[slot]!, this.turn[slot]!, subAgents)) return false;
+    const { parallel, calls } = subAgents;
+    const { think } = this.sessions;
+    let shown = false;
+    this.running[slot] = parallel;
+    this.joinedS[slot] = timeS;
+    for (let i = 0; i < parallel; i++) {
+      const agent = this.takeSlot();
+      this.number[agent] = this.nextNumber[slot]!++;
+      this.ordinal[agent] = this.nextOrdinal[slot]!;
+      this.nextOrdinal[slot]! += calls;
+      this.classOf[agent] = this.classOf[slot]!;
+      this.parent[agent] = slot;
+      this.turn[agent] = 0;
+      this.turnsLeft[agent] = calls - 1;
+      this.drawLengths(agent, this.called!);
+      this.rewritten[agent] = 0;
+      this.input[agent] = Math.min(this.called!.inputTokens, this.sessions.maxContextTokens);
+      threefry2x32(this.key, THINK, this.number[agent]!, 0);
+      this.dueS[agent] = timeS + think.medianS * exp(think.sigma * normalQuantile(unit(words[0]!)));
+      // Beyond the horizon nobody waits any more.
+      if (this.dueS[agent]! >= this.horizonS) continue;
+      this.push(agent);
+      shown = true;
+    }
+    if (shown) this.showHead();
+    return true;
+  }
+
+  /** A sub-agent has made its last call; its session goes on after the last of them. */
+  private joins(agent: number, timeS: number): void {
+    const slot = this.parent[agent]!;
+    this.free.push(agent);
+    if (timeS > this.joinedS[slot]!) this.joinedS[slot] = timeS;
+    if (--this.running[slot]! > 0) return;
+    this.goesOn(slot, this.joinedS[slot]!);
+    this.queue(slot);
   }
 
   private drawLengths(slot: number, lengths: LengthSampler): void {
@@ -244,8 +371,13 @@ class SessionCursor implements Traffic, KnownText {
     this.turnsLeft = grown(this.turnsLeft, new Uint32Array(size));
     this.input = grown(this.input, new Float64Array(size));
     this.output = grown(this.output, new Float64Array(size));
-    this.isCut = grown(this.isCut, new Uint8Array(size));
+    this.rewritten = grown(this.rewritten, new Uint8Array(size));
     this.dueS = grown(this.dueS, new Float64Array(size));
+    this.nextOrdinal = grown(this.nextOrdinal, new Float64Array(size));
+    this.nextNumber = grown(this.nextNumber, new Float64Array(size));
+    this.running = grown(this.running, new Uint32Array(size));
+    this.joinedS = grown(this.joinedS, new Float64Array(size));
+    this.parent = grown(this.parent, new Int32Array(size));
     this.heap = grown(this.heap, new Int32Array(size));
     const flying = this.inFlight.filter((slot) => slot !== NO_SLOT);
     this.inFlight = new Int32Array(2 * size).fill(NO_SLOT);

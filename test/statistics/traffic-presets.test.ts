@@ -3,7 +3,8 @@
  * the lengths from P50 to P99 within 5 % or one token, dispersion of the counts within 20 % of the record.
  */
 import { describe, expect, test } from "vitest";
-import type { SyntheticTraffic } from "../../src/scenario/resolved.ts";
+import type { LengthDistribution, SyntheticTraffic } from "../../src/scenario/resolved.ts";
+import { sessionTraffic } from "../../src/traffic/sessions.ts";
 import { syntheticTraffic } from "../../src/traffic/synthetic.ts";
 import { expectedRequests } from "../../src/traffic/rate.ts";
 import { catalog, resolveRaw, smallExperiment, withValue } from "../fixtures/experiment.ts";
@@ -24,6 +25,25 @@ function trafficOf(preset: string, change: Record<string, unknown> = {}): Synthe
 const row = (name: string, cells: readonly (string | number)[]): string =>
   name.padEnd(26) + cells.map((cell) => String(cell).padStart(14)).join("");
 
+/** Drawn beside tabled quantiles; what is further off than 5 % and one token goes into `wrong`. */
+function quantileCells(
+  law: Extract<LengthDistribution, { kind: "quantiles" }>,
+  drawn: number[],
+  name: string,
+  wrong: string[],
+): string[] {
+  const ordered = drawn.sort((a, b) => a - b);
+  return PERCENTILES.map((percentile) => {
+    const at = law.percentiles.findIndex((candidate) => candidate >= percentile);
+    const share =
+      at === 0 ? 0 : (percentile - law.percentiles[at - 1]!) / (law.percentiles[at]! - law.percentiles[at - 1]!);
+    const expected = at === 0 ? law.tokens[0]! : law.tokens[at - 1]! + share * (law.tokens[at]! - law.tokens[at - 1]!);
+    const found = ordered[Math.floor((percentile / 100) * ordered.length)]!;
+    if (!(Math.abs(found - expected) <= Math.max(0.05 * expected, 1))) wrong.push(`${name} P${percentile}`);
+    return `${found}/${Math.round(expected)}`;
+  });
+}
+
 test("quantiles of the lengths are those of the tables", { timeout: 120_000 }, () => {
   const lines = [
     row(
@@ -33,7 +53,13 @@ test("quantiles of the lengths are those of the tables", { timeout: 120_000 }, (
   ];
   const wrong: string[] = [];
   for (const preset of PRESETS) {
-    const spec = { ...trafficOf(preset), meanRatePerS: 100, hourOfWeek: null, burst: { components: [], gapCv: 1 } };
+    const single = catalog.traffic.get(preset)!.sessions === undefined ? {} : { sessions: "none" };
+    const spec = {
+      ...trafficOf(preset, single),
+      meanRatePerS: 100,
+      hourOfWeek: null,
+      burst: { components: [], gapCv: 1 },
+    };
     const drawn = { input: [] as number[], output: [] as number[] };
     const traffic = syntheticTraffic(spec, { ...OPTIONS, horizonS: 4000 });
     for (; traffic.timeS < Infinity; traffic.advance()) {
@@ -43,22 +69,77 @@ test("quantiles of the lengths are those of the tables", { timeout: 120_000 }, (
     for (const which of ["input", "output"] as const) {
       const law = catalog.traffic.get(preset)![which];
       if (law.kind !== "quantiles") continue;
-      const ordered = drawn[which].sort((a, b) => a - b);
-      const cells = PERCENTILES.map((percentile) => {
-        const at = law.percentiles.findIndex((candidate) => candidate >= percentile);
-        const share =
-          at === 0 ? 0 : (percentile - law.percentiles[at - 1]!) / (law.percentiles[at]! - law.percentiles[at - 1]!);
-        const expected =
-          at === 0 ? law.tokens[0]! : law.tokens[at - 1]! + share * (law.tokens[at]! - law.tokens[at - 1]!);
-        const found = ordered[Math.floor((percentile / 100) * ordered.length)]!;
-        if (Math.abs(found - expected) > Math.max(0.05 * expected, 1)) wrong.push(`${preset} ${which} P${percentile}`);
-        return `${found}/${Math.round(expected)}`;
-      });
+      const cells = quantileCells(law, drawn[which], `${preset} ${which}`, wrong);
       lines.push(row(`${preset} ${which}`, cells));
     }
   }
   console.log(lines.join("\n"));
   expect(wrong).toEqual([]);
+});
+
+test(
+  "sessions of the presets: first prompts, what turns add and answers are those of the tables",
+  { timeout: 120_000 },
+  () => {
+    const lines = [
+      row(
+        "drawn / table, tokens",
+        PERCENTILES.map((percentile) => `P${percentile}`),
+      ),
+    ];
+    const wrong: string[] = [];
+    for (const preset of PRESETS) {
+      const spec = trafficOf(preset, { season: "flat", requestsPerS: 5 });
+      const { sessions } = spec;
+      if (sessions === undefined) continue;
+      // No sub-agents and rewriting: what a turn adds is then what its prompt has more than the one before and its answer.
+      const { subAgents: _agents, compaction: _rewriting, ...plain } = sessions;
+      const turns = { ...plain, maxContextTokens: 1e9 };
+      const drawn = { first: [] as number[], added: [] as number[], output: [] as number[] };
+      const before = new Map<number, number>();
+      const traffic = sessionTraffic(spec, turns, { ...OPTIONS, horizonS: 100_000 });
+      while (traffic.timeS < Infinity) {
+        const { request, timeS, inputTokens, outputTokens } = traffic;
+        traffic.advance();
+        const session = traffic.known!.session(request);
+        const context = before.get(session);
+        if (context !== undefined) drawn.added.push(inputTokens - (sessions.carryContext ? context : 0));
+        drawn.output.push(outputTokens);
+        before.set(session, inputTokens + outputTokens);
+        traffic.onComplete(request, timeS);
+      }
+      const starts = sessionTraffic(spec, { ...turns, turnShares: [1] }, { ...OPTIONS, horizonS: 40_000 });
+      for (; starts.timeS < Infinity; starts.advance()) drawn.first.push(starts.inputTokens);
+      for (const [name, law, values] of [
+        ["first prompt", spec.input, drawn.first],
+        ["turn adds", sessions.newInput, drawn.added],
+        ["answer", spec.output, drawn.output],
+      ] as const)
+        if (law.kind === "quantiles")
+          lines.push(row(`${preset} ${name}`, quantileCells(law, values, `${preset} ${name}`, wrong)));
+    }
+    console.log(lines.join("\n"));
+    expect(wrong).toEqual([]);
+  },
+);
+
+test("agents' prompts of all calls have the recorded median", { timeout: 120_000 }, () => {
+  const spec = trafficOf("coding-agent", { season: "flat", requestsPerS: 3 });
+  const prompts: number[] = [];
+  const traffic = sessionTraffic(spec, spec.sessions!, { ...OPTIONS, horizonS: 2 * 86_400 });
+  while (traffic.timeS < Infinity) {
+    const { request, timeS, inputTokens } = traffic;
+    traffic.advance();
+    prompts.push(inputTokens);
+    traffic.onComplete(request, timeS + 8);
+  }
+  prompts.sort((a, b) => a - b);
+  const recorded = catalog.traffic.get("coding-agent")!.input as Extract<LengthDistribution, { kind: "quantiles" }>;
+  const cells = quantileCells(recorded, prompts, "", []);
+  console.log(
+    `coding-agent, prompts of all calls, drawn / recorded at P${PERCENTILES.join(", P")}: ${cells.join(", ")}`,
+  );
+  expect(Math.abs(prompts[prompts.length >> 1]! / 104_874 - 1)).toBeLessThan(0.1);
 });
 
 describe("hour-of-week profile", () => {

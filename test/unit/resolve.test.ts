@@ -193,9 +193,11 @@ describe("every field of the file moves something", () => {
 
   const SESSIONS = {
     turns: { mean: 3, max: 9 },
-    thinkTimeS: { medianS: 30, sigma: 1 },
+    thinkTimeS: { medianS: 30, sigma: 1, breaks: { share: 0.1, medianS: 60, sigma: 1 } },
     newInput: { kind: "constant", tokens: 50 },
     maxContextTokens: 9000,
+    compaction: { share: 0.1, keptFraction: 0.5 },
+    subAgents: { share: 0.1, parallel: 2, calls: 2, input: { kind: "constant", tokens: 70 } },
   };
   const changes: [Path, unknown][] = [
     ...each([], {
@@ -271,7 +273,12 @@ describe("every field of the file moves something", () => {
     ...each(["traffic", "burst", "jobs"], { medianRequests: 9, sigma: 0.9 }),
     ...each(["traffic", "sessions"], { turns: [1, 1], newInput: inline, carryContext: false, maxContextTokens: 1000 }),
     ...each(["traffic", "sessions", "turns"], { mean: 4, max: 5 }),
+    [["traffic", "sessions", "turns"], { medianTurns: 4, sigma: 1 }],
+    ...each(["traffic", "sessions", "turns"], { medianTurns: 3, sigma: 0.5 }),
     ...each(["traffic", "sessions", "thinkTimeS"], { medianS: 9, sigma: 0.3 }),
+    ...each(["traffic", "sessions", "thinkTimeS", "breaks"], { share: 0.2, medianS: 90, sigma: 0.4 }),
+    ...each(["traffic", "sessions", "compaction"], { share: 0.2, keptFraction: 0.4 }),
+    ...each(["traffic", "sessions", "subAgents"], { share: 0.2, parallel: 3, calls: 4, input: inline }),
     ...each(["team"], {
       preset: "leading",
       region: "eu",
@@ -355,7 +362,11 @@ describe("every field of the file moves something", () => {
   /** Parts that the small experiment leaves out, where a field of theirs is to be changed. */
   const withParts = (raw: Raw, path: Path): Raw => {
     const part = path.at(-2);
-    if (path[1] === "sessions") return withValue(raw, ["traffic", "sessions"], SESSIONS);
+    if (path[1] === "sessions") {
+      const lognormal = path.length === 4 && path[2] === "turns" && path[3] !== "mean" && path[3] !== "max";
+      const turns = lognormal ? { medianTurns: 2, sigma: 0.3 } : SESSIONS.turns;
+      return withValue(raw, ["traffic", "sessions"], { ...SESSIONS, turns });
+    }
     if (path[0] === "traffic" && path.length > 2) return withTrafficPart(raw, path);
     if (part === "repeats") return withValue(raw, path.slice(0, -1), { questions: 10 });
     if (part === "responseCache") return withValue(raw, path.slice(0, -1), { hitFraction: 0.1 });

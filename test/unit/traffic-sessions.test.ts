@@ -2,9 +2,9 @@ import { describe, expect, test } from "vitest";
 import { InvariantError } from "../../src/kernel/errors.ts";
 import { exponential } from "../../src/kernel/samplers.ts";
 import { stream } from "../../src/kernel/random.ts";
-import type { SessionSpec, SyntheticTraffic } from "../../src/scenario/resolved.ts";
+import type { SessionSpec, SubAgents, SyntheticTraffic } from "../../src/scenario/resolved.ts";
 import type { OpenTrafficOptions } from "../../src/traffic/options.ts";
-import { meanTurns, sessionTraffic } from "../../src/traffic/sessions.ts";
+import { meanRequests, meanTurns, sessionTraffic } from "../../src/traffic/sessions.ts";
 import { CHAT_ARRIVALS, OPTIONS } from "../fixtures/traffic-reference.ts";
 
 const CHAT: SyntheticTraffic = {
@@ -21,6 +21,8 @@ const SESSIONS: SessionSpec = {
   carryContext: true,
   maxContextTokens: 1_000_000,
 };
+
+const AGENTS: SubAgents = { share: 0.4, parallel: 2, calls: 3, input: { kind: "constant", tokens: 900 } };
 
 interface Sent {
   readonly request: number;
@@ -172,6 +174,103 @@ describe("sessions", () => {
     }
   });
 
+  test("a share of the pauses is of another law", () => {
+    const breaks = { share: 0.25, medianS: 5000, sigma: 0 };
+    const run = bySession(
+      serve({ ...SESSIONS, think: { medianS: 1, sigma: 0, breaks } }, () => 2, { horizonS: 40_000 }),
+    );
+    const gaps = run.flatMap((turns) => turns.slice(1).map((turn, i) => turn.sentS - turns[i]!.endS));
+    const [short, long] = [
+      gaps.filter((gap) => Math.abs(gap - 1) < 1e-6),
+      gaps.filter((gap) => Math.abs(gap - 5000) < 1e-6),
+    ];
+    expect(short.length + long.length).toBe(gaps.length);
+    expect(long.length / gaps.length).toBeGreaterThan(0.2);
+    expect(long.length / gaps.length).toBeLessThan(0.28);
+  });
+
+  test("a rewritten context is shorter, and is a text of its own that later turns hold", () => {
+    const compaction = { share: 0.3, keptFraction: 0.25 };
+    const run = bySession(serve({ ...SESSIONS, turnShares: [0, 0, 0, 0, 0, 1], compaction }, () => 2));
+    let rewritten = 0;
+    let later = 0;
+    for (const turns of run) {
+      for (let k = 1; k < turns.length; k++) {
+        const [before, turn] = [turns[k - 1]!, turns[k]!];
+        if (turn.request !== before.request + 1) continue;
+        later++;
+        const context = before.inputTokens + before.outputTokens;
+        if (turn.text === before.text) {
+          expect(turn.inputTokens).toBeGreaterThan(context);
+          continue;
+        }
+        rewritten++;
+        const added = turn.inputTokens - Math.round(0.25 * context);
+        expect(added).toBeGreaterThanOrEqual(1);
+        expect(added).toBeLessThanOrEqual(500);
+      }
+    }
+    expect(Math.abs(rewritten / later - 0.3)).toBeLessThan(4 * Math.sqrt(0.21 / later));
+  });
+
+  describe("sub-agents", () => {
+    const agents = serve({ ...SESSIONS, subAgents: AGENTS }, luck("agents"), { horizonS: 20_000 });
+    const first = agents.filter(({ inputTokens }) => inputTokens === 900);
+
+    test("run beside each other, each with its own context, and the next turn waits for all of them", () => {
+      const groups = bySession(agents);
+      const of = new Map(groups.map((turns) => [turns[0]!.session, turns]));
+      let joined = 0;
+      for (const turns of groups) {
+        if (turns[0]!.inputTokens === 900 || turns[0]!.sentS < 2000 || turns[0]!.sentS > 8000) continue;
+        // Sessions of sub-agents are numbered after their session's.
+        let next = turns[0]!.session + 1;
+        for (let k = 1; k < turns.length; k++) {
+          const called = [of.get(next), of.get(next + 1)];
+          const started = called[0]?.[0]!.inputTokens === 900 && called[0][0]!.sentS > turns[k - 1]!.endS;
+          if (!started || called[0]![0]!.sentS > turns[k]!.sentS) continue;
+          next += 2;
+          joined++;
+          for (const calls of called) {
+            expect(calls).toHaveLength(3);
+            expect(calls![0]!.sentS).toBeGreaterThan(turns[k - 1]!.endS);
+            expect(calls![2]!.endS).toBeLessThan(turns[k]!.sentS);
+            expect(calls![1]!.inputTokens).toBeGreaterThan(900 + calls![0]!.outputTokens);
+            expect(calls!.every(({ classIndex }) => classIndex === turns[0]!.classIndex)).toBe(true);
+          }
+        }
+      }
+      expect(joined).toBeGreaterThan(200);
+    });
+
+    test("count in requestsPerS, and in as many turns as their share says", () => {
+      expect(meanRequests({ ...SESSIONS, subAgents: AGENTS })).toBeCloseTo(1.9 + 0.9 * 0.4 * 6, 12);
+      expect(Math.abs(agents.length / 40_000 - 1)).toBeLessThan(0.1);
+      // Two calls of 900 tokens for 0.4 of the 0.9 later turns of a session.
+      expect(first.length / agents.length).toBeCloseTo((0.9 * 0.4 * 2) / 4.06, 1.7);
+    });
+
+    test("TRF-5: how requests are served moves nothing but times", () => {
+      const facts = (run: readonly Sent[]): Map<number, string> =>
+        new Map(
+          run.map(({ request, inputTokens, outputTokens, classIndex, session, text }) => [
+            request,
+            [inputTokens, outputTokens, classIndex, session, text].join(" "),
+          ]),
+        );
+      const one = facts(agents);
+      expect(one.size).toBe(agents.length);
+      const other = facts(serve({ ...SESSIONS, subAgents: AGENTS }, () => 0.01, { horizonS: 20_000 }));
+      let common = 0;
+      for (const [request, fact] of one) {
+        if (!other.has(request)) continue;
+        expect(other.get(request)).toBe(fact);
+        common++;
+      }
+      expect(common).toBeGreaterThan(0.97 * one.size);
+    });
+  });
+
   test("every option moves the requests", () => {
     const of = (change: Partial<SessionSpec>): string =>
       JSON.stringify(serve({ ...SESSIONS, ...change }, luck("d"), { horizonS: 600 }));
@@ -183,6 +282,12 @@ describe("sessions", () => {
       { newInput: { kind: "constant", tokens: 100 } },
       { carryContext: false },
       { maxContextTokens: 500 },
+      { think: { medianS: 20, sigma: 1, breaks: { share: 0.3, medianS: 200, sigma: 1 } } },
+      { compaction: { share: 0.3, keptFraction: 0.2 } },
+      { subAgents: AGENTS },
+      { subAgents: { ...AGENTS, parallel: 3 } },
+      { subAgents: { ...AGENTS, calls: 1 } },
+      { subAgents: { ...AGENTS, input: { kind: "constant", tokens: 30 } } },
     ];
     for (const change of changes) expect(of(change), JSON.stringify(change)).not.toBe(base);
   });

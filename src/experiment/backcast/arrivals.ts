@@ -8,7 +8,7 @@ import { stream, type Draw } from "../../kernel/random.ts";
 import { LengthSampler } from "../../traffic/lengths.ts";
 import type { SyntheticTraffic } from "../../scenario/resolved.ts";
 import type { UsageBucket } from "../../scenario/usage.ts";
-import type { Recording } from "../resolve-traffic.ts";
+import type { Recording } from "../../scenario/recorded-trace.ts";
 
 export interface BucketArrivals extends Recording {
   /** Start of the first bucket, UTC seconds; times count from it. */

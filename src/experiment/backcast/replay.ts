@@ -8,7 +8,7 @@ import type { ResolvedExperiment } from "../../scenario/resolved.ts";
 import { hintFor } from "../../catalog/nearest.ts";
 import { estimateOrNull } from "../estimate.ts";
 import type { Estimate } from "../findings.ts";
-import type { Recording } from "../resolve-traffic.ts";
+import type { Recording } from "../../scenario/recorded-trace.ts";
 import type { RunOutcome } from "../run-one.ts";
 import { isPriced, mergeClasses, P99_SAMPLES } from "../summarise.ts";
 import { difference, type Difference } from "./difference.ts";
@@ -35,7 +35,8 @@ export function replayed(experiment: ResolvedExperiment, wanted: string | null, 
     const hint = wanted === null ? `known: ${names.join(", ")}` : hintFor(wanted, names);
     throw new ConfigError([{ path: ["strategy"], message, ...(hint === undefined ? {} : { hint }) }]);
   }
-  const { recording, file, startEpochS, lengthS } = period;
+  const { file, startEpochS, lengthS } = period;
+  const { filled: _, ...recording } = period.recording;
   const longest = Math.max(
     ...strategy.pools.map((pool) => pool.engine.maxModelLen),
     ...strategy.offers.map((offer) => offer.contextTokens),

@@ -10,7 +10,7 @@ import { arrivalsOf } from "../../experiment/backcast/arrivals.ts";
 import { priceUsage, type UsageBill } from "../../experiment/backcast/bill.ts";
 import { replayed, replayRows, type Period } from "../../experiment/backcast/replay.ts";
 import { readBackcast, type BackcastFile } from "../../experiment/backcast/schema.ts";
-import { readTrace } from "../../io/trace.ts";
+import { readReplay } from "../../io/replay-trace.ts";
 import { readCosts, readUsage, type UsageExport } from "../../io/usage-csv.ts";
 import { ConfigError } from "../../kernel/errors.ts";
 import type { ResolvedExperiment } from "../../scenario/resolved.ts";
@@ -112,12 +112,12 @@ async function periodOf(
     const { startEpochS, horizonS, ...recording } = arrivalsOf(file.usage!, usage.buckets, shape, seed);
     return { recording, file: file.usage!, startEpochS, lengthS: horizonS };
   }
-  const { arrivalS, inputTokens, outputTokens, epochS } = await readTrace(beside(file.trace!));
+  const { epochS, ...recording } = await readReplay(beside(file.trace!));
   return {
-    recording: { arrivalS, inputTokens, outputTokens },
+    recording,
     file: file.trace!,
     startEpochS: epochS === null ? experiment.startEpochS : Math.floor(epochS),
-    lengthS: Math.floor(arrivalS.at(-1)!) + 1,
+    lengthS: Math.floor(recording.arrivalS.at(-1)!) + 1,
   };
 }
 

@@ -12,7 +12,7 @@ import { batchingNamed, orderNamed } from "../../engine/policies/registry.ts";
 import { compareStrategies } from "../../experiment/compare.ts";
 import { type Frontier, frontierAt, frontierOf } from "../../experiment/frontier.ts";
 import { ConfigError } from "../../kernel/errors.ts";
-import type { ResolvedExperiment, ResolvedStrategy } from "../../scenario/resolved.ts";
+import type { ReplayTraffic, ResolvedExperiment, ResolvedStrategy } from "../../scenario/resolved.ts";
 import { comparisonText } from "../comparison-text.ts";
 import { EnvironmentFailure, EXIT } from "../exit.ts";
 import { frontierText } from "../frontier-text.ts";
@@ -154,14 +154,33 @@ async function readManifest(folder: string): Promise<{ experiment: ResolvedExper
   const { experiment, version } = JSON.parse(text) as { experiment: ResolvedExperiment; version: string };
   const { traffic } = experiment;
   if (traffic.kind !== "replay") return { experiment, version };
-  const { arrivalS, inputTokens, outputTokens } = traffic;
-  const replay = {
-    ...traffic,
-    arrivalS: Float64Array.from(arrivalS),
-    inputTokens: Uint32Array.from(inputTokens),
-    outputTokens: Uint32Array.from(outputTokens),
+  return { experiment: { ...experiment, traffic: replayOf(folder, traffic) }, version };
+}
+
+/** Columns come out of JSON as lists. */
+function replayOf(folder: string, traffic: ReplayTraffic): ReplayTraffic {
+  const list = (column: unknown): ArrayLike<number> => {
+    if (Array.isArray(column)) return column as number[];
+    const message = "replays a recording that is too long for its manifest";
+    throw new ConfigError([{ file: folder, path: [], message, hint: "compare the experiment files instead" }]);
   };
-  return { experiment: { ...experiment, traffic: replay }, version };
+  const counts = (column: unknown): Uint32Array => Uint32Array.from(list(column));
+  const { arrivalS, inputTokens, outputTokens, prefix, sessions, waits } = traffic;
+  return {
+    ...traffic,
+    arrivalS: Float64Array.from(list(arrivalS)),
+    inputTokens: counts(inputTokens),
+    outputTokens: counts(outputTokens),
+    ...(prefix && { prefix: { ...prefix, offsets: counts(prefix.offsets), items: counts(prefix.items) } }),
+    ...(sessions && { sessions: counts(sessions) }),
+    ...(waits && {
+      waits: {
+        offsets: counts(waits.offsets),
+        parents: counts(waits.parents),
+        gapS: Float64Array.from(list(waits.gapS)),
+      },
+    }),
+  };
 }
 
 /** The first experiment with the strategies of all, in order, or with those named. */

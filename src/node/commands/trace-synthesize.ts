@@ -1,6 +1,7 @@
 /**
  * `crossover trace synthesize PRESET --days N [--out FILE.parquet]`: draws the traffic of a preset, or of an experiment,
- * into a trace. Streamed: a block of rows is in memory, never the traffic.
+ * into a trace. Streamed: a block of rows is in memory, never the traffic. Turns of sessions come as if each was answered at
+ * once; in a run of the experiment they wait for their answers.
  */
 import type { WasmBatch } from "../../io/parquet-read.ts";
 import { loadParquetEncoder, numbers, type ParquetEncoder } from "../../io/parquet-write.ts";
@@ -138,6 +139,7 @@ async function* batches(
   progress: (share: number) => void,
 ): AsyncGenerator<WasmBatch> {
   const cursor: Traffic = openTraffic(traffic, options);
+  const isClosed = traffic.kind === "synthetic" ? traffic.sessions !== undefined : traffic.waits !== undefined;
   const arrivalS = new Float64Array(BLOCK_ROWS);
   const counts = columnsOf(reasoning !== null)
     .slice(1)
@@ -145,15 +147,19 @@ async function* batches(
   const [input, output, maxOutput, reasoned] = counts.map(({ values }) => values);
   do {
     let rows = 0;
-    for (; rows < BLOCK_ROWS && cursor.timeS < Infinity; cursor.advance(), rows++) {
-      arrivalS[rows] = cursor.timeS;
+    for (; rows < BLOCK_ROWS && cursor.timeS < Infinity; rows++) {
+      const { timeS, request } = cursor;
+      arrivalS[rows] = timeS;
       input![rows] = cursor.inputTokens;
       output![rows] = cursor.outputTokens;
       maxOutput![rows] = cursor.maxOutputTokens;
       if (reasoning !== null) reasoned![rows] = reasoning.of(cursor.outputTokens);
-      meter.add(cursor.timeS);
+      meter.add(timeS);
       totals.inputTokens += cursor.inputTokens;
       totals.outputTokens += cursor.outputTokens;
+      cursor.advance();
+      // Nobody serves here: turns follow as if the one before was answered at once.
+      if (isClosed) cursor.onComplete(request, timeS);
     }
     progress(Math.min(1, cursor.timeS / options.horizonS));
     yield encoder.batch([
