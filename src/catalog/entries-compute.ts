@@ -8,6 +8,7 @@ export const GpuEntry = z
   .strictObject({
     ...common,
     name: z.string().optional().describe("as people write it; without it the id"),
+    sameChipAs: Id.optional().describe("gpu with the same chip, whose fitted coefficients hold for this one too"),
     arch: z.string().optional(),
     memoryGB: positive.describe("datasheet memory, GB = 1e9 bytes"),
     usableMemoryGiB: positive.nullable().default(null).describe("what the driver reports; null = not known"),
@@ -122,6 +123,13 @@ export const EngineEntry = z.strictObject({
     .strictObject({ dense: nonNegative, moe: nonNegative })
     .optional()
     .describe("extra per prompt token of a step; none: 0"),
+  stepMs: nonNegative.optional().describe("extra per step, whatever is in it; none: 0"),
+  schedulesAhead: z
+    .boolean()
+    .optional()
+    .describe(
+      "each step is formed while the one before it runs, so that who comes then joins the step after; none: false",
+    ),
   apiOverheadMs: nonNegative.describe("API server and tokenizer, in TTFT and E2E"),
   standardErrors: z
     .strictObject({

@@ -89,13 +89,14 @@ export function chooseCoefficients(
     if (entry.fitSet !== fitSet || entry.modelClass !== modelClass) continue;
     const find = (scope: CoefficientScope, matches: (set: CoefficientSet) => boolean): CoefficientSet | undefined =>
       entry.sets.find((set) => set.scope === scope && matches(set));
-    const onGpu = (set: CoefficientSet): boolean => set.gpu === gpu.id && set.engine === engine;
+    const onChip = (id: string | undefined): CoefficientSet | undefined => {
+      const fitted = (set: CoefficientSet): boolean => set.gpu === id && set.engine === engine;
+      const finest = (set: CoefficientSet): boolean => set.llm === architecture && set.weightDtype === weightDtype;
+      return find("gpu+engine+model+dtype", (set) => fitted(set) && finest(set)) ?? find("gpu+engine", fitted);
+    };
     const set =
-      find(
-        "gpu+engine+model+dtype",
-        (one) => onGpu(one) && one.llm === architecture && one.weightDtype === weightDtype,
-      ) ??
-      find("gpu+engine", onGpu) ??
+      onChip(gpu.id) ??
+      (gpu.sameChipAs === undefined ? undefined : onChip(gpu.sameChipAs)) ??
       (request.fallbackScope[modelClass] === "engine" ? find("engine", (one) => one.engine === engine) : undefined) ??
       find("global", () => true);
     if (set === undefined) continue;
@@ -131,7 +132,8 @@ export function outsideValidatedRange(
   const modelClass = llmClass(llm);
   const sets = catalogue.filter((entry) => entry.modelClass === modelClass).flatMap((entry) => entry.sets);
   const reasons: string[] = [];
-  if (!sets.some((set) => set.gpu === gpu.id)) reasons.push(`no ${modelClass} model was fitted on ${gpu.id}`);
+  if (!sets.some((set) => set.gpu === gpu.id || set.gpu === (gpu.sameChipAs ?? gpu.id)))
+    reasons.push(`no ${modelClass} model was fitted on ${gpu.id}`);
   if (!sets.some((set) => set.engine === request.engine)) reasons.push(`${request.engine} was never fitted`);
   if (!sets.some((set) => set.llm === request.architecture)) reasons.push(`${llm.id} was never fitted`);
   if (!sets.some((set) => set.weightDtype === weightDtype))

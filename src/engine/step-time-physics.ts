@@ -42,7 +42,7 @@ const ACTIVATION_BYTES = 2;
 export interface StepEngine
   extends
     ParallelOptions,
-    Pick<EngineSpec, "weightDtype" | "kvDtype" | "maxNumSeqs" | "tpreMsPerLayer" | "prefillMsPerToken">,
+    Pick<EngineSpec, "weightDtype" | "kvDtype" | "maxNumSeqs" | "tpreMsPerLayer" | "prefillMsPerToken" | "stepMs">,
     Partial<Pick<EngineSpec, "maxModelLen">> {}
 
 /** The parts of one step, for tests, reports and validation. `flopsMs` and `weightsMs` overlap: the larger one counts. */
@@ -137,7 +137,8 @@ function stepCosts(gpu: GpuSpec, llm: LlmSpec, engine: StepEngine, k: StepCoeffi
   const communication = communicationMs(gpu, llm, layout, engine.weightDtype, k);
   const quantMsPerLayer = engine.weightDtype === "bf16" ? 0 : (k.quantMsPerLayer ?? 0);
   return {
-    fixedMs: k.t0Ms + (k.tlMsPerLayer + quantMsPerLayer) * llm.layers + k.moeMsPerLayer * moeLayers,
+    fixedMs:
+      k.t0Ms + (engine.stepMs ?? 0) + (k.tlMsPerLayer + quantMsPerLayer) * llm.layers + k.moeMsPerLayer * moeLayers,
     prefillMs: engine.tpreMsPerLayer * llm.layers,
     msPerSeq: k.tsMsPerSeq,
     weightMs: expertShare.map((share) => (streamed.dense + streamed.experts * share) / weightBytesPerMs),
