@@ -19,6 +19,7 @@ import {
   allExpertParams,
   attentionDim,
   expertShareByTokens,
+  headBytes,
   sequenceBytes,
   streamedBytes,
 } from "./model-bytes.ts";
@@ -269,5 +270,11 @@ export function createStepTime(
   if (layout.ranks * layout.stages === 1) return createPassTime(gpu, llm, engine, coefficients, tokensPerDecode);
   const perPass = { ...engine, maxNumSeqs: sequencesPerPass(layout, engine.maxNumSeqs) };
   const pass = createPassTime(gpu, llm, perPass, coefficients, tokensPerDecode);
-  return spreadStepTime(pass, gpu, llm, layout, engine.maxNumSeqs, coefficients);
+  const { msPerSeq, headFlopMs, weightBytesPerMs } = stepCosts(gpu, llm, perPass, coefficients);
+  const headReadMs = headBytes(llm) / weightBytesPerMs;
+  return spreadStepTime(pass, gpu, llm, layout, engine.maxNumSeqs, coefficients, {
+    stepS: (coefficients.t0Ms + (engine.stepMs ?? 0)) * S_PER_MS,
+    perSeqS: msPerSeq * S_PER_MS,
+    headS: (rows) => Math.max(headReadMs, headFlopMs * rows * tokensPerDecode) * S_PER_MS,
+  });
 }
