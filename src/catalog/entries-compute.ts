@@ -15,6 +15,11 @@ export const GpuEntry = z
     memoryType: z.string().optional(),
     memoryBandwidthGBps: positive,
     bf16DenseTflops: positive.describe("dense, without sparsity"),
+    matmulBf16Tflops: positive
+      .optional()
+      .describe(
+        "largest rate that a BF16 matrix product was measured to reach; power limits and clocks part it from the datasheet",
+      ),
     fp8DenseTflops: positive.nullable().describe("dense; null: no FP8 units"),
     fp4DenseTflops: positive.nullable().default(null).describe("dense; null: no FP4 units"),
     interconnect: z.string().optional(),

@@ -11,6 +11,8 @@ export interface GpuSpec {
   readonly fp8DenseTflops: number | null;
   readonly fp4DenseTflops: number | null;
   readonly linkGBpsPerDirection: number;
+  /** Largest rate that a BF16 matrix product was measured to reach; left out: not known. */
+  readonly matmulBf16Tflops?: number | undefined;
   /** GPU with the same chip: its coefficient sets hold for this one where it has none of its own. */
   readonly sameChipAs?: string | undefined;
 }

@@ -69,6 +69,17 @@ describe("which set", () => {
     );
   });
 
+  test("sets of all GPUs compute as fast as the GPU was measured to, against H100 SXM; its own sets know already", () => {
+    const mfu = (gpu: CoefficientRequest["gpu"]): number =>
+      chooseCoefficients(CALIBRATION_SETS, request({ gpu }), "calibration").coefficients.mfu;
+    const l40s = GPUS["l40s"]!;
+    const faster = { ...l40s, matmulBf16Tflops: 0.9 * l40s.bf16DenseTflops };
+    expect(mfu(faster) / mfu(l40s)).toBeCloseTo(0.9 / 0.8, 12);
+    expect(mfu({ ...l40s, matmulBf16Tflops: 10 * l40s.bf16DenseTflops })).toBe(1);
+    const h100 = GPUS["h100-sxm"]!;
+    expect(mfu({ ...h100, matmulBf16Tflops: 500 })).toBe(mfu(h100));
+  });
+
   test("on a GPU without a set, the engine profile decides between engine and global", () => {
     expect(scopeOf(request({ gpuId: "l40s" }))).toBe("dense|global");
     expect(scopeOf(request({ gpuId: "l40s", fallbackScope: { dense: "engine", moe: "engine" } }))).toBe(
