@@ -8,12 +8,18 @@ export const GpuEntry = z
   .strictObject({
     ...common,
     name: z.string().optional().describe("as people write it; without it the id"),
+    sameChipAs: Id.optional().describe("gpu with the same chip, whose fitted coefficients hold for this one too"),
     arch: z.string().optional(),
     memoryGB: positive.describe("datasheet memory, GB = 1e9 bytes"),
     usableMemoryGiB: positive.nullable().default(null).describe("what the driver reports; null = not known"),
     memoryType: z.string().optional(),
     memoryBandwidthGBps: positive,
     bf16DenseTflops: positive.describe("dense, without sparsity"),
+    matmulBf16Tflops: positive
+      .optional()
+      .describe(
+        "largest rate that a BF16 matrix product was measured to reach; power limits and clocks part it from the datasheet",
+      ),
     fp8DenseTflops: positive.nullable().describe("dense; null: no FP8 units"),
     fp4DenseTflops: positive.nullable().default(null).describe("dense; null: no FP4 units"),
     interconnect: z.string().optional(),
@@ -122,6 +128,13 @@ export const EngineEntry = z.strictObject({
     .strictObject({ dense: nonNegative, moe: nonNegative })
     .optional()
     .describe("extra per prompt token of a step; none: 0"),
+  stepMs: nonNegative.optional().describe("extra per step, whatever is in it; none: 0"),
+  schedulesAhead: z
+    .boolean()
+    .optional()
+    .describe(
+      "each step is formed while the one before it runs, so that who comes then joins the step after; none: false",
+    ),
   apiOverheadMs: nonNegative.describe("API server and tokenizer, in TTFT and E2E"),
   standardErrors: z
     .strictObject({

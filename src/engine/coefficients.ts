@@ -70,6 +70,19 @@ const PCIE_LINK_MAX_GBPS = 64;
 const PCIE_EL = 0.3;
 const PCIE_AR_MS = 0.04;
 
+/**
+ * Share of the datasheet's rate that matrix products reach on H100 SXM (792.1 of 989 TFLOPS by mag-/gpu_benchmark @13f96a4), which most rows of
+ * the sets for all GPUs are of.
+ */
+const MATMUL_SHARE_IN_FIT = 0.8;
+
+/** A set that was fitted on other GPUs, for one whose matrix products come nearer to its datasheet, or less near. */
+function onOtherGpu(values: CoefficientSet["values"], gpu: GpuSpec): CoefficientSet["values"] {
+  if (gpu.matmulBf16Tflops === undefined) return values;
+  const share = gpu.matmulBf16Tflops / gpu.bf16DenseTflops;
+  return { ...values, mfu: Math.min(1, (values.mfu * share) / MATMUL_SHARE_IN_FIT) };
+}
+
 export function llmClass(llm: LlmSpec): LlmClass {
   return llm.moe === null ? "dense" : "moe";
 }
@@ -89,13 +102,14 @@ export function chooseCoefficients(
     if (entry.fitSet !== fitSet || entry.modelClass !== modelClass) continue;
     const find = (scope: CoefficientScope, matches: (set: CoefficientSet) => boolean): CoefficientSet | undefined =>
       entry.sets.find((set) => set.scope === scope && matches(set));
-    const onGpu = (set: CoefficientSet): boolean => set.gpu === gpu.id && set.engine === engine;
+    const onChip = (id: string | undefined): CoefficientSet | undefined => {
+      const fitted = (set: CoefficientSet): boolean => set.gpu === id && set.engine === engine;
+      const finest = (set: CoefficientSet): boolean => set.llm === architecture && set.weightDtype === weightDtype;
+      return find("gpu+engine+model+dtype", (set) => fitted(set) && finest(set)) ?? find("gpu+engine", fitted);
+    };
     const set =
-      find(
-        "gpu+engine+model+dtype",
-        (one) => onGpu(one) && one.llm === architecture && one.weightDtype === weightDtype,
-      ) ??
-      find("gpu+engine", onGpu) ??
+      onChip(gpu.id) ??
+      (gpu.sameChipAs === undefined ? undefined : onChip(gpu.sameChipAs)) ??
       (request.fallbackScope[modelClass] === "engine" ? find("engine", (one) => one.engine === engine) : undefined) ??
       find("global", () => true);
     if (set === undefined) continue;
@@ -104,9 +118,10 @@ export function chooseCoefficients(
       (part) => part !== undefined,
     );
     const scope = name.join("|") + (pcie ? ", PCIe all-reduce assumed" : "");
+    const values = set.gpu === undefined ? onOtherGpu(set.values, gpu) : set.values;
     const finest = set.scope === "gpu+engine+model+dtype" && !pcie;
     return {
-      coefficients: pcie ? { ...set.values, scope, el: PCIE_EL, arMs: PCIE_AR_MS } : { ...set.values, scope },
+      coefficients: pcie ? { ...values, scope, el: PCIE_EL, arMs: PCIE_AR_MS } : { ...values, scope },
       scope: set.scope,
       bandPercent: finest ? entry.residualBandsPercent.finest : entry.residualBandsPercent.global,
     };
@@ -131,7 +146,8 @@ export function outsideValidatedRange(
   const modelClass = llmClass(llm);
   const sets = catalogue.filter((entry) => entry.modelClass === modelClass).flatMap((entry) => entry.sets);
   const reasons: string[] = [];
-  if (!sets.some((set) => set.gpu === gpu.id)) reasons.push(`no ${modelClass} model was fitted on ${gpu.id}`);
+  if (!sets.some((set) => set.gpu === gpu.id || set.gpu === (gpu.sameChipAs ?? gpu.id)))
+    reasons.push(`no ${modelClass} model was fitted on ${gpu.id}`);
   if (!sets.some((set) => set.engine === request.engine)) reasons.push(`${request.engine} was never fitted`);
   if (!sets.some((set) => set.llm === request.architecture)) reasons.push(`${llm.id} was never fitted`);
   if (!sets.some((set) => set.weightDtype === weightDtype))

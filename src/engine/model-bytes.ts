@@ -80,9 +80,13 @@ export function expertShareByTokens(
 
 /** Weight bytes that a step streams: all but the experts, and all experts of all layers. The input embedding is a look-up. */
 export function streamedBytes(llm: LlmSpec, dtype: WeightDtype): { readonly dense: number; readonly experts: number } {
-  const dense =
-    (llm.nonExpertParams - llm.headParams) * denseBytesPerWeight(llm, dtype) + llm.headParams * UNQUANTIZED_BYTES;
+  const dense = (llm.nonExpertParams - llm.headParams) * denseBytesPerWeight(llm, dtype) + headBytes(llm);
   return { dense, experts: allExpertParams(llm) * BYTES_PER_WEIGHT[dtype] };
+}
+
+/** Weights of the output head. */
+export function headBytes(llm: LlmSpec): number {
+  return llm.headParams * UNQUANTIZED_BYTES;
 }
 
 /** Weights of the routed experts of all layers. */

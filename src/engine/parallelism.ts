@@ -110,6 +110,21 @@ function hopS(
   };
 }
 
+/**
+ * Work of the host for each sequence of a step where nothing hides it: engines that form steps ahead do so in one stage only (vLLM
+ * 0.14 excludes pipelines, TensorRT-LLM runs them in a loop of its own), so pipelines pay what vLLM's closed loops paid
+ * before that, in its set fitted on the calibration groups.
+ */
+const HOST_MS_PER_SEQ = 0.044;
+
+/** Seconds of a pass that every stage spends on each micro-batch, however many share the layers. */
+export interface UnsharedTime {
+  readonly stepS: number;
+  readonly perSeqS: number;
+  /** Output head, which the last stage has to itself, for so many rows. */
+  headS(rows: number): number;
+}
+
 /** Sequences of the busiest rank in one micro-batch when `sequences` are spread evenly. */
 export function sequencesPerPass(layout: Layout, sequences: number): number {
   return Math.ceil(sequences / (layout.ranks * layout.stages));
@@ -120,7 +135,8 @@ export function sequencesPerPass(layout: Layout, sequences: number): number {
  *
  * Sequences, and their contexts, are spread evenly over ranks and micro-batches, of which there are as many as stages. In
  * the time in which one micro-batch goes through all stages, every other one does too: a round of decoding lasts one pass of
- * the busiest rank's micro-batch (stages of equal length; the largest sets the pace) and the hops between stages.
+ * the busiest rank's micro-batch (the largest stage sets the pace) and the hops between stages. Stages share the layers alone: the
+ * host works on each micro-batch in each of them, and the last has the output head as well, which all others wait for.
  * A prefill is spread over as many ranks, and overlaps with as many micro-batches, as there are sequences to fill them: alone it takes
  * a whole pass of one rank, in a full pipeline it holds up a round by its time in one stage.
  *
@@ -135,8 +151,13 @@ export function spreadStepTime(
   layout: Layout,
   maxNumSeqs: number,
   k: StepCoefficients,
+  unshared: UnsharedTime,
 ): StepTime {
   const { ranks, stages } = layout;
+  const hostPerSeqS = stages === 1 ? 0 : stages * Math.max(unshared.perSeqS, HOST_MS_PER_SEQ * 1e-3) - unshared.perSeqS;
+  /** Beyond the pass, which holds each of these once. */
+  const beyondS = (width: number, rows: number): number =>
+    (stages - 1) * (unshared.stepS + unshared.headS(rows)) + hostPerSeqS * width;
   const pace = stages * largestStageShare(llm, stages);
   const { fixedS, sPerToken } = hopS(gpu, llm, k);
   const hops = stages - 1;
@@ -146,7 +167,7 @@ export function spreadStepTime(
   const decodeBaseS = new Float64Array(maxNumSeqs + 1);
   for (let d = 1; d <= maxNumSeqs; d++) {
     const width = sequencesPerPass(layout, d);
-    decodeBaseS[d] = pace * pass.decodeBaseS[width]! + hops * (fixedS + sPerToken * width);
+    decodeBaseS[d] = pace * pass.decodeBaseS[width]! + hops * (fixedS + sPerToken * width) + beyondS(width, width);
   }
   return {
     decodeBaseS,
@@ -161,7 +182,8 @@ export function spreadStepTime(
       const wholeS = pass.mixedS(width, context, chunk, attendedPairs / filledRanks);
       return (
         pace * (decodeS + (wholeS - decodeS) / filledStages) +
-        hops * (fixedS + sPerToken * (width + chunk / filledStages))
+        hops * (fixedS + sPerToken * (width + chunk / filledStages)) +
+        beyondS(width, width + 1)
       );
     },
   };

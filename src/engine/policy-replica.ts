@@ -338,7 +338,7 @@ export class PolicyReplica implements ReplicaEngine {
     return this.policy.wakes?.(this.batch, slot) ?? true;
   }
 
-  private cutStretch(timeS: number): boolean {
+  cutStretch(timeS: number): boolean {
     if (this.mode !== STRETCH || this.plannedSteps === 1) return false;
     const k = this.stretch.stepsUntil(timeS);
     if (k >= this.plannedSteps) return false;

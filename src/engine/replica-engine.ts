@@ -19,6 +19,8 @@ export interface ReplicaEngine {
   finish(): void;
   /** Forms the next step at the boundary `dueS`; afterwards `dueS` is its end, or Infinity. */
   form(): void;
+  /** Ends a stretch of steps at its first boundary at or after `timeS`. True when `dueS` changed. */
+  cutStretch(timeS: number): boolean;
   /** Books busy time and integrals up to `timeS`, which lies within the step under way. */
   bookUntil(timeS: number): void;
 }

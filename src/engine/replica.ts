@@ -540,8 +540,7 @@ export class Replica implements ReplicaEngine {
     );
   }
 
-  /** Cuts the stretch at its first boundary at or after `timeS`; true when `dueS` changed. */
-  private cutStretch(timeS: number): boolean {
+  cutStretch(timeS: number): boolean {
     if (this.mode !== STRETCH || this.plannedSteps === 1) return false;
     const k = this.stepsUntil(timeS);
     if (k >= this.plannedSteps) return false;

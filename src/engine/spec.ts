@@ -11,6 +11,10 @@ export interface GpuSpec {
   readonly fp8DenseTflops: number | null;
   readonly fp4DenseTflops: number | null;
   readonly linkGBpsPerDirection: number;
+  /** Largest rate that a BF16 matrix product was measured to reach; left out: not known. */
+  readonly matmulBf16Tflops?: number | undefined;
+  /** GPU with the same chip: its coefficient sets hold for this one where it has none of its own. */
+  readonly sameChipAs?: string | undefined;
 }
 
 export interface LlmSpec {
@@ -119,6 +123,10 @@ export interface EngineSpec {
   readonly tpreMsPerLayer: number;
   /** Extra per prompt token of a step, from the engine profile; left out: 0. */
   readonly prefillMsPerToken?: number | undefined;
+  /** Extra per step, from the engine profile; left out: 0. */
+  readonly stepMs?: number | undefined;
+  /** Each step is formed while the one before it runs (see `step-ahead.ts`); left out: false. */
+  readonly schedulesAhead?: boolean | undefined;
   /** API server and tokenizer overhead in TTFT and E2E. */
   readonly apiOverheadMs: number;
 }

@@ -19,6 +19,7 @@ import {
   allExpertParams,
   attentionDim,
   expertShareByTokens,
+  headBytes,
   sequenceBytes,
   streamedBytes,
 } from "./model-bytes.ts";
@@ -42,7 +43,7 @@ const ACTIVATION_BYTES = 2;
 export interface StepEngine
   extends
     ParallelOptions,
-    Pick<EngineSpec, "weightDtype" | "kvDtype" | "maxNumSeqs" | "tpreMsPerLayer" | "prefillMsPerToken">,
+    Pick<EngineSpec, "weightDtype" | "kvDtype" | "maxNumSeqs" | "tpreMsPerLayer" | "prefillMsPerToken" | "stepMs">,
     Partial<Pick<EngineSpec, "maxModelLen">> {}
 
 /** The parts of one step, for tests, reports and validation. `flopsMs` and `weightsMs` overlap: the larger one counts. */
@@ -137,7 +138,8 @@ function stepCosts(gpu: GpuSpec, llm: LlmSpec, engine: StepEngine, k: StepCoeffi
   const communication = communicationMs(gpu, llm, layout, engine.weightDtype, k);
   const quantMsPerLayer = engine.weightDtype === "bf16" ? 0 : (k.quantMsPerLayer ?? 0);
   return {
-    fixedMs: k.t0Ms + (k.tlMsPerLayer + quantMsPerLayer) * llm.layers + k.moeMsPerLayer * moeLayers,
+    fixedMs:
+      k.t0Ms + (engine.stepMs ?? 0) + (k.tlMsPerLayer + quantMsPerLayer) * llm.layers + k.moeMsPerLayer * moeLayers,
     prefillMs: engine.tpreMsPerLayer * llm.layers,
     msPerSeq: k.tsMsPerSeq,
     weightMs: expertShare.map((share) => (streamed.dense + streamed.experts * share) / weightBytesPerMs),
@@ -268,5 +270,11 @@ export function createStepTime(
   if (layout.ranks * layout.stages === 1) return createPassTime(gpu, llm, engine, coefficients, tokensPerDecode);
   const perPass = { ...engine, maxNumSeqs: sequencesPerPass(layout, engine.maxNumSeqs) };
   const pass = createPassTime(gpu, llm, perPass, coefficients, tokensPerDecode);
-  return spreadStepTime(pass, gpu, llm, layout, engine.maxNumSeqs, coefficients);
+  const { msPerSeq, headFlopMs, weightBytesPerMs } = stepCosts(gpu, llm, perPass, coefficients);
+  const headReadMs = headBytes(llm) / weightBytesPerMs;
+  return spreadStepTime(pass, gpu, llm, layout, engine.maxNumSeqs, coefficients, {
+    stepS: (coefficients.t0Ms + (engine.stepMs ?? 0)) * S_PER_MS,
+    perSeqS: msPerSeq * S_PER_MS,
+    headS: (rows) => Math.max(headReadMs, headFlopMs * rows * tokensPerDecode) * S_PER_MS,
+  });
 }

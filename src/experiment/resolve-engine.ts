@@ -145,6 +145,8 @@ export function resolveEngine(
   resolution.useEntry("engines", profile, [
     `tpreMsPerLayer.${modelClass}`,
     `prefillMsPerToken.${modelClass}`,
+    "stepMs",
+    "schedulesAhead",
     "apiOverheadMs",
     "kvCapacity.activationBytesPerSeqVocab",
     `kvCapacity.nonTorchGiB.${gpusPerReplica(layout) > 1 ? "tensorParallel" : "oneGpu"}`,
@@ -162,6 +164,8 @@ export function resolveEngine(
     maxModelLen,
     tpreMsPerLayer: profile.tpreMsPerLayer[modelClass],
     prefillMsPerToken: profile.prefillMsPerToken?.[modelClass] ?? 0,
+    stepMs: profile.stepMs ?? 0,
+    schedulesAhead: profile.schedulesAhead ?? false,
     apiOverheadMs: profile.apiOverheadMs,
   };
 }

@@ -17,6 +17,7 @@ import { tableStepTime } from "../engine/step-time-table.ts";
 import type { StepTime } from "../engine/step-time.ts";
 import type { RequestClass, ResolvedPool } from "../scenario/resolved.ts";
 import { Sketch } from "../kernel/sketch.ts";
+import { withStepAhead } from "../engine/step-ahead.ts";
 import { counterKey, stream } from "../kernel/random.ts";
 import { NO_REPLICA, type Router, type RouterView } from "./routers/router.ts";
 import { routerNamed } from "./routers/registry.ts";
@@ -211,9 +212,11 @@ function replicaMaker(
           predicted,
           errorFactor(stepTimeError, stream(seed, replication, `step-time-error/${coefficients.scope}`)()),
         );
+  const ahead = (made: ReplicaEngine): ReplicaEngine =>
+    withStepAhead(made, spec, scheduler, table, (slot) => sink.lost(slot));
   // Only the engine for any policy tells of its steps; its times are the same.
   if (isPlain(scheduler) && observe === undefined)
-    return () => new Replica(spec, stepTime, table, sink, meter, classes.length);
+    return () => ahead(new Replica(spec, stepTime, table, sink, meter, classes.length));
   const luckKey = counterKey(seed, replication, "engine/luck");
   const prefixes = classes.map(({ sharedPrefix }) => sharedPrefix);
   const options = {
@@ -228,6 +231,6 @@ function replicaMaker(
   return (_, replica) => {
     const made = new PolicyReplica(options, table, sink, meter);
     made.observer = observe?.(name, replica) ?? null;
-    return made;
+    return ahead(made);
   };
 }

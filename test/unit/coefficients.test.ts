@@ -50,6 +50,36 @@ describe("which set", () => {
     expect(scopeOf(request({ llm, architecture: "llama-3.3-70b" }))).toBe("dense|gpu+engine|h100-sxm|vllm");
   });
 
+  test("a GPU with the same chip shares its sets, and has its own first", () => {
+    const gpu = { ...GPUS["h100-sxm"]!, id: "h100-nvl", memoryBandwidthGBps: 3900 };
+    expect(scopeOf(request({ gpu }))).toBe("dense|global");
+    const nvl = { ...gpu, sameChipAs: "h100-sxm" };
+    expect(scopeOf(request({ gpu: nvl }))).toBe("dense|gpu+engine+model+dtype|h100-sxm|vllm|llama-3.1-70b|fp8");
+    expect(outsideValidatedRange(CALIBRATION_SETS, request({ gpu }))).toMatch(/fitted on h100-nvl/);
+    expect(outsideValidatedRange(CALIBRATION_SETS, request({ gpu: nvl }))).toBeNull();
+    const own = {
+      scope: "gpu+engine",
+      gpu: "h100-nvl",
+      engine: "vllm",
+      values: CALIBRATION_SETS[0]!.sets[0]!.values,
+    } as const;
+    const sets = CALIBRATION_SETS.map((entry) => ({ ...entry, sets: [...entry.sets, own] }));
+    expect(chooseCoefficients(sets, request({ gpu: nvl }), "calibration").coefficients.scope).toBe(
+      "dense|gpu+engine|h100-nvl|vllm",
+    );
+  });
+
+  test("sets of all GPUs compute as fast as the GPU was measured to, against H100 SXM; its own sets know already", () => {
+    const mfu = (gpu: CoefficientRequest["gpu"]): number =>
+      chooseCoefficients(CALIBRATION_SETS, request({ gpu }), "calibration").coefficients.mfu;
+    const l40s = GPUS["l40s"]!;
+    const faster = { ...l40s, matmulBf16Tflops: 0.9 * l40s.bf16DenseTflops };
+    expect(mfu(faster) / mfu(l40s)).toBeCloseTo(0.9 / 0.8, 12);
+    expect(mfu({ ...l40s, matmulBf16Tflops: 10 * l40s.bf16DenseTflops })).toBe(1);
+    const h100 = GPUS["h100-sxm"]!;
+    expect(mfu({ ...h100, matmulBf16Tflops: 500 })).toBe(mfu(h100));
+  });
+
   test("on a GPU without a set, the engine profile decides between engine and global", () => {
     expect(scopeOf(request({ gpuId: "l40s" }))).toBe("dense|global");
     expect(scopeOf(request({ gpuId: "l40s", fallbackScope: { dense: "engine", moe: "engine" } }))).toBe(

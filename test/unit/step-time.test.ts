@@ -222,9 +222,13 @@ describe("terms beyond the reference formula, by hand", () => {
     expect(stepMs({}, { prefillMsPerToken: 0.008 }) - before).toBeCloseTo(0.008 * 1024, 9);
   });
 
+  test("the engine's own work on a step is the same whatever is in it", () => {
+    expect(stepMs({}, { stepMs: 0.9 }) - before).toBeCloseTo(0.9, 9);
+  });
+
   test("the step loop gets the same times", () => {
     const all = { ...reference, mfuHalfTokens: 64, activationPasses: 37, quantMsPerLayer: 0.02 };
-    const profile = { ...engine, prefillMsPerToken: 0.008 };
+    const profile = { ...engine, prefillMsPerToken: 0.008, stepMs: 0.9 };
     const time = createStepTime(gpu, llm, profile, all);
     const terms = (prefillTokens: number, attendedPairs: number): StepTerms =>
       stepTerms(gpu, llm, profile, all, { ...batch, prefillTokens, attendedPairs });

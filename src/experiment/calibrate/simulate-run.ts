@@ -2,6 +2,8 @@
 import { EngineMeter, type ReplicaSink } from "../../engine/meter.ts";
 import { Replica } from "../../engine/replica.ts";
 import { RequestTable } from "../../engine/request-table.ts";
+import { DEFAULT_SCHEDULER } from "../../engine/scheduler-spec.ts";
+import { withStepAhead } from "../../engine/step-ahead.ts";
 import { Sketch } from "../../kernel/sketch.ts";
 import type { RunLoad } from "./load.ts";
 import type { Constants } from "./parameters.ts";
@@ -40,7 +42,8 @@ export function simulateRun({ arrivals, concurrency }: RunLoad, target: Target, 
     dropped: (slot) => table.release(slot),
     lost: (slot) => table.release(slot),
   };
-  const replica = new Replica(target.engine, stepTime, table, sink, new EngineMeter([new Sketch()]), 1);
+  const made = new Replica(target.engine, stepTime, table, sink, new EngineMeter([new Sketch()]), 1);
+  const replica = withStepAhead(made, target.engine, DEFAULT_SCHEDULER, table, sink.lost);
   let next = 0;
   const dueS = (): number =>
     next < count && next < freeS.length ? Math.max(freeS[next]!, arrivals.arrivalS[next]!) : Infinity;

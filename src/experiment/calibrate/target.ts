@@ -254,6 +254,8 @@ function engineSpec(
     maxModelLen: said("maxModelLen") ?? llm.maxContext,
     tpreMsPerLayer: profile.tpreMsPerLayer[llmClass(llm)],
     prefillMsPerToken: profile.prefillMsPerToken?.[llmClass(llm)] ?? 0,
+    stepMs: profile.stepMs ?? 0,
+    schedulesAhead: profile.schedulesAhead ?? false,
     apiOverheadMs: profile.apiOverheadMs,
   };
 }

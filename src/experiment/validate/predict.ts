@@ -39,6 +39,7 @@ import {
   type ServingPool,
   unservable,
 } from "./serve.ts";
+import { recordedGpu } from "./recorded-gpu.ts";
 import { FITTED_BUDGET_TOKENS, type Setup, layoutOf, lookUp, plainDtype, unmodelledShape } from "./setup.ts";
 
 export interface Prediction {
@@ -160,7 +161,9 @@ function globalSets(sets: readonly CoefficientSets[]): CoefficientSets[] {
 
 function setupCaveats(recorded: RecordedCase): readonly string[] {
   const { engineOptions, replicas, router } = recorded;
+  const { gpu, reason } = recordedGpu(recorded);
   return [
+    ...(reason === null ? [] : [`predicted on ${gpu}: ${reason}`]),
     ...(engineOptions.chunkedPrefill === false && !prefillsApart(recorded)
       ? ["prompts were prefilled whole; here they are chunked"]
       : []),
@@ -321,6 +324,8 @@ function engineSpec(recorded: RecordedCase, setup: Setup, kvBlocks: number): Eng
     maxModelLen: engineOptions.maxModelLen ?? llm.maxContext,
     tpreMsPerLayer: profile.tpreMsPerLayer[llmClass(llm)],
     prefillMsPerToken: profile.prefillMsPerToken?.[llmClass(llm)] ?? 0,
+    stepMs: profile.stepMs ?? 0,
+    schedulesAhead: profile.schedulesAhead ?? false,
     apiOverheadMs: profile.apiOverheadMs,
   };
 }

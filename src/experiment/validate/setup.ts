@@ -7,6 +7,7 @@ import type { CoefficientRequest } from "../../engine/coefficients.ts";
 import type { ParallelOptions } from "../../engine/parallelism.ts";
 import { type GpuSpec, WEIGHT_DTYPES, type WeightDtype } from "../../engine/spec.ts";
 import type { RecordedCase } from "./case.ts";
+import { recordedGpu } from "./recorded-gpu.ts";
 import { gpusOfSides, sideCase } from "./disaggregated.ts";
 
 /** Everything a case names. */
@@ -88,8 +89,9 @@ function unmodelledSides(recorded: RecordedCase, sides: NonNullable<RecordedCase
 
 /** Looks up what the case names; a string says what is missing. */
 export function lookUp(recorded: RecordedCase, catalog: Catalog): Setup | string {
-  const gpu = find(catalog, "gpus", recorded.gpu);
-  if (!gpu.ok) return `GPU ${recorded.gpu} is not in the catalogue`;
+  const { gpu: named } = recordedGpu(recorded);
+  const gpu = find(catalog, "gpus", named);
+  if (!gpu.ok) return `GPU ${named} is not in the catalogue`;
   const llm = find(catalog, "llms", recorded.model);
   if (!llm.ok) return `model ${recorded.model} is not in the catalogue`;
   const weightDtype = WEIGHT_DTYPES.find((dtype) => dtype === plainDtype(recorded.weightDtype));

@@ -6,6 +6,7 @@ import { Replica } from "../../engine/replica.ts";
 import type { ReplicaEngine } from "../../engine/replica-engine.ts";
 import { RequestTable } from "../../engine/request-table.ts";
 import { isPlain, type SchedulerSpec } from "../../engine/scheduler-spec.ts";
+import { withStepAhead } from "../../engine/step-ahead.ts";
 import { routerNamed } from "../../fleet/routers/registry.ts";
 import type { RouterView } from "../../fleet/routers/router.ts";
 import { EventHeap } from "../../kernel/event-heap.ts";
@@ -53,12 +54,13 @@ export const simulateCase: CaseSimulator = (input) => {
   const front = (pool: ServingPool, first: number, role: SchedulerSpec["role"]): Front => {
     const { engine, stepTime, replicas, router: routing } = pool;
     const own: SchedulerSpec = { ...scheduler, role };
-    const create = (): ReplicaEngine => {
+    const make = (): ReplicaEngine => {
       if (isPlain(own)) return new Replica(engine, stepTime, table, sink, meter, 1);
       const content = promptContent(arrivals, engine.blockTokens);
       const rest = { classes: [{ priority: 0, ttftS: null }], luckKey: 0, walk: false };
       return new PolicyReplica({ spec: engine, scheduler: own, stepTime, content, ...rest }, table, sink, meter);
     };
+    const create = (): ReplicaEngine => withStepAhead(make(), engine, own, table, sink.lost);
     const plugin = routerNamed(routing.name);
     if (plugin === undefined) throw new RangeError(`no router is named ${routing.name}`);
     const router = plugin.create(
