@@ -4,8 +4,8 @@
  */
 import { ConfigError, type Problem } from "../kernel/errors.ts";
 import { hintFor } from "./nearest.ts";
-import { checkTiers, tiersOf } from "./offer-tiers.ts";
 import { layeredOffers, type LayeredOffer } from "./offer-layers.ts";
+import { checkTiers, withRules, withTiers } from "./offer-tiers.ts";
 import { CATALOG_KINDS, KINDS, type Catalog, type CatalogEntry, type CatalogKind } from "./schema.ts";
 
 /**
@@ -192,12 +192,14 @@ export function buildCatalog(documents: readonly CatalogDocument[], asOf: string
   return { ...(Object.fromEntries(maps) as unknown as Omit<Catalog, "asOf">), asOf };
 }
 
+/** Rules and tiers of `limits/` become part of the providers and offers they are for. */
 function joinTiers(maps: ReadonlyMap<CatalogKind, Map<string, AnyEntry>>, report: Report): void {
   const offers = maps.get("offers")! as Map<string, CatalogEntry<"offers">>;
   const limits = maps.get("limits")! as Map<string, CatalogEntry<"limits">>;
   const providers = maps.get("providers")! as Map<string, CatalogEntry<"providers">>;
+  for (const [id, provider] of providers) providers.set(id, withRules(provider, limits.values()));
   checkTiers(offers.values(), limits.values(), providers, report);
-  for (const [id, offer] of offers) offers.set(id, { ...offer, tiers: tiersOf(offer, limits.values()) });
+  for (const [id, offer] of offers) offers.set(id, withTiers(offer, limits.values()));
 }
 
 /** What a person calls an entry of this kind, for messages. */

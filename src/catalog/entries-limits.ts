@@ -6,7 +6,7 @@
 import { z } from "zod";
 import { clockOf } from "../kernel/time-zone.ts";
 import { Id, common, nonNegative, positive } from "./entry.ts";
-import { originShape, rowOriginShape } from "./origin.ts";
+import { rowOriginShape } from "./origin.ts";
 
 /** Weights of `LimitCharge`; `input` stands for those of its three kinds that are not given. */
 const Charge = z
@@ -87,33 +87,33 @@ export type LimitRuleEntry = z.infer<typeof LimitRule>;
 const RuleChange = z.strictObject({
   reserve: Charge.optional(),
   settle: Charge.nullable().optional(),
-  inputTpmPerUnit: positive.optional(),
+  scope: Id.optional(),
 });
 
 /** One tier: figures by limit name, and what it takes to be in it. */
 export const LimitTier = z.strictObject({
   limits: z.record(z.string(), positive).describe("limit by rule name of the provider"),
-  rules: z.record(z.string(), RuleChange).optional().describe("what differs from the provider's rules"),
+  batchQueue: z
+    .strictObject({ counts: z.enum(["input", "requests"]), limit: positive })
+    .optional()
+    .describe("input tokens or requests that may be enqueued as batch jobs"),
   qualification: z.string().optional(),
   note: z.string().optional(),
   ...rowOriginShape,
 });
 
+const models = z
+  .array(z.string().min(1))
+  .min(1)
+  .describe("model part of the offers' ids; * stands for any characters, and the longest that fits holds");
+
 export const LimitsEntry = z.strictObject({
   ...common,
   provider: Id,
-  rows: z
-    .array(
-      z.strictObject({
-        models: z
-          .array(z.string().min(1))
-          .min(1)
-          .describe(
-            "model part of the offers' ids; * stands for any characters, and a longer pattern goes before a shorter one",
-          ),
-        tier: originShape.source.describe("as the offer is named: provider/model@tier"),
-        ...LimitTier.shape,
-      }),
-    )
-    .min(1),
+  rules: z.record(z.string(), LimitRule).default({}).describe("beside those of the provider's entry"),
+  changes: z
+    .array(z.strictObject({ models, rules: z.record(z.string(), RuleChange), ...rowOriginShape }))
+    .default([])
+    .describe("what differs from the rules for some models"),
+  rows: z.array(z.strictObject({ models, tier: Id, ...LimitTier.shape })).min(1),
 });

@@ -4,8 +4,8 @@
  */
 import type { LimitSpec } from "../scenario/limits.ts";
 import { find, miss, type Found } from "./catalog.ts";
-import type { LimitRuleEntry } from "./entries-limits.ts";
 import { limitSpecOf } from "./limit-spec.ts";
+import { ruleFor } from "./offer-tiers.ts";
 import type { Catalog, CatalogEntry } from "./schema.ts";
 
 export interface OfferFacts {
@@ -59,11 +59,9 @@ export function offerFacts(catalog: Catalog, reference: string, boundary = "defa
   const outages = find(catalog, "outageProfiles", provider.value.outageProfile);
   if (!outages.ok) return outages;
 
-  const limits = Object.entries(limitsOfTier.limits).map(([limitName, figure]) => {
-    const rule = provider.value.limitRules[limitName]!; // checked when the catalogue was built
-    // What a tier changes fits the kind of its rule, or the schema of the rule would have to know every tier.
-    return limitSpecOf(limitName, { ...rule, ...limitsOfTier.rules?.[limitName] } as LimitRuleEntry, figure);
-  });
+  const limits = Object.entries(limitsOfTier.limits).map(([limitName, figure]) =>
+    limitSpecOf(limitName, ruleFor(limitName, offer, provider.value, catalog.limits.values()), figure),
+  );
   const states = congestion.value.states;
   const congestionStates = states.map((state) => ({ ...state, next: states.map((to) => state.next[to.name] ?? 0) }));
   return {

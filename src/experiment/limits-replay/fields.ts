@@ -10,9 +10,8 @@ export class Refusal extends Error {}
 export type Values = Readonly<Record<string, unknown>>;
 
 /** Fields for people. */
-const DESCRIBING: readonly string[] = [
-  ..."id title label about note notes comment description source sources as_of name tags unit currency".split(" "),
-];
+const DESCRIBING: readonly string[] =
+  "id title label about note notes comment description source sources as_of name tags unit currency".split(" ");
 
 export function isRecord(value: unknown): value is Values {
   return typeof value === "object" && value !== null && !Array.isArray(value);
