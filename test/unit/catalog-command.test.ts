@@ -18,7 +18,7 @@ describe("crossover catalog", () => {
     const text = await run(undefined);
     expect(text).toContain("Catalogue of 2026-11-24");
     for (const kind of CATALOG_KINDS) expect(text).toMatch(new RegExp(`^${KINDS[kind].folder} +\\d+`, "m"));
-    expect(text).toMatch(/^gpus +20 /m);
+    expect(text).toMatch(/^gpus +21 /m);
   });
 
   test.each(CATALOG_KINDS)("%s prints every entry with source, date and age", async (kind) => {

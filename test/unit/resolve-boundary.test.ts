@@ -98,7 +98,7 @@ describe("levels needed", () => {
     const moderate = withValue(smallExperiment(), secret("sensitivity"), "moderate");
     expect(left(strategies(moderate)["api"])).toEqual([]);
     const regional = withValue(moderate, ["strategies", "api", "offers", "gpt"], {
-      offer: "openai/gpt-5-mini@tier-5",
+      offer: "openai/gpt-5.6-luna@tier-5",
       boundary: "regional",
     });
     expect(left(strategies(regional)["api"])).toEqual(["offer"]);

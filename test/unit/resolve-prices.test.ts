@@ -62,7 +62,7 @@ describe("a price path", () => {
 
   test("keeps what the catalogue has scheduled, and cuts it too", () => {
     const gemini = (pricePath?: unknown): ResolvedOffer =>
-      offerWith({ offer: "google/gemini-3.6-flash", ...(pricePath === undefined ? {} : { pricePath }) }, LONG);
+      offerWith({ offer: "google/gemini-3.6-flash@vertex-tier-1", ...(pricePath === undefined ? {} : { pricePath }) }, LONG);
     const rise = (epochSOfIso("2027-01-01T00:00Z")! - START_S) / DAY_S;
     expect([rise - 1, rise, LONG - 1].map((day) => pricesAt(gemini(), day)[0])).toEqual([0.75, 1.5, 1.5]);
     const cut = gemini({ factor: 0.5, everyMonths: 1, lagMonths: 0 });
