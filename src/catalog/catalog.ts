@@ -55,6 +55,12 @@ function referencesOf(entry: AnyEntry): Reference[] {
     add("latencyClasses", entry.latencyClass, "latencyClass");
     add("providers", entry.provider, "provider");
   }
+  if ("form" in entry) add("providers", entry.provider, "provider");
+  if ("deployments" in entry)
+    entry.models.forEach(({ offer }, i) => {
+      if (offer !== undefined) add("offers", offer, "models", i, "offer");
+    });
+  if ("rates" in entry) entry.rates.forEach((rate, i) => add("gpus", rate.gpu, "rates", i, "gpu"));
   if ("season" in entry && entry.season !== null) add("seasons", entry.season, "season");
   if ("type" in entry && entry.type === "node_failure") entry.gpus.forEach((gpu, i) => add("gpus", gpu, "gpus", i));
   if ("type" in entry && entry.type === "preset") {
@@ -213,6 +219,9 @@ const NOUN: Record<CatalogKind, string> = {
   offers: "offer",
   limits: "limit table",
   pricePaths: "price path",
+  forms: "commercial form",
+  provisioned: "provisioned plan",
+  managed: "managed preset",
   latencyClasses: "latency class",
   congestions: "congestion chain",
   outageProfiles: "outage profile",

@@ -6,6 +6,7 @@
 import type { z } from "zod";
 import { CoefficientsEntry, EngineEntry, GpuEntry, GpuPriceEntry, LlmEntry } from "./entries-compute.ts";
 import { ClientEntry, SeasonEntry, TrafficEntry } from "./entries-demand.ts";
+import { FormEntry, ManagedEntry, ProvisionedEntry } from "./entries-forms.ts";
 import {
   ColdStartEntry,
   IncidentEntry,
@@ -35,6 +36,9 @@ export const KINDS = {
   offers: { folder: "offers", schema: OfferEntry },
   limits: { folder: "limits", schema: LimitsEntry },
   pricePaths: { folder: "price-paths", schema: PricePathEntry },
+  forms: { folder: "forms", schema: FormEntry },
+  provisioned: { folder: "provisioned", schema: ProvisionedEntry },
+  managed: { folder: "managed", schema: ManagedEntry },
   latencyClasses: { folder: "latency-classes", schema: LatencyClassEntry },
   congestions: { folder: "congestions", schema: CongestionEntry },
   outageProfiles: { folder: "outage-profiles", schema: OutageProfileEntry },

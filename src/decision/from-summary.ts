@@ -6,7 +6,7 @@ import type { Assumption, RequestClass, ResolvedExperiment, ResolvedStrategy } f
 import type { ClassSummary, Estimate, PoolSummary, StrategySummary } from "../experiment/findings.ts";
 import type { Summary } from "./summary.ts";
 import type { EvidenceRecord, Option, WorkloadVerdict } from "./evidence.ts";
-import { attainTarget, intervalOf } from "./inputs.ts";
+import { attainTarget, BASE_OPTIONS, intervalOf } from "./inputs.ts";
 import type { BaseOption, DecisionInputs, DeclaredInputs, Interval, Measured, OptionMeasured } from "./inputs.ts";
 import type { Place, RunFacts, SegmentDeclared, SegmentMeasured } from "./inputs.ts";
 import { PRIVATE_AS_SELF } from "./nodes.ts";
@@ -39,6 +39,7 @@ export interface RunOrigin {
   readonly priceBookDate: string | null;
 }
 
+const MEASURED_OPTIONS: readonly Option[] = [...BASE_OPTIONS, "split"];
 const TEAM_NOT_SIMULATED = "decision/team-effects-not-simulated";
 const COST_ALLOCATED = "decision/class-cost-allocated-by-weighted-tokens";
 const CLASS_DEMAND = "decision/class-demand-as-workload";
@@ -54,11 +55,21 @@ const OWN_FOLDERS = [
   "incidents",
   "cold-starts",
   "places",
+  "managed",
   "teams",
   "team-levels",
   "people",
 ];
-const API_FOLDERS = ["providers", "offers", "latency-classes", "congestions", "outage-profiles", "clients"];
+const API_FOLDERS = [
+  "providers",
+  "offers",
+  "forms",
+  "provisioned",
+  "latency-classes",
+  "congestions",
+  "outage-profiles",
+  "clients",
+];
 const DEMAND_FOLDERS = ["traffic", "seasons"];
 
 /**
@@ -81,7 +92,7 @@ export function decisionInputs(
 ): DecisionInputs {
   const declared = declaredInputs(experiment);
   const chosen: Partial<Record<Option, StrategyEvidence>> = {};
-  for (const option of ["api", "self", "split"] as const) {
+  for (const option of MEASURED_OPTIONS) {
     const strategy = bestOf(option, declared, summary.strategies);
     if (strategy !== null) chosen[option] = strategy;
   }
@@ -106,7 +117,7 @@ function segmentDeclared(one: RequestClass, index: number, strategies: readonly 
   const { slo } = one;
   const hasTarget = slo.ttftS !== null || slo.tpotS !== null || slo.e2eS !== null;
   const barred: { [O in BaseOption]?: string } = {};
-  for (const option of ["api", "self"] as const) {
+  for (const option of BASE_OPTIONS) {
     const reasons = strategies
       .filter((strategy) => strategy.option === option && !strategy.counterfactual)
       .map((strategy) => strategy.barred[index] ?? null);
@@ -167,7 +178,7 @@ function segmentMeasured(
   chosen: { readonly [O in Option]?: StrategyEvidence },
 ): SegmentMeasured {
   const options: { [O in Option]?: OptionMeasured } = {};
-  for (const option of ["api", "self", "split"] as const) {
+  for (const option of MEASURED_OPTIONS) {
     const one = classOf(chosen[option], segment.id);
     if (one === null) continue;
     options[option] = { attain: attainMeasured(segment, one), usdPerMonth: measuredOf(one.usdPerMonth, 0, Infinity) };
@@ -234,6 +245,7 @@ function assumptionIds(experiment: ResolvedExperiment): RunFacts["assumptions"] 
   const demand = doubtful.filter(({ id }) => DEMAND_FOLDERS.includes(id.slice(0, id.indexOf("/")))).map(({ id }) => id);
   return {
     api: ids(OWN_FOLDERS),
+    private_managed: [...ids(API_FOLDERS), ...allocated],
     self: [...ids(API_FOLDERS), ...allocated, TEAM_NOT_SIMULATED],
     split: [...ids([]), ...allocated, TEAM_NOT_SIMULATED],
     demand: [...demand, ...(experiment.classes.length > 1 ? [CLASS_DEMAND] : [])],

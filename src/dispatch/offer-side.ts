@@ -1,7 +1,7 @@
 /** The attempts of one run at API offers: how an offer answers, how an answer ends, and what it costs. */
 import { AT_OFFER } from "../engine/request-table.ts";
 import { addUsage } from "../outcome/ledger.ts";
-import { TIMED_OUT } from "../outcome/recorder.ts";
+import { FAILED, TIMED_OUT } from "../outcome/recorder.ts";
 import { ADMITTED, type Offer, OVERSIZE, producedTokens, RATE_LIMITED, RETIRED } from "../provider/offer.ts";
 import type { RequestDesk } from "./request-desk.ts";
 import { type RunBook, routeOfPool } from "./run-book.ts";
@@ -54,7 +54,7 @@ export class OfferSide {
     return status === RATE_LIMITED ? LIMITED : status === OVERSIZE || status === RETIRED ? NEVER : ERROR;
   }
 
-  /** The answer of an offer ends: with its last token at `finishS`, or earlier because the client gave up. */
+  /** The answer of an offer ends: with its last token at `finishS`, as a job that expired then, or earlier because the client gave up. */
   answerEnds(slot: number, finishS: number): void {
     const { table, nowS } = this.state;
     const o = table.replica[slot];
@@ -68,7 +68,9 @@ export class OfferSide {
     const attemptS = table.attemptS[slot];
     const cached = table.prefilledTokens[slot];
     const maxOutput = table.maxOutputTokens[slot];
-    const complete = finishS <= nowS;
+    const ended = finishS <= nowS;
+    const expired = ended && offer.expired(attemptS, finishS);
+    const complete = ended && !expired;
     const produced = complete ? output : producedTokens(nowS, firstTokenS, tokenGapS, output);
     if (complete) {
       offer.finish(nowS, attemptS, input, cached, maxOutput, output);
@@ -82,7 +84,7 @@ export class OfferSide {
     this.inFlight--;
     const route = this.firstRoute + o;
     if (!complete) {
-      this.desk.unanswered(slot, route, TIMED_OUT);
+      this.desk.unanswered(slot, route, expired ? FAILED : TIMED_OUT);
       this.desk.end(slot);
       return;
     }

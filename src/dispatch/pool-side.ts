@@ -169,7 +169,9 @@ export class PoolSide implements ReplicaSink {
   private leavePool(slot: number): number {
     const replica = this.state.table.replica[slot];
     const p = this.poolOf[replica];
-    this.pools[p].left(replica - this.firstReplica[p]);
+    const pool = this.pools[p];
+    pool.left(replica - this.firstReplica[p]);
+    if (pool.sleep !== null && pool.inFlightAll === 0) pool.sleep.idle(this.state.nowS);
     return p;
   }
 
@@ -181,6 +183,14 @@ export class PoolSide implements ReplicaSink {
     const longest = this.longest[target.index];
     const promptTokens = table.inputTokens[slot];
     if (promptTokens > longest.prompt || promptTokens + table.outputTokens[slot] > longest.all) return NEVER;
+    if (pool.sleep !== null) {
+      const { nowS } = this.state;
+      const servesS = pool.servesS(pool.sleep, nowS);
+      if (servesS > nowS) {
+        this.desk.holdUntil(slot, servesS);
+        return TAKEN;
+      }
+    }
     const overflow = target.overflowInFlightPerReplica;
     if (overflow !== null && pool.inFlightAll >= overflow * pool.count()) return FULL;
     const local = pool.pick(table.ordinal[slot]);

@@ -135,7 +135,7 @@ export class RequestDesk {
 
   /** No target took the request, or it was lost: the client tries again, waits until its deadline, or gives up. */
   retryOrEnd(slot: number, route: number, outcome: number, retryAfterS: number, permanent: boolean): void {
-    const { table, control, nowS } = this.state;
+    const { table, nowS } = this.state;
     const retry = table.retries[slot];
     let delayS = GIVES_UP;
     if (!permanent) {
@@ -148,15 +148,19 @@ export class RequestDesk {
       return;
     }
     table.retries[slot] = retry + 1;
+    if (this.holdUntil(slot, nowS + delayS)) this.recorder.retried(table.classIndex[slot], route, table.sentS[slot]);
+  }
+
+  /** A request waits to be sent again at `againS`; false when its client gives up before. */
+  holdUntil(slot: number, againS: number): boolean {
+    const { table, control } = this.state;
     table.where[slot] = AT_CLIENT;
     this.waitingForRetry++;
-    const againS = nowS + delayS;
     const deadlineS = table.deadlineS[slot];
-    if (againS >= deadlineS) control.push(deadlineS, GIVE_UP, slot, 0);
-    else {
-      this.recorder.retried(table.classIndex[slot], route, table.sentS[slot]);
-      control.push(againS, RETRY, slot, 0);
-    }
+    const comesBack = againS < deadlineS;
+    if (comesBack) control.push(againS, RETRY, slot, 0);
+    else control.push(deadlineS, GIVE_UP, slot, 0);
+    return comesBack;
   }
 
   /** A request that waited at its client has come to its deadline. */

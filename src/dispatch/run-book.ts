@@ -9,10 +9,11 @@ import type { Pool } from "../fleet/pool.ts";
 import { isoDate } from "../kernel/calendar-time.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import { Sketch } from "../kernel/sketch.ts";
-import { Ledger, OUTPUT_TOKEN_WEIGHT, type OfferUsage } from "../outcome/ledger.ts";
+import { Ledger, type OfferTerms, type OfferUsage, weightedTokens } from "../outcome/ledger.ts";
 import { Recorder, type RequestRows } from "../outcome/recorder.ts";
 import type { ClassResult, OfferResult, PoolResult, RunResult } from "../outcome/run-result.ts";
 import type { IncidentTable, PoolHourTable } from "../outcome/series.ts";
+import { formCharges, utilizationFraction } from "../provider/forms/charges.ts";
 import type { Offer } from "../provider/offer.ts";
 
 /** What a run needs of the experiment. */
@@ -111,6 +112,7 @@ export class RunBook {
         gpusPerReplica: gpusPerReplica(pool.engine),
         // Of a run that is not priced the hours alone are read.
         usdPerGpuHour: pool.usdPerGpuHour ?? 0,
+        markupUsdPerGpuHour: pool.managed?.markupUsdPerGpuHour ?? 0,
       })),
       strategy.offers.map((offer) => offer.name),
       classes.map((requestClass) => requestClass.name),
@@ -203,11 +205,12 @@ export class RunBook {
   result(replication: number, requestsSimulated: number, events: number, inFlight: readonly number[]): RunResult {
     const { setting, strategy, recorder } = this;
     this.bookOutages();
-    const people = this.pools.length === 0 ? 0 : (setting.people.fte * setting.people.loadedUsdPerYear) / 12;
+    const ownPools = this.pools.some(({ spec }) => spec.managed === undefined);
+    const people = ownPools ? (setting.people.fte * setting.people.loadedUsdPerYear) / 12 : 0;
     const poolTokens = this.pools.map((_, p) =>
       setting.classes.map((_, c) => {
         const { inputTokens, outputTokens } = recorder.totals(c, routeOfPool(p));
-        return inputTokens + OUTPUT_TOKEN_WEIGHT * outputTokens;
+        return weightedTokens(inputTokens, outputTokens);
       }),
     );
     return {
@@ -217,14 +220,14 @@ export class RunBook {
       events,
       classes: setting.classes.map((_, c) => this.classResult(c, inFlight[c])),
       pools: this.pools.map((pool, p) => this.poolResult(pool, p)),
-      offers: this.offers.map((offer) => this.offerResult(offer)),
+      offers: this.offers.map((offer, o) => this.offerResult(offer, o)),
       series: {
         strategy: strategy.name,
         replication,
         windows: recorder.windows,
         poolHours: this.poolHours,
         incidents: this.incidents,
-        ledger: this.ledger.price(poolTokens, people),
+        ledger: this.ledger.price(poolTokens, people, this.offers.map(termsOf)),
       },
     };
   }
@@ -275,15 +278,37 @@ export class RunBook {
       draftAcceptedFraction: fraction(pool.meter.acceptedTokens, pool.meter.draftTokens),
       swappedOutTokens: pool.meter.swappedOutTokens,
       incidents: pool.incidents,
+      coldStarts: pool.sleep?.starts ?? 0,
+      coldStartRequests: pool.sleep?.waited ?? 0,
       completedByClass: this.setting.classes.map((_, c) => this.recorder.totals(c, routeOfPool(p)).completed),
     };
   }
 
-  private offerResult(offer: Offer): OfferResult {
-    const { attempts, rateLimited, overloaded, outageFailures, outages, availabilityFraction } = offer;
-    const inHorizon = outages.filter(({ startS }) => startS >= 0 && startS < this.setting.horizonS);
-    return { attempts, rateLimited, overloaded, outageFailures, outages: inHorizon.length, availabilityFraction };
+  private offerResult(offer: Offer, o: number): OfferResult {
+    const { attempts, rateLimited, overloaded, outageFailures, outages, availabilityFraction, expiries, spec } = offer;
+    const { horizonS } = this.setting;
+    const usage = this.ledger.usageOf(o);
+    return {
+      attempts,
+      rateLimited,
+      overloaded,
+      outageFailures,
+      outages: outages.filter(({ startS }) => startS >= 0 && startS < horizonS).length,
+      availabilityFraction,
+      expired: expiries,
+      utilizationFraction:
+        spec.form?.kind === "provisioned"
+          ? utilizationFraction(spec.form.throughputs, { ...usage, fromS: 0, toS: horizonS })
+          : 0,
+    };
   }
+}
+
+/** What the ledger needs of a commercial form. */
+function termsOf({ spec: { form }, deployedFromS }: Offer): OfferTerms | null {
+  if (form === undefined) return null;
+  const committed = form.kind === "provisioned" || form.kind === "committed";
+  return { committed, charge: (month) => formCharges(form, month, deployedFromS) };
 }
 
 /** Part of a whole; 0 of nothing. */

@@ -60,9 +60,12 @@ export interface ClassSummary {
 }
 
 export interface LedgerLine {
-  /** gpu, warm, api-input, api-output, people … */
+  /** gpu-busy, gpu-warm, api-input, api-output, people … */
   readonly line: string;
+  /** Amortized: spread over the hours that it covers. */
   readonly usdPerMonth: Estimate;
+  /** Cash: what is paid of it within the horizon, not scaled to a month. */
+  readonly billedUsd: Estimate;
 }
 
 export interface PoolSummary {
@@ -89,6 +92,11 @@ export interface PoolSummary {
   readonly prefixHitFraction: Estimate | null;
   readonly draftAcceptedFraction: Estimate | null;
   readonly incidents: Estimate;
+  /** Vendor preset whose people run it; null = our own. */
+  readonly managed: string | null;
+  /** Starts from zero and requests that waited for one; null where the pool is always there. */
+  readonly coldStarts: Estimate | null;
+  readonly coldStartRequests: Estimate | null;
   /** Null: not swept, or a replica of it serves nobody alone because it hands on or takes over. */
   readonly uSlo: Estimate | null;
   /** Steady requests per second and replica at which the SLO is still met. */
@@ -105,12 +113,19 @@ export interface OfferSummary {
   readonly outages: Estimate;
   readonly availabilityFraction: Estimate;
   readonly priceAsOf: string;
+  /** pay-as-you-go, provisioned, batch, flex, priority or committed. */
+  readonly form: string;
+  /** Provisioned units and the share of them that was used; null where there are none. */
+  readonly units: number | null;
+  readonly utilizationFraction: Estimate | null;
+  /** Batch jobs that were not done in time; null of other forms. */
+  readonly expired: Estimate | null;
 }
 
 export interface StrategySummary {
   readonly name: string;
   readonly title: string;
-  readonly option: "api" | "self" | "split";
+  readonly option: "api" | "private_managed" | "self" | "split";
   /** A class is barred: the strategy is not permitted as a whole and not ranked on cost. */
   readonly permitted: boolean;
   readonly counterfactual: boolean;
@@ -126,6 +141,8 @@ export interface StrategySummary {
   readonly goodputPerS: Estimate;
   /** Amounts of money are of no replications (`n` 0) where a pool has no GPU price. */
   readonly usdPerMonth: Estimate;
+  /** What is paid within the horizon: terms that are paid in advance stand here whole. */
+  readonly billedUsd: Estimate;
   readonly ledger: readonly LedgerLine[];
   readonly usdPerMTokOutput: Estimate;
   readonly usdPerRequest: Estimate;

@@ -2,6 +2,9 @@
 import { hintFor } from "../catalog/nearest.ts";
 import type { Path } from "./read.ts";
 import { refusal, type BoundaryTarget } from "./resolve-boundary.ts";
+import type { DemandContext } from "./expected-demand.ts";
+import { applyForm, spilloverOf } from "./resolve-form.ts";
+import { managedPool, withManagedPools } from "./resolve-managed.ts";
 import { resolveOffer } from "./resolve-offer.ts";
 import type { OfferPeriod } from "./resolve-prices.ts";
 import { checkSizes } from "./resolve-engine.ts";
@@ -15,23 +18,35 @@ interface StrategyContext extends PoolContext {
   readonly classFiles: readonly ClassFile[];
   readonly whatIfUnrestricted: boolean;
   readonly period: OfferPeriod;
+  /** What provisioned units are sized for; null where the traffic did not resolve. */
+  readonly demand: DemandContext | null;
 }
 
 /** Null when a pool or an offer did not resolve; the problems are in `resolution` then. */
 export function resolveStrategy(
   resolution: Resolution,
   name: string,
-  file: StrategyFile,
+  declared: StrategyFile,
   index: number,
   context: StrategyContext,
 ): ResolvedStrategy | null {
   const path: Path = ["strategies", name];
   const at = `strategies.${index}`;
-  const pools = Object.entries(file.pools).map(([pool, poolFile], i) =>
-    resolvePool(resolution, pool, poolFile, [...path, "pools", pool], `${at}.pools.${i}`, context, file.pools),
-  );
-  const offers = Object.entries(file.offers).map(([offer, offerFile], i) =>
-    resolveOffer(resolution, offer, offerFile, [...path, "offers", offer], `${at}.offers.${i}`, context.period),
+  const file = withManagedPools(resolution, declared, path);
+  const pools = Object.entries(file.pools).map(([pool, poolFile], i) => {
+    const [poolPath, poolAt] = [[...path, "pools", pool], `${at}.pools.${i}`];
+    const resolved = resolvePool(resolution, pool, poolFile, poolPath, poolAt, context, file.pools);
+    return resolved === null ? null : managedPool(resolution, resolved, poolFile, poolPath, poolAt);
+  });
+  const offers = Object.entries(file.offers).map(([offer, offerFile], i) => {
+    const [offerPath, offerAt] = [[...path, "offers", offer], `${at}.offers.${i}`];
+    const resolved = resolveOffer(resolution, offer, offerFile, offerPath, offerAt, context.period);
+    if (resolved === null) return null;
+    const firstFor = context.classes.flatMap((cls, c) => (firstOf(file.routes[cls.name]) === offer ? [c] : []));
+    return applyForm(resolution, resolved, offerFile, offerPath, offerAt, { ...context, firstFor });
+  });
+  const spillovers = Object.entries(file.offers).map(([offer, offerFile]) =>
+    spilloverOf(resolution, offer, offerFile, Object.keys(file.offers), [...path, "offers", offer]),
   );
   offers.forEach((offer, i) => {
     if (offer === null || context.sizes === null) return;
@@ -41,8 +56,9 @@ export function resolveStrategy(
       Object.keys(file.offers)[i]!,
     ]);
   });
+  noteLowerSpillover(resolution, path, offers, spillovers);
   const option = optionOf(resolution, file, path, at);
-  const routes = checkRoutes(resolution, file, path, context);
+  const routes = checkRoutes(resolution, file, path, context, spillovers);
   if (pools.includes(null) || offers.includes(null) || option === null || routes === null) return null;
   resolution.from(`${at}.name`, "file");
   resolution.fromFile(`${at}.title`, [...path, "title"], "file");
@@ -88,13 +104,19 @@ function optionOf(
 ): ResolvedStrategy["option"] | null {
   const hasPools = Object.keys(file.pools).length > 0;
   const hasOffers = Object.keys(file.offers).length > 0;
+  const managed = hasPools && Object.values(file.pools).every((pool) => pool.managed !== undefined);
   if (!hasPools && !hasOffers) {
     resolution.problem(path, "a strategy needs at least one pool or offer");
     return null;
   }
-  const implied = hasPools ? (hasOffers ? "split" : "self") : "api";
+  const implied = hasPools ? (hasOffers ? "split" : managed ? "private_managed" : "self") : "api";
   if (file.option !== undefined && file.option !== implied) {
-    const has = implied === "split" ? "pools and offers" : implied === "self" ? "pools only" : "offers only";
+    const has = {
+      split: "pools and offers",
+      private_managed: "managed pools only",
+      self: "pools only",
+      api: "offers only",
+    }[implied];
     resolution.problem([...path, "option"], `is ${file.option}, but a strategy with ${has} is evidence for ${implied}`);
     return null;
   }
@@ -108,6 +130,7 @@ function checkRoutes(
   file: StrategyFile,
   path: Path,
   context: StrategyContext,
+  spillovers: readonly (string | null)[],
 ): RouteTarget[][] | null {
   const before = resolution.problems.length;
   const pools = Object.keys(file.pools);
@@ -123,7 +146,10 @@ function checkRoutes(
   for (const name of Object.keys(file.routes).filter((route) => !classNames.includes(route))) {
     resolution.problem([...path, "routes", name], `unknown class "${name}"`, hintFor(name, classNames));
   }
-  const used = new Set(Object.values(file.pools).flatMap(({ handOff }) => (handOff === undefined ? [] : [handOff.to])));
+  const used = new Set([
+    ...Object.values(file.pools).flatMap(({ handOff }) => (handOff === undefined ? [] : [handOff.to])),
+    ...spillovers.filter((offer) => offer !== null),
+  ]);
   const routes = classNames.map((className): RouteTarget[] => {
     const route = Object.hasOwn(file.routes, className) ? file.routes[className] : undefined;
     const at = [...path, "routes", className];
@@ -164,7 +190,43 @@ function checkRoutes(
   for (const name of [...pools, ...offers].filter((target) => !used.has(target))) {
     resolution.warn(`${path.join(".")}: no route leads to ${name}`);
   }
-  return resolution.problems.length > before ? null : routes;
+  if (resolution.problems.length > before) return null;
+  return routes.map((route) => withSpillover(route, offers, spillovers));
+}
+
+/** A route with the offer that takes what provisioned units refuse right behind them, unless it is in the route anyway. */
+function withSpillover(
+  route: readonly RouteTarget[],
+  offers: readonly string[],
+  spillovers: readonly (string | null)[],
+): RouteTarget[] {
+  const has = (index: number): boolean => route.some((target) => target.kind === "offer" && target.index === index);
+  return route.flatMap((target): RouteTarget[] => {
+    const spillover = target.kind === "offer" ? (spillovers[target.index] ?? null) : null;
+    const index = spillover === null ? -1 : offers.indexOf(spillover);
+    return index < 0 || has(index) ? [target] : [target, { kind: "offer", index, overflowInFlightPerReplica: null }];
+  });
+}
+
+/** What spills over to less protection is worth a warning, though classes that need more are kept from it. */
+function noteLowerSpillover(
+  resolution: Resolution,
+  path: Path,
+  offers: readonly (ResolvedOffer | null)[],
+  spillovers: readonly (string | null)[],
+): void {
+  offers.forEach((offer, i) => {
+    const other = offers.find((candidate) => candidate?.name === spillovers[i]);
+    if (offer && other && other.boundaryLevel < offer.boundaryLevel)
+      resolution.warn(
+        `${path.join(".")}: ${offer.name} (boundary level ${offer.boundaryLevel}) spills over to ${other.name} (level ${other.boundaryLevel}); classes that need more than that wait or fail instead`,
+      );
+  });
+}
+
+function firstOf(route: StrategyFile["routes"][string] | undefined): string | undefined {
+  const first = route?.[0];
+  return typeof first === "string" ? first : first?.to;
 }
 
 function applyBoundary(

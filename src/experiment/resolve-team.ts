@@ -81,7 +81,7 @@ export function resolvePeople(
   for (const field of ["fte", "preset"]) resolution.from(`people.${field}`, "derived");
   resolution.from("people.loadedUsdPerYear", `catalogue:people/${people.id}`);
   const nodes = Math.max(0, ...strategies.map(nodesOf));
-  if (!strategies.some((strategy) => strategy.pools.length > 0)) {
+  if (!strategies.some((strategy) => strategy.pools.some((pool) => pool.managed === undefined))) {
     return { fte: 0, loadedUsdPerYear: loaded.typical, preset: team.preset };
   }
   const { levels } = team;
@@ -154,6 +154,7 @@ export function peopleFte(
 
 function nodesOf(strategy: ResolvedStrategy): number {
   return strategy.pools.reduce((sum, pool) => {
+    if (pool.managed !== undefined) return sum;
     const replicas = pool.replicas === "auto" ? 1 : pool.replicas;
     return sum + Math.ceil(((replicas + pool.warmReplicas) * gpusPerReplica(pool.engine)) / pool.gpusPerNode);
   }, 0);

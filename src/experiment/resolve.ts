@@ -79,6 +79,10 @@ function assemble(
     classFiles: file.classes,
     sizes: traffic === null ? null : requestSizes(traffic, classes),
     whatIfUnrestricted: options.whatIfUnrestricted ?? false,
+    demand:
+      traffic === null
+        ? null
+        : { traffic, startEpochS: epochSOfIso(file.start) ?? 0, horizonS: (file.days ?? 1) * DAY_S },
     priceNeeded: file.team !== undefined,
     stepTimeError: file.stepTimeError,
     period: {

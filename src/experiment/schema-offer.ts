@@ -2,6 +2,7 @@
 import { z } from "zod";
 import { LimitsSchema } from "./schema-limits.ts";
 import { PricePathSchema, RetireSchema } from "./schema-prices.ts";
+import { FormSchema } from "./schema-forms.ts";
 import { PromptCacheSchema } from "./schema-reuse.ts";
 
 const Fraction = z.number().min(0).max(1);
@@ -14,6 +15,7 @@ const OfferOverrideSchema = z.strictObject({
     .string()
     .default("default")
     .describe("boundary of the provider's entry: where and how your contract has it process"),
+  form: FormSchema,
   priceMultiplier: NotNegative.optional().describe("multiplies the catalogue's prices, for example a discount"),
   pricePath: PricePathSchema,
   retire: RetireSchema,

@@ -9,6 +9,7 @@ import { DEFAULT_ROUTER } from "../fleet/routers/registry.ts";
 import { WEIGHT_DTYPES } from "../engine/spec.ts";
 import type { MaxOutputRule, Provenance } from "../scenario/resolved.ts";
 import { Day, Instant, rateFactorFields } from "./schema-traffic.ts";
+import { managedFields } from "./schema-forms.ts";
 import { OfferSchema } from "./schema-offer.ts";
 import { RepeatsSchema, ResponseCacheSchema, sessionsSchema } from "./schema-reuse.ts";
 
@@ -321,6 +322,7 @@ const PoolSchema = z.strictObject({
     .max(72)
     .optional()
     .describe("GPUs that fail and are rented together; without it as the price or GPU says"),
+  ...managedFields,
   place: Place.default("private_vpc").describe("where the pool stands"),
   boundaryLevel: Level.optional().describe("boundary level; without it the place's"),
   residency: z.string().min(1).optional().describe("region of the pool; without it the place's"),
@@ -434,10 +436,10 @@ const RouteTargetSchema = z.union([
 const StrategySchema = z.strictObject({
   title: z.string().optional().describe("shown in the report; without it the name"),
   option: z
-    .enum(["api", "self", "split"])
+    .enum(["api", "private_managed", "self", "split"])
     .optional()
     .describe(
-      "option of the decision this is evidence for; without it api with offers only, self with pools only, split with both",
+      "option of the decision this is evidence for; without it api with offers only, private_managed with managed pools only, self with other pools only, split with both",
     ),
   pools: z.record(Name, PoolSchema).default({}).describe("own fleets by name"),
   responseCache: ResponseCacheSchema,

@@ -104,9 +104,11 @@ function summariseStrategy(
     sloAttainment: estimate(all.map(attainment)),
     goodputPerS: estimate(all.map((result) => result.totals.sloMet / experiment.horizonS)),
     usdPerMonth: estimate(usd),
+    billedUsd: estimate(runs.map((run) => billedUsd(experiment, run, null))),
     ledger: lines.map((line): LedgerLine => ({
       line,
       usdPerMonth: estimate(runs.map((run) => usdPerMonth(experiment, run, (row) => row.line === line))),
+      billedUsd: estimate(runs.map((run) => billedUsd(experiment, run, line))),
     })),
     usdPerMTokOutput: estimate(all.map((result, r) => (usd[r]! * months * 1e6) / result.totals.outputTokens)),
     usdPerRequest: estimate(all.map((result, r) => (usd[r]! * months) / result.totals.completed)),
@@ -153,6 +155,9 @@ function summariseStrategy(
         draftAcceptedFraction:
           pool.scheduler.speculative === null ? null : of((result) => result.draftAcceptedFraction),
         incidents: of((result) => result.incidents),
+        managed: pool.managed?.preset ?? null,
+        coldStarts: pool.scaleToZero === undefined ? null : of((result) => result.coldStarts),
+        coldStartRequests: pool.scaleToZero === undefined ? null : of((result) => result.coldStartRequests),
         uSlo:
           known.length === 0
             ? null
@@ -170,6 +175,7 @@ function summariseStrategy(
     }),
     offers: strategy.offers.map((offer, o): OfferSummary => {
       const of = (key: keyof RunResult["offers"][number]): Estimate => estimate(runs.map((run) => run.offers[o]![key]));
+      const { form } = offer;
       return {
         name: offer.name,
         attempts: of("attempts"),
@@ -179,6 +185,10 @@ function summariseStrategy(
         outages: of("outages"),
         availabilityFraction: of("availabilityFraction"),
         priceAsOf: offer.priceAsOf,
+        form: form?.kind ?? "pay-as-you-go",
+        units: form?.kind === "provisioned" ? form.units : null,
+        utilizationFraction: form?.kind === "provisioned" ? of("utilizationFraction") : null,
+        expired: form?.kind === "batch" ? of("expired") : null,
       };
     }),
   };
@@ -267,6 +277,13 @@ function usdPerMonth(
     if (keep === null || keep({ line: line[i]!, className: className[i]! })) sum += usd[i]!;
   }
   return (sum / (experiment.horizonS / 3600)) * HOURS_PER_MONTH;
+}
+
+/** USD that a run pays within the horizon for one line of the ledger (null = all); NaN where nothing is priced. */
+function billedUsd(experiment: ResolvedExperiment, run: RunResult, wanted: string | null): number {
+  if (!isPriced(experiment)) return NaN;
+  const { line, billedUsd: usd } = run.series.ledger;
+  return usd.reduce((sum, amount, i) => (wanted === null || line[i] === wanted ? sum + amount : sum), 0);
 }
 
 /** Differences between permitted strategies on the replications that both finished: same traffic, same luck. */

@@ -21,6 +21,7 @@ import { withStepAhead } from "../engine/step-ahead.ts";
 import { counterKey, stream } from "../kernel/random.ts";
 import { NO_REPLICA, type Router, type RouterView } from "./routers/router.ts";
 import { routerNamed } from "./routers/registry.ts";
+import { Sleep } from "./sleep.ts";
 
 export const SERVING = 0;
 export const WARM = 1;
@@ -48,6 +49,8 @@ export class Pool implements RouterView {
   warmS = 0;
   downS = 0;
   incidents = 0;
+  /** Null: the replicas are always there. */
+  readonly sleep: Sleep | null;
 
   private readonly state: Uint8Array;
   /** Serving replicas, packed; `place` is where each stands in it. */
@@ -87,6 +90,7 @@ export class Pool implements RouterView {
     this.place = new Int32Array(total);
     this.inFlightOf = new Int32Array(total);
     this.countedUntilS = startS;
+    this.sleep = spec.scaleToZero === undefined ? null : new Sleep(spec.scaleToZero, startS);
     this.warmCount = total;
     for (let r = 0; r < replicas; r++) this.become(r, SERVING);
     const plugin = routerNamed(spec.router.name);
@@ -130,6 +134,15 @@ export class Pool implements RouterView {
     this.inFlightAll--;
   }
 
+  /** When a request that arrives now can be served: at once unless the pool sleeps or starts. */
+  servesS(sleep: Sleep, nowS: number): number {
+    if (this.inFlightAll === 0 && sleep.asleep(nowS)) {
+      this.countTime(nowS);
+      sleep.start(nowS);
+    }
+    return sleep.servesS(nowS);
+  }
+
   /** A replica is lost; a warm one takes its place at once. The caller fails its engine. */
   lose(replica: number, nowS: number): void {
     this.countTime(nowS);
@@ -165,7 +178,8 @@ export class Pool implements RouterView {
   }
 
   private countTime(nowS: number): void {
-    const elapsedS = nowS - this.countedUntilS;
+    let elapsedS = nowS - this.countedUntilS;
+    if (this.sleep !== null) elapsedS -= this.sleep.unpaidS(this.countedUntilS, nowS, this.inFlightAll === 0);
     this.servingS += elapsedS * this.servingCount;
     this.warmS += elapsedS * this.warmCount;
     this.downS += elapsedS * this.downCount;

@@ -29,6 +29,7 @@ const UNIT_OF_SUFFIX: readonly (readonly [suffix: string, unit: string])[] = [
   ["MsP99", "ms"],
   ["Ms", "ms"],
   ["usd", "USD"],
+  ["Usd", "USD"],
   ["month", "calendar month, UTC"],
   ["quantity", "as the column unit says"],
 ];
@@ -103,6 +104,10 @@ const LEDGER: Storage<LedgerTable> = {
   quantity: "float64",
   unit: "string",
   usd: "float64",
+  billedUsd: "float64",
+  chargeCategory: "string",
+  pricingCategory: "string",
+  commitmentDiscountStatus: "string",
 };
 
 const STEPS: Storage<StepTable> = {

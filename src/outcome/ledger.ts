@@ -1,8 +1,10 @@
 /**
  * Money appears here first: quantities of one run by calendar month, priced once at the end.
  *   INV-14  the lines add up to the total, and each is quantity × price (API: the sum of what each request cost).
- * Shared lines (GPUs, people) are allocated to classes by weighted tokens served by the pool: an output token costs a
- * pool about four times the work of an input token (assumed).
+ * Every line has two amounts: `usd` spreads it over the hours that it covers (amortized), `billedUsd` stands in the month in
+ * which it is paid (cash). They differ where something is paid in advance. Shared lines (GPUs, people, units) are allocated to
+ * classes by weighted tokens served by the pool or offer: an output token costs a pool about four times the work of an input
+ * token (assumed).
  */
 import type { LedgerTable } from "./series.ts";
 
@@ -66,6 +68,55 @@ export interface PoolPrice {
   readonly name: string;
   readonly gpusPerReplica: number;
   readonly usdPerGpuHour: number;
+  /** What a vendor adds who runs it, on every paid hour. */
+  readonly markupUsdPerGpuHour: number;
+}
+
+/** One calendar month of an offer: how far the run reaches into it, and what its requests used and cost, all classes together. */
+export interface OfferMonth {
+  /** Simulated seconds from t = 0. */
+  readonly fromS: number;
+  readonly toS: number;
+  readonly inputTokens: number;
+  readonly cachedTokens: number;
+  readonly writtenTokens: number;
+  readonly outputTokens: number;
+  readonly usageUsd: number;
+}
+
+/** A line beside those of the tokens. */
+export interface OfferCharge {
+  readonly line: string;
+  readonly quantity: number;
+  readonly unit: string;
+  readonly usd: number;
+  readonly billedUsd: number;
+  readonly category: "Usage" | "Purchase";
+  readonly commitment: "Used" | "Unused" | null;
+}
+
+/** What the commercial form of an offer makes of a month. */
+export interface OfferTerms {
+  readonly committed: boolean;
+  readonly charge: (month: OfferMonth) => {
+    readonly charges: readonly OfferCharge[];
+    /** Of what the tokens cost, the share that was not paid in advance. */
+    readonly usageBilledFraction: number;
+  };
+}
+
+interface Line {
+  readonly month: string;
+  readonly line: string;
+  readonly target: string;
+  readonly quantity: number;
+  readonly unit: string;
+  readonly usd: number;
+  /** Left out: as `usd`. */
+  readonly billedUsd?: number;
+  readonly category?: "Usage" | "Purchase";
+  readonly committed?: boolean;
+  readonly commitment?: "Used" | "Unused" | null;
 }
 
 export class Ledger {
@@ -102,70 +153,149 @@ export class Ledger {
     return this.usage[this.usage.length - 1][index][classIndex];
   }
 
+  /** What all classes used of an offer so far. */
+  usageOf(offer: number): OfferUsage {
+    const all = noUsage();
+    for (const month of this.usage) for (const ofClass of month[offer]) addUsage(all, ofClass);
+    return all;
+  }
+
   /**
    * The priced table. `poolTokens[pool][class]` = weighted tokens served, the key of allocation; `peopleUsdPerMonth` is
-   * spread over time at 730 hours a month.
+   * spread over time at 730 hours a month; `terms[offer]` = its commercial form, null for pay-as-you-go.
    */
-  price(poolTokens: readonly (readonly number[])[], peopleUsdPerMonth: number): LedgerTable {
-    const table: LedgerTable = { month: [], line: [], target: [], className: [], quantity: [], unit: [], usd: [] };
-    const row = (
-      month: string,
-      line: string,
-      target: string,
-      className: string,
-      quantity: number,
-      unit: string,
-      usd: number,
-    ): void => {
-      if (quantity === 0 && usd === 0) return;
-      table.month.push(month);
-      table.line.push(line);
-      table.target.push(target);
-      table.className.push(className);
-      table.quantity.push(quantity);
-      table.unit.push(unit);
-      table.usd.push(usd);
+  price(
+    poolTokens: readonly (readonly number[])[],
+    peopleUsdPerMonth: number,
+    terms: readonly (OfferTerms | null)[] = [],
+  ): LedgerTable {
+    const table: LedgerTable = {
+      month: [],
+      line: [],
+      target: [],
+      className: [],
+      quantity: [],
+      unit: [],
+      usd: [],
+      billedUsd: [],
+      chargeCategory: [],
+      pricingCategory: [],
+      commitmentDiscountStatus: [],
     };
-    const shared = (
-      month: string,
-      line: string,
-      target: string,
-      quantity: number,
-      unit: string,
-      usd: number,
-      keys: readonly number[],
-    ): void => {
-      const all = keys.reduce((sum, key) => sum + key, 0);
-      if (all === 0) row(month, line, target, "", quantity, unit, usd);
-      else
-        keys.forEach((key, c) =>
-          row(month, line, target, this.classes[c], (quantity * key) / all, unit, (usd * key) / all),
-        );
-    };
-    const everyPool = this.classes.map((_, c) => poolTokens.reduce((sum, pool) => sum + pool[c], 0));
+    const { classes } = this;
+    const everyPool = classes.map((_, c) => poolTokens.reduce((sum, pool) => sum + pool[c], 0));
+    let fromS = 0;
     this.months.forEach((month, m) => {
-      this.pools.forEach((pool, p) => {
-        const hours = this.poolHours[m][p];
-        for (const state of ["busy", "idle", "warm", "down"] as const) {
-          const gpuHours = hours[state] * pool.gpusPerReplica;
-          shared(month, `gpu-${state}`, pool.name, gpuHours, "GPU-hour", gpuHours * pool.usdPerGpuHour, poolTokens[p]);
-        }
-      });
-      this.offers.forEach((offer, o) => {
-        this.classes.forEach((className, c) => {
-          const usage = this.usage[m][o][c];
-          row(month, "api-input", offer, className, usage.inputTokens, "token", usage.inputUsd);
-          row(month, "api-cached-input", offer, className, usage.cachedTokens, "token", usage.cachedUsd);
-          row(month, "api-cache-write", offer, className, usage.writtenTokens, "token", usage.writtenUsd);
-          row(month, "api-output", offer, className, usage.outputTokens, "token", usage.outputUsd);
-          row(month, "api-requests", offer, className, usage.requests, "request", usage.requestUsd);
-        });
-      });
+      const toS = fromS + this.hours[m] * 3600;
+      this.pools.forEach((pool, p) => this.pricePool(table, month, pool, this.poolHours[m][p], poolTokens[p]));
+      this.offers.forEach((_, o) => this.priceOffer(table, m, o, terms[o] ?? null, fromS, toS));
       if (peopleUsdPerMonth > 0) {
         const months = this.hours[m] / HOURS_PER_MONTH;
-        shared(month, "people", "", months, "month", peopleUsdPerMonth * months, everyPool);
+        const usd = peopleUsdPerMonth * months;
+        share(table, { month, line: "people", target: "", quantity: months, unit: "month", usd }, classes, everyPool);
       }
+      fromS = toS;
     });
     return table;
   }
+
+  private pricePool(
+    table: LedgerTable,
+    month: string,
+    { name, gpusPerReplica, usdPerGpuHour, markupUsdPerGpuHour }: PoolPrice,
+    hours: PoolHours,
+    keys: readonly number[],
+  ): void {
+    const add = (line: string, quantity: number, usdPerHour: number): void =>
+      share(
+        table,
+        { month, line, target: name, quantity, unit: "GPU-hour", usd: quantity * usdPerHour },
+        this.classes,
+        keys,
+      );
+    let paid = 0;
+    for (const state of ["busy", "idle", "warm", "down"] as const) {
+      const gpuHours = hours[state] * gpusPerReplica;
+      paid += gpuHours;
+      add(`gpu-${state}`, gpuHours, usdPerGpuHour);
+    }
+    if (markupUsdPerGpuHour > 0) add("managed-markup", paid, markupUsdPerGpuHour);
+  }
+
+  private priceOffer(
+    table: LedgerTable,
+    m: number,
+    o: number,
+    terms: OfferTerms | null,
+    fromS: number,
+    toS: number,
+  ): void {
+    const { classes, months } = this;
+    const month = months[m];
+    const target = this.offers[o];
+    const usage = this.usage[m][o];
+    const all = noUsage();
+    for (const ofClass of usage) addUsage(all, ofClass);
+    const usageUsd = all.inputUsd + all.cachedUsd + all.writtenUsd + all.outputUsd + all.requestUsd;
+    const { charges, usageBilledFraction } = terms?.charge({ ...all, fromS, toS, usageUsd }) ?? PAY_AS_YOU_GO;
+    const committed = terms?.committed ?? false;
+    const commitment = committed ? "Used" : null;
+    classes.forEach((className, c) => {
+      const of = usage[c];
+      for (const [line, quantity, unit, usd] of [
+        ["api-input", of.inputTokens, "token", of.inputUsd],
+        ["api-cached-input", of.cachedTokens, "token", of.cachedUsd],
+        ["api-cache-write", of.writtenTokens, "token", of.writtenUsd],
+        ["api-output", of.outputTokens, "token", of.outputUsd],
+        ["api-requests", of.requests, "request", of.requestUsd],
+      ] as const) {
+        const billedUsd = usd * usageBilledFraction;
+        add(table, { month, line, target, quantity, unit, usd, billedUsd, committed, commitment }, className);
+      }
+    });
+    const keys = usage.map((of) =>
+      weightedTokens(of.inputTokens + of.cachedTokens + of.writtenTokens, of.outputTokens),
+    );
+    for (const charge of charges) share(table, { ...charge, month, target, committed }, classes, keys);
+  }
+}
+
+const PAY_AS_YOU_GO = { charges: [], usageBilledFraction: 1 } as const;
+
+/** The work that tokens make, in units of an input token. */
+export function weightedTokens(inputTokens: number, outputTokens: number): number {
+  return inputTokens + OUTPUT_TOKEN_WEIGHT * outputTokens;
+}
+
+function add(table: LedgerTable, line: Line, className: string): void {
+  const { quantity, usd, billedUsd = usd, category = "Usage", committed = false, commitment = null } = line;
+  if (quantity === 0 && usd === 0 && billedUsd === 0) return;
+  table.month.push(line.month);
+  table.line.push(line.line);
+  table.target.push(line.target);
+  table.className.push(className);
+  table.quantity.push(quantity);
+  table.unit.push(line.unit);
+  table.usd.push(usd);
+  table.billedUsd.push(billedUsd);
+  table.chargeCategory.push(category);
+  table.pricingCategory.push(committed ? "Committed" : "Standard");
+  table.commitmentDiscountStatus.push(commitment ?? "");
+}
+
+/** One line for each class by its key; without any key one for nobody. */
+function share(table: LedgerTable, line: Line, classes: readonly string[], keys: readonly number[]): void {
+  const all = keys.reduce((sum, key) => sum + key, 0);
+  if (all === 0) {
+    add(table, line, "");
+    return;
+  }
+  const { quantity, usd, billedUsd = usd } = line;
+  keys.forEach((key, c) =>
+    add(
+      table,
+      { ...line, quantity: (quantity * key) / all, usd: (usd * key) / all, billedUsd: (billedUsd * key) / all },
+      classes[c],
+    ),
+  );
 }

@@ -33,6 +33,9 @@ export interface PoolResult {
   readonly draftAcceptedFraction: number;
   readonly swappedOutTokens: number;
   readonly incidents: number;
+  /** Of a pool that scales to zero: how often it started, and requests that waited for that. */
+  readonly coldStarts: number;
+  readonly coldStartRequests: number;
   /** Requests completed by class. */
   readonly completedByClass: readonly number[];
 }
@@ -44,6 +47,10 @@ export interface OfferResult {
   readonly outageFailures: number;
   readonly outages: number;
   readonly availabilityFraction: number;
+  /** Batch jobs that were not done in time. */
+  readonly expired: number;
+  /** Of provisioned units, the share that the tokens of the horizon took; 0 where there are none. */
+  readonly utilizationFraction: number;
 }
 
 export interface RunResult {

@@ -61,7 +61,16 @@ export interface LedgerTable {
   readonly className: string[];
   readonly quantity: number[];
   readonly unit: string[];
+  /** Spread over the hours that it covers (amortized; FOCUS EffectiveCost). */
   readonly usd: number[];
+  /** Where it is paid (cash; FOCUS BilledCost). */
+  readonly billedUsd: number[];
+  /** Usage, or Purchase of what later usage draws on (FOCUS ChargeCategory). */
+  readonly chargeCategory: string[];
+  /** Standard or Committed (FOCUS PricingCategory). */
+  readonly pricingCategory: string[];
+  /** Used or Unused, of what was committed to; else "" (FOCUS CommitmentDiscountStatus). */
+  readonly commitmentDiscountStatus: string[];
 }
 
 export interface RunSeries {

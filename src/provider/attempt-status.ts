@@ -2,7 +2,7 @@
 
 /** The attempt runs: `firstTokenS`, `tokenGapS` and `finishS` hold, and `finish` or `fail` must follow. */
 export const ADMITTED = 0;
-/** 429: a limit of the own account. */
+/** 429: a limit of the own account, or no capacity under its form. */
 export const RATE_LIMITED = 1;
 /** 503 or 529: the provider is overloaded, whatever the own quota. */
 export const OVERLOADED = 2;

@@ -4,7 +4,7 @@
  * request; both move with the hour of the week. Times are seconds, rates output tokens per second.
  *
  *   TTFT = base · D(hour) · M · X + prefill · input/1000     X ~ (1 − p)·LN(0, s) + p·LN(ln k, s₂)
- *   rate = r · d(hour) · m · exp(s_r · Z)                    one draw per request
+ *   rate = max(floor, r · d(hour) · m · exp(s_r · Z))        one draw per request; a floor where the vendor promises one
  */
 import type { ResolvedOffer } from "../scenario/resolved.ts";
 import { exp, log, normalQuantile } from "../kernel/math.ts";
@@ -22,6 +22,7 @@ export class Latency {
   private readonly lnTailMultiple: number;
   private readonly startEpochS: number;
   private readonly key: number;
+  private readonly maxTokenGapS: number;
   private readonly ttftFactorByHour = new Float64Array(HOURS_PER_WEEK).fill(1);
   private readonly rateFactorByHour = new Float64Array(HOURS_PER_WEEK).fill(1);
 
@@ -30,6 +31,7 @@ export class Latency {
     this.lnTailMultiple = log(spec.tailMultiple);
     this.startEpochS = startEpochS;
     this.key = key;
+    this.maxTokenGapS = spec.minTokensPerS === undefined ? Infinity : 1 / spec.minTokensPerS;
     if (diurnal !== null) {
       for (let hour = 0; hour < HOURS_PER_WEEK; hour++) {
         if (isWeekday(hour) && hour % 24 >= diurnal.fromHour && hour % 24 < diurnal.toHour) {
@@ -65,6 +67,7 @@ export class Latency {
     const hour = hourOfWeek(this.startEpochS + timeS);
     this.ttftS =
       spec.ttftBaseS * ttftFactor * this.ttftFactorByHour[hour]! * x + (spec.prefillSPerKTok * inputTokens) / 1000;
-    this.tokenGapS = 1 / (spec.tokensPerS * exp(spec.rateSigma * rateZ) * rateFactor * this.rateFactorByHour[hour]!);
+    const tokensPerS = spec.tokensPerS * exp(spec.rateSigma * rateZ) * rateFactor * this.rateFactorByHour[hour]!;
+    this.tokenGapS = Math.min(this.maxTokenGapS, 1 / tokensPerS);
   }
 }

@@ -14,6 +14,8 @@ import { counterKey, stream, threefry2x32, unit, words } from "../kernel/random.
 import { Admission, retryAfterS, type SharedLimits } from "./admission.ts";
 import { ADMITTED, OUTAGE, OVERLOADED, OVERSIZE, RATE_LIMITED, RETIRED, type AttemptStatus } from "./attempt-status.ts";
 import { Congestion } from "./congestion.ts";
+import { BatchTimes } from "./forms/batch.ts";
+import { deployedFromS, gateOf, type Gate } from "./forms/gate.ts";
 import { Latency } from "./latency.ts";
 import type { Limit } from "./limits/limit.ts";
 import { drawOutages, OutageTimeline, type Outage } from "./outages.ts";
@@ -101,7 +103,14 @@ export class Offer {
   readonly refusedBy: Float64Array;
   /** Admitted attempts that ended in `fail`, at t ≥ 0. */
   abandoned = 0;
+  /** Batch jobs handed in at t ≥ 0 that expire. */
+  expiries = 0;
 
+  /** When provisioned units began to serve; −Infinity: they always did. */
+  readonly deployedFromS: number;
+
+  private readonly gate: Gate | null;
+  private readonly batch: BatchTimes | null;
   private readonly content: NonNullable<OfferContext["content"]> | null;
   private cache: PromptCache | null;
   private readonly admission: Admission;
@@ -131,6 +140,11 @@ export class Offer {
     this.refusedBy = new Float64Array(spec.limits.length);
     this.key = counterKey(seed, replication, `offer/${spec.provider}/${spec.model}`);
     this.latency = new Latency(spec.latency, spec.diurnal, startEpochS, this.key);
+    const { form } = spec;
+    this.gate = gateOf(form, spec.name, { seed, replication, startEpochS, key: this.key });
+    this.batch = form?.kind === "batch" ? new BatchTimes(form, this.key) : null;
+    this.deployedFromS =
+      form?.kind === "provisioned" ? deployedFromS(form, spec.name, { seed, replication }) : -Infinity;
     this.congestion =
       spec.congestion === null
         ? null
@@ -149,8 +163,8 @@ export class Offer {
 
   /**
    * One attempt arriving at `timeS`. `attempt` numbers the attempts of the request over all its targets. The checks
-   * come in the order outage, size, limits, overload; a refusal takes nothing from the limits, except where refused
-   * attempts count, and except that an overloaded attempt keeps its charge of requests. O(limits).
+   * come in the order outage, size, capacity of the form, limits, overload; a refusal takes nothing from the limits, except
+   * where refused attempts count, and except that an overloaded attempt keeps its charge of requests. O(limits).
    */
   attempt(
     timeS: number,
@@ -202,6 +216,10 @@ export class Offer {
       this.oversize += counted;
       return OVERSIZE;
     }
+    if (this.gate !== null && this.gate.shut(timeS, request, attempt)) {
+      this.rateLimited += counted;
+      return RATE_LIMITED;
+    }
     const { admission } = this;
     const timeMs = timeS * 1000;
     // What is cached of a prompt is taken as known on arrival (assumed).
@@ -234,6 +252,11 @@ export class Offer {
     this.firstTokenS = timeS + latency.ttftS + this.spec.networkS;
     this.tokenGapS = latency.tokenGapS;
     this.finishS = this.firstTokenS + Math.max(0, outputTokens - 1) * latency.tokenGapS;
+    if (this.batch !== null) {
+      this.batch.draw(timeS, request, attempt, outputTokens);
+      ({ firstTokenS: this.firstTokenS, finishS: this.finishS, tokenGapS: this.tokenGapS } = this.batch);
+      if (this.batch.expired(timeS, this.finishS)) this.expiries += counted;
+    }
     admission.streams(timeMs, this.firstTokenS * 1000, this.finishS * 1000, outputTokens);
     this.cache?.keep(timeS, this.firstTokenS, request, classIndex, inputTokens);
     this.admitted += counted;
@@ -262,6 +285,11 @@ export class Offer {
     billed.outputUsd = prices.outputUsd;
     billed.requests = producedTokens > 0 && prices.requestUsd > 0 ? 1 : 0;
     billed.requestUsd = billed.requests * prices.requestUsd;
+  }
+
+  /** Did the batch job handed in at `timeS` that ended at `finishS` expire undone? */
+  expired(timeS: number, finishS: number): boolean {
+    return this.batch !== null && this.batch.expired(timeS, finishS);
   }
 
   /** An attempt admitted at `attemptS` has sent its last token: settles the limits. The token counts are those of its `attempt`. */

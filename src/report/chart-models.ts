@@ -13,7 +13,7 @@ import {
   poolHeadline,
 } from "./findings.ts";
 import { chosen, count, durationMs, intervalText, list, MONTHS, percent, plural, usd } from "./format.ts";
-import { isSpare, lineColor, lineLabel, PEOPLE, SPARE_COLOR } from "./ledger-lines.ts";
+import { isPurchase, isSpare, lineColor, lineLabel, PEOPLE, SPARE_COLOR } from "./ledger-lines.ts";
 import { titleOf } from "./strategies.ts";
 import type {
   CostChart,
@@ -49,7 +49,8 @@ function paired(summary: Summary, views: readonly StrategyView[]): { strategy: S
 }
 
 export function costChart(summary: Summary, views: readonly StrategyView[]): CostChart {
-  const lines = [...new Set(summary.strategies.flatMap((strategy) => strategy.ledger.map((entry) => entry.line)))];
+  const all = [...new Set(summary.strategies.flatMap((strategy) => strategy.ledger.map((entry) => entry.line)))];
+  const lines = all.filter((line) => !isPurchase(line));
   const colorOf = (line: string): string => lineColor(line, lines.indexOf(line));
   const amount = (strategy: StrategySummary, of: (line: string) => boolean): number =>
     strategy.ledger.reduce((sum, entry) => sum + (of(entry.line) ? entry.usdPerMonth.mean : 0), 0);
@@ -69,11 +70,13 @@ export function costChart(summary: Summary, views: readonly StrategyView[]): Cos
         loUsd: strategy.usdPerMonth.lo,
         hiUsd: strategy.usdPerMonth.hi,
         label: usd(strategy.usdPerMonth.mean),
-        parts: strategy.ledger.map((entry) => ({
-          label: lineLabel(entry.line),
-          color: colorOf(entry.line),
-          usdPerMonth: entry.usdPerMonth.mean,
-        })),
+        parts: strategy.ledger
+          .filter(({ line }) => !isPurchase(line))
+          .map((entry) => ({
+            label: lineLabel(entry.line),
+            color: colorOf(entry.line),
+            usdPerMonth: entry.usdPerMonth.mean,
+          })),
         own: [
           { label: "People", color: lineColor(PEOPLE, 0), usdPerMonth: people, text: usd(people) },
           { label: "GPUs idle and warm", color: SPARE_COLOR, usdPerMonth: spare, text: usd(spare) },

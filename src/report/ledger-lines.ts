@@ -18,6 +18,12 @@ const LINES: Readonly<Record<string, LineStyle>> = {
   "api-cached-input": { label: "API cached input", color: "#dbeafe" },
   "api-cache-write": { label: "API cache writes", color: "#60a5fa" },
   "api-output": { label: "API output", color: "#2563eb" },
+  "provisioned-used": { label: "Provisioned units used", color: "#1e40af" },
+  "provisioned-unused": { label: "Provisioned units unused", color: "#a5b4fc" },
+  "provisioned-purchase": { label: "Purchase of provisioned units", color: "#1e40af" },
+  "commitment-shortfall": { label: "Shortfall of the commitment", color: "#c7d2fe" },
+  "commitment-purchase": { label: "Prepaid commitment", color: "#1e40af" },
+  "managed-markup": { label: "Vendor's markup", color: "#0f766e" },
 };
 
 const OTHERS = ["#7c3aed", "#0e7490", "#be185d", "#4d7c0f", "#57534e"] as const;
@@ -36,6 +42,13 @@ export function lineColor(line: string, position: number): string {
 
 export function isSpare(line: string): boolean {
   return SPARE.has(line);
+}
+
+const PURCHASES = new Set(["provisioned-purchase", "commitment-purchase"]);
+
+/** Paid for once and spread over other lines: it has cash of its own, but no cost. */
+export function isPurchase(line: string): boolean {
+  return PURCHASES.has(line);
 }
 
 export const PEOPLE = "people";

@@ -13,7 +13,6 @@ import {
 import type { Summary } from "../decision/summary.ts";
 import { attained } from "./findings.ts";
 import { chosen, count, dateText, durationMs, type Format, hours, percent, plain, ratePerS, usd } from "./format.ts";
-import { lineLabel } from "./ledger-lines.ts";
 import type { Cell, StrategyView, TableView, Tone } from "./model.ts";
 
 type Row = TableView["rows"][number];
@@ -45,7 +44,7 @@ interface Bounds {
 const NOT_NEGATIVE: Bounds = { lo: 0, hi: Infinity };
 const SHARE: Bounds = { lo: 0, hi: 1 };
 
-function strategyColumns(
+export function strategyColumns(
   first: string,
   strategies: readonly StrategySummary[],
   views: readonly StrategyView[],
@@ -64,7 +63,7 @@ function strategyColumns(
   ];
 }
 
-function group(header: string, note: string | null = null): Row {
+export function group(header: string, note: string | null = null): Row {
   return { header, note, color: null, cells: [] };
 }
 
@@ -250,33 +249,6 @@ function sloText({ slo }: RequestClass): string {
     : `${chosen(percent)(slo.targetFraction)} of ${basis}: ${targets.join(", ")}`;
 }
 
-/** Ledger lines by strategy, USD a month. */
-export function ledgerTable(summary: Summary, views: readonly StrategyView[]): TableView {
-  const lines = [...new Set(summary.strategies.flatMap((strategy) => strategy.ledger.map((entry) => entry.line)))];
-  return {
-    caption: "Cost per month by ledger line",
-    columns: strategyColumns("", summary.strategies, views),
-    rows: [
-      ...lines.map((line): Row => ({
-        header: lineLabel(line),
-        note: null,
-        color: null,
-        cells: summary.strategies.map((strategy) => {
-          const entry = strategy.ledger.find((candidate) => candidate.line === line);
-          return entry === undefined ? cell("–", null, "muted") : estimateCell(entry.usdPerMonth, usd);
-        }),
-      })),
-      {
-        header: "Total",
-        note: null,
-        color: null,
-        cells: summary.strategies.map((strategy) => estimateCell(strategy.usdPerMonth, usd)),
-      },
-    ],
-    layout: "compare",
-  };
-}
-
 /** Replica-hours, load and failures of every pool. */
 export function poolTable(summary: Summary, views: readonly StrategyView[]): TableView {
   const pools = summary.strategies.flatMap((strategy) => strategy.pools.map((pool) => ({ strategy, pool })));
@@ -319,6 +291,9 @@ export function poolTable(summary: Summary, views: readonly StrategyView[]): Tab
         cell(`${pool.replicas} + ${pool.warmReplicas}`, `${pool.gpusPerReplica} × ${pool.gpu} each`),
       ),
       row("Scheduler", null, (pool) => cell(pool.scheduler)),
+      ...(pools.every(({ pool }) => pool.managed === null)
+        ? []
+        : [row("Run by", null, (pool) => cell(pool.managed ?? "own people"))]),
       group("Replica-hours", "paid = busy + idle + warm + down"),
       row("Paid", null, (pool) => estimateCell(pool.paidReplicaH, hours)),
       row("Busy", null, (pool) => ofPaid(pool.busyReplicaH, pool.paidReplicaH)),
@@ -337,6 +312,15 @@ export function poolTable(summary: Summary, views: readonly StrategyView[]): Tab
       ),
       group("Failures"),
       row("Incidents", null, (pool) => estimateCell(pool.incidents, count)),
+      ...(pools.every(({ pool }) => pool.coldStarts === null)
+        ? []
+        : [
+            row("Cold starts", "requests that waited for one", (pool) =>
+              pool.coldStarts === null || pool.coldStartRequests === null
+                ? cell("–", null, "muted")
+                : cell(count(pool.coldStarts.mean), count(pool.coldStartRequests.mean)),
+            ),
+          ]),
       row("Preemptions", null, (pool) => estimateCell(pool.preemptions, count)),
       ...optionalShare("Prefix cache hits", "of prompt tokens", (pool) => pool.prefixHitFraction),
       ...optionalShare("Drafts accepted", "of draft tokens", (pool) => pool.draftAcceptedFraction),
@@ -354,6 +338,15 @@ export function offerTable(summary: Summary, views: readonly StrategyView[]): Ta
     color: null,
     cells: offers.map((entry) => of(entry.offer)),
   });
+  /** A row only where an offer has the figure. */
+  const optional = (
+    header: string,
+    note: string,
+    of: (offer: (typeof offers)[number]["offer"]) => Cell | null,
+  ): Row[] =>
+    offers.every(({ offer }) => of(offer) === null)
+      ? []
+      : [row(header, note, (offer) => of(offer) ?? cell("–", null, "muted"))];
   return {
     caption: "API offers: attempts and their answers, mean per replication",
     columns: [
@@ -366,9 +359,18 @@ export function offerTable(summary: Summary, views: readonly StrategyView[]): Ta
       })),
     ],
     rows: [
+      ...(offers.every(({ offer }) => offer.form === "pay-as-you-go")
+        ? []
+        : [row("Form", null, (offer) => cell(offer.form.replaceAll("-", " ")))]),
+      ...optional("Provisioned units", "and the share of them that was used", ({ units, utilizationFraction }) =>
+        units === null || utilizationFraction === null ? null : cell(count(units), percent(utilizationFraction.mean)),
+      ),
       row("Attempts", null, (offer) => estimateCell(offer.attempts, count)),
       row("429 rate limited", null, (offer) => estimateCell(offer.rateLimited, count)),
       row("Overloaded", null, (offer) => estimateCell(offer.overloaded, count)),
+      ...optional("Batch jobs expired", "handed in, not done in time", ({ expired }) =>
+        expired === null ? null : estimateCell(expired, count),
+      ),
       row("Failed in an outage", null, (offer) => estimateCell(offer.outageFailures, count)),
       row("Outages", null, (offer) => estimateCell(offer.outages, count)),
       row("Availability", "of the offer", (offer) => estimateCell(offer.availabilityFraction, percent, SHARE)),

@@ -9,7 +9,8 @@ import { showsMoney } from "../experiment/findings.ts";
 import { isoDate, secondOfWeek, DAY_S } from "../kernel/calendar-time.ts";
 import type { Banner, ReportInput, ReportModel, StrategyView } from "./model.ts";
 import { viewStrategies } from "./strategies.ts";
-import { classTable, comparisonTable, ledgerTable, offerTable, poolTable } from "./tables.ts";
+import { ledgerTable } from "./ledger-table.ts";
+import { classTable, comparisonTable, offerTable, poolTable } from "./tables.ts";
 import { viewVerdict } from "./verdict-view.ts";
 
 export type { ReportInput, ReportModel } from "./model.ts";

@@ -10,6 +10,7 @@ import type { EngineSpec, GpuSpec, LlmSpec, StepCoefficients } from "../engine/s
 import type { StepTimeRow } from "../engine/step-time-table.ts";
 import type { ClockChange } from "../kernel/time-zone.ts";
 import type { LimitCharge, LimitSpec } from "./limits.ts";
+import type { ManagedPool, ResolvedForm, ScaleToZero } from "./forms.ts";
 
 export type { KnownText, LimitCharge, LimitSpec, PromptContent };
 
@@ -317,6 +318,10 @@ export interface ResolvedPool {
     readonly engineCrashesPerReplicaDay: number;
     readonly engineRestart: { readonly medianS: number; readonly sigma: number };
   };
+  /** A vendor's people run it; absent = the team's own. */
+  readonly managed?: ManagedPool;
+  /** Absent = its replicas are always there. */
+  readonly scaleToZero?: ScaleToZero;
   /** Set when the configuration lies outside the range that `crossover validate` covers; printed as a banner. */
   readonly outsideValidatedRange: string | null;
 }
@@ -393,6 +398,8 @@ export interface ResolvedOffer {
   readonly prices: readonly PriceRow[];
   readonly priceAsOf: string;
   readonly limits: readonly LimitSpec[];
+  /** Absent = pay as you go. */
+  readonly form?: ResolvedForm;
   /** Prompts that begin as an earlier one of the same offer did cost less; absent = all cost the same. */
   readonly promptCache?: PromptCacheSpec;
   /** Absent: the model is served throughout. */
@@ -407,6 +414,8 @@ export interface ResolvedOffer {
     readonly prefillSPerKTok: number;
     readonly tokensPerS: number;
     readonly rateSigma: number;
+    /** No answer is slower than this, where the vendor promises so; absent = no floor. */
+    readonly minTokensPerS?: number;
   };
   /** Hours Mon–Fri UTC [from, to) in which TTFT and rate are multiplied; null = no diurnal effect. */
   readonly diurnal: {
@@ -458,7 +467,7 @@ export interface ResolvedStrategy {
   readonly name: string;
   readonly title: string;
   /** Which option of the decision these runs are evidence for. */
-  readonly option: "api" | "self" | "split";
+  readonly option: "api" | "private_managed" | "self" | "split";
   readonly pools: readonly ResolvedPool[];
   readonly offers: readonly ResolvedOffer[];
   /** By class index. */

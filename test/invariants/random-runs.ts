@@ -102,7 +102,9 @@ export function randomRun(number: number): WatchedRun {
   const poolCount = oneOf([0, 1, 1, 2]);
   const offerCount = poolCount === 0 ? oneOf([1, 2]) : oneOf([0, 1, 1, 2]);
   const pools = Array.from({ length: poolCount }, (_, p) => randomPool(draw, `pool-${p}`));
-  const offers = Array.from({ length: offerCount }, (_, o) => randomOffer(draw, `offer-${o}`));
+  const offers = Array.from({ length: offerCount }, (_, o) =>
+    randomOffer(draw, `offer-${o}`, stream("random-run", number, `form/${o}`)),
+  );
   const ownFirst = draw() < 0.7;
   const ownStops = pools.map((_, p): RouteTarget => to("pool", p, oneOf([null, 1, 4, 12])));
   const offerStops = offers.map((_, o) => to("offer", o));
@@ -162,7 +164,59 @@ function randomPool(draw: Draw, name: string): ResolvedPool {
   });
 }
 
-function randomOffer(draw: Draw, name: string): ResolvedOffer {
+/** Units of which some are reserved, enough or too few; weights as at no vendor. */
+function randomUnits(draw: Draw): Pick<ResolvedOffer, "form" | "prices" | "limits"> {
+  const oneOf = <T>(values: readonly T[]): T => values[Math.floor(draw() * values.length)]!;
+  const units = oneOf([2, 20]);
+  const reservedUnits = oneOf([0, 1, 2]);
+  const hourly = { name: "hourly", termH: 0, paidEveryH: 0, usdPerUnit: 0.9 };
+  return {
+    form: {
+      kind: "provisioned",
+      plan: "test/units",
+      units,
+      reservedUnits,
+      throughputs: [
+        { name: "tokens", units, tokensPerMinPerUnit: 3000, uncachedWeight: 1, cachedWeight: 0, outputWeight: 5 },
+      ],
+      reserved: reservedUnits === 0 ? null : { name: "test", termH: 0.5, paidEveryH: 0.5, usdPerUnit: 0.3 },
+      hourly: reservedUnits === units ? null : hourly,
+      acquisition: oneOf([
+        { successProbability: 1, leadTimeH: 0 },
+        { successProbability: 0.7, leadTimeH: 0.05 },
+      ]),
+    },
+    prices: [{ fromEpochS: null, inputUsdPerMTok: 0, outputUsdPerMTok: 0, longContext: [] }],
+    limits: [tpm(units * 3000)],
+  };
+}
+
+/** Every third offer is bought under some form, by luck of its own so that the rest of the run stays. */
+function randomForm(draw: Draw): Partial<ResolvedOffer> {
+  const oneOf = <T>(values: readonly T[]): T => values[Math.floor(draw() * values.length)]!;
+  if (draw() > 0.45) return {};
+  const kind = oneOf(["provisioned", "batch", "flex", "committed"] as const);
+  const unavailable = { fromHour: 0, toHour: 24, peakProbability: 0.2, otherProbability: 0.2 };
+  switch (kind) {
+    case "provisioned":
+      return randomUnits(draw);
+    case "flex":
+      return { form: { kind, unavailable } };
+    case "batch":
+      return {
+        form: {
+          kind,
+          windowS: oneOf([2, 20]),
+          completion: { medianS: 2, sigma: 1 },
+          expiredBills: oneOf(["completed", "nothing"]),
+        },
+      };
+    case "committed":
+      return { form: { kind, usdPerMonth: oneOf([100, 5000]), prepaidMonths: oneOf([0, 1]) } };
+  }
+}
+
+function randomOffer(draw: Draw, name: string, forms: Draw): ResolvedOffer {
   const oneOf = <T>(values: readonly T[]): T => values[Math.floor(draw() * values.length)]!;
   return offer({
     name,
@@ -172,5 +226,6 @@ function randomOffer(draw: Draw, name: string): ResolvedOffer {
     outages: draw() < 0.5 ? null : { ...OPENAI_OUTAGES, gapWeibullScaleH: 0.1, durationLnHMean: -3.5 },
     priceMultiplier: oneOf([1, 1.1]),
     contextTokens: oneOf([2000, 400_000]),
+    ...randomForm(forms),
   });
 }

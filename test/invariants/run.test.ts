@@ -61,6 +61,9 @@ function mechanisms({ strategy: plan, rows, result }: WatchedRun): Record<string
     outageFailures: result.offers.reduce((sum, { outageFailures }) => sum + outageFailures, 0),
     warmUsed: result.pools.filter(({ warmH, downH }, p) => plan.pools[p]!.warmReplicas > 0 && downH > 0 && warmH > 0)
       .length,
+    unitsUsed: result.offers.reduce((sum, { utilizationFraction }) => sum + utilizationFraction, 0),
+    jobsExpired: result.offers.reduce((sum, { expired }) => sum + expired, 0),
+    commitmentsShort: result.series.ledger.line.filter((line) => line === "commitment-shortfall").length,
     inFlightAtHorizon: result.classes.reduce((sum, { inFlightAtHorizon }) => sum + inFlightAtHorizon, 0),
   };
 }

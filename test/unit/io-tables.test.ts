@@ -84,6 +84,10 @@ function run(strategy: string, replication: number): RunSeries {
       quantity: [720.5, 12.75],
       unit: ["GPU-hours", "MTok"],
       usd: [1_234.56, -0.01],
+      billedUsd: [0, 2_652],
+      chargeCategory: ["Usage", "Purchase"],
+      pricingCategory: ["Standard", "Committed"],
+      commitmentDiscountStatus: ["", "Used"],
     },
   };
 }

@@ -94,6 +94,7 @@ describe("numbers come from the summary", () => {
       }),
       "$77.7k",
     ],
+    ["billedUsd", () => ({ billedUsd: estimate(66_600) }), "$66.6k"],
     ["pools", ({ pools }) => ({ pools: pools.map((pool) => ({ ...pool, kvFraction: estimate(0.777) })) }), "77.7 %"],
     [
       "offers",
@@ -232,7 +233,7 @@ describe("the page", () => {
           ...strategy,
           title: `${strategy.name}${evil}`,
           pools: strategy.pools.map((pool) => ({ ...pool, outsideValidatedRange: evil })),
-          ledger: [...strategy.ledger, { line: evil, usdPerMonth: estimate(5000) }],
+          ledger: [...strategy.ledger, { line: evil, usdPerMonth: estimate(5000), billedUsd: estimate(1) }],
           classes: strategy.classes.map((entry) => ({ ...entry, barred: evil })),
         })),
       },

@@ -5,6 +5,7 @@
 import { hintFor } from "../../catalog/nearest.ts";
 import { GIVES_UP, retryDelayS } from "../../dispatch/client.ts";
 import { retryAfterS } from "../../provider/admission.ts";
+import { unitsInSteps } from "../../provider/forms/units.ts";
 import { chargeOf } from "../../provider/limits/limit.ts";
 import { ReservedSpend } from "../../provider/limits/money.ts";
 import type { LimitCharge } from "../../scenario/limits.ts";
@@ -120,18 +121,18 @@ function unitsNeeded(config: Fields, event: Fields): Values {
   const input = event.number("input_tokens");
   const perRequest = chargeOf(weights, input * (1 - cached), input * cached, 0, 0, event.number("output_tokens"));
   const raw = (event.number("rpm", "rpm_peak") * perRequest) / config.number("input_tpm_per_unit");
-  const units = inSteps(raw, config.numberOr(1, "min_units", "min"), config.numberOr(1, "increment", "step"));
+  const units = unitsInSteps(raw, {
+    minUnits: config.numberOr(1, "min_units", "min"),
+    increment: config.numberOr(1, "increment", "step"),
+  });
   return { units_raw: raw, units };
-}
-
-function inSteps(raw: number, least: number, step: number): number {
-  return least + Math.max(0, Math.ceil((raw - least) / step - 1e-9)) * step;
 }
 
 /** Units that are sized for input and output apart. */
 function unitsOfTwoAxes(config: Fields, event: Fields): Values {
-  const input = Math.ceil(event.number("input_tpm") / config.number("input_tpm_per_unit") - 1e-9);
-  const output = Math.ceil(event.number("output_tpm") / config.number("output_tpm_per_unit") - 1e-9);
+  const single = { minUnits: 1, increment: 1 };
+  const input = unitsInSteps(event.number("input_tpm") / config.number("input_tpm_per_unit"), single);
+  const output = unitsInSteps(event.number("output_tpm") / config.number("output_tpm_per_unit"), single);
   const day = config.numberOr(NaN, "usd_per_unit_day");
   const units = input + output;
   return { units_input: input, units_output: output, units, ...(Number.isNaN(day) ? {} : { usd_day: units * day }) };

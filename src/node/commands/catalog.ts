@@ -175,6 +175,50 @@ function limitsText(limits: Readonly<Record<string, number>>): string {
   return shown.length === 0 ? "none published" : shown.join(", ");
 }
 
+function formText(entry: CatalogEntry<"forms">): string {
+  if (entry.form === "batch")
+    return `within ${number(entry.windowH)} h, median ${number(entry.completionMedianH)} h; expired: ${entry.expiredBills} billed`;
+  if (entry.form === "flex")
+    return `TTFT x ${number(entry.ttftFactor)}, rate x ${number(entry.rateFactor)}, no capacity ${percent(entry.unavailablePeakProbability)} at peak, else ${percent(entry.unavailableOtherProbability)}`;
+  const rate = entry.minTokensPerS === null ? "" : `, at least ${number(entry.minTokensPerS)} tokens/s`;
+  return `limits x ${number(entry.limitFactor)}${rate}`;
+}
+
+/** One line per deployment with its terms, and one per model. */
+function provisionedLines(entry: CatalogEntry<"provisioned">): readonly Line[] {
+  const terms = Object.entries(entry.deployments).flatMap(([deployment, { terms, priceFactor, ...row }]) => {
+    const base = rowOriginOf(entry, `deployments.${deployment}`, row);
+    return Object.entries(terms).map(([term, price]): Line => {
+      const usd = plainNumber(price.usdPerUnit * priceFactor);
+      const every = price.termH === 0 ? "an hour" : `every ${number(price.paidEveryH)} h`;
+      return {
+        cells: [`${deployment}, ${term}`, "", "", "", "", "", `${usd} ${every}`],
+        origin: rowOriginOf({ ...base }, "", price),
+      };
+    });
+  });
+  const models = entry.models.map((row, i): Line => {
+    const steps = Object.entries(row.steps).map(
+      ([deployment, { minUnits, increment }]) => `${deployment} ${minUnits} + ${increment}`,
+    );
+    return {
+      cells: [
+        row.model,
+        number(row.inputTokensPerMinPerUnit),
+        row.outputTokensPerMinPerUnit === null
+          ? number(row.outputWeight)
+          : `apart, ${number(row.outputTokensPerMinPerUnit)}`,
+        number(row.cachedWeight),
+        number(row.minTokensPerS),
+        steps.join(", "),
+        "",
+      ],
+      origin: rowOriginOf(entry, `models.${i}`, row),
+    };
+  });
+  return [...terms, ...models];
+}
+
 const VIEWS: { readonly [K in CatalogKind]: View<K> } = {
   gpus: flat([...left("name"), ...right("memory GB", "GB/s", "BF16", "FP8", "FP4 TFLOPS", "link GB/s", "W")], (gpu) => [
     gpu.name,
@@ -248,6 +292,22 @@ const VIEWS: { readonly [K in CatalogKind]: View<K> } = {
   pricePaths: flat([...left("name"), ...right("factor", "every months", "lag months")], (entry) => [
     entry.name,
     ...[entry.factor, entry.everyMonths, entry.lagMonths].map(number),
+  ]),
+  forms: flat(left("provider", "form", "what"), (entry) => [entry.provider, entry.form, formText(entry)]),
+  provisioned: {
+    columns: [
+      ...left("what"),
+      ...right("in tokens/min/unit", "out weight", "cached", "tokens/s"),
+      ...left("units: least + step", "USD/unit"),
+    ],
+    lines: provisionedLines,
+  },
+  managed: flat([...left("place"), ...right("level", "x GPU rate"), ...left("to zero", "name")], (entry) => [
+    entry.place,
+    number(entry.boundaryLevel),
+    number(entry.gpuRateFactor),
+    entry.scaleToZero ? "yes" : "no",
+    entry.name,
   ]),
   latencyClasses: flat([...right("TTFT s", "sigma", "tail p", "tail x", "tokens/s"), ...left("examples")], (entry) => [
     ...[entry.ttftBaseS, entry.ttftSigma, entry.tailProbability, entry.tailMultiple, entry.tokensPerS].map(number),
