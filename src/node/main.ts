@@ -9,6 +9,7 @@ import { describeFailure, EXIT } from "./exit.ts";
 import type { ConformFlags } from "./commands/conform.ts";
 import type { BackcastOptions } from "./commands/backcast.ts";
 import type { CompareOptions } from "./commands/compare.ts";
+import type { CatalogOptions } from "./commands/catalog.ts";
 import type { ImportLlmOptions } from "./commands/import-llm.ts";
 import type { ImportPricesOptions } from "./commands/import-prices.ts";
 import type { InitOptions } from "./commands/init.ts";
@@ -211,7 +212,10 @@ function buildProgram(): Command {
     .option("--json", "print the entries as JSON")
     .option("--models <dir>", "catalogue entries that replace shipped ones")
     .option("--as-of <date>", "date that ages count from")
-    .action(async (kind: string | undefined, flags: { json?: boolean; models?: string; asOf?: string }) => {
+    .option("--date <date>", "of offers: prices of this day (the date that ages count from unless given)")
+    .option("--provider <id>", "of offers: those of one provider")
+    .option("--model <text>", "of offers: those with this in their name")
+    .action(async (kind: string | undefined, flags: CatalogOptions) => {
       const { catalogCommand } = await import("./commands/catalog.ts");
       await catalogCommand(kind, flags, out);
     });
