@@ -156,11 +156,18 @@ export function buildCatalog(documents: readonly CatalogDocument[], asOf: string
     documents.filter(({ kind }) => kind === "offers"),
     report,
   );
-  const ids = offers.map(({ value }) => String(value["id"]));
+  const ids = offers.filter(({ value }) => value["provider"] !== undefined).map(({ value }) => String(value["id"]));
+  const layersOf = new Map<AnyEntry, LayeredOffer>();
   for (const offer of offers) {
     const entry = parseOffer(offer, ids, report);
-    if (entry !== null) maps.get("offers")!.set(entry.id, entry);
+    if (entry === null) continue;
+    maps.get("offers")!.set(entry.id, entry);
+    layersOf.set(entry, offer);
   }
+  const reportOf = (entry: AnyEntry, path: readonly (string | number)[], message: string, hint?: string): void => {
+    const place = layersOf.get(entry)?.placeOf(path) ?? { file: entry.file, path };
+    report(place.file, place.path, message, hint);
+  };
   for (const document of shippedFirst) {
     if (document.kind === "offers") continue;
     const entry = parseDocument(document, report);
@@ -178,7 +185,7 @@ export function buildCatalog(documents: readonly CatalogDocument[], asOf: string
       entry.aliases.forEach((alias, i) => {
         const other = owner.get(alias.toLowerCase());
         if (other !== undefined && other !== entry)
-          report(entry.file, ["aliases", i], `"${alias}" already names ${other.id} (${other.file})`);
+          reportOf(entry, ["aliases", i], `"${alias}" already names ${other.id} (${other.file})`);
         else owner.set(alias.toLowerCase(), entry);
       });
       for (const { to, name, path, type } of referencesOf(entry)) {
@@ -186,9 +193,9 @@ export function buildCatalog(documents: readonly CatalogDocument[], asOf: string
         const target = targets.get(name);
         if (target === undefined) {
           if (targets.size === 0) continue;
-          report(entry.file, path, `no "${name}" in ${KINDS[to].folder}/`, hintFor(name, [...targets.keys()]));
+          reportOf(entry, path, `no "${name}" in ${KINDS[to].folder}/`, hintFor(name, [...targets.keys()]));
         } else if (type !== undefined && "type" in target && target.type !== type) {
-          report(entry.file, path, `"${name}" is of type ${target.type}, not ${type}`);
+          reportOf(entry, path, `"${name}" is of type ${target.type}, not ${type}`);
         }
       }
     }

@@ -9,7 +9,9 @@ import { describeFailure, EXIT } from "./exit.ts";
 import type { ConformFlags } from "./commands/conform.ts";
 import type { BackcastOptions } from "./commands/backcast.ts";
 import type { CompareOptions } from "./commands/compare.ts";
+import type { CatalogOptions } from "./commands/catalog.ts";
 import type { ImportLlmOptions } from "./commands/import-llm.ts";
+import type { ImportPricesOptions } from "./commands/import-prices.ts";
 import type { InitOptions } from "./commands/init.ts";
 import type { TraceFitOptions } from "./commands/trace-fit.ts";
 import type { TraceInspectOptions } from "./commands/trace-inspect.ts";
@@ -210,9 +212,27 @@ function buildProgram(): Command {
     .option("--json", "print the entries as JSON")
     .option("--models <dir>", "catalogue entries that replace shipped ones")
     .option("--as-of <date>", "date that ages count from")
-    .action(async (kind: string | undefined, flags: { json?: boolean; models?: string; asOf?: string }) => {
+    .option("--date <date>", "of offers: prices of this day (the date that ages count from unless given)")
+    .option("--provider <id>", "of offers: those of one provider")
+    .option("--model <text>", "of offers: those with this in their name")
+    .action(async (kind: string | undefined, flags: CatalogOptions) => {
       const { catalogCommand } = await import("./commands/catalog.ts");
       await catalogCommand(kind, flags, out);
+    });
+
+  catalog
+    .command("import")
+    .description("take prices from LiteLLM's price file into your own entries, and say what is wrong with it")
+    .requiredOption("--litellm <file>", "model_prices_and_context_window.json")
+    .requiredOption("--as-of <date>", "day of that file")
+    .requiredOption("--models <dir>", "folder of your own catalogue entries")
+    .option("--previous <file>", "an older one: prices that jumped since are held back")
+    .option("--confirm", "take prices that jumped")
+    .option("--allow-free", "take models that cost nothing")
+    .option("--json", "print what became of each entry as JSON")
+    .action(async (flags: ImportPricesOptions) => {
+      const { importPricesCommand } = await import("./commands/import-prices.ts");
+      await importPricesCommand(flags, out);
     });
 
   catalog

@@ -36,16 +36,51 @@ describe("crossover catalog", () => {
     expect(text).not.toMatch(/undefined|NaN| \n/);
   });
 
-  test("offers show prices and limits, each with its own date", async () => {
-    const text = await run("offers");
-    expect(text).toMatch(/^openai\/gpt-5-mini +price +0\.25 +2 +published +2026-09-23 +62 /m);
-    expect(text).toMatch(/@tier-5 .*rpm 30,000, tpm 180,000,000 +published, unverified +2026-09 +84 /);
+  test("offers show price and limits, each with its own date", async () => {
+    const text = await run("offers", { provider: "openai", model: "gpt-5-mini" });
+    expect(text).toMatch(/^openai\/gpt-5-mini +0\.25 +0\.025 +2 +62 +published +2026-09-23 /m);
+    expect(text).toMatch(/^ +@tier-5: rpm 30,000, tpm 180,000,000 +84 +published, unverified +2026-09 /m);
+    expect(text).toMatch(/^ +batch × 0\.5, flex × 0\.5, priority × 2 +51 +published /m);
+    expect(text).toMatch(/^ +retires 2026-12-11, then openai\/gpt-5\.4-mini +129 +published /m);
+    expect(text.split("\n").filter((line) => line.length > 160)).toEqual([]);
+  });
+
+  test("offers: what moves a price, and that of another day", async () => {
+    expect(await run("offers", { model: "deepseek-v4-pro" })).toMatch(
+      /^deepseek\/deepseek-v4-pro +0\.66 [^]* 01:00 to 04:00 UTC, Mon to Fri: 1\.32 in, 3\.96 out/m,
+    );
+    expect(await run("offers", { model: "gpt-6-luna" })).toMatch(/above 272,000 tokens: 0\.2 in, 0\.75 out/);
+    const gemini = { model: "gemini-3.6-flash" };
+    expect(await run("offers", gemini)).toMatch(
+      /^google\/gemini-3\.6-flash +0\.75 [^]*from 2027-01-01: 1\.5 in, 7\.5 out/m,
+    );
+    expect(await run("offers", { ...gemini, date: "2027-01-01" })).toMatch(/^google\/gemini-3\.6-flash +1\.5 /m);
+    const { offers } = JSON.parse(await run("offers", { ...gemini, date: "2027-01-01", json: true })) as {
+      offers: { today: object }[];
+    };
+    expect(offers.map(({ today }) => today)).toMatchObject([{ inputUsdPerMTok: 1.5, ageDays: 62, kind: "published" }]);
+  });
+
+  test("offers are filtered by provider and model, a miss names the nearest", async () => {
+    expect(await run("offers", { provider: "groq" })).toMatch(/^29 offers/);
+    expect(await run("offers", { provider: "groq", model: "gpt-oss" })).toMatch(/^2 offers/);
+    const hint = async (options: CatalogOptions, kind = "offers"): Promise<unknown> =>
+      ((await run(kind, options).catch((caught: unknown) => caught)) as ConfigError).problems[0]!.hint;
+    expect(await hint({ provider: "openia" })).toBe('did you mean "openai"?');
+    expect(await hint({ provider: "openai", model: "gtp-5-mini" })).toBe('did you mean "gpt-5-mini"?');
+    expect(await hint({ provider: "openai" }, "gpus")).toBe("crossover catalog offers");
   });
 
   test("ages count from --as-of", async () => {
-    expect(await run("offers", { asOf: "2026-09-24" })).toMatch(/^openai\/gpt-5-mini +price .* 2026-09-23 +1 /m);
-    expect(await run("offers", { asOf: "2026-09-22" })).toMatch(/^openai\/gpt-5-mini +price .* 2026-09-23 +- /m);
+    const mini = { model: "gpt-5-mini", provider: "openai" };
+    expect(await run("offers", { ...mini, asOf: "2026-09-24" })).toMatch(
+      /^openai\/gpt-5-mini .* 1 +published +2026-09-23 /m,
+    );
+    expect(await run("offers", { ...mini, asOf: "2026-09-22" })).toMatch(
+      /^openai\/gpt-5-mini .* - +published +2026-09-23 /m,
+    );
     await expect(run("offers", { asOf: "yesterday" })).rejects.toThrow(ConfigError);
+    await expect(run("offers", { date: "yesterday" })).rejects.toThrow(ConfigError);
   });
 
   test("an unknown kind names the nearest", async () => {

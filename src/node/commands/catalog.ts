@@ -11,6 +11,7 @@ import { ConfigError } from "../../kernel/errors.ts";
 import { ageDays } from "../../report/appendix.ts";
 import { loadCatalog } from "../catalog-files.ts";
 import { plainNumber, textTable, type Column } from "../text-table.ts";
+import { filteredOffers, offersJson, offersText } from "./catalog-offers.ts";
 import { isPluginKind, PLUGIN_KINDS, pluginsJson, pluginsText } from "./catalog-plugins.ts";
 
 export interface CatalogOptions {
@@ -19,6 +20,10 @@ export interface CatalogOptions {
   readonly models?: string;
   /** `--as-of DATE` */
   readonly asOf?: string;
+  /** Of offers: `--date DATE`, `--provider ID`, `--model TEXT`. */
+  readonly date?: string;
+  readonly provider?: string;
+  readonly model?: string;
 }
 
 /**
@@ -36,14 +41,25 @@ export async function catalogCommand(
     return;
   }
   const wanted = kind === undefined ? CATALOG_KINDS : [kindNamed(kind)];
-  if (options.asOf !== undefined && epochSOfIso(options.asOf) === null) {
-    throw new ConfigError([
-      { path: ["--as-of"], message: `"${options.asOf}" is no date`, hint: "for example 2026-11-24" },
-    ]);
+  const ofOffers = ["date", "provider", "model"] as const;
+  for (const [option, date] of [
+    ["--as-of", options.asOf],
+    ["--date", options.date],
+  ] as const) {
+    if (date !== undefined && epochSOfIso(date) === null)
+      throw new ConfigError([{ path: [option], message: `"${date}" is no date`, hint: "for example 2026-11-24" }]);
   }
+  const misplaced = wanted[0] === "offers" ? undefined : ofOffers.find((option) => options[option] !== undefined);
+  if (misplaced !== undefined)
+    throw new ConfigError([{ path: [`--${misplaced}`], message: "is of offers", hint: "crossover catalog offers" }]);
   const { catalog } = await loadCatalog(wanted, options.models);
   const asOf = options.asOf ?? catalog.asOf;
-  if (options.json === true) {
+  if (wanted[0] === "offers") {
+    const offers = filteredOffers(catalog, options);
+    const date = options.date ?? asOf;
+    if (options.json !== true) out(offersText(offers, date, asOf));
+    else out(`${JSON.stringify({ asOf, date, offers: offersJson(offers, date, asOf) }, null, 2)}\n`);
+  } else if (options.json === true) {
     const entries = wanted.map((name) => [name, [...catalog[name].values()].map((entry) => withAge(entry, asOf))]);
     out(`${JSON.stringify({ asOf, ...Object.fromEntries(entries) }, null, 2)}\n`);
   } else if (kind === undefined) {
@@ -150,24 +166,11 @@ function incidentText(entry: CatalogEntry<"incidents">): string {
   return [...entry.nodeFailure, entry.engineCrash, entry.engineRestart].filter((name) => name !== null).join(", ");
 }
 
-/** One line per price row and one per tier: they are read at different times from different pages. */
+/** Where prices and limits come from: they are read at different times from different pages. `catalog-offers.ts` shows them. */
 function offerLines(entry: CatalogEntry<"offers">): readonly Line[] {
-  const prices = entry.prices.map((row, i): Line => {
-    const from = row.from === null ? "" : `from ${row.from}`;
-    const above = row.longContext.map(
-      (tier) =>
-        `above ${number(tier.aboveInputTokens)} tokens ${number(tier.inputUsdPerMTok)} / ${number(tier.outputUsdPerMTok)}`,
-    );
-    const what = ["price", from, ...above].filter((part) => part !== "").join(", ");
-    return {
-      cells: [what, number(row.inputUsdPerMTok), number(row.outputUsdPerMTok), ""],
-      origin: rowOriginOf(entry, `prices.${i}`, row),
-    };
-  });
-  const tiers = Object.entries(entry.tiers).map(([tier, row]): Line => {
-    return { cells: [`@${tier}`, "", "", limitsText(row.limits)], origin: rowOriginOf(entry, `tiers.${tier}`, row) };
-  });
-  return [...prices, ...tiers];
+  const prices = entry.prices.map((row, i) => rowOriginOf(entry, `prices.${i}`, row));
+  const tiers = Object.entries(entry.tiers).map(([tier, row]) => rowOriginOf(entry, `tiers.${tier}`, row));
+  return [...prices, ...tiers].map((origin) => ({ cells: [], origin }));
 }
 
 function limitsText(limits: Readonly<Record<string, number>>): string {
@@ -277,10 +280,7 @@ const VIEWS: { readonly [K in CatalogKind]: View<K> } = {
     Object.keys(entry.limitRules).join(", ") || "none",
     entry.outageProfile,
   ]),
-  offers: {
-    columns: [...left("what"), ...right("in USD/MTok", "out USD/MTok"), { head: "limits per window", maxWidth: 60 }],
-    lines: offerLines,
-  },
+  offers: { columns: [], lines: offerLines },
   limits: {
     columns: [...left("tier"), { head: "models", maxWidth: 60 }, { head: "limits per window", maxWidth: 60 }],
     lines: (entry) =>
