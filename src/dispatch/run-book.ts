@@ -282,7 +282,16 @@ export class RunBook {
   private offerResult(offer: Offer): OfferResult {
     const { attempts, rateLimited, overloaded, outageFailures, outages, availabilityFraction } = offer;
     const inHorizon = outages.filter(({ startS }) => startS >= 0 && startS < this.setting.horizonS);
-    return { attempts, rateLimited, overloaded, outageFailures, outages: inHorizon.length, availabilityFraction };
+    const refusedByLimit = [...offer.refusedBy];
+    return {
+      attempts,
+      rateLimited,
+      refusedByLimit,
+      overloaded,
+      outageFailures,
+      outages: inHorizon.length,
+      availabilityFraction,
+    };
   }
 }
 
