@@ -33,7 +33,10 @@ export const ProviderEntry = z.strictObject({
       }),
     )
     .refine((boundaries) => "default" in boundaries, "a boundary named `default` is needed"),
-  limitRules: z.record(z.string(), LimitRule).describe("what a request is charged at admission, by limit name"),
+  limitRules: z
+    .record(z.string(), LimitRule)
+    .default({})
+    .describe("what a request is charged at admission, by limit name, before those of limits/"),
 });
 
 /** Above 0 is a price; a cache write of 0 has no surcharge and costs as plain input. */

@@ -291,6 +291,7 @@ export class RunBook {
     return {
       attempts,
       rateLimited,
+      refusedByLimit: [...offer.refusedBy],
       overloaded,
       outageFailures,
       outages: outages.filter(({ startS }) => startS >= 0 && startS < horizonS).length,

@@ -108,6 +108,8 @@ export interface OfferSummary {
   readonly name: string;
   readonly attempts: Estimate;
   readonly rateLimited: Estimate;
+  /** Of these, by the name of the limit that refused. */
+  readonly rateLimitedBy: Readonly<Record<string, Estimate>>;
   readonly overloaded: Estimate;
   readonly outageFailures: Estimate;
   readonly outages: Estimate;

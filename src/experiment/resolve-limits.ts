@@ -53,6 +53,9 @@ export function resolveLimits(
     return [];
   }
   resolution.from(`${at}.limits`, `catalogue:offers/${facts.offer.id}`);
+  if (wanted === undefined && facts.limits.length === 0) {
+    resolution.warn(`no limits of ${facts.offer.id} are known: it takes whatever comes`);
+  }
   const own = wanted ?? {};
   const known = facts.limits.map(({ name }) => name);
   const limits: LimitSpec[] = [];

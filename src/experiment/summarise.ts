@@ -174,12 +174,17 @@ function summariseStrategy(
       };
     }),
     offers: strategy.offers.map((offer, o): OfferSummary => {
-      const of = (key: keyof RunResult["offers"][number]): Estimate => estimate(runs.map((run) => run.offers[o]![key]));
+      const of = (key: Exclude<keyof RunResult["offers"][number], "refusedByLimit">): Estimate =>
+        estimate(runs.map((run) => run.offers[o]![key]));
+      const refusals = offer.limits.map(
+        ({ name }, i) => [name, estimate(runs.map((run) => run.offers[o]!.refusedByLimit[i]!))] as const,
+      );
       const { form } = offer;
       return {
         name: offer.name,
         attempts: of("attempts"),
         rateLimited: of("rateLimited"),
+        rateLimitedBy: Object.fromEntries(refusals),
         overloaded: of("overloaded"),
         outageFailures: of("outageFailures"),
         outages: of("outages"),

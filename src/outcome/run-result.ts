@@ -43,6 +43,8 @@ export interface PoolResult {
 export interface OfferResult {
   readonly attempts: number;
   readonly rateLimited: number;
+  /** Of these, by limit in the order of the offer's: the one with the longest wait. */
+  readonly refusedByLimit: readonly number[];
   readonly overloaded: number;
   readonly outageFailures: number;
   readonly outages: number;

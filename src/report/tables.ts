@@ -7,6 +7,7 @@ import {
   showsMoney,
   type Estimate,
   type LatencySummary,
+  type OfferSummary,
   type RequestCounts,
   type StrategySummary,
 } from "../experiment/findings.ts";
@@ -367,6 +368,7 @@ export function offerTable(summary: Summary, views: readonly StrategyView[]): Ta
       ),
       row("Attempts", null, (offer) => estimateCell(offer.attempts, count)),
       row("429 rate limited", null, (offer) => estimateCell(offer.rateLimited, count)),
+      row("by limit", "which had the longest wait", (offer) => cell(refusalText(offer))),
       row("Overloaded", null, (offer) => estimateCell(offer.overloaded, count)),
       ...optional("Batch jobs expired", "handed in, not done in time", ({ expired }) =>
         expired === null ? null : estimateCell(expired, count),
@@ -378,4 +380,10 @@ export function offerTable(summary: Summary, views: readonly StrategyView[]): Ta
     ],
     layout: "compare",
   };
+}
+
+/** `rpm 12, tpm 1.3k`; a limit that refused nothing is left out. */
+function refusalText({ rateLimitedBy }: OfferSummary): string {
+  const refused = Object.entries(rateLimitedBy).filter(([, { mean }]) => mean > 0);
+  return refused.map(([name, { mean }]) => `${name} ${count(mean)}`).join(", ") || "–";
 }

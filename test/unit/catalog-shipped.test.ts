@@ -5,6 +5,7 @@ import { join } from "node:path";
 import { beforeAll, describe, expect, test } from "vitest";
 import { find } from "../../src/catalog/catalog.ts";
 import { offerFacts } from "../../src/catalog/offer.ts";
+import { matches } from "../../src/catalog/offer-tiers.ts";
 import { originOf, rowOriginOf } from "../../src/catalog/origin.ts";
 import { coldStartTimes, gpuPriceFact, incidentFacts, schedulerDefaults } from "../../src/catalog/pool-facts.ts";
 import { CATALOG_KINDS, KINDS, type Catalog, type CatalogKind } from "../../src/catalog/schema.ts";
@@ -362,6 +363,104 @@ describe("offers", () => {
     expect(otpm.kind).toBe("debt_bucket");
     expect(otpm.settle).toEqual({ ...NO_CHARGE, output: 1 });
     expect(limits.every(({ reserve }) => reserve.maxOutput === 0)).toBe(true);
+  });
+
+  test("limits are of the kinds that the providers document, charged as they charge", () => {
+    const limit = (offer: string, name: string) =>
+      found(offerFacts(catalog, offer)).limits.find((candidate) => candidate.name === name);
+    // Cached reads are free at Anthropic; the tiers of several Opus models are one.
+    expect(limit("anthropic/claude-opus-4-8@scale", "itpm")).toMatchObject({
+      limitPerMin: 10_000_000,
+      reserve: { ...INPUT, cacheRead: 0 },
+      scope: "opus-4",
+    });
+    expect(limit("anthropic/claude-sonnet-5@build", "spend-month")).toMatchObject({
+      kind: "spend_cap",
+      usd: 1000,
+      period: "month",
+    });
+    // Ten tokens for one of output at Bedrock, one for open models; a day is 1,440 minutes.
+    const sonnet = "aws/global.anthropic.claude-sonnet-5-v1-0@default";
+    expect(limit(sonnet, "tpm")).toMatchObject({
+      limitPerMin: 6_000_000,
+      settle: { uncached: 1, cacheRead: 0, output: 10 },
+    });
+    expect(limit(sonnet, "tpd")).toMatchObject({ limitPerMin: 6_000_000, burstS: 86_400, settle: { output: 10 } });
+    expect(limit("aws/llama-3.3-70b", "tpm")).toMatchObject({ settle: { output: 1 } });
+    // Azure: a minute of tokens that may overshoot, a tenth of the requests checked every 10 s, a month that only slows.
+    expect(limit("azure/gpt-5@tier-5", "tpm")).toMatchObject({
+      kind: "fixed_window",
+      windowS: 60,
+      admitWhen: "below_limit",
+    });
+    expect(limit("azure/gpt-5@tier-5", "rpm")).toMatchObject({ limit: 50_000, windowS: 10, admitWhen: "fits" });
+    expect(limit("azure/gpt-5@tier-5", "tokens-month")).toMatchObject({
+      kind: "soft_threshold",
+      limit: 32e9,
+      latencyFactor: 2,
+    });
+    expect(limit("google/gemini-2.5-pro@vertex-tier-2", "vertex-priority")).toMatchObject({
+      kind: "soft_threshold",
+      limit: 1e6,
+    });
+    expect(limit("google/gemini-2.5-flash@vertex-tier-2", "vertex-priority")).toMatchObject({ limit: 4e6 });
+    expect(limit("google/gemini-2.5-pro@tier-3", "spend-10min")).toMatchObject({ usd: 200, period: { windowS: 600 } });
+    expect(limit("google/gemini-2.5-pro@tier-3", "rpd")).toBeUndefined();
+    expect(limit("fireworks/glm-5p2@start", "generated-tpm")).toMatchObject({
+      kind: "adaptive",
+      startPerMin: 36_000,
+      minPerMin: 36_000,
+      maxPerMin: 360_000,
+      scope: "account",
+    });
+    expect(limit("deepseek/deepseek-v4-flash", "concurrency")).toMatchObject({ kind: "concurrency", limit: 2500 });
+  });
+
+  test("every published row stands in limits/, and most are of an offer that ships", () => {
+    const rows = [...catalog.limits.values()].flatMap((entry) =>
+      entry.rows.map((row) => ({ provider: entry.provider, ...row })),
+    );
+    expect(rows.length).toBeGreaterThan(110);
+    const models = [...catalog.offers.values()].map(
+      ({ id, provider }) => [provider, id.slice(id.indexOf("/") + 1)] as const,
+    );
+    const unknown = rows.flatMap((row) =>
+      row.models
+        .filter((pattern) => !models.some(([provider, model]) => provider === row.provider && matches(pattern, model)))
+        .map((pattern) => `${row.provider}/${pattern}`),
+    );
+    // Models for which there is no price list.
+    expect([...new Set(unknown)].sort()).toEqual([
+      "anthropic/claude-sonnet-5-5",
+      "aws/global.openai.gpt-6-sol*",
+      "azure/gpt-6-astra",
+      "azure/gpt-oss-120b",
+      "azure/o3-pro",
+      "groq/qwen-qwen3.6-27b",
+      "openai/gpt-5.2-codex",
+    ]);
+  });
+
+  test("patterns of models", () => {
+    const fits: readonly (readonly [string, string])[] = [
+      ["a", "a"],
+      ["*", "a"],
+      ["a*", "abc"],
+      ["*c", "abc"],
+      ["a*c", "abc"],
+      ["a*b*c", "axbxc"],
+      ["*b*", "abc"],
+    ];
+    for (const [pattern, name] of fits) expect(matches(pattern, name), pattern).toBe(true);
+    const misses: readonly (readonly [string, string])[] = [
+      ["a", "ab"],
+      ["a*", "ba"],
+      ["a*a", "a"],
+      ["a*b*c", "axc"],
+      ["*b*c", "bxd"],
+      ["", "a"],
+    ];
+    for (const [pattern, name] of misses) expect(matches(pattern, name), pattern).toBe(false);
   });
 
   test("a long-context tier reprices the whole request", () => {
