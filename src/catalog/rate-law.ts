@@ -30,6 +30,20 @@ const burstFields = {
     .strictObject({
       count: z.int().min(1).max(10_000).describe("independent clients, each with fluctuation and gaps of its own"),
       rateSigma: NotNegative.max(4).default(0).describe("standard deviation of the logarithm of their mean rates"),
+      topShare: z
+        .number()
+        .gt(0)
+        .lt(1)
+        .optional()
+        .describe(
+          "share of the requests that the largest client sends, and no other exceeds; without it as rateSigma says",
+        ),
+      lengthShare: z
+        .number()
+        .min(0)
+        .max(0.95)
+        .default(0)
+        .describe("share of the variance of lengths that lies between clients, who then have lengths of their own"),
       intermittent: z
         .strictObject({
           volumeShare: z.number().gt(0).max(1).describe("share of the requests from clients who come and go"),
@@ -41,6 +55,10 @@ const burstFields = {
         .optional()
         .describe("without it every client is always present"),
     })
+    .refine(
+      ({ count, topShare }) => topShare === undefined || count * topShare >= 1,
+      "so few clients of at most topShare each do not make up the whole: raise topShare or count",
+    )
     .optional()
     .describe("the traffic as the sum of its clients; without it one stream"),
   jobs: z

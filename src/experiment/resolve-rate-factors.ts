@@ -4,7 +4,7 @@ import { nearest } from "../catalog/nearest.ts";
 import { DAY_S, HOUR_S, epochSOfIso } from "../kernel/calendar-time.ts";
 import { exp } from "../kernel/math.ts";
 import { clockOf, zoneNames } from "../kernel/time-zone.ts";
-import type { Pulse, RateFactors, SyntheticTraffic } from "../scenario/resolved.ts";
+import type { ClientMix, Pulse, RateFactors, SyntheticTraffic } from "../scenario/resolved.ts";
 import type { Resolution } from "./resolution.ts";
 import type { ExperimentFile } from "./schema.ts";
 
@@ -75,12 +75,28 @@ export function withDrift(burst: Burst, drift: { readonly sigma: number; readonl
 }
 
 /** Without the fields that were left out. */
+function mixOf({
+  count,
+  rateSigma,
+  topShare,
+  lengthShare,
+  intermittent,
+}: NonNullable<BurstFile["clients"]>): ClientMix {
+  return {
+    count,
+    rateSigma,
+    ...(topShare === undefined ? {} : { topShare }),
+    ...(lengthShare === 0 ? {} : { lengthShare }),
+    intermittent: intermittent ?? null,
+  };
+}
+
 export function burstOf({ components, gapCv, switching, clients, jobs }: BurstFile): Burst {
   return {
     components,
     gapCv,
     ...(switching === undefined ? {} : { switching }),
-    ...(clients === undefined ? {} : { clients: { ...clients, intermittent: clients.intermittent ?? null } }),
+    ...(clients === undefined ? {} : { clients: mixOf(clients) }),
     ...(jobs === undefined ? {} : { jobs }),
   };
 }
@@ -104,7 +120,13 @@ export function scaledBurst(resolution: Resolution, preset: Preset, requestsPerS
     );
     return clients === undefined ? burst : { ...burst, clients: { ...clients, count: 1 } };
   }
-  if (clients !== undefined) return { ...burst, clients: { ...clients, count: Math.round(wanted) } };
+  if (clients !== undefined) {
+    const { topShare } = clients;
+    const count = Math.round(wanted);
+    // Copies of the largest client are clients of their own; of fewer clients none can be smaller than its part of them.
+    const largest = topShare === undefined ? {} : { topShare: Math.max(topShare / Math.max(1, cells), 1 / count) };
+    return { ...burst, clients: { ...clients, count, ...largest } };
+  }
   if (switching !== undefined)
     return { ...burst, clients: { count: Math.round(cells), rateSigma: 0, intermittent: null } };
   const scale = 1 / Math.sqrt(cells);

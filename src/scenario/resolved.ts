@@ -176,6 +176,10 @@ export interface ClientMix {
   readonly count: number;
   /** Standard deviation of the logarithm of the clients' mean rates. */
   readonly rateSigma: number;
+  /** Share of the requests that the largest sends, and no other exceeds; absent, as the rates say. */
+  readonly topShare?: number;
+  /** Share of the variance of lengths (of their normal scores) that lies between clients; 0 or absent: all are alike. */
+  readonly lengthShare?: number;
   /** Clients that come and go: lognormal times of presence and absence. null = all are there always. */
   readonly intermittent: {
     /** Share of the requests that such clients send. */

@@ -5,15 +5,25 @@
  */
 import type { ClientMix, SyntheticTraffic } from "../scenario/resolved.ts";
 import { exp, normalQuantile } from "../kernel/math.ts";
+import { clientLengths } from "./client-lengths.ts";
 import type { OpenTrafficOptions } from "./options.ts";
 import type { Traffic } from "./traffic.ts";
 
-/** Shares of the mean rate, largest first, sum 1. */
-export function clientShares({ count, rateSigma }: ClientMix): Float64Array {
+/** Shares of the mean rate, largest first, sum 1. With a `topShare` the largest has it, and what others have beyond it goes to the rest. */
+export function clientShares({ count, rateSigma, topShare }: ClientMix): Float64Array {
   const shares = new Float64Array(count);
   let total = 0;
   for (let i = 0; i < count; i++) total += shares[i] = exp(rateSigma * normalQuantile((count - i - 0.5) / count));
-  return shares.map((share) => share / total);
+  if (topShare === undefined) return shares.map((share) => share / total);
+  // Largest first: the first that fits under the limit is followed by smaller ones.
+  let left = 1;
+  for (let i = 0; i < count; i++) {
+    const own = shares[i]!;
+    shares[i] = i === 0 ? Math.max(topShare, 1 / count) : Math.min(topShare, (left * own) / total);
+    left -= shares[i]!;
+    total -= own;
+  }
+  return shares;
 }
 
 /**
@@ -48,9 +58,11 @@ export class ClientsCursor implements Traffic {
   constructor(spec: SyntheticTraffic, mix: ClientMix, options: OpenTrafficOptions, open: OpenClient) {
     const shares = clientShares(mix);
     const intermittent = intermittentClients(mix, shares);
-    this.clients = Array.from(shares, (share, client) =>
-      open({ ...spec, meanRatePerS: spec.meanRatePerS * share }, { ...options, client }, intermittent[client]!),
-    );
+    const lengths = clientLengths(spec, mix, shares, options);
+    this.clients = Array.from(shares, (share, client) => {
+      const own = { ...spec, ...lengths?.[client], meanRatePerS: spec.meanRatePerS * share };
+      return open(own, { ...options, client }, intermittent[client]!);
+    });
     this.heap = Uint32Array.from(shares, (_, client) => client);
     for (let at = (mix.count >>> 1) - 1; at >= 0; at--) this.sink(at);
     this.show();

@@ -94,6 +94,28 @@ function marginal(length: LengthDistribution): Marginal {
   }
 }
 
+/** A law as its quantile function, in tokens before rounding, and its mean. */
+export function quantileOf(length: LengthDistribution): {
+  readonly tokensAt: (rank: number) => number;
+  readonly meanTokens: number;
+} {
+  const law = marginal(length);
+  if (length.kind === "quantiles")
+    return { tokensAt: (rank) => quantileAt(law.table!, Math.min(rank, ALMOST_ONE)), meanTokens: length.meanTokens };
+  const { minTokens, maxTokens, lnMedian, sigma } = law;
+  const tokensAt = (rank: number): number => {
+    if (rank <= 0 || rank >= 1) return rank <= 0 ? minTokens : maxTokens;
+    return Math.max(minTokens, Math.min(maxTokens, exp(lnMedian + sigma * normalQuantile(rank))));
+  };
+  let sum = 0;
+  for (let i = 0; i < MEAN_STEPS; i++) sum += tokensAt((i + 0.5) / MEAN_STEPS);
+  return { tokensAt, meanTokens: sum / MEAN_STEPS };
+}
+
+/** Ranks of a table end before 1. */
+const ALMOST_ONE = 1 - 1e-12;
+const MEAN_STEPS = 4096;
+
 function tokensAtRank(marginal: Marginal, u: number): number {
   if (marginal.table !== null) return clampedTokens(marginal, quantileAt(marginal.table, u));
   return marginal.minTokens === marginal.maxTokens ? marginal.minTokens : tokensAtScore(marginal, normalQuantile(u));

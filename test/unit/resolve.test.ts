@@ -262,7 +262,7 @@ describe("every field of the file moves something", () => {
     }),
     [["traffic", "pulses", 1, "perMonth"], 9],
     ...each(["traffic", "burst", "switching"], { highFactor: 3, highS: 9, lowS: 90 }),
-    ...each(["traffic", "burst", "clients"], { count: 9, rateSigma: 2 }),
+    ...each(["traffic", "burst", "clients"], { count: 9, rateSigma: 2, topShare: 0.5, lengthShare: 0.5 }),
     ...each(["traffic", "burst", "clients", "intermittent"], {
       volumeShare: 0.9,
       onMedianS: 9,

@@ -340,7 +340,11 @@ describe("sessions", () => {
 0,c,acme,standard,s,0,sys,512,true,640,120,640,0,0,0,0,m,0,0,1000000,1000000,1250000,2000000,9,ok,,stop
 1,c,acme,standard,s,1,sys,512,true,810,0,810,0,0,0,0,m,0,0,32500000,0,0,0,0,timeout,"slow, very",
 `;
-    const table = await imported(await saved(text));
+    const file = await saved(text);
+    const lines: string[] = [];
+    for await (const line of exportedLines(await importedFile(file))) lines.push(line);
+    expect(`${lines.join("\n")}\n`).toBe(text);
+    const table = await imported(file);
     expect([...table.arrivalS]).toEqual([0, 31.5]);
     expect([...table.numbers.ttftS!]).toEqual([0.25, Number.NaN]);
     expect(texts(table, "status")).toEqual(["ok", "timeout"]);

@@ -5,6 +5,8 @@ import { clockOf } from "../../src/kernel/time-zone.ts";
 import { expectedRequests, rateAt, rateCurve } from "../../src/traffic/rate.ts";
 import { stream } from "../../src/kernel/random.ts";
 import { ReasoningPart } from "../../src/traffic/reasoning.ts";
+import { clientLengths } from "../../src/traffic/client-lengths.ts";
+import { clientShares } from "../../src/traffic/clients.ts";
 import { syntheticTraffic } from "../../src/traffic/synthetic.ts";
 import type { OpenTrafficOptions } from "../../src/traffic/options.ts";
 import { problemsOf, resolveRaw, smallExperiment, withValue } from "../fixtures/experiment.ts";
@@ -134,6 +136,91 @@ describe("factors of chance have mean 1", () => {
     meanWithin(totals({ ...rare, burst: { ...rare.burst, ...more } }, 10, 40), 1);
   });
 });
+
+describe("clients of their own kind", () => {
+  test("the largest sends its share, and no other more", () => {
+    const mix = { count: 37, rateSigma: 2.64, intermittent: null };
+    for (const topShare of [0.05, 0.167, 0.301, 0.614]) {
+      const shares = clientShares({ ...mix, topShare });
+      expect(shares[0]).toBe(topShare);
+      expect(shares.reduce((sum, share) => sum + share, 0)).toBeCloseTo(1, 12);
+      shares.forEach((share, i) => i > 0 && expect(share).toBeLessThanOrEqual(shares[i - 1]! + 1e-15));
+    }
+    // ServeGen m-small: 0.301, 0.220, 0.108, 0.089.
+    const [, second, third, fourth] = clientShares({ ...mix, topShare: 0.301 });
+    expect(second).toBeCloseTo(0.22, 1);
+    expect(third).toBeCloseTo(0.108, 1);
+    expect(fourth).toBeCloseTo(0.089, 1);
+  });
+
+  const law: SyntheticTraffic = {
+    ...POISSON,
+    meanRatePerS: 50,
+    input: { kind: "lognormal", medianTokens: 500, sigma: 1, minTokens: 1, maxTokens: 100_000 },
+    output: { kind: "lognormal", medianTokens: 100, sigma: 0.8, minTokens: 1, maxTokens: 10_000 },
+  };
+  const mix = { count: 60, rateSigma: 1, intermittent: null };
+  const clients = (more: Partial<typeof mix & { lengthShare: number }>, seed = "7") => {
+    const shares = clientShares({ ...mix, ...more });
+    const options = { ...OPTIONS, horizonS: 4000, seed };
+    const lengths = clientLengths(law, { ...mix, ...more }, shares, options);
+    return Array.from(shares, (share, client) => {
+      const inputs: number[] = [];
+      const outputs: number[] = [];
+      const own = { ...law, ...lengths?.[client], meanRatePerS: 50 * share };
+      for (const traffic = syntheticTraffic(own, { ...options, client }); traffic.timeS < Infinity; traffic.advance()) {
+        inputs.push(traffic.inputTokens);
+        outputs.push(traffic.outputTokens);
+      }
+      return { inputs, outputs };
+    });
+  };
+  const meanLog = (values: readonly number[]): number =>
+    values.reduce((sum, value) => sum + Math.log(value), 0) / values.length;
+  const betweenShare = (groups: readonly (readonly number[])[]): number => {
+    const all = groups.flat();
+    const mean = meanLog(all);
+    const variance = all.reduce((sum, value) => sum + (Math.log(value) - mean) ** 2, 0) / all.length;
+    return groups.reduce((sum, group) => sum + group.length * (meanLog(group) - mean) ** 2, 0) / all.length / variance;
+  };
+
+  test("differ in their lengths by their share of the variance; all together have the common law", () => {
+    for (const lengthShare of [0.3, 0.6, 0.9]) {
+      const found = clients({ lengthShare });
+      expect(Math.abs(betweenShare(found.map(({ inputs }) => inputs)) - lengthShare)).toBeLessThan(0.05);
+      expect(Math.abs(betweenShare(found.map(({ outputs }) => outputs)) - lengthShare)).toBeLessThan(0.05);
+      const all = found.flatMap(({ inputs }) => inputs).sort((a, b) => a - b);
+      for (const [rank, score] of [
+        [0.5, 0],
+        [0.9, 1.2816],
+        [0.95, 1.6449],
+        [0.99, 2.3263],
+      ] as const)
+        expect(Math.abs(all[Math.floor(rank * all.length)]! / (500 * Math.exp(score)) - 1)).toBeLessThan(0.05);
+      const mean = all.reduce((sum, tokens) => sum + tokens, 0) / all.length;
+      expect(Math.abs(mean / (500 * Math.exp(0.5)) - 1)).toBeLessThan(0.02);
+    }
+    expect(betweenShare(clients({}).map(({ inputs }) => inputs))).toBeLessThan(0.01);
+  });
+
+  test("who has long prompts is drawn anew in each seed; long prompts go with long answers somewhat", () => {
+    const found = clients({ lengthShare: 0.6 });
+    const logs = (of: typeof found, which: "inputs" | "outputs"): number[] =>
+      of.map((client) => meanLog(client[which]));
+    expect(correlation(logs(found, "inputs"), logs(clients({ lengthShare: 0.6 }, "8"), "inputs"))).toBeLessThan(0.5);
+    const both = correlation(logs(found, "inputs"), logs(found, "outputs"));
+    expect(both).toBeGreaterThan(0.05);
+    expect(both).toBeLessThan(0.75);
+  });
+});
+
+function correlation(a: readonly number[], b: readonly number[]): number {
+  const mean = (values: readonly number[]): number => values.reduce((sum, value) => sum + value, 0) / values.length;
+  const [ma, mb] = [mean(a), mean(b)];
+  const product = (x: readonly number[], mx: number, y: readonly number[], my: number): number =>
+    x.reduce((sum, value, i) => sum + (value - mx) * (y[i]! - my), 0);
+  return product(a, ma, b, mb) / Math.sqrt(product(a, ma, a, ma) * product(b, mb, b, mb));
+}
 
 describe("clients and jobs", () => {
   const spec = (clients: number): SyntheticTraffic => ({

@@ -149,15 +149,24 @@ function burstsOf(curve: MeasuredCurve, samples: number): BurstsFound | null {
   };
 }
 
-/** The second half keeps its own rate: what is judged is how its arrivals clump, not how many there are. */
+/**
+ * The second half keeps its own rate: what is judged is how its arrivals clump, not how many there are. Its band holds both the
+ * luck of the second half and that of the first, whose fit would have come out differently: each sample is a first half of
+ * the fit's, fitted again, and a second half of that fit's.
+ */
 function heldOut(arrivalS: Float64Array, withComponent: boolean, samples: number): HeldOut | null {
   const startS = arrivalS[0]!;
   const spanS = spanOf(arrivalS);
   const middleS = startS + spanS / 2;
-  const fit = fitBursts(measure(arrivalS, startS, middleS), withComponent);
+  const first = measure(arrivalS, startS, middleS);
+  const fit = fitBursts(first, withComponent);
   const rest = measure(arrivalS, middleS, startS + spanS);
   if (fit === null || rest.ratePerS === 0) return null;
-  const check = checkAgainst(rest, sampleCurves(fit, rest, "trace/held-out", samples));
+  const curves = sampleCurves(fit, first, "trace/held-out", samples).flatMap((index, i) => {
+    const again = fitBursts({ ...first, index }, withComponent);
+    return again === null ? [] : sampleCurves(again, rest, `trace/held-out/${i}`, 1);
+  });
+  const check = checkAgainst(rest, curves);
   return check.points.length === 0 ? null : { fit, check };
 }
 

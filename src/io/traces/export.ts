@@ -82,6 +82,45 @@ const fleetSim: Writer = () => ({
   line: (row) => `${row.seconds},${row.input},${row.output},${row.text("model")}`,
 });
 
+const BLIS_COLUMNS =
+  "request_id,client_id,tenant_id,slo_class,session_id,round_index,prefix_group,prefix_length,streaming,input_tokens,output_tokens,text_tokens,image_tokens,audio_tokens,video_tokens,reason_ratio,model,deadline_us,server_input_tokens,arrival_time_us,send_time_us,first_chunk_time_us,last_chunk_time_us,num_chunks,status,error_message,finish_reason".split(
+    ",",
+  );
+/** Columns of later versions, written where a row has a value. */
+const BLIS_LATER = ["vllm_priority", "slo_target_us", "x_request_id", "adapter", "think_time_us"];
+
+const blis: Writer = ({ texts }, about) => {
+  const originUs = Number(about.firstTime);
+  const later = BLIS_LATER.filter((name) => texts.extra!.names.some((text) => text.includes(`"${name}":`)));
+  const columns = [...BLIS_COLUMNS, ...later];
+  return {
+    header: columns.join(","),
+    line: (row) => {
+      const extra = row.text("extra");
+      const fields: Record<string, unknown> = {
+        ...(extra === "" ? {} : (JSON.parse(extra) as Record<string, string>)),
+        request_id: row.text("requestId"),
+        client_id: row.text("client"),
+        tenant_id: row.text("tenant"),
+        slo_class: row.text("className"),
+        session_id: row.text("sessionId"),
+        round_index: shown(row.number("turn")),
+        input_tokens: row.input,
+        output_tokens: row.output,
+        model: row.text("model"),
+        arrival_time_us: originUs + Math.round(row.arrivalS * 1e6),
+        status: row.text("status"),
+        finish_reason: row.text("finish"),
+      };
+      return columns.map((name) => quoted(String(fields[name] ?? ""))).join(",");
+    },
+  };
+};
+
+function quoted(field: string): string {
+  return /[",\n]/.test(field) ? `"${field.replaceAll('"', '""')}"` : field;
+}
+
 const mooncake: Writer = (_, about) => {
   const originMs = Number(about.firstTime);
   return {
@@ -144,6 +183,7 @@ const WRITERS: Readonly<Record<string, Writer>> = {
   vidur,
   "splitwise-sim": splitwise,
   "fleet-sim": fleetSim,
+  "blis-trace": blis,
   mooncake,
   bailian,
   ragpulse: ragPulse,

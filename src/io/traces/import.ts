@@ -309,7 +309,19 @@ class Importer {
     const mapping = columns ?? (asked === null || asked === "crossover" ? identityMapping(Object.keys(first)) : null);
     const format = mapping === null ? jsonFormatOf(file, first, asked) : mappedJson(mapping, timeUnit, first);
     if (format === null) throw unknownFormat(file, `its first record has ${Object.keys(first).join(", ")}`);
-    return this.open(file, format, format.columns(first), "").json!;
+    const read = this.open(file, format, format.columns(first), "").json!;
+    if (mapping !== null) return read;
+    return (record, row, of) => {
+      // Records of one format may lack what tells it; those of another may look alike.
+      const other = format.matches(record) ? null : jsonFormatOf(of, record, null);
+      if (other !== null && other.name !== format.name)
+        throw new DataError(
+          of,
+          row,
+          `a record of format ${other.name} among those of ${format.name}; import them apart`,
+        );
+      read(record, row, of);
+    };
   }
 }
 

@@ -237,6 +237,8 @@ function clientWindows(file: string, text: string, client: string, counts: Recor
       throw new DataError(file, row, `no window of start, rate, CV, family and two parameters: ${line}`);
     const [start, rate, cv, family = "", shape, scale] = line.split(",");
     const startS = Number(start);
+    if (i > 0 && startS <= startOf(rows[i - 1]))
+      throw new DataError(file, row, `starts at ${startS} s, not after the window before: unsorted or given twice`);
     if (i > 0 && startS - startOf(rows[i - 1]) !== lengthS)
       throw new DataError(file, row, `starts at ${startS} s, windows of ${lengthS} s are expected`);
     const requests = Math.round(Number(rate) * lengthS);
