@@ -155,7 +155,11 @@ export class Offer {
       this.availabilityFraction = 1;
     } else {
       const draw = stream(seed, replication, `outage/${spec.provider}`);
-      this.outages = drawOutages(spec.outages, draw, startEpochS, -warmupS, horizonS);
+      const common = {
+        shared: stream(seed, replication, "outage/common"),
+        own: stream(seed, replication, `outage/${spec.provider}/own`),
+      };
+      this.outages = drawOutages(spec.outages, draw, startEpochS, -warmupS, horizonS, common);
       this.timeline = new OutageTimeline(this.outages, spec.outages.severities);
       this.availabilityFraction = this.timeline.availabilityFraction(horizonS);
     }

@@ -444,6 +444,8 @@ export interface ResolvedOffer {
       readonly errorFraction: number;
       readonly latencyFactor: number;
     }[];
+    /** Share of the outages whose cause strikes other providers too; absent = none. */
+    readonly commonCauseFraction?: number;
   } | null;
   readonly networkS: number;
 }

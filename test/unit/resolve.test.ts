@@ -163,8 +163,13 @@ describe("every field of the file moves something", () => {
     durationLnHMean: 1,
     durationLnHSigma: 2,
     durationMaxH: 9,
+    profile: "anthropic-2023-2024",
+    targetAvailability: 0.99,
+    commonCauseFraction: 0.03,
   };
   const latency = {
+    class: "custom-silicon",
+    minTokensPerS: 50,
     ttftBaseS: 9,
     ttftSigma: 0.9,
     tailProbability: 0.9,
