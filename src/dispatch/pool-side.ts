@@ -44,8 +44,9 @@ export class PoolSide implements ReplicaSink {
   /** Empty when none are to happen; `sources` numbers those of all pools. */
   private readonly incidents: readonly PoolIncidents[];
   private readonly sources: { readonly pool: number; readonly source: number }[] = [];
-  /** By pool: what the client sees on top of the engine's times. */
+  /** By pool and class: what the client sees on top of the engine's times. */
   private readonly overheadS: Float64Array;
+  private readonly classes: number;
   private readonly longest: readonly LongestRequest[];
   private requestsLost = 0;
 
@@ -75,7 +76,12 @@ export class PoolSide implements ReplicaSink {
     this.poolOf = new Uint8Array(all);
     this.pools.forEach((pool, p) => this.poolOf.fill(p, firstReplica[p], firstReplica[p] + pool.replicas.length));
     this.calendar = new ReplicaCalendar(Math.max(1, all));
-    this.overheadS = Float64Array.from(specs, (pool) => pool.networkS + pool.engine.apiOverheadMs / 1000);
+    this.classes = classes.length;
+    this.overheadS = Float64Array.from(
+      specs.flatMap(({ networkS, pathSByClass, engine }) =>
+        classes.map((_, c) => networkS + (pathSByClass?.[c] ?? 0) + engine.apiOverheadMs / 1000),
+      ),
+    );
     this.longest = specs.map((_, p) => longestRequest(specs, p));
     this.incidents = withIncidents
       ? this.pools.map((pool) => new PoolIncidents(pool, run.seed, run.replication, startS))
@@ -108,7 +114,7 @@ export class PoolSide implements ReplicaSink {
   completed(slot: number): void {
     const { table, nowS } = this.state;
     const p = this.leavePool(slot);
-    const overheadS = this.overheadS[p];
+    const overheadS = this.overheadS[p * this.classes + table.classIndex[slot]];
     const sentS = table.sentS[slot];
     const firstTokenS = table.firstTokenS[slot];
     const output = table.outputTokens[slot];

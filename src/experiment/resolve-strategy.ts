@@ -1,6 +1,7 @@
 /** One strategy: its pools and offers, and for each class the route that the boundary rules leave of it (INV-13). */
 import { hintFor } from "../catalog/nearest.ts";
 import type { Path } from "./read.ts";
+import { pathsByClass } from "./resolve-network.ts";
 import { refusal, type BoundaryTarget } from "./resolve-boundary.ts";
 import type { DemandContext } from "./expected-demand.ts";
 import { applyForm, spilloverOf } from "./resolve-form.ts";
@@ -20,6 +21,8 @@ interface StrategyContext extends PoolContext {
   readonly period: OfferPeriod;
   /** What provisioned units are sized for; null where the traffic did not resolve. */
   readonly demand: DemandContext | null;
+  /** By class. */
+  readonly userRegions: readonly (string | null)[];
 }
 
 /** Null when a pool or an offer did not resolve; the problems are in `resolution` then. */
@@ -57,6 +60,15 @@ export function resolveStrategy(
     ]);
   });
   noteLowerSpillover(resolution, path, offers, spillovers);
+  const pathTo = (kind: "pools" | "offers", target: string, i: number): { pathSByClass?: readonly number[] } => {
+    const named = file[kind][target]!;
+    const { region, networkMs } = typeof named === "string" ? {} : named;
+    const where = { name: target, region, networkMs };
+    const paths = pathsByClass(resolution, context.userRegions, where, [...path, kind, target], `${at}.${kind}.${i}`);
+    return paths === undefined ? {} : { pathSByClass: paths };
+  };
+  const pathsOfPools = Object.keys(file.pools).map((name, i) => pathTo("pools", name, i));
+  const pathsOfOffers = Object.keys(file.offers).map((name, i) => pathTo("offers", name, i));
   const option = optionOf(resolution, file, path, at);
   const routes = checkRoutes(resolution, file, path, context, spillovers);
   if (pools.includes(null) || offers.includes(null) || option === null || routes === null) return null;
@@ -68,7 +80,10 @@ export function resolveStrategy(
   resolution.from(`${at}.routes`, "file");
   resolution.from(`${at}.barred`, "derived");
   resolution.from(`${at}.counterfactual`, context.whatIfUnrestricted ? "cli" : "derived");
-  const parts = { pools: pools as ResolvedPool[], offers: offers as ResolvedOffer[] };
+  const parts = {
+    pools: (pools as ResolvedPool[]).map((pool, i) => ({ ...pool, ...pathsOfPools[i] })),
+    offers: (offers as ResolvedOffer[]).map((offer, i) => ({ ...offer, ...pathsOfOffers[i] })),
+  };
   const filtered = applyBoundary(resolution, name, file, routes, parts, context);
   const cache = file.responseCache;
   if (cache !== undefined) {

@@ -19,6 +19,7 @@ const OfferOverrideSchema = z.strictObject({
   priceMultiplier: NotNegative.optional().describe("multiplies the catalogue's prices, for example a discount"),
   pricePath: PricePathSchema,
   retire: RetireSchema,
+  region: z.string().min(1).optional().describe("where it is served from, for the network path of its users"),
   networkMs: NotNegative.optional().describe("round trip between client and provider, milliseconds"),
   limits: LimitsSchema.optional().describe("limits by name as your account shows them, or none"),
   latency: z

@@ -184,7 +184,8 @@ export class Offer {
     this.attempts += counted;
     this.retryAfterS = Infinity;
     this.firstTokenS = Infinity;
-    this.finishS = timeS + this.spec.networkS;
+    const networkS = this.spec.networkS + (this.spec.pathSByClass?.[classIndex] ?? 0);
+    this.finishS = timeS + networkS;
     this.tokenGapS = 0;
 
     let errorFraction = 0;
@@ -253,7 +254,7 @@ export class Offer {
 
     const latency = this.latency;
     latency.draw(timeS, request, attempt, inputTokens - cached, ttftFactor, rateFactor);
-    this.firstTokenS = timeS + latency.ttftS + this.spec.networkS;
+    this.firstTokenS = timeS + latency.ttftS + networkS;
     this.tokenGapS = latency.tokenGapS;
     this.finishS = this.firstTokenS + Math.max(0, outputTokens - 1) * latency.tokenGapS;
     if (this.batch !== null) {

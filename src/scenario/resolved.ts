@@ -310,6 +310,8 @@ export interface ResolvedPool {
   readonly maxWaitingPerReplica: number | null;
   /** Client ↔ pool round trip, added to TTFT and E2E. */
   readonly networkS: number;
+  /** What the way between regions adds to it, by class; absent = nothing. */
+  readonly pathSByClass?: readonly number[];
   readonly coldStart: {
     /** Engine restart on a node that is up (weights load, compile, graph capture, warm-up). */
     readonly restartS: number;
@@ -448,6 +450,8 @@ export interface ResolvedOffer {
     readonly commonCauseFraction?: number;
   } | null;
   readonly networkS: number;
+  /** What the way between regions adds to it, by class; absent = nothing. */
+  readonly pathSByClass?: readonly number[];
 }
 
 export interface CongestionState {

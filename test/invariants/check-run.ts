@@ -91,16 +91,18 @@ function checkTimes({ setting, strategy, rows, sent, endedS }: WatchedRun): void
       row,
     );
     must(endS >= timeS, "INV-3: ends after it was sent", row);
-    // The client sees an answer of a pool a little after the pool is done with it.
-    const spec = row.outcome === COMPLETED ? strategy.pools[row.route - 1] : undefined;
-    const doneS = endS - (spec === undefined ? 0 : spec.networkS + spec.engine.apiOverheadMs / 1000);
-    atMost(doneS, setting.horizonS, "ends within the horizon");
-    atMost(doneS - timeS, timeoutS, "nobody waits beyond the deadline");
+    const spec = strategy.pools[row.route - 1];
+    const pathS = spec === undefined ? 0 : spec.networkS + (spec.pathSByClass?.[classIndex] ?? 0);
+    // What has ended at a pool is on its way to the client for so long.
+    const overheadS = spec === undefined || row.outcome !== COMPLETED ? 0 : pathS + spec.engine.apiOverheadMs / 1000;
+    must(endS - overheadS < setting.horizonS + 1e-9, "ends within the horizon", { endS });
+    atMost(endS - overheadS - timeS, timeoutS, "nobody waits beyond the deadline");
     if (row.outcome === TIMED_OUT) near(endS - timeS, timeoutS, "a time-out comes at the deadline");
     if (row.outcome !== COMPLETED) continue;
     same(row.outputTokens, outputTokens, "all tokens came");
     must(row.ttftS > 0 && row.e2eS >= row.ttftS - 1e-12, "INV-3: sent, first token, last token", row);
     near(row.e2eS, endS - timeS, "E2E is what the client saw");
+    atMost(overheadS, row.ttftS, "the way is part of TTFT");
     if (outputTokens > 1) near(row.tpotS * (outputTokens - 1), row.e2eS - row.ttftS, "TPOT × gaps");
     else must(Number.isNaN(row.tpotS), "one token has no TPOT", row);
   }

@@ -456,6 +456,11 @@ describe("every field of the file moves something", () => {
       // `resolve-prices.test.ts`.
       "strategies.*.offers.*.pricePath",
       "strategies.*.offers.*.retire",
+      // A path needs two ends: `network-path.test.ts`.
+      "classes.*.region",
+      "traffic.region",
+      "strategies.*.pools.*.region",
+      "strategies.*.offers.*.region",
       // For models with experts: `resolve-layout.test.ts`.
       "strategies.*.pools.*.dataParallelSize",
       "strategies.*.pools.*.enableExpertParallel",
