@@ -4,12 +4,7 @@
  * The origin (source, asOf, kind) at the top of an entry holds for all its values; `fields` overrides it by dotted path.
  */
 import type { z } from "zod";
-import {
-  BoundaryEntry,
-  NetworkPathEntry,
-  ReasoningEntry,
-  RedactionEntry,
-} from "./entries-boundary.ts";
+import { BoundaryEntry, NetworkPathEntry, ReasoningEntry, RedactionEntry } from "./entries-boundary.ts";
 import { CoefficientsEntry, EngineEntry, GpuEntry, GpuPriceEntry, LlmEntry } from "./entries-compute.ts";
 import { ClientEntry, SeasonEntry, TrafficEntry } from "./entries-demand.ts";
 import { FormEntry, ManagedEntry, ProvisionedEntry } from "./entries-forms.ts";

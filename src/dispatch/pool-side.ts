@@ -117,10 +117,14 @@ export class PoolSide implements ReplicaSink {
     const overheadS = this.overheadS[p * this.classes + table.classIndex[slot]];
     const sentS = table.sentS[slot];
     const firstTokenS = table.firstTokenS[slot];
-    const output = table.outputTokens[slot];
+    const reasoning = table.reasoningTokens[slot];
+    const visible = table.outputTokens[slot] - reasoning;
+    // Where in the answer the user begins to see it: at the mean pace of this answer, since single steps are leapt over.
+    const seenFromS =
+      reasoning === 0 ? firstTokenS : firstTokenS + ((nowS - firstTokenS) * reasoning) / (reasoning + visible - 1);
     const recorder = this.recorder;
-    recorder.ttftS = firstTokenS - sentS + overheadS;
-    recorder.tpotS = output > 1 ? (nowS - firstTokenS) / (output - 1) : NaN;
+    recorder.ttftS = seenFromS - sentS + overheadS;
+    recorder.tpotS = visible > 1 ? (nowS - seenFromS) / (visible - 1) : NaN;
     recorder.e2eS = nowS - sentS + overheadS;
     this.desk.completed(slot, routeOfPool(p));
   }
@@ -207,6 +211,22 @@ export class PoolSide implements ReplicaSink {
     this.enterPool(slot, target.index, local);
     if (engine.enqueue(slot)) this.reschedule(table.replica[slot], engine);
     return TAKEN;
+  }
+
+  /** Would a pool take the request now, the choice of the replica left aside? Changes nothing. */
+  wouldTake(slot: number, target: RouteTarget): boolean {
+    const { table } = this.state;
+    const pool = this.pools[target.index];
+    const longest = this.longest[target.index];
+    const promptTokens = table.inputTokens[slot];
+    if (promptTokens > longest.prompt || promptTokens + table.outputTokens[slot] > longest.all) return false;
+    const overflow = target.overflowInFlightPerReplica;
+    if (pool.count() === 0 || (overflow !== null && pool.inFlightAll >= overflow * pool.count())) return false;
+    const { maxWaitingPerReplica } = pool.spec;
+    if (maxWaitingPerReplica === null) return true;
+    for (let i = 0; i < pool.count(); i++)
+      if (pool.replicas[pool.replica(i)].waitingCount < maxWaitingPerReplica) return true;
+    return false;
   }
 
   private enterPool(slot: number, p: number, local: number): void {

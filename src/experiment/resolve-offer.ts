@@ -1,6 +1,7 @@
 /** One API offer: the catalogue's facts with the values that the file replaces. Prices in USD per million tokens. */
 import { originOf, rowOriginOf } from "../catalog/origin.ts";
-import { offerFacts, type OfferFacts } from "../catalog/offer.ts";
+import type { OfferFacts } from "../catalog/offer.ts";
+import { factsAtBoundary } from "./offer-boundary.ts";
 import type { Path } from "./read.ts";
 import type { Resolution } from "./resolution.ts";
 import type { ResolvedOffer } from "../scenario/resolved.ts";
@@ -23,7 +24,7 @@ export function resolveOffer(
   period: OfferPeriod,
 ): ResolvedOffer | null {
   const own: Override = typeof file === "string" ? { offer: file, boundary: "default" } : file;
-  const found = offerFacts(resolution.catalog, own.offer, own.boundary);
+  const found = factsAtBoundary(resolution.catalog, own.offer, own.boundary);
   if (!found.ok) {
     const field = found.message.includes("boundary") ? "boundary" : "offer";
     resolution.problem(typeof file === "string" ? path : [...path, field], found.message, found.hint);
@@ -39,6 +40,7 @@ export function resolveOffer(
   for (const field of ["boundaryLevel", "residency", "networkS", "priceMultiplier"])
     resolution.from(`${at}.${field}`, `catalogue:providers/${provider.id}`);
   if (own.networkMs !== undefined) resolution.from(`${at}.networkS`, "file");
+  if (own.residency !== undefined) resolution.from(`${at}.residency`, "file");
   if (own.priceMultiplier !== undefined) resolution.from(`${at}.priceMultiplier`, "file");
   const boundaryOrigin = rowOriginOf(provider, `boundaries.${facts.boundary}`, boundary);
   resolution.useValue(
@@ -69,7 +71,8 @@ export function resolveOffer(
     provider: provider.id,
     model: offer.model,
     boundaryLevel: boundary.level,
-    residency: boundary.residency,
+    residency: own.residency ?? boundary.residency,
+    ...(boundary.place === undefined ? {} : { place: boundary.place }),
     priceMultiplier: residencyMultiplier * (own.priceMultiplier ?? 1),
     prices,
     priceAsOf,

@@ -70,7 +70,7 @@ function assemble(
   asOf: string,
   options: ResolveOptions,
 ): Omit<ResolvedExperiment, "assumptions" | "warnings"> | null {
-  const classes = resolveClasses(resolution, file.classes);
+  const classes = resolveClasses(resolution, file.classes, file.traffic);
   const traffic = resolveTraffic(resolution, file.traffic, file.classes, options.recording ?? null, periodOf(file));
   const client = resolveClient(resolution, file.client);
   const team = file.team === undefined ? null : resolveTeam(resolution, file.team);

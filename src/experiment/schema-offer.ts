@@ -14,7 +14,10 @@ const OfferOverrideSchema = z.strictObject({
   boundary: z
     .string()
     .default("default")
-    .describe("boundary of the provider's entry: where and how your contract has it process"),
+    .describe(
+      "boundary of the provider's entry, or of the catalogue's boundaries: where and how your contract has it process",
+    ),
+  residency: z.string().min(1).optional().describe("region in which it processes; without it the boundary's"),
   form: FormSchema,
   priceMultiplier: NotNegative.optional().describe("multiplies the catalogue's prices, for example a discount"),
   pricePath: PricePathSchema,

@@ -10,6 +10,8 @@ import { WEIGHT_DTYPES } from "../engine/spec.ts";
 import type { MaxOutputRule, Provenance } from "../scenario/resolved.ts";
 import { Day, Instant, rateFactorFields } from "./schema-traffic.ts";
 import { managedFields } from "./schema-forms.ts";
+import { ReasoningSchema } from "./schema-reasoning.ts";
+import { RedactionSchema } from "./schema-boundary.ts";
 import { OfferSchema } from "./schema-offer.ts";
 import { RepeatsSchema, ResponseCacheSchema, sessionsSchema } from "./schema-reuse.ts";
 
@@ -151,6 +153,7 @@ const ClassSchema = z.strictObject({
   input: LengthSchema.optional().describe("prompt length of this class; without it the traffic's"),
   output: LengthSchema.optional().describe("length of its answers; without it the traffic's"),
   repeats: RepeatsSchema,
+  reasoning: ReasoningSchema,
 });
 
 export const TrafficSchema = z.strictObject({
@@ -448,6 +451,7 @@ const StrategySchema = z.strictObject({
     ),
   pools: z.record(Name, PoolSchema).default({}).describe("own fleets by name"),
   responseCache: ResponseCacheSchema,
+  redaction: RedactionSchema,
   offers: z.record(Name, OfferSchema).default({}).describe("API offers by name"),
   routes: z
     .record(Name, z.array(RouteTargetSchema).min(1))

@@ -268,6 +268,27 @@ export class Offer {
     return ADMITTED;
   }
 
+  /** Would `attempt` with the same arguments admit it? Takes nothing, and leaves what others meet as it is. */
+  wouldTake(
+    timeS: number,
+    request: number,
+    attempt: number,
+    inputTokens: number,
+    outputTokens: number,
+    maxOutputTokens: number,
+  ): boolean {
+    this.moveTo(timeS);
+    this.timeline?.advance(timeS);
+    this.congestion?.advance(timeS);
+    threefry2x32(this.key, FAILURE_KEY, request, attempt);
+    const down = unit(words[0]!) < (this.timeline?.errorFraction ?? 0);
+    const overloaded = unit(words[1]!) < (this.congestion?.overloadProbability ?? 0);
+    if (down || overloaded || timeS >= this.stopS || inputTokens + maxOutputTokens > this.contextTokens) return false;
+    const { admission } = this;
+    admission.charge(inputTokens, 0, 0, maxOutputTokens, outputTokens);
+    return admission.wouldAdmit(timeS * 1000);
+  }
+
   /**
    * What an attempt admitted at `timeS` costs that read `cachedTokens` from the cache and produced `producedTokens`, reasoning
    * included: into `billed`. Nothing before the first token, else the input and what was produced (assumed; published for the

@@ -2,9 +2,10 @@
  * Every invariant that can be told from outside a run; each check names its INV number in the failure. Plain comparisons
  * that throw, since there are some for each request.
  */
+import { CLEANED, Redaction } from "../../src/dispatch/redaction.ts";
 import { gpusPerReplica } from "../../src/engine/parallelism.ts";
 import { createStepTime } from "../../src/engine/step-time-physics.ts";
-import { COMPLETED, FAILED, OUTCOME_NAMES, TIMED_OUT } from "../../src/outcome/recorder.ts";
+import { BOUNDARY_REFUSED, COMPLETED, FAILED, OUTCOME_NAMES, TIMED_OUT } from "../../src/outcome/recorder.ts";
 import { Sketch } from "../../src/kernel/sketch.ts";
 import type { ResolvedOffer } from "../../src/scenario/resolved.ts";
 import type { WatchedRun } from "./random-runs.ts";
@@ -16,6 +17,7 @@ export function checkRun(run: WatchedRun): void {
   checkHardwareBound(run);
   checkStatistics(run);
   checkBoundary(run);
+  checkRedaction(run);
   checkLedger(run);
 }
 
@@ -74,6 +76,10 @@ function checkConservation({ setting, result, rows, sent, endedS }: WatchedRun):
       "sloMet",
       "inputTokens",
       "outputTokens",
+      "reasoningTokens",
+      "blockedByBoundary",
+      "redacted",
+      "notCleanable",
     ] as const)
       same(sum(windows[name].filter((_, i) => windows.classIndex[i] === c)), totals[name], `INV-1: windows, ${name}`);
   });
@@ -243,6 +249,40 @@ function formUsd({ setting, result }: WatchedRun, { name, form }: ResolvedOffer,
   return 0;
 }
 
+/** INV-13: what could not be cleaned never leaves; the step runs once for a request and is paid for, whatever comes out. */
+function checkRedaction({ strategy, rows, result }: WatchedRun): void {
+  const { redaction: spec, routes } = strategy;
+  if (spec === undefined) return;
+  const step = new Redaction(spec, "7", 0);
+  routes.forEach((route, c) => {
+    const { totals, inFlightAtHorizon } = result.classes[c]!;
+    const redactOnly = route.length > 0 && route.every(({ redact }) => redact === true);
+    const needs = new Set(
+      route.filter(({ redact }) => redact === true).map(({ index }) => 1 + strategy.pools.length + index),
+    );
+    if (needs.size === 0) same(totals.redacted, 0, "nothing to redact");
+    const ofClass = rows.filter((row) => row.classIndex === c);
+    const clean = (row: { request: number }): boolean => step.outcome(row.request) === CLEANED;
+    for (const row of ofClass) {
+      if (!needs.has(row.route)) continue;
+      must(clean(row), "INV-13: cleaned before it left", row);
+      if (row.outcome === COMPLETED) atMost(spec.latencyS, row.ttftS, "the step takes its time");
+    }
+    if (redactOnly) {
+      const refused = ofClass.filter((row) => row.outcome === BOUNDARY_REFUSED);
+      same(refused.filter(clean).length, 0, "INV-13: only what cannot be cleaned is refused");
+      must(
+        ofClass.every((row) => clean(row) || row.outcome === BOUNDARY_REFUSED || row.outcome === TIMED_OUT),
+        "INV-13: and all of it",
+      );
+      same(totals.redacted, totals.sent, "each is tried once");
+    }
+    atMost(totals.redacted, totals.sent, "once a request");
+    atMost(totals.blockedByBoundary, totals.sent, "blocked once a request");
+    atMost(inFlightAtHorizon, totals.sent, "in flight");
+  });
+}
+
 /** INV-14: every line is quantity × price, GPU lines add up to the hours rented, API lines to the requests' own usage. */
 function checkLedger(run: WatchedRun): void {
   const { setting, strategy, replicas, result, rows } = run;
@@ -251,7 +291,12 @@ function checkLedger(run: WatchedRun): void {
     const found = ledger.line.flatMap((line, i) => (ledger.target[i] === target && line.startsWith(prefix) ? [i] : []));
     return { quantity: sum(found.map((i) => ledger.quantity[i]!)), usd: sum(found.map((i) => ledger.usd[i]!)) };
   };
-  let expectedUsd = 0;
+  const step = ofTarget("", "api-redaction");
+  same(step.quantity, sum(result.classes.map(({ totals }) => totals.redacted)), "INV-14: redacted requests");
+  const { usdPerRequest = 0, usdPerMTok = 0 } = strategy.redaction ?? {};
+  atMost(step.quantity * usdPerRequest, step.usd, "INV-14: redaction");
+  if (usdPerMTok === 0) near(step.usd, step.quantity * usdPerRequest, "INV-14: redaction");
+  let expectedUsd = step.usd;
   strategy.pools.forEach((spec, p) => {
     const gpuHours = ((replicas[p]! + spec.warmReplicas) * gpusPerReplica(spec.engine) * setting.horizonS) / 3600;
     const gpu = ofTarget(spec.name, "gpu-");

@@ -205,7 +205,7 @@ async function setUp(
   const sloRate = (task: SloRateTask): Promise<number | null> => {
     const { engine, gpu, llm, coefficients, stepTimeTable, scheduler, networkS, pathSByClass, maxWaitingPerReplica } =
       experiment.strategies[task.strategy]!.pools[task.pool]!;
-    const { slo, timeoutS, sharedPrefix } = experiment.classes[task.classIndex]!;
+    const { slo, timeoutS, sharedPrefix, reasoning } = experiment.classes[task.classIndex]!;
     const { traffic } = experiment;
     const lengths = traffic.kind === "synthetic" ? traffic.classLengths?.[task.classIndex] : undefined;
     const key = JSON.stringify([
@@ -220,7 +220,7 @@ async function setUp(
         pathSByClass?.[task.classIndex],
         maxWaitingPerReplica,
       ],
-      [slo, timeoutS, sharedPrefix, lengths],
+      [slo, timeoutS, sharedPrefix, reasoning, lengths],
     ]);
     const sweep = underWay.get(key) ?? executor.sloRate(task);
     underWay.set(key, sweep);
