@@ -51,6 +51,9 @@ function referencesOf(entry: AnyEntry): Reference[] {
     add("congestions", entry.congestion, "congestion");
   }
   if ("rows" in entry && "provider" in entry) add("providers", entry.provider, "provider");
+  if ("boundaries" in entry)
+    for (const [name, { preset }] of Object.entries(entry.boundaries))
+      if (preset !== undefined) add("boundaries", preset, "boundaries", name, "preset");
   if ("latencyClass" in entry) {
     add("latencyClasses", entry.latencyClass, "latencyClass");
     add("providers", entry.provider, "provider");
@@ -230,6 +233,10 @@ const NOUN: Record<CatalogKind, string> = {
   provisioned: "provisioned plan",
   managed: "managed preset",
   latencyClasses: "latency class",
+  reasoning: "reasoning effort",
+  networkPaths: "table of network paths",
+  boundaries: "boundary",
+  redactions: "redaction step",
   congestions: "congestion chain",
   outageProfiles: "outage profile",
   clients: "client",

@@ -29,6 +29,11 @@ export const ProviderEntry = z.strictObject({
         residency: z.string(),
         priceMultiplier: positive.default(1),
         option: z.string(),
+        preset: Id.optional().describe("entry of boundaries/ that this is a case of"),
+        place: z
+          .enum(["dedicated_managed", "private_vpc", "onprem"])
+          .optional()
+          .describe("the offer runs on capacity of the customer's alone that stands there"),
         ...rowOriginShape,
       }),
     )

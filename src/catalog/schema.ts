@@ -4,6 +4,7 @@
  * The origin (source, asOf, kind) at the top of an entry holds for all its values; `fields` overrides it by dotted path.
  */
 import type { z } from "zod";
+import { BoundaryEntry, NetworkPathEntry, ReasoningEntry, RedactionEntry } from "./entries-boundary.ts";
 import { CoefficientsEntry, EngineEntry, GpuEntry, GpuPriceEntry, LlmEntry } from "./entries-compute.ts";
 import { ClientEntry, SeasonEntry, TrafficEntry } from "./entries-demand.ts";
 import { FormEntry, ManagedEntry, ProvisionedEntry } from "./entries-forms.ts";
@@ -40,6 +41,10 @@ export const KINDS = {
   provisioned: { folder: "provisioned", schema: ProvisionedEntry },
   managed: { folder: "managed", schema: ManagedEntry },
   latencyClasses: { folder: "latency-classes", schema: LatencyClassEntry },
+  reasoning: { folder: "reasoning", schema: ReasoningEntry },
+  networkPaths: { folder: "network-paths", schema: NetworkPathEntry },
+  boundaries: { folder: "boundaries", schema: BoundaryEntry },
+  redactions: { folder: "redactions", schema: RedactionEntry },
   congestions: { folder: "congestions", schema: CongestionEntry },
   outageProfiles: { folder: "outage-profiles", schema: OutageProfileEntry },
   clients: { folder: "clients", schema: ClientEntry },

@@ -54,6 +54,19 @@ export class OfferSide {
     return status === RATE_LIMITED ? LIMITED : status === OVERSIZE || status === RETIRED ? NEVER : ERROR;
   }
 
+  /** Would the o-th offer take the request now? Changes nothing. */
+  wouldTake(slot: number, o: number): boolean {
+    const { table, nowS } = this.state;
+    return this.offers[o].wouldTake(
+      nowS,
+      table.ordinal[slot],
+      table.attempts[slot],
+      table.inputTokens[slot],
+      table.outputTokens[slot],
+      table.maxOutputTokens[slot],
+    );
+  }
+
   /** The answer of an offer ends: with its last token at `finishS`, as a job that expired then, or earlier because the client gave up. */
   answerEnds(slot: number, finishS: number): void {
     const { table, nowS } = this.state;
@@ -78,7 +91,7 @@ export class OfferSide {
       offer.fail(nowS, attemptS, input, cached, maxOutput, output, produced, firstTokenS, tokenGapS);
     }
     if (sentS >= 0) {
-      offer.bill(attemptS, input, cached, produced);
+      offer.bill(attemptS, input, cached, produced, Math.min(table.reasoningTokens[slot], produced));
       addUsage(this.book.usage(o, classIndex), offer.billed);
     }
     this.inFlight--;
@@ -90,8 +103,9 @@ export class OfferSide {
     }
     if (output > 1 && sentS >= 0) this.book.offerItlS[classIndex].add(tokenGapS, output - 1);
     const { recorder } = this.book;
-    recorder.ttftS = firstTokenS - sentS;
-    recorder.tpotS = output > 1 ? tokenGapS : NaN;
+    const reasoning = table.reasoningTokens[slot];
+    recorder.ttftS = firstTokenS + reasoning * tokenGapS - sentS;
+    recorder.tpotS = output - reasoning > 1 ? tokenGapS : NaN;
     recorder.e2eS = nowS - sentS;
     this.desk.completed(slot, route);
   }

@@ -44,8 +44,9 @@ export class PoolSide implements ReplicaSink {
   /** Empty when none are to happen; `sources` numbers those of all pools. */
   private readonly incidents: readonly PoolIncidents[];
   private readonly sources: { readonly pool: number; readonly source: number }[] = [];
-  /** By pool: what the client sees on top of the engine's times. */
+  /** By pool and class: what the client sees on top of the engine's times. */
   private readonly overheadS: Float64Array;
+  private readonly classes: number;
   private readonly longest: readonly LongestRequest[];
   private requestsLost = 0;
 
@@ -75,7 +76,12 @@ export class PoolSide implements ReplicaSink {
     this.poolOf = new Uint8Array(all);
     this.pools.forEach((pool, p) => this.poolOf.fill(p, firstReplica[p], firstReplica[p] + pool.replicas.length));
     this.calendar = new ReplicaCalendar(Math.max(1, all));
-    this.overheadS = Float64Array.from(specs, (pool) => pool.networkS + pool.engine.apiOverheadMs / 1000);
+    this.classes = classes.length;
+    this.overheadS = Float64Array.from(
+      specs.flatMap(({ networkS, pathSByClass, engine }) =>
+        classes.map((_, c) => networkS + (pathSByClass?.[c] ?? 0) + engine.apiOverheadMs / 1000),
+      ),
+    );
     this.longest = specs.map((_, p) => longestRequest(specs, p));
     this.incidents = withIncidents
       ? this.pools.map((pool) => new PoolIncidents(pool, run.seed, run.replication, startS))
@@ -108,13 +114,17 @@ export class PoolSide implements ReplicaSink {
   completed(slot: number): void {
     const { table, nowS } = this.state;
     const p = this.leavePool(slot);
-    const overheadS = this.overheadS[p];
+    const overheadS = this.overheadS[p * this.classes + table.classIndex[slot]];
     const sentS = table.sentS[slot];
     const firstTokenS = table.firstTokenS[slot];
-    const output = table.outputTokens[slot];
+    const reasoning = table.reasoningTokens[slot];
+    const visible = table.outputTokens[slot] - reasoning;
+    // Where in the answer the user begins to see it: at the mean pace of this answer, since single steps are leapt over.
+    const seenFromS =
+      reasoning === 0 ? firstTokenS : firstTokenS + ((nowS - firstTokenS) * reasoning) / (reasoning + visible - 1);
     const recorder = this.recorder;
-    recorder.ttftS = firstTokenS - sentS + overheadS;
-    recorder.tpotS = output > 1 ? (nowS - firstTokenS) / (output - 1) : NaN;
+    recorder.ttftS = seenFromS - sentS + overheadS;
+    recorder.tpotS = visible > 1 ? (nowS - seenFromS) / (visible - 1) : NaN;
     recorder.e2eS = nowS - sentS + overheadS;
     this.desk.completed(slot, routeOfPool(p));
   }
@@ -201,6 +211,22 @@ export class PoolSide implements ReplicaSink {
     this.enterPool(slot, target.index, local);
     if (engine.enqueue(slot)) this.reschedule(table.replica[slot], engine);
     return TAKEN;
+  }
+
+  /** Would a pool take the request now, the choice of the replica left aside? Changes nothing. */
+  wouldTake(slot: number, target: RouteTarget): boolean {
+    const { table } = this.state;
+    const pool = this.pools[target.index];
+    const longest = this.longest[target.index];
+    const promptTokens = table.inputTokens[slot];
+    if (promptTokens > longest.prompt || promptTokens + table.outputTokens[slot] > longest.all) return false;
+    const overflow = target.overflowInFlightPerReplica;
+    if (pool.count() === 0 || (overflow !== null && pool.inFlightAll >= overflow * pool.count())) return false;
+    const { maxWaitingPerReplica } = pool.spec;
+    if (maxWaitingPerReplica === null) return true;
+    for (let i = 0; i < pool.count(); i++)
+      if (pool.replicas[pool.replica(i)].waitingCount < maxWaitingPerReplica) return true;
+    return false;
   }
 
   private enterPool(slot: number, p: number, local: number): void {

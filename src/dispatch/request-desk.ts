@@ -4,6 +4,7 @@ import { counterKey, threefry2x32, unit, words } from "../kernel/random.ts";
 import { BOUNDARY_REFUSED, NO_ROUTE, type Recorder, TIMED_OUT } from "../outcome/recorder.ts";
 import type { ClientProfile, ResolvedStrategy } from "../scenario/resolved.ts";
 import type { DemandMeter } from "../traffic/demand.ts";
+import { AS_IT_IS, CLEANED, type Redaction } from "./redaction.ts";
 import { GIVES_UP, retryDelayS } from "./client.ts";
 import { type ResponseCache, responseCacheOf } from "./response-cache.ts";
 import { routeOfPool, type RunSetting } from "./run-book.ts";
@@ -76,8 +77,11 @@ export class RequestDesk {
     table.inputTokens[slot] = traffic.inputTokens;
     table.outputTokens[slot] = traffic.outputTokens;
     table.maxOutputTokens[slot] = traffic.maxOutputTokens;
+    table.reasoningTokens[slot] = traffic.reasoningTokens ?? 0;
     table.attempts[slot] = 0;
     table.retries[slot] = 0;
+    table.redacted[slot] = AS_IT_IS;
+    table.blocked[slot] = 0;
     traffic.advance();
     return slot;
   }
@@ -99,9 +103,12 @@ export class RequestDesk {
     recorder.request = traffic.request;
     recorder.sentS = nowS;
     recorder.ttftS = recorder.e2eS = latencyS;
-    recorder.tpotS = traffic.outputTokens > 1 ? 0 : NaN;
+    // What is kept is the answer, without what was thought for it.
+    const outputTokens = traffic.outputTokens - (traffic.reasoningTokens ?? 0);
+    recorder.reasoningTokens = 0;
+    recorder.tpotS = outputTokens > 1 ? 0 : NaN;
     const route = routeOfPool(strategy.pools.length + strategy.offers.length);
-    recorder.completed(traffic.classIndex, route, traffic.inputTokens, traffic.outputTokens, 0);
+    recorder.completed(traffic.classIndex, route, traffic.inputTokens, outputTokens, 0);
     return nowS + latencyS;
   }
 
@@ -112,6 +119,7 @@ export class RequestDesk {
     const classIndex = table.classIndex[slot];
     recorder.request = table.ordinal[slot];
     recorder.sentS = table.sentS[slot];
+    recorder.reasoningTokens = table.reasoningTokens[slot];
     recorder.completed(classIndex, route, table.inputTokens[slot], table.outputTokens[slot], table.attempts[slot]);
     this.responseCache?.keep(table.ordinal[slot], classIndex, nowS);
     // The client knows later than the engine, by the network's and the front end's time.
@@ -161,6 +169,31 @@ export class RequestDesk {
     if (comesBack) control.push(againS, RETRY, slot, 0);
     else control.push(deadlineS, GIVE_UP, slot, 0);
     return comesBack;
+  }
+
+  /**
+   * Runs the redaction step on a request's prompt, which is sent on when it is through. Both time and money are spent whatever
+   * comes out.
+   */
+  redact(slot: number, redaction: Redaction): void {
+    const { table, control, nowS } = this.state;
+    const classIndex = table.classIndex[slot];
+    const sentS = table.sentS[slot];
+    const outcome = redaction.outcome(table.ordinal[slot]);
+    table.redacted[slot] = outcome;
+    this.recorder.redacted(classIndex, sentS, outcome === CLEANED);
+    table.where[slot] = AT_CLIENT;
+    this.waitingForRetry++;
+    const throughS = nowS + redaction.latencyS;
+    const deadlineS = table.deadlineS[slot];
+    if (throughS >= deadlineS) control.push(deadlineS, GIVE_UP, slot, 0);
+    else control.push(throughS, RETRY, slot, 0);
+  }
+
+  /** A request may go to no target of its route: what it holds stays inside. */
+  refusedUncleaned(slot: number): void {
+    this.unanswered(slot, NO_ROUTE, BOUNDARY_REFUSED);
+    this.end(slot);
   }
 
   /** A request that waited at its client has come to its deadline. */

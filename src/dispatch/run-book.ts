@@ -9,7 +9,7 @@ import type { Pool } from "../fleet/pool.ts";
 import { isoDate } from "../kernel/calendar-time.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import { Sketch } from "../kernel/sketch.ts";
-import { Ledger, type OfferTerms, type OfferUsage, weightedTokens } from "../outcome/ledger.ts";
+import { Ledger, type OfferTerms, type OfferUsage, type RedactionUse, weightedTokens } from "../outcome/ledger.ts";
 import { Recorder, type RequestRows } from "../outcome/recorder.ts";
 import type { ClassResult, OfferResult, PoolResult, RunResult } from "../outcome/run-result.ts";
 import type { IncidentTable, PoolHourTable } from "../outcome/series.ts";
@@ -124,6 +124,11 @@ export class RunBook {
   /** What a class has used of an offer in the month that is open. */
   usage(offer: number, classIndex: number): OfferUsage {
     return this.ledger.offer(offer, classIndex);
+  }
+
+  /** What the redaction step did for a class in the month that is open. */
+  redaction(classIndex: number): RedactionUse {
+    return this.ledger.redaction(classIndex);
   }
 
   /**

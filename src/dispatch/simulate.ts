@@ -5,10 +5,11 @@
  *   INV-1   every request sent ends in exactly one outcome or is in flight at the horizon.
  *   INV-2   the clock is monotone.
  *   INV-13  a request never reaches a target that its class's route does not name: the boundary was applied to the routes.
+ *           Nor, uncleaned, one that its route names for cleaned prompts only.
  * Times in simulated seconds, t = 0 after the warm-up.
  */
 import { LEAVING, NO_SLOT } from "../engine/request-table.ts";
-import type { ResolvedStrategy } from "../scenario/resolved.ts";
+import type { ResolvedStrategy, RouteTarget } from "../scenario/resolved.ts";
 import type { PoolRun } from "../fleet/pool.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import { STEP_END } from "../kernel/replica-calendar.ts";
@@ -20,6 +21,7 @@ import type { Traffic } from "../traffic/traffic.ts";
 import { offerContent } from "./offer-content.ts";
 import { OfferSide } from "./offer-side.ts";
 import { PoolSide } from "./pool-side.ts";
+import { CLEANED, NOT_CLEANABLE, Redaction } from "./redaction.ts";
 import { RequestDesk } from "./request-desk.ts";
 import { HOUR_S, recorderOf, RunBook, routeOfPool, type RunSetting } from "./run-book.ts";
 import { ANSWER_END, GIVE_UP, HAND_OVER, INCIDENT, RESTORE, RETRY, RunState, WINDOW_EDGE } from "./run-state.ts";
@@ -61,6 +63,7 @@ class Run {
   private readonly offerSide: OfferSide;
   private readonly recorder: Recorder;
   private readonly book: RunBook;
+  private readonly redaction: Redaction | null;
   private controlEvents = 0;
 
   constructor(setting: RunSetting, strategy: ResolvedStrategy, traffic: Traffic, options: RunOptions) {
@@ -85,6 +88,7 @@ class Run {
     const offers = offerSpecs.map((spec) => new Offer(spec, context));
     this.book = new RunBook(setting, strategy, this.poolSide.pools, offers, this.recorder);
     this.offerSide = new OfferSide(this.state, this.desk, this.book, offers, strategy.pools.length);
+    this.redaction = strategy.redaction === undefined ? null : new Redaction(strategy.redaction, seed, replication);
     this.state.control.push(0, WINDOW_EDGE, 0, 0);
   }
 
@@ -136,6 +140,11 @@ class Run {
     let at = NO_ROUTE;
     for (let stop = 0; stop < route.length; stop++) {
       const target = route[stop];
+      if (target.redact === true && table.redacted[slot] !== CLEANED) {
+        if (table.redacted[slot] === NOT_CLEANABLE) continue;
+        this.redact(slot);
+        return;
+      }
       const taken = target.kind === "pool" ? this.poolSide.send(slot, target) : this.offerSide.send(slot, target.index);
       at = routeOfPool(target.kind === "pool" ? target.index : this.strategy.pools.length + target.index);
       if (taken === TAKEN) {
@@ -149,7 +158,37 @@ class Run {
       outcome = taken === ERROR || taken === ABSENT ? FAILED : REJECTED;
       if (taken !== NEVER) permanent = false;
     }
-    this.desk.retryOrEnd(slot, at, outcome, retryAfterS, permanent);
+    if (this.strategy.forbidden !== undefined || table.redacted[slot] === NOT_CLEANABLE) this.countBlocked(slot);
+    if (at === NO_ROUTE) this.desk.refusedUncleaned(slot);
+    else this.desk.retryOrEnd(slot, at, outcome, retryAfterS, permanent);
+  }
+
+  private redact(slot: number): void {
+    const { table } = this.state;
+    const redaction = this.redaction!; // routes name it where the strategy has it
+    if (table.sentS[slot] >= 0) {
+      const use = this.book.redaction(table.classIndex[slot]);
+      use.requests++;
+      use.usd += redaction.costUsd(table.inputTokens[slot]);
+    }
+    this.desk.redact(slot, redaction);
+  }
+
+  /** Nobody who may has taken the request. Would somebody have who may not? */
+  private countBlocked(slot: number): void {
+    const { table } = this.state;
+    if (table.blocked[slot] === 1) return;
+    const classIndex = table.classIndex[slot];
+    const wouldTake = (target: RouteTarget): boolean =>
+      target.kind === "pool" ? this.poolSide.wouldTake(slot, target) : this.offerSide.wouldTake(slot, target.index);
+    const uncleaned = table.redacted[slot] === NOT_CLEANABLE;
+    if (
+      this.strategy.forbidden?.[classIndex].some(wouldTake) === true ||
+      (uncleaned && this.strategy.routes[classIndex].some((target) => target.redact === true && wouldTake(target)))
+    ) {
+      table.blocked[slot] = 1;
+      this.recorder.blockedByBoundary(classIndex, table.sentS[slot]);
+    }
   }
 
   private controlEvent(kind: number): void {

@@ -38,6 +38,11 @@ export class RequestTable {
   /** Of an attempt at an offer: when it was made, and its gap between tokens. */
   attemptS: Float64Array = new Float64Array(0);
   tokenGapS: Float64Array = new Float64Array(0);
+  /** Part of the output that comes before what the user sees. */
+  reasoningTokens: Int32Array = new Int32Array(0);
+  /** Whether its prompt was redacted, as `dispatch/redaction.ts` says, and whether it was counted as blocked by its boundary. */
+  redacted: Uint8Array = new Uint8Array(0);
+  blocked: Uint8Array = new Uint8Array(0);
   /** IN_POOL and so on. */
   where: Uint8Array = new Uint8Array(0);
 
@@ -108,6 +113,7 @@ export class RequestTable {
     this.inputTokens = int(this.inputTokens);
     this.outputTokens = int(this.outputTokens);
     this.maxOutputTokens = int(this.maxOutputTokens);
+    this.reasoningTokens = int(this.reasoningTokens);
     this.replica = int(this.replica);
     this.generated = int(this.generated);
     this.prefillTokens = int(this.prefillTokens);
@@ -122,15 +128,16 @@ export class RequestTable {
     const retries = new Uint16Array(capacity);
     retries.set(this.retries);
     this.retries = retries;
-    const classIndex = new Uint8Array(capacity);
-    classIndex.set(this.classIndex);
-    this.classIndex = classIndex;
-    const state = new Uint8Array(capacity);
-    state.set(this.state);
-    this.state = state;
-    const where = new Uint8Array(capacity);
-    where.set(this.where);
-    this.where = where;
+    const byte = (from: Uint8Array): Uint8Array => {
+      const to = new Uint8Array(capacity);
+      to.set(from);
+      return to;
+    };
+    this.classIndex = byte(this.classIndex);
+    this.state = byte(this.state);
+    this.where = byte(this.where);
+    this.redacted = byte(this.redacted);
+    this.blocked = byte(this.blocked);
     const free = new Int32Array(capacity);
     // All old slots are in use when the table grows, so only the new ones are free.
     for (let slot = old; slot < capacity; slot++) free[slot] = slot;

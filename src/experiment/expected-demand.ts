@@ -2,7 +2,8 @@
  * The demand that provisioned units are sized for: the busiest quarter of an hour that the traffic lets expect (of a replay, the
  * busiest that was recorded), and the mean request of the classes concerned. Requests a minute, tokens.
  */
-import type { RequestClass, ResolvedTraffic } from "../scenario/resolved.ts";
+import { meanOfCutLognormal } from "./resolve-traffic.ts";
+import type { ReasoningLaw, RequestClass, ResolvedTraffic } from "../scenario/resolved.ts";
 import { LengthSampler } from "../traffic/lengths.ts";
 import { expectedRequests, peakDays } from "../traffic/rate.ts";
 
@@ -40,9 +41,15 @@ export function expectedDemand(
     const mean = meanLengths(traffic, c);
     const weight = classes[c]!.shareFraction / share;
     inputTokens += weight * mean.inputTokens;
-    outputTokens += weight * mean.outputTokens;
+    outputTokens += weight * (mean.outputTokens + meanThinking(classes[c]!.reasoning));
   }
   return { requestsPerMin: share * peakPerMin(traffic, startEpochS, horizonS), inputTokens, outputTokens };
+}
+
+/** Tokens that thinking adds to an answer in the mean. */
+function meanThinking(law: ReasoningLaw | undefined): number {
+  if (law?.kind !== "added") return 0;
+  return meanOfCutLognormal(law.medianTokens, law.sigma, 1, law.maxTokens);
 }
 
 function peakPerMin(traffic: ResolvedTraffic, startEpochS: number, horizonS: number): number {

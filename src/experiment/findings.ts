@@ -38,6 +38,11 @@ export interface RequestCounts {
   /** Requests that went past a full or absent target to the next one of their route. */
   readonly overflowed: Estimate;
   readonly sloMet: Estimate;
+  /** Requests that every permitted target refused while one that the boundary bars would have taken them. */
+  readonly blockedByBoundary: Estimate;
+  /** Requests that went through the redaction step, and those that it could not clean. */
+  readonly redacted: Estimate;
+  readonly notCleanable: Estimate;
 }
 
 export interface ClassSummary {
@@ -45,6 +50,9 @@ export interface ClassSummary {
   /** Null: allowed. Else why this strategy may not take the class. */
   readonly barred: string | null;
   readonly requests: RequestCounts;
+  /** Of completed requests: all that was generated, and the part that was thinking. */
+  readonly outputTokens: Estimate;
+  readonly reasoningTokens: Estimate;
   readonly ttftMs: LatencySummary;
   readonly tpotMs: LatencySummary;
   readonly itlMs: LatencySummary;
@@ -135,6 +143,8 @@ export interface StrategySummary {
   /** Requests simulated over all replications, warm-up included. */
   readonly requestsSimulated: number;
   readonly requests: RequestCounts;
+  readonly outputTokens: Estimate;
+  readonly reasoningTokens: Estimate;
   readonly ttftMs: LatencySummary;
   readonly tpotMs: LatencySummary;
   readonly itlMs: LatencySummary;

@@ -17,6 +17,26 @@ export interface RequestSizes {
 /** The median of classes with lengths of their own is that of the class in the middle of all requests. */
 export function requestSizes(
   traffic: ResolvedTraffic,
+  classes: readonly Pick<RequestClass, "shareFraction" | "reasoning">[],
+): RequestSizes {
+  const { shortest, median, longest } = sizesWithoutThinking(traffic, classes);
+  const added = classes.map(({ reasoning, shareFraction }) =>
+    reasoning?.kind === "added"
+      ? {
+          median: shareFraction * reasoning.medianTokens,
+          longest: reasoning.sigma === 0 ? reasoning.medianTokens : reasoning.maxTokens,
+        }
+      : { median: 0, longest: 0 },
+  );
+  return {
+    shortest,
+    median: median + Math.round(added.reduce((sum, law) => sum + law.median, 0)),
+    longest: longest + Math.max(0, ...added.map((law) => law.longest)),
+  };
+}
+
+function sizesWithoutThinking(
+  traffic: ResolvedTraffic,
   classes: readonly Pick<RequestClass, "shareFraction">[],
 ): RequestSizes {
   if (traffic.kind === "replay") {

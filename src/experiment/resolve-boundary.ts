@@ -8,12 +8,21 @@ import type { ClassFile } from "./schema.ts";
 
 const LEVEL_NEEDED: Readonly<Record<Sensitivity, number>> = { none: 0, moderate: 2, restricted: 5 };
 
+/**
+ * Level that content of this class needs as it is, where redaction lowers what it needs: a class that sets its own minimum, or
+ * is not redactable, has that minimum in any case, and null stands for it.
+ */
+export function levelUnredacted(file: ClassFile): number | null {
+  const lowered = file.minLevel === undefined && file.sensitivity === "moderate" && file.redactable;
+  return lowered ? LEVEL_NEEDED.moderate : null;
+}
+
 /** What the boundary rules look at in a pool or an offer. */
 export interface BoundaryTarget {
   readonly name: string;
   readonly kind: "pool" | "offer";
   readonly level: number;
-  /** Null: an API offer, which stands in no place of ours. */
+  /** Null: an API offer shared with others, which stands in no place of ours. */
   readonly place: string | null;
   readonly residency: string;
 }

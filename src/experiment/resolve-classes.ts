@@ -2,11 +2,16 @@
 import { levelNeeded, placesAllowed } from "./resolve-boundary.ts";
 import type { Resolution } from "./resolution.ts";
 import type { RequestClass } from "../scenario/resolved.ts";
-import type { ClassFile } from "./schema.ts";
+import { resolveReasoning } from "./resolve-reasoning.ts";
+import type { ClassFile, ExperimentFile } from "./schema.ts";
 
 const SHARE_TOLERANCE = 1e-6;
 
-export function resolveClasses(resolution: Resolution, files: readonly ClassFile[]): RequestClass[] {
+export function resolveClasses(
+  resolution: Resolution,
+  files: readonly ClassFile[],
+  traffic: ExperimentFile["traffic"],
+): RequestClass[] {
   const total = files.reduce((sum, file) => sum + file.share, 0);
   const sharesKnown = files.every((_, i) => !resolution.reported(["classes", i, "share"]));
   if (sharesKnown && Math.abs(total - 1) > SHARE_TOLERANCE) {
@@ -21,7 +26,10 @@ export function resolveClasses(resolution: Resolution, files: readonly ClassFile
     if (files.findIndex((other) => other.name === file.name) < i) {
       resolution.problem([...path, "name"], `there are two classes named ${file.name}`);
     }
-    return resolveClass(resolution, file, path, `classes.${i}`);
+    const reasoningPath = [...path, "reasoning"];
+    const reasoning = resolveReasoning(resolution, file.reasoning, traffic, reasoningPath, `classes.${i}.reasoning`);
+    const resolved = resolveClass(resolution, file, path, `classes.${i}`);
+    return reasoning === undefined ? resolved : { ...resolved, reasoning };
   });
 }
 

@@ -1,33 +1,18 @@
 /** One API offer: the catalogue's facts with the values that the file replaces. Prices in USD per million tokens. */
 import { originOf, rowOriginOf } from "../catalog/origin.ts";
-import { offerFacts, type OfferFacts } from "../catalog/offer.ts";
+import type { OfferFacts } from "../catalog/offer.ts";
+import { factsAtBoundary } from "./offer-boundary.ts";
 import type { Path } from "./read.ts";
 import type { Resolution } from "./resolution.ts";
 import type { ResolvedOffer } from "../scenario/resolved.ts";
 import { resolveLimits } from "./resolve-limits.ts";
 import { contextTokensOf, resolvePrices, type OfferPeriod } from "./resolve-prices.ts";
+import { resolveLatency } from "./resolve-latency.ts";
+import { resolveOutages } from "./resolve-outages.ts";
 import { resolvePromptCache } from "./resolve-prompt-cache.ts";
 import type { OfferFile } from "./schema.ts";
 
 type Override = Exclude<OfferFile, string>;
-
-const LATENCY_FIELDS = [
-  "ttftBaseS",
-  "ttftSigma",
-  "tailProbability",
-  "tailMultiple",
-  "tailSigma",
-  "prefillSPerKTok",
-  "tokensPerS",
-  "rateSigma",
-] as const;
-const OUTAGE_FIELDS = [
-  "gapWeibullShape",
-  "gapWeibullScaleH",
-  "durationLnHMean",
-  "durationLnHSigma",
-  "durationMaxH",
-] as const;
 
 /** Null when the offer is unknown; the problems are in `resolution` then. */
 export function resolveOffer(
@@ -39,7 +24,7 @@ export function resolveOffer(
   period: OfferPeriod,
 ): ResolvedOffer | null {
   const own: Override = typeof file === "string" ? { offer: file, boundary: "default" } : file;
-  const found = offerFacts(resolution.catalog, own.offer, own.boundary);
+  const found = factsAtBoundary(resolution.catalog, own.offer, own.boundary);
   if (!found.ok) {
     const field = found.message.includes("boundary") ? "boundary" : "offer";
     resolution.problem(typeof file === "string" ? path : [...path, field], found.message, found.hint);
@@ -55,6 +40,7 @@ export function resolveOffer(
   for (const field of ["boundaryLevel", "residency", "networkS", "priceMultiplier"])
     resolution.from(`${at}.${field}`, `catalogue:providers/${provider.id}`);
   if (own.networkMs !== undefined) resolution.from(`${at}.networkS`, "file");
+  if (own.residency !== undefined) resolution.from(`${at}.residency`, "file");
   if (own.priceMultiplier !== undefined) resolution.from(`${at}.priceMultiplier`, "file");
   const boundaryOrigin = rowOriginOf(provider, `boundaries.${facts.boundary}`, boundary);
   resolution.useValue(
@@ -85,7 +71,8 @@ export function resolveOffer(
     provider: provider.id,
     model: offer.model,
     boundaryLevel: boundary.level,
-    residency: boundary.residency,
+    residency: own.residency ?? boundary.residency,
+    ...(boundary.place === undefined ? {} : { place: boundary.place }),
     priceMultiplier: residencyMultiplier * (own.priceMultiplier ?? 1),
     prices,
     priceAsOf,
@@ -121,57 +108,4 @@ function congestionPart<F extends "diurnal" | "states">(
   resolution.from(at, `catalogue:congestions/${entry.id}`);
   resolution.useEntry("congestions", entry, [field]);
   return entry[field];
-}
-
-function resolveLatency(
-  resolution: Resolution,
-  own: Override,
-  entry: OfferFacts["latency"],
-  path: Path,
-  at: string,
-): ResolvedOffer["latency"] {
-  const pick = (field: (typeof LATENCY_FIELDS)[number]): number => {
-    resolution.fromFile(`${at}.latency.${field}`, [...path, "latency", field], `catalogue:latency-classes/${entry.id}`);
-    const value = own.latency?.[field];
-    if (value === undefined) resolution.useEntry("latencyClasses", entry, [field]);
-    return value ?? entry[field];
-  };
-  return {
-    ttftBaseS: pick("ttftBaseS"),
-    ttftSigma: pick("ttftSigma"),
-    tailProbability: pick("tailProbability"),
-    tailMultiple: pick("tailMultiple"),
-    tailSigma: pick("tailSigma"),
-    prefillSPerKTok: pick("prefillSPerKTok"),
-    tokensPerS: pick("tokensPerS"),
-    rateSigma: pick("rateSigma"),
-  };
-}
-
-function resolveOutages(
-  resolution: Resolution,
-  own: Override,
-  entry: OfferFacts["outages"],
-  path: Path,
-  at: string,
-): ResolvedOffer["outages"] {
-  if (own.outages === "none") return offLine(resolution, `${at}.outages`);
-  const override = own.outages;
-  const pick = (field: (typeof OUTAGE_FIELDS)[number]): number => {
-    resolution.fromFile(`${at}.outages.${field}`, [...path, "outages", field], `catalogue:outage-profiles/${entry.id}`);
-    const value = override?.[field];
-    if (value === undefined) resolution.useEntry("outageProfiles", entry, [field]);
-    return value ?? entry[field];
-  };
-  resolution.from(`${at}.outages`, `catalogue:outage-profiles/${entry.id}`);
-  resolution.useEntry("outageProfiles", entry, ["hazard", "severities"]);
-  return {
-    gapWeibullShape: pick("gapWeibullShape"),
-    gapWeibullScaleH: pick("gapWeibullScaleH"),
-    durationLnHMean: pick("durationLnHMean"),
-    durationLnHSigma: pick("durationLnHSigma"),
-    durationMaxH: pick("durationMaxH"),
-    hazard: entry.hazard,
-    severities: entry.severities,
-  };
 }

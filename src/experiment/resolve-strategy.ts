@@ -1,10 +1,12 @@
 /** One strategy: its pools and offers, and for each class the route that the boundary rules leave of it (INV-13). */
 import { hintFor } from "../catalog/nearest.ts";
 import type { Path } from "./read.ts";
-import { refusal, type BoundaryTarget } from "./resolve-boundary.ts";
+import { pathsByClass } from "./resolve-network.ts";
 import type { DemandContext } from "./expected-demand.ts";
 import { applyForm, spilloverOf } from "./resolve-form.ts";
 import { managedPool, withManagedPools } from "./resolve-managed.ts";
+import { levelUnredacted, refusal, type BoundaryTarget } from "./resolve-boundary.ts";
+import { resolveRedaction } from "./resolve-redaction.ts";
 import { resolveOffer } from "./resolve-offer.ts";
 import type { OfferPeriod } from "./resolve-prices.ts";
 import { checkSizes } from "./resolve-engine.ts";
@@ -20,6 +22,8 @@ interface StrategyContext extends PoolContext {
   readonly period: OfferPeriod;
   /** What provisioned units are sized for; null where the traffic did not resolve. */
   readonly demand: DemandContext | null;
+  /** By class. */
+  readonly userRegions: readonly (string | null)[];
 }
 
 /** Null when a pool or an offer did not resolve; the problems are in `resolution` then. */
@@ -57,6 +61,15 @@ export function resolveStrategy(
     ]);
   });
   noteLowerSpillover(resolution, path, offers, spillovers);
+  const pathTo = (kind: "pools" | "offers", target: string, i: number): { pathSByClass?: readonly number[] } => {
+    const named = file[kind][target]!;
+    const { region, networkMs } = typeof named === "string" ? {} : named;
+    const where = { name: target, region, networkMs };
+    const paths = pathsByClass(resolution, context.userRegions, where, [...path, kind, target], `${at}.${kind}.${i}`);
+    return paths === undefined ? {} : { pathSByClass: paths };
+  };
+  const pathsOfPools = Object.keys(file.pools).map((name, i) => pathTo("pools", name, i));
+  const pathsOfOffers = Object.keys(file.offers).map((name, i) => pathTo("offers", name, i));
   const option = optionOf(resolution, file, path, at);
   const routes = checkRoutes(resolution, file, path, context, spillovers);
   if (pools.includes(null) || offers.includes(null) || option === null || routes === null) return null;
@@ -67,9 +80,18 @@ export function resolveStrategy(
   if (offers.length === 0) resolution.from(`${at}.offers`, "file");
   resolution.from(`${at}.routes`, "file");
   resolution.from(`${at}.barred`, "derived");
+  resolution.from(`${at}.forbidden`, "derived");
   resolution.from(`${at}.counterfactual`, context.whatIfUnrestricted ? "cli" : "derived");
-  const parts = { pools: pools as ResolvedPool[], offers: offers as ResolvedOffer[] };
+  const parts = {
+    pools: (pools as ResolvedPool[]).map((pool, i) => ({ ...pool, ...pathsOfPools[i] })),
+    offers: (offers as ResolvedOffer[]).map((offer, i) => ({ ...offer, ...pathsOfOffers[i] })),
+  };
   const filtered = applyBoundary(resolution, name, file, routes, parts, context);
+  const redaction = resolveRedaction(resolution, file.redaction, [...path, "redaction"], `${at}.redaction`);
+  if (redaction !== undefined && !filtered.routes.some((route) => route.some(({ redact }) => redact === true)))
+    resolution.warn(
+      `${name}: redaction has no effect, since no redactable class goes below the level it needs as it is`,
+    );
   const cache = file.responseCache;
   if (cache !== undefined) {
     for (const [field, of] of [
@@ -92,6 +114,7 @@ export function resolveStrategy(
     option,
     ...parts,
     ...filtered,
+    ...(redaction === undefined ? {} : { redaction }),
     ...(responseCache === undefined ? {} : { responseCache }),
   };
 }
@@ -236,17 +259,19 @@ function applyBoundary(
   routes: readonly RouteTarget[][],
   { pools, offers }: { readonly pools: readonly ResolvedPool[]; readonly offers: readonly ResolvedOffer[] },
   context: StrategyContext,
-): Pick<ResolvedStrategy, "routes" | "barred" | "counterfactual"> {
+): Pick<ResolvedStrategy, "routes" | "barred" | "forbidden" | "counterfactual"> {
   let lifted = false;
   const barred: (string | null)[] = [];
+  const forbidden: RouteTarget[][] = [];
   const kept = routes.map((route, i) => {
+    const classFile = context.classFiles[i]!;
+    const boundariesOf = (target: RouteTarget): BoundaryTarget[] =>
+      target.kind === "pool"
+        ? withHandOff(pools, target.index).map((pool) => poolBoundary(resolution, pool, file))
+        : [offerBoundary(offers[target.index]!)];
     const refused = route.map((target) => {
-      const boundaries =
-        target.kind === "pool"
-          ? withHandOff(pools, target.index).map((pool) => poolBoundary(resolution, pool, file))
-          : [offerBoundary(offers[target.index]!)];
-      for (const boundary of boundaries) {
-        const reason = refusal(context.classFiles[i]!, context.classes[i]!.minLevel, boundary);
+      for (const boundary of boundariesOf(target)) {
+        const reason = refusal(classFile, context.classes[i]!.minLevel, boundary);
         if (reason !== null) return reason;
       }
       return null;
@@ -255,15 +280,28 @@ function applyBoundary(
     if (context.whatIfUnrestricted) {
       lifted ||= reasons.length > 0;
       barred.push(null);
+      forbidden.push([]);
       return route;
     }
-    const rest = route.filter((_, k) => refused[k] === null);
+    const raw = file.redaction === undefined ? null : levelUnredacted(classFile);
+    const rest = route
+      .filter((_, k) => refused[k] === null)
+      .map((target): RouteTarget => {
+        const seesRaw = raw === null || boundariesOf(target).every((to) => refusal(classFile, raw, to) === null);
+        return seesRaw ? target : { ...target, redact: true };
+      });
     barred.push(rest.length === 0 ? reasons.join("; ") : null);
+    forbidden.push(rest.length === 0 ? [] : route.filter((_, k) => refused[k] !== null));
     if (rest.length > 0)
       for (const reason of reasons) resolution.warn(`${name}: ${reason}; it is left out of the route`);
     return rest;
   });
-  return { routes: kept.map(lastNeverOverflows), barred, counterfactual: lifted };
+  return {
+    routes: kept.map(lastNeverOverflows),
+    barred,
+    ...(forbidden.every((targets) => targets.length === 0) ? {} : { forbidden }),
+    counterfactual: lifted,
+  };
 }
 
 /** A pool and the one that goes on with its requests: both see them. */
@@ -283,5 +321,11 @@ function poolBoundary(resolution: Resolution, pool: ResolvedPool, file: Strategy
 }
 
 function offerBoundary(offer: ResolvedOffer): BoundaryTarget {
-  return { name: offer.name, kind: "offer", level: offer.boundaryLevel, place: null, residency: offer.residency };
+  return {
+    name: offer.name,
+    kind: "offer",
+    level: offer.boundaryLevel,
+    place: offer.place ?? null,
+    residency: offer.residency,
+  };
 }

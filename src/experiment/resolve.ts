@@ -8,6 +8,7 @@ import { ConfigError } from "../kernel/errors.ts";
 import { readExperiment, type FieldSchema } from "./read.ts";
 import { requestSizes } from "./request-size.ts";
 import { resolveClasses } from "./resolve-classes.ts";
+import { userRegions } from "./resolve-network.ts";
 import { noteDeclared } from "./resolve-declared.ts";
 import type { Period } from "./resolve-rate-factors.ts";
 import { resolveStrategy } from "./resolve-strategy.ts";
@@ -69,7 +70,7 @@ function assemble(
   asOf: string,
   options: ResolveOptions,
 ): Omit<ResolvedExperiment, "assumptions" | "warnings"> | null {
-  const classes = resolveClasses(resolution, file.classes);
+  const classes = resolveClasses(resolution, file.classes, file.traffic);
   const traffic = resolveTraffic(resolution, file.traffic, file.classes, options.recording ?? null, periodOf(file));
   const client = resolveClient(resolution, file.client);
   const team = file.team === undefined ? null : resolveTeam(resolution, file.team);
@@ -89,6 +90,7 @@ function assemble(
       startEpochS,
       endEpochS: startEpochS + (file.days === undefined ? (recordedS(traffic) ?? 0) : file.days * DAY_S),
     },
+    userRegions: userRegions(resolution, file.classes, file.traffic),
   };
   const entries = Object.entries(file.strategies);
   if (entries.length === 0) resolution.problem(["strategies"], "at least one strategy is needed");

@@ -53,5 +53,6 @@ export function replicationTraffic(experiment: ResolvedExperiment, replication: 
     seed,
     replication,
     classShares: classes.map((requestClass) => requestClass.shareFraction),
+    reasoning: classes.map((requestClass) => requestClass.reasoning),
   });
 }

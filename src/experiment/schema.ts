@@ -10,6 +10,8 @@ import { WEIGHT_DTYPES } from "../engine/spec.ts";
 import type { MaxOutputRule, Provenance } from "../scenario/resolved.ts";
 import { Day, Instant, rateFactorFields } from "./schema-traffic.ts";
 import { managedFields } from "./schema-forms.ts";
+import { ReasoningSchema } from "./schema-reasoning.ts";
+import { RedactionSchema } from "./schema-boundary.ts";
 import { OfferSchema } from "./schema-offer.ts";
 import { RepeatsSchema, ResponseCacheSchema, sessionsSchema } from "./schema-reuse.ts";
 
@@ -118,6 +120,9 @@ const ClassSchema = z.strictObject({
     .min(1)
     .optional()
     .describe("regions in which the class may be processed; without it anywhere"),
+  region: Name.optional().describe(
+    "where its users are: a region of the table of network paths; without it the traffic's",
+  ),
   quality: z
     .enum(["open_ok", "premium_api_only"])
     .default("open_ok")
@@ -148,6 +153,7 @@ const ClassSchema = z.strictObject({
   input: LengthSchema.optional().describe("prompt length of this class; without it the traffic's"),
   output: LengthSchema.optional().describe("length of its answers; without it the traffic's"),
   repeats: RepeatsSchema,
+  reasoning: ReasoningSchema,
 });
 
 export const TrafficSchema = z.strictObject({
@@ -176,6 +182,7 @@ export const TrafficSchema = z.strictObject({
     .max(10)
     .default(0)
     .describe("growth of the mean rate as a fraction per month of 30.4 days, compounding"),
+  region: Name.optional().describe("where users are, for the network path to each target; without it no path is added"),
   season: z.string().optional().describe("weekly profile of the catalogue, or flat"),
   ...rateFactorFields,
   burst: BurstSchema.optional().describe("short-term fluctuation; without preset and burst: Poisson arrivals"),
@@ -326,6 +333,7 @@ const PoolSchema = z.strictObject({
   place: Place.default("private_vpc").describe("where the pool stands"),
   boundaryLevel: Level.optional().describe("boundary level; without it the place's"),
   residency: z.string().min(1).optional().describe("region of the pool; without it the place's"),
+  region: Name.optional().describe("where it stands, for the network path of its users"),
   maxNumSeqs: z
     .int()
     .min(1)
@@ -443,6 +451,7 @@ const StrategySchema = z.strictObject({
     ),
   pools: z.record(Name, PoolSchema).default({}).describe("own fleets by name"),
   responseCache: ResponseCacheSchema,
+  redaction: RedactionSchema,
   offers: z.record(Name, OfferSchema).default({}).describe("API offers by name"),
   routes: z
     .record(Name, z.array(RouteTargetSchema).min(1))

@@ -56,6 +56,7 @@ export function runSizing(task: SizingTask, replicas: readonly number[]): number
     seed,
     replication,
     classShares: classes.map((requestClass) => requestClass.shareFraction),
+    reasoning: classes.map((requestClass) => requestClass.reasoning),
   });
   const run = simulateRun(setting, strategy, traffic, {
     seed,

@@ -78,7 +78,15 @@ function meetsAt(task: SloRateTask, ratePerS: number): boolean {
       barred: [null],
       counterfactual: false,
     },
-    openTraffic(spec, { startEpochS, warmupS, horizonS, seed: `${seed}/slo-rate`, replication: 0, classShares: [1] }),
+    openTraffic(spec, {
+      startEpochS,
+      warmupS,
+      horizonS,
+      seed: `${seed}/slo-rate`,
+      replication: 0,
+      classShares: [1],
+      reasoning: [requestClass.reasoning],
+    }),
     { seed, replication: 0, incidents: false, replicas: [1], demand: null, rows: null, onProgress: null },
   );
   const { totals } = run.classes[0]!;

@@ -100,6 +100,7 @@ function summariseStrategy(
     replications: runs.length,
     requestsSimulated: runs.reduce((sum, run) => sum + run.requestsSimulated, 0),
     requests: counts(all),
+    ...tokens(all),
     ...latencies(all),
     sloAttainment: estimate(all.map(attainment)),
     goodputPerS: estimate(all.map((result) => result.totals.sloMet / experiment.horizonS)),
@@ -119,6 +120,7 @@ function summariseStrategy(
         name: requestClass.name,
         barred: strategy.barred[c]!,
         requests: counts(results),
+        ...tokens(results),
         ...latencies(results),
         sloAttainment: estimate(results.map(attainment)),
         sloAttainmentWindows: estimate(results.map((result) => result.attainmentWindows)),
@@ -240,6 +242,16 @@ function counts(results: readonly ClassResult[]): RequestCounts {
     rateLimited: of("rateLimited"),
     overflowed: of("overflowed"),
     sloMet: of("sloMet"),
+    blockedByBoundary: of("blockedByBoundary"),
+    redacted: of("redacted"),
+    notCleanable: of("notCleanable"),
+  };
+}
+
+function tokens(results: readonly ClassResult[]): Pick<ClassSummary, "outputTokens" | "reasoningTokens"> {
+  return {
+    outputTokens: estimate(results.map(({ totals }) => totals.outputTokens)),
+    reasoningTokens: estimate(results.map(({ totals }) => totals.reasoningTokens)),
   };
 }
 

@@ -33,6 +33,8 @@ export interface RequestBatch {
   readonly route: ArrayLike<number>;
   readonly inputTokens: ArrayLike<number>;
   readonly outputTokens: ArrayLike<number>;
+  /** Part of the output. */
+  readonly reasoningTokens: ArrayLike<number>;
   /** Milliseconds, NaN where the request did not get so far (null in the file). Stored with 24 bits of precision. */
   readonly ttftMs: ArrayLike<number>;
   readonly tpotMs: ArrayLike<number>;
@@ -67,6 +69,7 @@ function newBlock() {
     route: new Int32Array(BLOCK_ROWS),
     inputTokens: new Uint32Array(BLOCK_ROWS),
     outputTokens: new Uint32Array(BLOCK_ROWS),
+    reasoningTokens: new Uint32Array(BLOCK_ROWS),
     ttftMs: new Float32Array(BLOCK_ROWS),
     tpotMs: new Float32Array(BLOCK_ROWS),
     e2eMs: new Float32Array(BLOCK_ROWS),
@@ -148,6 +151,7 @@ function requestColumns(block: Block, rows: number, run: RequestRun): readonly W
     codedStrings("route", codes("route"), run.routes, true),
     numbers("inputTokens", "uint32", block.inputTokens.subarray(0, rows)),
     numbers("outputTokens", "uint32", block.outputTokens.subarray(0, rows)),
+    numbers("reasoningTokens", "uint32", block.reasoningTokens.subarray(0, rows)),
     milliseconds("ttftMs"),
     milliseconds("tpotMs"),
     milliseconds("e2eMs"),

@@ -19,7 +19,7 @@ export const MODELS_DIRECTORY = fileURLToPath(new URL("../../models/", import.me
 const RESTS_ON: { readonly [K in CatalogKind]?: readonly CatalogKind[] } = {
   offers: ["providers", "latencyClasses", "limits"],
   limits: ["providers"],
-  providers: ["congestions", "outageProfiles"],
+  providers: ["congestions", "outageProfiles", "boundaries"],
   traffic: ["seasons"],
 };
 

@@ -40,6 +40,7 @@ function emptyBatch() {
     route: new Int32Array(BATCH_ROWS),
     inputTokens: new Uint32Array(BATCH_ROWS),
     outputTokens: new Uint32Array(BATCH_ROWS),
+    reasoningTokens: new Uint32Array(BATCH_ROWS),
     ttftMs: new Float64Array(BATCH_ROWS),
     tpotMs: new Float64Array(BATCH_ROWS),
     e2eMs: new Float64Array(BATCH_ROWS),
@@ -70,6 +71,7 @@ class StreamedRows implements OpenRows {
     e2eS: number,
     outcome: number,
     attempts: number,
+    reasoningTokens: number,
   ): void {
     if (this.fraction < 1) {
       // A key of its own, the same in every strategy, so that all sample the same requests.
@@ -83,6 +85,7 @@ class StreamedRows implements OpenRows {
     batch.route[i] = route - 1;
     batch.inputTokens[i] = inputTokens;
     batch.outputTokens[i] = outputTokens;
+    batch.reasoningTokens[i] = reasoningTokens;
     batch.ttftMs[i] = ttftS * 1000;
     batch.tpotMs[i] = tpotS * 1000;
     batch.e2eMs[i] = e2eS * 1000;

@@ -22,6 +22,25 @@ export function summaryText(summary: Summary): string {
     ],
     ["429 answers", (s) => count(s.requests.rateLimited)],
     ["refused at the boundary", (s) => count(s.requests.boundaryRefused)],
+    ...(summary.strategies.some((s) => s.reasoningTokens.mean > 0)
+      ? [
+          [
+            "output tokens / of them thinking",
+            (s: StrategySummary) => `${count(s.outputTokens)} / ${count(s.reasoningTokens)}`,
+          ] as const,
+        ]
+      : []),
+    ...(summary.strategies.some((s) => s.requests.blockedByBoundary.mean > 0)
+      ? [["blocked by the boundary", (s: StrategySummary) => count(s.requests.blockedByBoundary)] as const]
+      : []),
+    ...(summary.strategies.some((s) => s.requests.redacted.mean > 0)
+      ? [
+          [
+            "redacted / not cleanable",
+            (s: StrategySummary) => `${count(s.requests.redacted)} / ${count(s.requests.notCleanable)}`,
+          ] as const,
+        ]
+      : []),
     [
       "replicas (serving + warm)",
       (s) => s.pools.map((pool) => `${pool.replicas} + ${pool.warmReplicas}`).join("; ") || "–",

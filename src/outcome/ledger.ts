@@ -64,6 +64,12 @@ function noUsage(): OfferUsage {
   };
 }
 
+/** What the redaction step did for one class in one month. */
+export interface RedactionUse {
+  requests: number;
+  usd: number;
+}
+
 export interface PoolPrice {
   readonly name: string;
   readonly gpusPerReplica: number;
@@ -124,6 +130,7 @@ export class Ledger {
   private readonly hours: number[] = [];
   private readonly poolHours: PoolHours[][] = [];
   private readonly usage: OfferUsage[][][] = [];
+  private readonly redactions: RedactionUse[][] = [];
   private readonly pools: readonly PoolPrice[];
   private readonly offers: readonly string[];
   private readonly classes: readonly string[];
@@ -141,6 +148,7 @@ export class Ledger {
       this.hours.push(0);
       this.poolHours.push(this.pools.map(() => ({ busy: 0, idle: 0, warm: 0, down: 0 })));
       this.usage.push(this.offers.map(() => this.classes.map(noUsage)));
+      this.redactions.push(this.classes.map(() => ({ requests: 0, usd: 0 })));
     }
     this.hours[this.hours.length - 1] += hours;
   }
@@ -158,6 +166,10 @@ export class Ledger {
     const all = noUsage();
     for (const month of this.usage) for (const ofClass of month[offer]) addUsage(all, ofClass);
     return all;
+  }
+
+  redaction(classIndex: number): RedactionUse {
+    return this.redactions[this.redactions.length - 1][classIndex];
   }
 
   /**
@@ -189,6 +201,9 @@ export class Ledger {
       const toS = fromS + this.hours[m] * 3600;
       this.pools.forEach((pool, p) => this.pricePool(table, month, pool, this.poolHours[m][p], poolTokens[p]));
       this.offers.forEach((_, o) => this.priceOffer(table, m, o, terms[o] ?? null, fromS, toS));
+      this.redactions[m].forEach(({ requests, usd }, c) => {
+        add(table, { month, line: "api-redaction", target: "", quantity: requests, unit: "request", usd }, classes[c]);
+      });
       if (peopleUsdPerMonth > 0) {
         const months = this.hours[m] / HOURS_PER_MONTH;
         const usd = peopleUsdPerMonth * months;

@@ -23,7 +23,11 @@ const SLO_MET = 8;
 const INPUT_TOKENS = 9;
 const OUTPUT_TOKENS = 10;
 const OVERFLOWED = 11;
-const COUNTERS = 12;
+const BLOCKED_BY_BOUNDARY = 12;
+const REDACTED = 13;
+const NOT_CLEANABLE = 14;
+const REASONING_TOKENS = 15;
+const COUNTERS = 16;
 
 /** SLO targets of a class in seconds; Infinity = none. */
 export interface Targets {
@@ -46,6 +50,7 @@ export interface RequestRows {
     e2eS: number,
     outcome: number,
     attempts: number,
+    reasoningTokens: number,
   ): void;
 }
 
@@ -90,6 +95,16 @@ export interface ClassTotals {
   readonly sloMet: number;
   readonly inputTokens: number;
   readonly outputTokens: number;
+  /** Part of the output that was thinking, which the user does not see. */
+  readonly reasoningTokens: number;
+  /**
+   * Requests that every permitted target refused at once while a target that the boundary bars would have taken them; each
+   * counts once, whatever became of it.
+   */
+  readonly blockedByBoundary: number;
+  /** Requests that went through the redaction step, and those of them that it could not clean. */
+  readonly redacted: number;
+  readonly notCleanable: number;
 }
 
 /** The route column of requests that reached no target. */
@@ -111,6 +126,10 @@ export class Recorder {
     sloMet: [],
     inputTokens: [],
     outputTokens: [],
+    reasoningTokens: [],
+    blockedByBoundary: [],
+    redacted: [],
+    notCleanable: [],
     ttftMsP50: [],
     ttftMsP95: [],
     ttftMsP99: [],
@@ -123,6 +142,7 @@ export class Recorder {
   ttftS = 0.5;
   tpotS = 0.5;
   e2eS = 0.5;
+  reasoningTokens = 0;
   private readonly cells: Cell[] = [];
   private readonly routes: readonly string[];
   private readonly targets: readonly Targets[];
@@ -159,6 +179,17 @@ export class Recorder {
     if (sentS >= 0) this.cell(classIndex, route).hour[OVERFLOWED]++;
   }
 
+  blockedByBoundary(classIndex: number, sentS: number): void {
+    if (sentS >= 0) this.cell(classIndex, NO_ROUTE).hour[BLOCKED_BY_BOUNDARY]++;
+  }
+
+  redacted(classIndex: number, sentS: number, clean: boolean): void {
+    if (sentS < 0) return;
+    const { hour } = this.cell(classIndex, NO_ROUTE);
+    hour[REDACTED]++;
+    if (!clean) hour[NOT_CLEANABLE]++;
+  }
+
   /** A request got all its tokens, with the times in the fields above. */
   completed(classIndex: number, route: number, inputTokens: number, outputTokens: number, attempts: number): void {
     const { sentS, ttftS, tpotS, e2eS } = this;
@@ -168,6 +199,7 @@ export class Recorder {
     hour[COMPLETED]++;
     hour[INPUT_TOKENS] += inputTokens;
     hour[OUTPUT_TOKENS] += outputTokens;
+    hour[REASONING_TOKENS] += this.reasoningTokens;
     cell.hourTtftS.add(ttftS, 1);
     cell.hourE2eS.add(e2eS, 1);
     if (tpotS === tpotS) cell.hourTpotS.add(tpotS, 1);
@@ -191,6 +223,7 @@ export class Recorder {
         e2eS,
         COMPLETED,
         attempts,
+        this.reasoningTokens,
       );
   }
 
@@ -201,7 +234,7 @@ export class Recorder {
     this.cell(classIndex, route).hour[outcome]++;
     if (outcome !== BOUNDARY_REFUSED) this.ended[classIndex * this.minutes + Math.floor(sentS / 60)]++;
     if (this.rows !== null)
-      this.rows.row(this.request, sentS, classIndex, route, inputTokens, 0, NaN, NaN, NaN, outcome, attempts);
+      this.rows.row(this.request, sentS, classIndex, route, inputTokens, 0, NaN, NaN, NaN, outcome, attempts, 0);
   }
 
   /** Writes the rows of the hour that ends now and adds it to the totals. */
@@ -226,6 +259,10 @@ export class Recorder {
           windows.sloMet.push(counts[SLO_MET]);
           windows.inputTokens.push(counts[INPUT_TOKENS]);
           windows.outputTokens.push(counts[OUTPUT_TOKENS]);
+          windows.reasoningTokens.push(counts[REASONING_TOKENS]);
+          windows.blockedByBoundary.push(counts[BLOCKED_BY_BOUNDARY]);
+          windows.redacted.push(counts[REDACTED]);
+          windows.notCleanable.push(counts[NOT_CLEANABLE]);
           windows.ttftMsP50.push(milliseconds(cell.hourTtftS, 0.5));
           windows.ttftMsP95.push(milliseconds(cell.hourTtftS, 0.95));
           windows.ttftMsP99.push(milliseconds(cell.hourTtftS, 0.99));
@@ -258,6 +295,10 @@ export class Recorder {
       sloMet: sum[SLO_MET],
       inputTokens: sum[INPUT_TOKENS],
       outputTokens: sum[OUTPUT_TOKENS],
+      reasoningTokens: sum[REASONING_TOKENS],
+      blockedByBoundary: sum[BLOCKED_BY_BOUNDARY],
+      redacted: sum[REDACTED],
+      notCleanable: sum[NOT_CLEANABLE],
     };
   }
 

@@ -19,6 +19,12 @@ export interface WindowTable {
   readonly sloMet: number[];
   readonly inputTokens: number[];
   readonly outputTokens: number[];
+  /** Part of the output. */
+  readonly reasoningTokens: number[];
+  /** Requests, booked in the hour in which it happened, with route "". */
+  readonly blockedByBoundary: number[];
+  readonly redacted: number[];
+  readonly notCleanable: number[];
   /** Milliseconds; null where the hour has no sample. */
   readonly ttftMsP50: (number | null)[];
   readonly ttftMsP95: (number | null)[];

@@ -124,6 +124,12 @@ export class Admission {
     return ADMITTED;
   }
 
+  /** Would `decide` admit the request at hand? Takes nothing. */
+  wouldAdmit(timeMs: number): boolean {
+    const { limits, charges } = this;
+    return limits.every((limit, i) => !limit.oversize(charges[i]!) && !(limit.waitMs(timeMs, charges[i]!) > 0));
+  }
+
   /** What was just admitted meets an overload of the provider: tokens are given back, requests stay charged (assumed). */
   overloaded(timeMs: number): void {
     const { limits, charges, specs } = this;

@@ -155,7 +155,11 @@ export class Offer {
       this.availabilityFraction = 1;
     } else {
       const draw = stream(seed, replication, `outage/${spec.provider}`);
-      this.outages = drawOutages(spec.outages, draw, startEpochS, -warmupS, horizonS);
+      const common = {
+        shared: stream(seed, replication, "outage/common"),
+        own: stream(seed, replication, `outage/${spec.provider}/own`),
+      };
+      this.outages = drawOutages(spec.outages, draw, startEpochS, -warmupS, horizonS, common);
       this.timeline = new OutageTimeline(this.outages, spec.outages.severities);
       this.availabilityFraction = this.timeline.availabilityFraction(horizonS);
     }
@@ -180,7 +184,8 @@ export class Offer {
     this.attempts += counted;
     this.retryAfterS = Infinity;
     this.firstTokenS = Infinity;
-    this.finishS = timeS + this.spec.networkS;
+    const networkS = this.spec.networkS + (this.spec.pathSByClass?.[classIndex] ?? 0);
+    this.finishS = timeS + networkS;
     this.tokenGapS = 0;
 
     let errorFraction = 0;
@@ -249,7 +254,7 @@ export class Offer {
 
     const latency = this.latency;
     latency.draw(timeS, request, attempt, inputTokens - cached, ttftFactor, rateFactor);
-    this.firstTokenS = timeS + latency.ttftS + this.spec.networkS;
+    this.firstTokenS = timeS + latency.ttftS + networkS;
     this.tokenGapS = latency.tokenGapS;
     this.finishS = this.firstTokenS + Math.max(0, outputTokens - 1) * latency.tokenGapS;
     if (this.batch !== null) {
@@ -261,6 +266,27 @@ export class Offer {
     this.cache?.keep(timeS, this.firstTokenS, request, classIndex, inputTokens);
     this.admitted += counted;
     return ADMITTED;
+  }
+
+  /** Would `attempt` with the same arguments admit it? Takes nothing, and leaves what others meet as it is. */
+  wouldTake(
+    timeS: number,
+    request: number,
+    attempt: number,
+    inputTokens: number,
+    outputTokens: number,
+    maxOutputTokens: number,
+  ): boolean {
+    this.moveTo(timeS);
+    this.timeline?.advance(timeS);
+    this.congestion?.advance(timeS);
+    threefry2x32(this.key, FAILURE_KEY, request, attempt);
+    const down = unit(words[0]!) < (this.timeline?.errorFraction ?? 0);
+    const overloaded = unit(words[1]!) < (this.congestion?.overloadProbability ?? 0);
+    if (down || overloaded || timeS >= this.stopS || inputTokens + maxOutputTokens > this.contextTokens) return false;
+    const { admission } = this;
+    admission.charge(inputTokens, 0, 0, maxOutputTokens, outputTokens);
+    return admission.wouldAdmit(timeS * 1000);
   }
 
   /**

@@ -2,12 +2,15 @@
  * Outages of a provider: a Weibull renewal process (start to start, clustered for shapes below 1) that runs in a time
  * warped by the hour of the week, lognormal durations and a severity each, all laid out before the simulation from one
  * named stream, so that every strategy meets the same outages. Model and parameters: fitted on the status pages
- * collected by atlarge-research/llm-service-analysis (ICPE 2025). Simulated seconds; the parameters are in hours.
+ * collected by atlarge-research/llm-service-analysis (ICPE 2025). A share of them may have a cause in common with other
+ * providers: it replaces own ones, so that how often a provider fails does not depend on it. Simulated seconds; the
+ * parameters are in hours.
  */
 import type { ResolvedOffer } from "../scenario/resolved.ts";
 import { exp, log, normalQuantile, pow } from "../kernel/math.ts";
 import type { Draw } from "../kernel/random.ts";
-import { HOURS_PER_WEEK, hoursSinceMonday, isWeekday } from "./hour-of-week.ts";
+import { HOURS_PER_WEEK, hourOfWeek, hoursSinceMonday, isWeekday } from "./hour-of-week.ts";
+import { meanGapH } from "./outage-law.ts";
 
 type OutageSpec = NonNullable<ResolvedOffer["outages"]>;
 
@@ -24,23 +27,90 @@ export interface Outage {
  */
 const LEAD_IN_SCALES = 100;
 
-/** Outages that touch [fromS, toS), ordered by start. What lies between does not depend on either bound. */
-export function drawOutages(spec: OutageSpec, draw: Draw, startEpochS: number, fromS: number, toS: number): Outage[] {
+/** Streams of outages with a common cause: one that all providers read, and one of the provider's own. */
+export interface CommonCauseDraws {
+  readonly shared: Draw;
+  readonly own: Draw;
+}
+
+/** What could strike several providers comes up this often (Poisson); each is struck by the part that its own rate allows. */
+const CAUSES_PER_H = 1;
+/** Causes are laid out from here on, the same for every provider. */
+const CAUSES_FROM_S = -5000 * 3600;
+
+/**
+ * Outages that touch [fromS, toS), ordered by start. What lies between does not depend on either bound. `common` is read
+ * only where the spec gives outages a common cause.
+ */
+export function drawOutages(
+  spec: OutageSpec,
+  draw: Draw,
+  startEpochS: number,
+  fromS: number,
+  toS: number,
+  common: CommonCauseDraws | null = null,
+): Outage[] {
+  const fraction = spec.commonCauseFraction ?? 0;
+  const own = ownOutages(spec, draw, startEpochS, fromS, toS);
+  if (fraction === 0 || common === null) return own.map(({ outage }) => outage);
+  // By number since the lead-in, so that the bounds do not move the draws.
+  let read = 0;
+  const kept = own.filter(({ number }) => {
+    let u = 1;
+    for (; read <= number; read++) u = common.own();
+    return u >= fraction;
+  });
+  const shared = sharedOutages(spec, fraction, common.shared, startEpochS, fromS, toS);
+  return [...kept.map(({ outage }) => outage), ...shared].sort((a, b) => a.startS - b.startS);
+}
+
+function ownOutages(
+  spec: OutageSpec,
+  draw: Draw,
+  startEpochS: number,
+  fromS: number,
+  toS: number,
+): { readonly number: number; readonly outage: Outage }[] {
   const clock = new HazardClock(spec.hazard);
-  const outages: Outage[] = [];
+  const outages: { number: number; outage: Outage }[] = [];
   let warpedH = clock.warp(hoursSinceMonday(startEpochS)) - LEAD_IN_SCALES * spec.gapWeibullScaleH;
-  for (;;) {
+  for (let number = 0; ; number++) {
     warpedH += spec.gapWeibullScaleH * pow(-log(1 - draw()), 1 / spec.gapWeibullShape);
-    const durationH = Math.min(
-      spec.durationMaxH,
-      exp(spec.durationLnHMean + spec.durationLnHSigma * normalQuantile(draw())),
-    );
+    const durationS = durationOf(spec, draw());
     const severity = pick(spec.severities, draw());
     const startS = (clock.unwarp(warpedH) - hoursSinceMonday(startEpochS)) * 3600;
     if (startS >= toS) return outages;
-    const endS = startS + durationH * 3600;
-    if (endS > fromS) outages.push({ startS, endS, severity });
+    const endS = startS + durationS;
+    if (endS > fromS) outages.push({ number, outage: { startS, endS, severity } });
   }
+}
+
+/** The causes that strike this provider: those whose mark lies below the rate at which it is to be struck in that hour. */
+function sharedOutages(
+  spec: OutageSpec,
+  fraction: number,
+  draw: Draw,
+  startEpochS: number,
+  fromS: number,
+  toS: number,
+): Outage[] {
+  const clock = new HazardClock(spec.hazard);
+  const meanPerH = fraction / meanGapH(spec);
+  const outages: Outage[] = [];
+  let startS = CAUSES_FROM_S;
+  for (;;) {
+    startS += (-log(1 - draw()) * 3600) / CAUSES_PER_H;
+    const mark = draw();
+    const durationS = durationOf(spec, draw());
+    const severity = pick(spec.severities, draw());
+    if (startS >= toS) return outages;
+    if (mark * CAUSES_PER_H >= meanPerH * clock.factor(hourOfWeek(startEpochS + startS))) continue;
+    if (startS + durationS > fromS) outages.push({ startS, endS: startS + durationS, severity });
+  }
+}
+
+function durationOf(spec: OutageSpec, u: number): number {
+  return 3600 * Math.min(spec.durationMaxH, exp(spec.durationLnHMean + spec.durationLnHSigma * normalQuantile(u)));
 }
 
 function pick(severities: OutageSpec["severities"], u: number): number {
@@ -66,6 +136,11 @@ class HazardClock {
     const scale = HOURS_PER_WEEK / this.cumulative[HOURS_PER_WEEK]!;
     for (let hour = 1; hour < HOURS_PER_WEEK; hour++) this.cumulative[hour]! *= scale;
     this.cumulative[HOURS_PER_WEEK] = HOURS_PER_WEEK; // exactly, so that rounding leaves no gap between weeks
+  }
+
+  /** Of the hour of the week: mean 1. */
+  factor(hour: number): number {
+    return this.cumulative[hour + 1]! - this.cumulative[hour]!;
   }
 
   warp(hours: number): number {

@@ -17,6 +17,7 @@ const LINES: Readonly<Record<string, LineStyle>> = {
   "api-input": { label: "API input", color: "#93c5fd" },
   "api-cached-input": { label: "API cached input", color: "#dbeafe" },
   "api-cache-write": { label: "API cache writes", color: "#60a5fa" },
+  "api-redaction": { label: "Redaction", color: "#1e40af" },
   "api-output": { label: "API output", color: "#2563eb" },
   "provisioned-used": { label: "Provisioned units used", color: "#1e40af" },
   "provisioned-unused": { label: "Provisioned units unused", color: "#a5b4fc" },

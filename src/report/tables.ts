@@ -168,15 +168,39 @@ const ENDS: readonly (readonly [keyof RequestCounts, string, string | null])[] =
   ["retried", "Retries", "attempts beyond the first"],
   ["rateLimited", "429 answers", "attempts"],
   ["overflowed", "Overflowed", "to the next target"],
+  ["blockedByBoundary", "Blocked by the boundary", "a barred target would have taken them"],
+  ["redacted", "Redacted", "before they left"],
+  ["notCleanable", "… not cleanable", "stay inside"],
 ];
 
+/** Left out where no strategy has any. */
+const SELDOM: ReadonlySet<keyof RequestCounts> = new Set(["blockedByBoundary", "redacted", "notCleanable"]);
+
 function requestRows(strategies: readonly StrategySummary[]): Row[] {
-  return ENDS.map(([key, header, note]) => ({
+  const shown = ENDS.filter(
+    ([key]) => !SELDOM.has(key) || strategies.some((strategy) => strategy.requests[key].mean > 0),
+  );
+  const thinks = strategies.some((strategy) => strategy.reasoningTokens.mean > 0);
+  const tokenRows: Row[] = thinks
+    ? (
+        [
+          ["outputTokens", "Output tokens", "of completed requests"],
+          ["reasoningTokens", "… thinking", "billed, not seen"],
+        ] as const
+      ).map(([key, header, note]) => ({
+        header,
+        note,
+        color: null,
+        cells: strategies.map((strategy) => estimateCell(strategy[key], count)),
+      }))
+    : [];
+  const requests = shown.map(([key, header, note]) => ({
     header,
     note,
     color: null,
     cells: strategies.map((strategy) => estimateCell(strategy.requests[key], count)),
   }));
+  return [...requests, ...tokenRows];
 }
 
 /** Each class under each strategy against its own targets. */

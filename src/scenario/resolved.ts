@@ -59,6 +59,8 @@ export interface RequestClass {
   readonly priority: number;
   /** What its prompts begin with; matters where a pool keeps a prefix cache. */
   readonly sharedPrefix: SharedPrefix | null;
+  /** Thinking before its answers; absent = none. */
+  readonly reasoning?: ReasoningLaw;
   /** How often whole prompts come again; matters where a strategy has a response cache. Absent = never. */
   readonly repeats?: {
     /** Different prompts; the n-th most frequent is asked with probability ∝ n^−zipfExponent. */
@@ -66,6 +68,11 @@ export interface RequestClass {
     readonly zipfExponent: number;
   };
 }
+
+/** Thinking that users do not see: lognormal tokens on top of the answer, or a share of the output by inverse CDF. */
+export type ReasoningLaw =
+  | { readonly kind: "added"; readonly medianTokens: number; readonly sigma: number; readonly maxTokens: number }
+  | { readonly kind: "share"; readonly percentiles: readonly number[]; readonly shares: readonly number[] };
 
 export interface CustomizationNeed {
   readonly name: string;
@@ -310,6 +317,8 @@ export interface ResolvedPool {
   readonly maxWaitingPerReplica: number | null;
   /** Client ↔ pool round trip, added to TTFT and E2E. */
   readonly networkS: number;
+  /** What the way between regions adds to it, by class; absent = nothing. */
+  readonly pathSByClass?: readonly number[];
   readonly coldStart: {
     /** Engine restart on a node that is up (weights load, compile, graph capture, warm-up). */
     readonly restartS: number;
@@ -397,6 +406,8 @@ export interface ResolvedOffer {
   readonly model: string;
   readonly boundaryLevel: number;
   readonly residency: string;
+  /** Where single-tenant capacity behind it stands; absent = an API shared with others. */
+  readonly place?: string;
   /** Multiplies every price (residency, priority …). */
   readonly priceMultiplier: number;
   readonly prices: readonly PriceRow[];
@@ -444,8 +455,12 @@ export interface ResolvedOffer {
       readonly errorFraction: number;
       readonly latencyFactor: number;
     }[];
+    /** Share of the outages whose cause strikes other providers too; absent = none. */
+    readonly commonCauseFraction?: number;
   } | null;
   readonly networkS: number;
+  /** What the way between regions adds to it, by class; absent = nothing. */
+  readonly pathSByClass?: readonly number[];
 }
 
 export interface CongestionState {
@@ -465,6 +480,8 @@ export interface RouteTarget {
   readonly index: number;
   /** Requests in flight per serving replica from which a request goes on to the next target; null = never. */
   readonly overflowInFlightPerReplica: number | null;
+  /** Only prompts that the strategy's redaction step has cleaned may go here; absent = as they are. */
+  readonly redact?: true;
 }
 
 export interface ResolvedStrategy {
@@ -478,10 +495,23 @@ export interface ResolvedStrategy {
   readonly routes: readonly (readonly RouteTarget[])[];
   /** By class index: why no target of this strategy may take the class, or null. Such requests are `boundaryRefused`. */
   readonly barred: readonly (string | null)[];
+  /** By class index: targets that the file names and the boundary takes out of the route; absent where none is. */
+  readonly forbidden?: readonly (readonly RouteTarget[])[];
+  /** What targets with `redact` need; absent = none has it. */
+  readonly redaction?: RedactionSpec;
   /** Boundary rules were lifted by `--what-if-unrestricted`: a labelled counterfactual. */
   readonly counterfactual: boolean;
   /** Answers that are given without any target; absent = none. */
   readonly responseCache?: ResponseCacheSpec;
+}
+
+/** Redaction or tokenization of prompts before they leave. */
+export interface RedactionSpec {
+  readonly latencyS: number;
+  readonly usdPerRequest: number;
+  readonly usdPerMTok: number;
+  /** Share of prompts that cannot be cleaned and stays inside. */
+  readonly failFraction: number;
 }
 
 /** An exact-match cache of answers before dispatch. */

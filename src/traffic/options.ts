@@ -1,6 +1,7 @@
 /**
  * What every kind of traffic is opened with: the window in seconds and the luck of one replication.
  */
+import type { ReasoningLaw } from "../scenario/resolved.ts";
 import { stream, type Draw } from "../kernel/random.ts";
 
 /** The window and the seeds of one replication, the same for open and closed traffic. */
@@ -21,6 +22,8 @@ export interface OpenTrafficOptions extends TrafficOptions {
    * `offsetS = fromS, horizonS = toS − fromS`: same rate, season and growth, a burst path and requests of its own.
    */
   readonly offsetS?: number;
+  /** By class index: thinking before its answers; left out where no class thinks. */
+  readonly reasoning?: readonly (ReasoningLaw | undefined)[];
   /** Which client of a mix draws; each has streams of its own, so that one more client moves no other. */
   readonly client?: number;
 }

@@ -9,6 +9,8 @@ export interface Traffic {
   timeS: number;
   inputTokens: number;
   outputTokens: number;
+  /** Part of the output that comes before what the user sees; absent = none. */
+  reasoningTokens?: number;
   /** What the client would send as max_tokens. */
   maxOutputTokens: number;
   classIndex: number;

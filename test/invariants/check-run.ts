@@ -2,9 +2,10 @@
  * Every invariant that can be told from outside a run; each check names its INV number in the failure. Plain comparisons
  * that throw, since there are some for each request.
  */
+import { CLEANED, Redaction } from "../../src/dispatch/redaction.ts";
 import { gpusPerReplica } from "../../src/engine/parallelism.ts";
 import { createStepTime } from "../../src/engine/step-time-physics.ts";
-import { COMPLETED, FAILED, OUTCOME_NAMES, TIMED_OUT } from "../../src/outcome/recorder.ts";
+import { BOUNDARY_REFUSED, COMPLETED, FAILED, OUTCOME_NAMES, TIMED_OUT } from "../../src/outcome/recorder.ts";
 import { Sketch } from "../../src/kernel/sketch.ts";
 import type { ResolvedOffer } from "../../src/scenario/resolved.ts";
 import type { WatchedRun } from "./random-runs.ts";
@@ -16,6 +17,7 @@ export function checkRun(run: WatchedRun): void {
   checkHardwareBound(run);
   checkStatistics(run);
   checkBoundary(run);
+  checkRedaction(run);
   checkLedger(run);
 }
 
@@ -74,6 +76,10 @@ function checkConservation({ setting, result, rows, sent, endedS }: WatchedRun):
       "sloMet",
       "inputTokens",
       "outputTokens",
+      "reasoningTokens",
+      "blockedByBoundary",
+      "redacted",
+      "notCleanable",
     ] as const)
       same(sum(windows[name].filter((_, i) => windows.classIndex[i] === c)), totals[name], `INV-1: windows, ${name}`);
   });
@@ -91,16 +97,18 @@ function checkTimes({ setting, strategy, rows, sent, endedS }: WatchedRun): void
       row,
     );
     must(endS >= timeS, "INV-3: ends after it was sent", row);
-    // The client sees an answer of a pool a little after the pool is done with it.
-    const spec = row.outcome === COMPLETED ? strategy.pools[row.route - 1] : undefined;
-    const doneS = endS - (spec === undefined ? 0 : spec.networkS + spec.engine.apiOverheadMs / 1000);
-    atMost(doneS, setting.horizonS, "ends within the horizon");
-    atMost(doneS - timeS, timeoutS, "nobody waits beyond the deadline");
+    const spec = strategy.pools[row.route - 1];
+    const pathS = spec === undefined ? 0 : spec.networkS + (spec.pathSByClass?.[classIndex] ?? 0);
+    // What has ended at a pool is on its way to the client for so long.
+    const overheadS = spec === undefined || row.outcome !== COMPLETED ? 0 : pathS + spec.engine.apiOverheadMs / 1000;
+    must(endS - overheadS < setting.horizonS + 1e-9, "ends within the horizon", { endS });
+    atMost(endS - overheadS - timeS, timeoutS, "nobody waits beyond the deadline");
     if (row.outcome === TIMED_OUT) near(endS - timeS, timeoutS, "a time-out comes at the deadline");
     if (row.outcome !== COMPLETED) continue;
     same(row.outputTokens, outputTokens, "all tokens came");
     must(row.ttftS > 0 && row.e2eS >= row.ttftS - 1e-12, "INV-3: sent, first token, last token", row);
     near(row.e2eS, endS - timeS, "E2E is what the client saw");
+    atMost(overheadS, row.ttftS, "the way is part of TTFT");
     if (outputTokens > 1) near(row.tpotS * (outputTokens - 1), row.e2eS - row.ttftS, "TPOT × gaps");
     else must(Number.isNaN(row.tpotS), "one token has no TPOT", row);
   }
@@ -241,6 +249,40 @@ function formUsd({ setting, result }: WatchedRun, { name, form }: ResolvedOffer,
   return 0;
 }
 
+/** INV-13: what could not be cleaned never leaves; the step runs once for a request and is paid for, whatever comes out. */
+function checkRedaction({ strategy, rows, result }: WatchedRun): void {
+  const { redaction: spec, routes } = strategy;
+  if (spec === undefined) return;
+  const step = new Redaction(spec, "7", 0);
+  routes.forEach((route, c) => {
+    const { totals, inFlightAtHorizon } = result.classes[c]!;
+    const redactOnly = route.length > 0 && route.every(({ redact }) => redact === true);
+    const needs = new Set(
+      route.filter(({ redact }) => redact === true).map(({ index }) => 1 + strategy.pools.length + index),
+    );
+    if (needs.size === 0) same(totals.redacted, 0, "nothing to redact");
+    const ofClass = rows.filter((row) => row.classIndex === c);
+    const clean = (row: { request: number }): boolean => step.outcome(row.request) === CLEANED;
+    for (const row of ofClass) {
+      if (!needs.has(row.route)) continue;
+      must(clean(row), "INV-13: cleaned before it left", row);
+      if (row.outcome === COMPLETED) atMost(spec.latencyS, row.ttftS, "the step takes its time");
+    }
+    if (redactOnly) {
+      const refused = ofClass.filter((row) => row.outcome === BOUNDARY_REFUSED);
+      same(refused.filter(clean).length, 0, "INV-13: only what cannot be cleaned is refused");
+      must(
+        ofClass.every((row) => clean(row) || row.outcome === BOUNDARY_REFUSED || row.outcome === TIMED_OUT),
+        "INV-13: and all of it",
+      );
+      same(totals.redacted, totals.sent, "each is tried once");
+    }
+    atMost(totals.redacted, totals.sent, "once a request");
+    atMost(totals.blockedByBoundary, totals.sent, "blocked once a request");
+    atMost(inFlightAtHorizon, totals.sent, "in flight");
+  });
+}
+
 /** INV-14: every line is quantity × price, GPU lines add up to the hours rented, API lines to the requests' own usage. */
 function checkLedger(run: WatchedRun): void {
   const { setting, strategy, replicas, result, rows } = run;
@@ -249,7 +291,12 @@ function checkLedger(run: WatchedRun): void {
     const found = ledger.line.flatMap((line, i) => (ledger.target[i] === target && line.startsWith(prefix) ? [i] : []));
     return { quantity: sum(found.map((i) => ledger.quantity[i]!)), usd: sum(found.map((i) => ledger.usd[i]!)) };
   };
-  let expectedUsd = 0;
+  const step = ofTarget("", "api-redaction");
+  same(step.quantity, sum(result.classes.map(({ totals }) => totals.redacted)), "INV-14: redacted requests");
+  const { usdPerRequest = 0, usdPerMTok = 0 } = strategy.redaction ?? {};
+  atMost(step.quantity * usdPerRequest, step.usd, "INV-14: redaction");
+  if (usdPerMTok === 0) near(step.usd, step.quantity * usdPerRequest, "INV-14: redaction");
+  let expectedUsd = step.usd;
   strategy.pools.forEach((spec, p) => {
     const gpuHours = ((replicas[p]! + spec.warmReplicas) * gpusPerReplica(spec.engine) * setting.horizonS) / 3600;
     const gpu = ofTarget(spec.name, "gpu-");
@@ -280,8 +327,10 @@ function checkLedger(run: WatchedRun): void {
       timedOut,
     });
     const { attempts, rateLimited, overloaded, outageFailures } = result.offers[o]!;
+    // A failed row may be an outage's, which is counted already.
+    const gaveUp = here.filter((row) => row.outcome === TIMED_OUT).length;
     atMost(
-      rateLimited + overloaded + outageFailures + completed.length + timedOut,
+      rateLimited + overloaded + outageFailures + completed.length + gaveUp,
       attempts,
       "attempts cover their ends",
     );

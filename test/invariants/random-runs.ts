@@ -95,6 +95,7 @@ export function watch(
 
 const OPEN = 0;
 const RESTRICTED = 1;
+const MODERATE = 2;
 
 export function randomRun(number: number): WatchedRun {
   const draw = stream("random-run", number, "scenario");
@@ -112,8 +113,9 @@ export function randomRun(number: number): WatchedRun {
   routes[OPEN] = ownFirst ? [...ownStops, ...offerStops] : [...offerStops, ...ownStops];
   routes[RESTRICTED] = ownStops;
   const classes = [
-    requestClass({ name: "open", shareFraction: 0.7, timeoutS: oneOf([3, 15, 60]) }),
-    requestClass({ name: "restricted", shareFraction: 0.3, sensitivity: "restricted", timeoutS: oneOf([5, 30, 60]) }),
+    requestClass({ name: "open", shareFraction: 0.6, timeoutS: oneOf([3, 15, 60]) }),
+    requestClass({ name: "restricted", shareFraction: 0.25, sensitivity: "restricted", timeoutS: oneOf([5, 30, 60]) }),
+    requestClass({ name: "moderate", shareFraction: 0.15, sensitivity: "moderate", redactable: true, timeoutS: 20 }),
   ];
   const of = setting({
     classes,
@@ -126,9 +128,18 @@ export function randomRun(number: number): WatchedRun {
     meanRatePerS: oneOf([0.3, 2, 6]),
     burst: { components: draw() < 0.5 ? [] : [{ cv: 1, tauS: 60 }], gapCv: oneOf([1, 2]) },
   });
+  const redacted = offerStops.map((stop): RouteTarget => ({ ...stop, redact: true }));
+  routes[MODERATE] = oneOf([[...ownStops, ...redacted], [...redacted, ...ownStops], redacted, ownStops]);
+  const redaction = {
+    latencyS: oneOf([0, 0.5, 8]),
+    usdPerRequest: oneOf([0, 0.001]),
+    usdPerMTok: oneOf([0, 0.1]),
+    failFraction: oneOf([0, 0.2, 1]),
+  };
+  const forbidden = [[], ownStops.length > 0 ? offerStops : [], []];
   return watch(
     of,
-    strategy(routes, pools, offers),
+    { ...strategy(routes, pools, offers), redaction, forbidden },
     pools.map((spec) => Number(spec.replicas)),
     traffic,
   );

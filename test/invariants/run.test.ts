@@ -1,6 +1,6 @@
 /** The invariants over random runs in which each mechanism was reached, and over runs made to show one of them. */
 import { describe, expect, test } from "vitest";
-import { COMPLETED, FAILED } from "../../src/outcome/recorder.ts";
+import { BOUNDARY_REFUSED, COMPLETED, FAILED } from "../../src/outcome/recorder.ts";
 import { Sketch } from "../../src/kernel/sketch.ts";
 import {
   listTraffic,
@@ -54,6 +54,11 @@ function mechanisms({ strategy: plan, rows, result }: WatchedRun): Record<string
     retried: all("retried"),
     completedAfterRetry: rows.filter((row) => row.outcome === COMPLETED && row.attempts > 1).length,
     boundaryRefused: all("boundaryRefused"),
+    blockedByBoundary: all("blockedByBoundary"),
+    redacted: all("redacted"),
+    notCleanable: all("notCleanable"),
+    leftCleaned: rows.filter((row) => row.classIndex === 2 && row.outcome === COMPLETED && !own(row)).length,
+    stayedInside: rows.filter((row) => row.classIndex === 2 && row.outcome === BOUNDARY_REFUSED).length,
     nodeFailures: incidents.kind.filter((kind) => kind === "node-failure").length,
     engineCrashes: incidents.kind.filter((kind) => kind === "engine-crash").length,
     requestsLost: incidents.requestsLost.reduce((sum, lost) => sum + lost, 0),

@@ -1,45 +1,102 @@
 /** The latency mixture and its factors against quantiles computed from the distributions themselves. */
-import { describe, expect, test } from "vitest";
+import { afterAll, describe, expect, test } from "vitest";
 import type { ResolvedOffer } from "../../src/scenario/resolved.ts";
+import { loadCatalog } from "../../src/node/catalog-files.ts";
 import { Latency } from "../../src/provider/latency.ts";
 import { Offer } from "../../src/provider/offer.ts";
 import { CONGESTION, CONTEXT, FRONTIER_LARGE, MONDAY_EPOCH_S, OFFER } from "../fixtures/provider-offer.ts";
 
-/** Sigma, tail probability, multiple and sigma of each class with the exact P50, P95 and P99 of X. */
-const CLASSES = [
-  { id: "frontier_large", shape: [0.25, 0.02, 5, 0.35], x: [1.006, 1.597, 5.0] },
-  { id: "small_fast", shape: [0.25, 0.025, 5, 0.35], x: [1.008, 1.628, 5.464] },
-  { id: "open_weight_gpu_serverless", shape: [0.35, 0.03, 4, 0.5], x: [1.014, 2.008, 4.962] },
-  { id: "custom_silicon", shape: [0.15, 0.01, 3, 0.4], x: [1.002, 1.299, 1.622] },
-  { id: "cold_start_serverless", shape: [0.4, 0.15, 12, 0.8], x: [1.093, 16.937, 39.876] },
-  { id: "provisioned", shape: [0.18, 0.004, 3, 0.3], x: [1.001, 1.354, 1.57] },
-] as const;
-
 const quantile = (sorted: Float64Array, p: number): number => sorted[Math.ceil(p * sorted.length) - 1]!;
 
-describe("X has the quantiles of its class", () => {
-  test.each(CLASSES)("$id", ({ shape, x }) => {
-    const [ttftSigma, tailProbability, tailMultiple, tailSigma] = shape;
-    const spec: ResolvedOffer["latency"] = {
-      ...FRONTIER_LARGE,
-      ttftSigma,
-      tailProbability,
-      tailMultiple,
-      tailSigma,
-      ttftBaseS: 1,
-      prefillSPerKTok: 0,
-    };
-    const latency = new Latency(spec, null, MONDAY_EPOCH_S, 12_345);
+/** Standard normal CDF by Simpson's rule over its density: shares nothing with the sampler. */
+function phi(z: number): number {
+  if (z < -9) return 0;
+  if (z > 9) return 1;
+  const steps = 400;
+  const h = Math.abs(z) / steps;
+  let sum = 0;
+  for (let i = 0; i <= steps; i++) {
+    const weight = i === 0 || i === steps ? 1 : i % 2 === 1 ? 4 : 2;
+    sum += weight * Math.exp(-((i * h) ** 2) / 2);
+  }
+  return 0.5 + (Math.sign(z) * sum * h) / 3 / Math.sqrt(2 * Math.PI);
+}
+
+/** Quantile of X ~ (1 − p)·LN(0, s) + p·LN(ln k, s₂), its CDF inverted by bisection. */
+function impliedX(law: ResolvedOffer["latency"], share: number): number {
+  const { ttftSigma, tailProbability: p, tailMultiple, tailSigma } = law;
+  const cdf = (lnX: number): number =>
+    (1 - p) * phi(lnX / ttftSigma) + p * phi((lnX - Math.log(tailMultiple)) / tailSigma);
+  let low = -10;
+  let high = 10;
+  for (let i = 0; i < 60; i++) {
+    const middle = (low + high) / 2;
+    if (cdf(middle) < share) low = middle;
+    else high = middle;
+  }
+  return Math.exp((low + high) / 2);
+}
+
+/** P50, P95 and P99 of X by class, computed elsewhere from exact quantiles: an anchor for the inversion above. */
+const STATED: Readonly<Record<string, readonly number[]>> = {
+  "frontier-large": [1.006, 1.597, 5.0],
+  "small-fast": [1.008, 1.628, 5.464],
+  "open-weight-serverless": [1.014, 2.008, 4.962],
+  "custom-silicon": [1.002, 1.299, 1.622],
+  "cold-start-serverless": [1.093, 16.937, 39.876],
+  "frontier-large, provisioned": [1.001, 1.354, 1.57],
+};
+
+type LatencyLaw = ResolvedOffer["latency"];
+
+const { catalog } = await loadCatalog(["latencyClasses"]);
+const CLASSES: [string, LatencyLaw][] = [...catalog.latencyClasses.values()].map((entry) => [entry.id, entry]);
+/** Reserved capacity: the class of the model with a spread of its own. */
+const PROVISIONED = { ttftSigma: 0.18, tailProbability: 0.004, tailMultiple: 3, tailSigma: 0.3, rateSigma: 0.1 };
+CLASSES.push(["frontier-large, provisioned", { ...FRONTIER_LARGE, ...PROVISIONED, ttftBaseS: 0.85 * 1.2 }]);
+
+describe("an offer's first tokens have the spread that the parameters of its class imply", () => {
+  const printed: string[] = [];
+  test.each(CLASSES)("%s", (name, law) => {
+    const latency = { ...OFFER.latency, ...law, prefillSPerKTok: 0 };
+    const offer = new Offer({ ...OFFER, latency, networkS: 0 }, CONTEXT);
     const draws = new Float64Array(1_000_000);
     for (let i = 0; i < draws.length; i++) {
-      latency.draw(0, i, 0, 1000, 1, 1);
-      draws[i] = latency.ttftS;
+      offer.attempt(i, i, 0, 1000, 100, 1024);
+      draws[i] = offer.firstTokenS - i;
     }
     draws.sort();
-    [0.5, 0.95, 0.99].forEach((p, i) => {
-      expect(Math.abs(quantile(draws, p) / x[i]! - 1)).toBeLessThan(0.03);
-    });
+    const implied = [0.5, 0.95, 0.99].map((p) => impliedX(law, p));
+    STATED[name]?.forEach((x, i) => expect(Math.abs(implied[i]! / x - 1)).toBeLessThan(0.001));
+    const [p50, p95, p99] = [0.5, 0.95, 0.99].map((p) => quantile(draws, p)) as [number, number, number];
+    expect(Math.abs(p50 / (law.ttftBaseS * implied[0]!) - 1)).toBeLessThan(0.03);
+    const rows = [
+      ["P95/P50", p95 / p50, implied[1]! / implied[0]!],
+      ["P99/P50", p99 / p50, implied[2]! / implied[0]!],
+    ] as const;
+    for (const [what, simulated, expected] of rows) {
+      const offPercent = 100 * (simulated / expected - 1);
+      printed.push(
+        `${name.padEnd(40)} ${what} simulated ${simulated.toFixed(3)}, implied ${expected.toFixed(3)} (${offPercent.toFixed(2)} %)`,
+      );
+      expect(Math.abs(offPercent)).toBeLessThan(3);
+    }
   });
+  afterAll(() => console.log(printed.join("\n")));
+});
+
+test("no answer is slower than the rate that a contract promises", () => {
+  const latency = new Latency({ ...FRONTIER_LARGE, minTokensPerS: 50 }, null, MONDAY_EPOCH_S, 1);
+  const free = new Latency(FRONTIER_LARGE, null, MONDAY_EPOCH_S, 1);
+  let lifted = 0;
+  for (let i = 0; i < 10_000; i++) {
+    latency.draw(0, i, 0, 0, 1, 1);
+    free.draw(0, i, 0, 0, 1, 1);
+    expect(latency.tokenGapS).toBe(Math.min(free.tokenGapS, 1 / 50));
+    if (free.tokenGapS > 1 / 50) lifted++;
+  }
+  // ln(50/55)/0.2 = -0.4766 standard deviations: 31.7 % are slower.
+  expect(Math.abs(lifted / 10_000 - 0.3168)).toBeLessThan(0.02);
 });
 
 test("the token rate is lognormal about its median and independent of the first token", () => {

@@ -258,7 +258,7 @@ describe("files", () => {
   test("only the kinds asked for are read, and those they rest on", async () => {
     const { catalog } = await loadCatalog(["offers"]);
     expect([catalog.gpus.size, catalog.llms.size]).toEqual([0, 0]);
-    expect([catalog.providers.size, catalog.latencyClasses.size, catalog.outageProfiles.size]).toEqual([20, 4, 2]);
+    expect([catalog.providers.size, catalog.latencyClasses.size, catalog.outageProfiles.size]).toEqual([20, 5, 4]);
   });
 
   test("problems of all files come with file, line and caret", async () => {

@@ -37,6 +37,7 @@ function batch(from: number, rows: number): RequestBatch {
     route: column((row) => (row % 3) - 1),
     inputTokens: column((row) => row % 5_000),
     outputTokens: column((row) => row % 700),
+    reasoningTokens: column((row) => row % 7),
     ttftMs: column((row) => (row % 10 === 9 ? Number.NaN : (row % 1_000) / 8)),
     tpotMs: column((row) => (row % 64) / 4),
     e2eMs: column((row) => row % 30_000),
@@ -87,6 +88,7 @@ test("the parts of two runs become one file, in order, with the rows as written"
     sentS: 37_499.75,
     route: "offer",
     outputTokens: 149_999 % 700,
+    reasoningTokens: 149_999 % 7,
     ttftMs: Number.NaN,
     e2eMs: 29_999,
     outcome: "failed",
@@ -99,6 +101,7 @@ test("the parts of two runs become one file, in order, with the rows as written"
     route: null,
     inputTokens: 0,
     outputTokens: 0,
+    reasoningTokens: 0,
     ttftMs: 0,
     tpotMs: 0,
     e2eMs: 0,
@@ -126,7 +129,7 @@ test("a run without requests gives a file with columns and no rows", async () =>
   await concatHere(parts, "none.parquet");
   const table = await read(join(folder, "none.parquet"));
   expect(table.rows).toBe(0);
-  expect(Object.keys(table.columns)).toHaveLength(12);
+  expect(Object.keys(table.columns)).toHaveLength(13);
 });
 
 test("memory is flat in the number of rows, writing, joining and reading", async () => {

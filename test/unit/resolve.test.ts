@@ -163,8 +163,13 @@ describe("every field of the file moves something", () => {
     durationLnHMean: 1,
     durationLnHSigma: 2,
     durationMaxH: 9,
+    profile: "anthropic-2023-2024",
+    targetAvailability: 0.99,
+    commonCauseFraction: 0.03,
   };
   const latency = {
+    class: "custom-silicon",
+    minTokensPerS: 50,
     ttftBaseS: 9,
     ttftSigma: 0.9,
     tailProbability: 0.9,
@@ -213,6 +218,7 @@ describe("every field of the file moves something", () => {
       client: "openai-python",
       stepTimeError: "drawn",
     }),
+    ...each(["classes", 0, "reasoning"], { medianTokens: 20, sigma: 0.5, maxTokens: 90 }),
     ...each(["classes", 0], {
       name: "open2",
       sensitivity: "moderate",
@@ -379,6 +385,7 @@ describe("every field of the file moves something", () => {
         { batchTokens: 1, promptMs: 8, tokenMs: 8 },
         { batchTokens: 9999, promptMs: 900, tokenMs: 20 },
       ]);
+    if (path[2] === "reasoning") return withValue(raw, path.slice(0, -1), { medianTokens: 50, sigma: 1 });
     if (part !== "handOff") return raw;
     const pools = path.slice(0, 3);
     const pool = valueAt(raw, path.slice(0, -2));
@@ -451,6 +458,14 @@ describe("every field of the file moves something", () => {
       // `resolve-prices.test.ts`.
       "strategies.*.offers.*.pricePath",
       "strategies.*.offers.*.retire",
+      // `resolve-boundary.test.ts`.
+      "strategies.*.offers.*.residency",
+      "strategies.*.redaction",
+      // A path needs two ends: `network-path.test.ts`.
+      "classes.*.region",
+      "traffic.region",
+      "strategies.*.pools.*.region",
+      "strategies.*.offers.*.region",
       // For models with experts: `resolve-layout.test.ts`.
       "strategies.*.pools.*.dataParallelSize",
       "strategies.*.pools.*.enableExpertParallel",

@@ -313,6 +313,20 @@ const VIEWS: { readonly [K in CatalogKind]: View<K> } = {
     ...[entry.ttftBaseS, entry.ttftSigma, entry.tailProbability, entry.tailMultiple, entry.tokensPerS].map(number),
     entry.examples,
   ]),
+  reasoning: flat(right("median tokens", "sigma"), (entry) => [entry.medianTokens, entry.sigma].map(number)),
+  networkPaths: flat([...right("pairs", "lowest", "highest RTT ms")], (entry) => {
+    const rttMs = Object.values(entry.rttMs).flatMap((row) => Object.values(row));
+    return [rttMs.length, Math.min(...rttMs), Math.max(...rttMs)].map(number);
+  }),
+  boundaries: flat([...right("level"), ...left("residency", "option")], (entry) => [
+    number(entry.level),
+    entry.residency,
+    entry.option,
+  ]),
+  redactions: flat(right("ms", "USD/request", "USD/MTok", "stays inside"), (entry) => [
+    ...[entry.latencyMs, entry.usdPerRequest, entry.usdPerMTok].map(number),
+    percent(entry.failFraction),
+  ]),
   congestions: flat(left("states: TTFT factor, hours"), (entry) => [
     entry.states.map((state) => `${state.name} ${number(state.ttftFactor)}, ${number(state.meanDwellH)}`).join("; "),
   ]),

@@ -203,14 +203,24 @@ async function setUp(
   // Pools of one kind and classes of one target and one kind of request share a sweep.
   const underWay = new Map<string, Promise<number | null>>();
   const sloRate = (task: SloRateTask): Promise<number | null> => {
-    const { engine, gpu, llm, coefficients, stepTimeTable, scheduler, networkS, maxWaitingPerReplica } =
+    const { engine, gpu, llm, coefficients, stepTimeTable, scheduler, networkS, pathSByClass, maxWaitingPerReplica } =
       experiment.strategies[task.strategy]!.pools[task.pool]!;
-    const { slo, timeoutS, sharedPrefix } = experiment.classes[task.classIndex]!;
+    const { slo, timeoutS, sharedPrefix, reasoning } = experiment.classes[task.classIndex]!;
     const { traffic } = experiment;
     const lengths = traffic.kind === "synthetic" ? traffic.classLengths?.[task.classIndex] : undefined;
     const key = JSON.stringify([
-      [engine, gpu, llm, coefficients, stepTimeTable, scheduler, networkS, maxWaitingPerReplica],
-      [slo, timeoutS, sharedPrefix, lengths],
+      [
+        engine,
+        gpu,
+        llm,
+        coefficients,
+        stepTimeTable,
+        scheduler,
+        networkS,
+        pathSByClass?.[task.classIndex],
+        maxWaitingPerReplica,
+      ],
+      [slo, timeoutS, sharedPrefix, reasoning, lengths],
     ]);
     const sweep = underWay.get(key) ?? executor.sloRate(task);
     underWay.set(key, sweep);

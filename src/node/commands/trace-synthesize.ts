@@ -61,7 +61,7 @@ export async function synthesizeCommand(
   const bar = new Progress("synthesize", 1, { enabled: flags.json !== true });
   const totals = { inputTokens: 0, outputTokens: 0 };
   const encoder = await loadParquetEncoder();
-  const columns = columnsOf(source.reasoning !== null);
+  const columns = columnsOf(thinks(source));
   try {
     await streamParquet(
       flags.out,
@@ -110,9 +110,14 @@ async function ofExperiment(file: string, flags: SynthesizeFlags): Promise<Sourc
     ...(flags.models === undefined ? {} : { models: flags.models }),
     ...(flags.seed === undefined ? {} : { seed: flags.seed }),
   });
-  const { traffic, startEpochS, seed, warnings } = experiment;
+  const { traffic, startEpochS, seed, warnings, classes } = experiment;
   const horizonS = flags.days === undefined ? experiment.horizonS : flags.days * DAY_S;
-  return { traffic, options: optionsOf(seed, startEpochS, horizonS), reasoning: null, warnings };
+  const options = {
+    ...optionsOf(seed, startEpochS, horizonS),
+    classShares: classes.map(({ shareFraction }) => shareFraction),
+    reasoning: classes.map(({ reasoning }) => reasoning),
+  };
+  return { traffic, options, reasoning: null, warnings };
 }
 
 function period(start: string, days: number): { startEpochS: number; horizonS: number } {
@@ -126,6 +131,11 @@ function optionsOf(seed: string, startEpochS: number, horizonS: number): OpenTra
   return { startEpochS, warmupS: 0, horizonS, seed, replication: 0, classShares: [1] };
 }
 
+/** Some answers begin with thinking: by the preset's record, or by a class of the experiment. */
+function thinks({ reasoning, options }: Source): boolean {
+  return reasoning !== null || (options.reasoning ?? []).some((law) => law !== undefined);
+}
+
 function columnsOf(hasReasoning: boolean) {
   const counts = ["inputTokens", "outputTokens", "maxOutputTokens", ...(hasReasoning ? ["reasoningTokens"] : [])];
   return [{ name: "arrivalS", type: "float64" } as const, ...counts.map((name) => ({ name, type: "uint32" }) as const)];
@@ -133,15 +143,16 @@ function columnsOf(hasReasoning: boolean) {
 
 async function* batches(
   encoder: ParquetEncoder,
-  { traffic, options, reasoning }: Source,
+  source: Source,
   meter: DemandMeter,
   totals: { inputTokens: number; outputTokens: number },
   progress: (share: number) => void,
 ): AsyncGenerator<WasmBatch> {
+  const { traffic, options, reasoning } = source;
   const cursor: Traffic = openTraffic(traffic, options);
   const isClosed = traffic.kind === "synthetic" ? traffic.sessions !== undefined : traffic.waits !== undefined;
   const arrivalS = new Float64Array(BLOCK_ROWS);
-  const counts = columnsOf(reasoning !== null)
+  const counts = columnsOf(thinks(source))
     .slice(1)
     .map(({ name }) => ({ name, values: new Uint32Array(BLOCK_ROWS) }));
   const [input, output, maxOutput, reasoned] = counts.map(({ values }) => values);
@@ -153,7 +164,8 @@ async function* batches(
       input![rows] = cursor.inputTokens;
       output![rows] = cursor.outputTokens;
       maxOutput![rows] = cursor.maxOutputTokens;
-      if (reasoning !== null) reasoned![rows] = reasoning.of(cursor.outputTokens);
+      if (reasoned !== undefined)
+        reasoned[rows] = reasoning === null ? (cursor.reasoningTokens ?? 0) : reasoning.of(cursor.outputTokens);
       meter.add(timeS);
       totals.inputTokens += cursor.inputTokens;
       totals.outputTokens += cursor.outputTokens;
