@@ -52,6 +52,7 @@ export function resolveOffer(
   );
   const ofOffer = boundary.priceMultiplier === 1 ? undefined : offer.residencyMultiplier;
   const residencyMultiplier = ofOffer ?? boundary.priceMultiplier;
+  if (ofOffer !== undefined && own.priceMultiplier === undefined) resolution.from(`${at}.priceMultiplier`, entry);
   if (boundary.priceMultiplier !== 1) {
     resolution.useValue(
       ofOffer === undefined

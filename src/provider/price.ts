@@ -22,7 +22,6 @@ const CLASSES = 6;
 
 const MINUTES_PER_DAY = 1440;
 const MINUTES_PER_WEEK = 7 * MINUTES_PER_DAY;
-const WEEK_S = 7 * DAY_S;
 /** Monday 1970-01-05 00:00 UTC. */
 const FIRST_MONDAY_S = 4 * DAY_S;
 
@@ -144,8 +143,9 @@ export class PriceBook {
   }
 
   private minuteOfWeek(timeS: number): number {
-    const s = (timeS + this.weekOffsetS) % WEEK_S;
-    return Math.floor((s < 0 ? s + WEEK_S : s) / 60) % MINUTES_PER_WEEK;
+    const minute = Math.floor((timeS + this.weekOffsetS) / 60);
+    // Not a remainder: those of doubles are slow, and negative before the first Monday.
+    return minute - Math.floor(minute / MINUTES_PER_WEEK) * MINUTES_PER_WEEK;
   }
 }
 

@@ -84,6 +84,18 @@ test("--json is one document", async () => {
   });
 });
 
+test("old prices and models that end before the experiment does are warned of", async () => {
+  const late = SOUND.replace("days: 2", 'days: 60\nasOf: "2027-01-05"');
+  const { stdout } = await check(late);
+  expect(stdout).toContain("warning: price of openai/gpt-5-mini is 104 days old (2026-09-23)");
+  expect(stdout).toContain("warning: openai/gpt-5-mini retires on 2026-12-11, before this experiment ends");
+  const moved = late.replace(
+    "gpt: openai/gpt-5-mini@tier-5",
+    "gpt: { offer: openai/gpt-5-mini@tier-5, retire: announced }",
+  );
+  expect((await check(moved)).stdout).not.toContain("retires on");
+});
+
 describe("what is wrong: message, position, exit code", () => {
   test.each([
     ["an unknown field", ["days: 2", "dayz: 2"], "dayz", "dayz: unknown field", "did you mean days?"],

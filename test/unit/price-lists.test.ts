@@ -77,6 +77,48 @@ describe("rows that were derived independently", () => {
   });
 });
 
+describe("worked examples hold for the shipped offers", () => {
+  const start = epochSOfIso("2026-11-24T00:00:00Z")!;
+  const book = (id: string, multiplier = 1): PriceBook => {
+    const offer = catalog.offers.get(id)!;
+    return new PriceBook({ name: id, prices: priceRows(offer), priceMultiplier: multiplier }, start);
+  };
+  const at = (iso: string): number => epochSOfIso(iso)! - start;
+
+  test.each([
+    ["Claude Sonnet 5, most of it cached", "anthropic/claude-sonnet-5", 1, [1_000_000, 800_000, 50_000, 0, 0], 0.585],
+    ["GPT-6 Sol at the threshold", "openai/gpt-6-sol", 1, [272_000, 0, 0, 0, 1000], 0.554],
+    ["GPT-6 Sol above it", "openai/gpt-6-sol", 1, [272_001, 0, 0, 0, 1000], 1.103004],
+    ["Claude Opus 5.5", "anthropic/claude-opus-5-5", 1, [30_000, 20_000, 0, 0, 1000], 0.064],
+    ["Claude Opus 5.5 in the US", "anthropic/claude-opus-5-5", 1.1, [30_000, 20_000, 0, 0, 1000], 0.0704],
+    ["Claude Opus 5.5 as a batch", "anthropic/claude-opus-5-5", 0.5, [30_000, 20_000, 0, 0, 1000], 0.032],
+  ] as const)("%s", (_, id, multiplier, [input, read, write, hour, output], usd) => {
+    expect(book(id, multiplier).charge(0, input, read, write, hour, output, 0)).toBeCloseTo(usd, 12);
+  });
+
+  test("the multipliers are those of boundary and form", () => {
+    const { anthropic } = Object.fromEntries(catalog.providers);
+    expect(anthropic!.boundaries["regional"]!.priceMultiplier).toBe(1.1);
+    expect(catalog.offers.get("anthropic/claude-opus-5-5")!.residencyMultiplier).toBeUndefined();
+    expect(catalog.offers.get("anthropic/claude-opus-5-5")!.forms.batch!.priceMultiplier).toBe(0.5);
+  });
+
+  test("DeepSeek V4 Pro by day and hour", () => {
+    const prices = book("deepseek/deepseek-v4-pro");
+    const days = [
+      "2026-11-24T02:00Z",
+      "2026-11-24T12:00Z",
+      "2026-11-28T02:00Z",
+      "2026-08-22T02:00Z",
+      "2026-08-15T02:00Z",
+    ];
+    // The last Saturday before weekends were off-peak, and before there were peak hours.
+    expect(days.map((day) => Number(prices.priceOf(at(day), 1e6, 0).toFixed(12)))).toEqual([
+      1.32, 0.66, 0.66, 1.32, 0.435,
+    ]);
+  });
+});
+
 describe("the source's own calculator", () => {
   /** A daily window of the source carries neither date nor day of the week; the overlay corrects these. */
   const corrected = (model: string): boolean => model.startsWith("deepseek-v4-");

@@ -62,7 +62,10 @@ describe("a price path", () => {
 
   test("keeps what the catalogue has scheduled, and cuts it too", () => {
     const gemini = (pricePath?: unknown): ResolvedOffer =>
-      offerWith({ offer: "google/gemini-3.6-flash@vertex-tier-1", ...(pricePath === undefined ? {} : { pricePath }) }, LONG);
+      offerWith(
+        { offer: "google/gemini-3.6-flash@vertex-tier-1", ...(pricePath === undefined ? {} : { pricePath }) },
+        LONG,
+      );
     const rise = (epochSOfIso("2027-01-01T00:00Z")! - START_S) / DAY_S;
     expect([rise - 1, rise, LONG - 1].map((day) => pricesAt(gemini(), day)[0])).toEqual([0.75, 1.5, 1.5]);
     const cut = gemini({ factor: 0.5, everyMonths: 1, lagMonths: 0 });
@@ -139,6 +142,18 @@ describe("the end of a model", () => {
     expect(problem({ retire: { replacement: "groq/llama-3.3-70b" } })).toMatch(/another provider/);
     expect(problem({ retire: { replacement: "openai/gpt-5.4-min" } })).toMatch(/unknown offer/);
   });
+});
+
+test.each([
+  ["openai/gpt-5-mini@tier-5", "regional", 1], // before 2026-03-05
+  ["openai/gpt-5.4-mini@tier-5", "regional", 1.1],
+  ["anthropic/claude-haiku-4-5@scale", "regional", 1],
+  ["aws/regional.openai.gpt-5.6-sol", "geo", 1], // its price covers it
+  ["aws/llama-3.3-70b@default", "geo", 1.1],
+  ["openai/gpt-5.4-mini@tier-5", "zdr", 1],
+])("the surcharge of %s at boundary %s is %d", (offer, boundary, multiplier) => {
+  expect(offerWith({ offer, boundary }).priceMultiplier).toBe(multiplier);
+  expect(offerWith({ offer, boundary, priceMultiplier: 0.5 }).priceMultiplier).toBe(multiplier * 0.5);
 });
 
 describe("old prices", () => {

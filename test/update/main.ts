@@ -6,6 +6,7 @@
  * publication into the overlay, run this, read the differences, and name what moved in the commit.
  */
 import { readFileSync, writeFileSync } from "node:fs";
+import { fileURLToPath } from "node:url";
 import { findProvider } from "@pydantic/genai-prices";
 import { readOverlay } from "./overlay.ts";
 import { priceLists, type PriceList } from "./price-lists.ts";
@@ -60,7 +61,7 @@ function checkVersion(): void {
     throw new Error(`${name} ${installed} is installed, price-overlay.yaml names ${version}: give it number and date`);
 }
 
-if (process.argv[1] === new URL(import.meta.url).pathname) {
+if (process.argv[1] === fileURLToPath(import.meta.url)) {
   checkVersion();
   for (const [name, text] of Object.entries(priceFiles())) {
     const file = new URL(`../../models/offers/${name}`, import.meta.url);

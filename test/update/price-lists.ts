@@ -113,7 +113,11 @@ function offerOf(provider: string, info: ModelInfo, overlay: Overlay, resold?: O
 
 /** Of several rules for one form the last one holds. */
 function formsOf(rules: Overlay["forms"]): Json {
-  return Object.fromEntries(rules.map(({ provider: _, models: __, form, ...facts }) => [form, facts]));
+  const rows = rules.map((rule) => {
+    const { provider: _, models: __, form, ...facts } = rule;
+    return [form, facts] as const;
+  });
+  return Object.fromEntries(rows);
 }
 
 /** A row's `fields` take the place of the list's, so that these are repeated. */
