@@ -27,7 +27,7 @@ export async function readReplay(path: string): Promise<ReplayTrace> {
   const table = format === "crossover-parquet" ? await readTraceTable(path, COLUMNS) : null;
   const filled = fillLengths(path, inputTokens, outputTokens, table?.texts.status);
   const sessions = table?.texts.sessionId === undefined ? undefined : numbered(table.texts.sessionId);
-  const waits = table === null ? undefined : waitsOf(table);
+  const waits = table === null ? undefined : (waitsOf(table) ?? turnsOf(table));
   const prefix = table === null ? undefined : prefixOf(path, table, sessions);
   return {
     arrivalS,
@@ -97,6 +97,37 @@ function waitsOf({ rows, arrivalS, numbers, lists }: TraceTable): Recording["wai
     gapS[row] = said !== undefined && said[row]! >= 0 ? said[row]! : between < Infinity ? between : -1;
   }
   return { offsets: parents.offsets, parents: parents.items, gapS };
+}
+
+/**
+ * Where the file names sessions and not who waited for whom: a turn waits for that turn of its session which had ended last when it
+ * came, as far as ends are recorded; else for the one before it. What ran at the same time did not wait.
+ */
+function turnsOf({ rows, arrivalS, numbers: { e2eS }, texts: { sessionId } }: TraceTable): Recording["waits"] {
+  if (sessionId === undefined) return undefined;
+  const offsets = new Uint32Array(new SharedArrayBuffer(rows * 4 + 4));
+  const parents = new Uint32Array(new SharedArrayBuffer(rows * 4));
+  const gapS = new Float64Array(new SharedArrayBuffer(rows * 8)).fill(-1);
+  // By session: its turns that nobody has waited for yet, and the one that has ended last.
+  const open = new Map<number, number[]>();
+  let found = 0;
+  for (let row = 0; row < rows; row++) {
+    const session = sessionId.codes[row]!;
+    if (session >= 0) {
+      const before = open.get(session) ?? [];
+      const endS = (turn: number): number => arrivalS[turn]! + (e2eS?.[turn] ?? Number.NaN);
+      const running = before.filter((turn) => endS(turn) > arrivalS[row]!);
+      const ended = before.filter((turn) => !running.includes(turn));
+      if (ended.length > 0) {
+        const parent = ended.reduce((last, turn) => (endS(turn) < endS(last) ? last : turn));
+        parents[found++] = parent;
+        gapS[row] = Number.isNaN(endS(parent)) ? -1 : arrivalS[row]! - endS(parent);
+        open.set(session, [...running, parent, row]);
+      } else open.set(session, [...running, row]);
+    }
+    offsets[row + 1] = found;
+  }
+  return found === 0 ? undefined : { offsets, parents: parents.slice(0, found), gapS };
 }
 
 /** Ids are numbers within their file or session; here within the trace. */

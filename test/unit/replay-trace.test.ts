@@ -204,6 +204,35 @@ test("a pause that the file does not say follows from the recorded end, else the
   expect(sentTimes(traffic(recorded), () => 100)).toEqual([0, 100]);
 });
 
+test("turns of sessions wait for the turn before, by its recorded end; what overlapped does not", async () => {
+  const head = "Timestamp,Session ID,Elapsed time,Model,Request tokens,Response tokens,Total tokens,Log Type\n";
+  const lines = [
+    "110.0,s,12,GPT-4,100,50,150,Conversation log",
+    "140.0,s,8,GPT-4,220,40,260,Conversation log",
+    "141.0,t,9,GPT-4,10,40,50,Conversation log",
+    "143.0,s,2,GPT-4,230,40,270,Conversation log",
+    "150.0,,3,GPT-4,300,20,320,API log",
+    "160.0,s,4,GPT-4,240,40,280,Conversation log",
+    "",
+  ];
+  const recorded = await imported(await saved(head + lines.join("\n"), "burst-3.csv"));
+  // Row 3 came while row 1 ran, so it waits for row 0 too; row 5 waits for row 1, which ended after row 3.
+  expect([...recorded.waits!.offsets]).toEqual([0, 0, 1, 1, 2, 2, 3]);
+  expect([...recorded.waits!.parents]).toEqual([0, 0, 1]);
+  expect([...recorded.waits!.gapS]).toEqual([-1, 18, -1, 21, -1, 12]);
+  const sent = sentTimes(traffic(recorded), (row) => [12, 8, 9, 2, 3, 4][row]!);
+  expect(sent).toEqual([0, 30, 31, 33, 40, 50]);
+  expect(sentTimes(traffic(recorded), () => 100)).toEqual([0, 118, 31, 121, 40, 230]);
+});
+
+test("turns without recorded ends keep their times, or wait for the turn before", async () => {
+  const recorded = await imported(sample("ragpulse-0-trace.head.jsonl"));
+  const { offsets, gapS } = recorded.waits!;
+  expect(offsets.at(-1)).toBe(30 - 17);
+  expect(new Set(gapS)).toEqual(new Set([-1]));
+  expect(sentTimes(traffic(recorded), () => 0)).toEqual([...recorded.arrivalS]);
+});
+
 test("turns: as-recorded leaves the waits out, and says so where there are none", async () => {
   const agent = await imported(sample("weka-trace-0026.json"));
   const of = (turns: string, recording: ReplayTrace) =>

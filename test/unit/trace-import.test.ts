@@ -490,6 +490,11 @@ describe("wrong files", () => {
       `${burst}5,GPT-4,1,2,3,x\n6,GPT-4,1`,
       "row 2: 3 fields where the header has 6; the file may be truncated",
     ],
+    [
+      "SageServe, which looks like splitwise-sim with more",
+      "request_id,batch_id,client_tenant,request_type,application_id,arrival_timestamp,batch_size,prompt_size,token_size\n1,1,a,2,3,0,1,5,5\n",
+      "no known trace: its columns are request_id",
+    ],
     ["unknown columns", "when,who\n1,2\n", "no known trace: its columns are when, who"],
     ["unknown keys", '{"when": 1}\n', "no known trace: its first record has when"],
     [

@@ -124,12 +124,16 @@ function extraOf(cursor: CsvCursor, names: readonly string[]): string {
 
 const vidur = secondsFormat("vidur", ["arrived_at", "num_prefill_tokens", "num_decode_tokens"]);
 
-const splitwise = secondsFormat(
-  "splitwise-sim",
-  ["arrival_timestamp", "prompt_size", "token_size"],
-  { requestId: "request_id", client: "application_id" },
-  ["request_type", "batch_size"],
-);
+/** SageServe has these columns too, but repeats its ids in batches. */
+const splitwise: CsvFormat = {
+  ...secondsFormat(
+    "splitwise-sim",
+    ["arrival_timestamp", "prompt_size", "token_size"],
+    { requestId: "request_id", client: "application_id" },
+    ["request_type", "batch_size"],
+  ),
+  not: "client_tenant",
+};
 
 const fleetSim = secondsFormat("fleet-sim", ["timestamp", "prompt_tokens", "generated_tokens"], {
   model: "selected_model",
@@ -242,7 +246,9 @@ export const CSV_FORMATS: readonly string[] = FORMATS.map(({ name }) => name);
 
 /** The format of a header; null if none fits. `name`: the only one to try, which then must fit. Throws DataError. */
 export function csvFormatOf(file: string, names: readonly string[], name: string | null): CsvFormat | null {
-  const tried = name === null ? FORMATS : FORMATS.filter((format) => format.name === name);
+  const tried = FORMATS.filter(
+    (format) => (name === null || format.name === name) && (format.not === undefined || !names.includes(format.not)),
+  );
   const found = tried.find(({ needs }) => needs.every((need) => names.includes(need)));
   if (found !== undefined) return found;
   // The one that most of the columns speak for, to say which is missing.

@@ -38,6 +38,8 @@ export interface CsvFormat extends TraceFormat {
   readonly kind: "csv";
   /** Columns that tell the format and that it cannot do without. */
   readonly needs: readonly string[];
+  /** A column of a format that holds this one's and more, which is not read yet. */
+  readonly not?: string;
   /** Other columns that it fills, given the header. */
   columns(names: readonly string[]): readonly OptionalColumn[];
   /** The reader of one file, to be called for every row. */
