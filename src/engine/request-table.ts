@@ -38,6 +38,8 @@ export class RequestTable {
   /** Of an attempt at an offer: when it was made, and its gap between tokens. */
   attemptS: Float64Array = new Float64Array(0);
   tokenGapS: Float64Array = new Float64Array(0);
+  /** 1: the offer serves and prices it as standard, because it ramps up too fast. */
+  asStandard: Uint8Array = new Uint8Array(0);
   /** IN_POOL and so on. */
   where: Uint8Array = new Uint8Array(0);
 
@@ -128,6 +130,9 @@ export class RequestTable {
     const state = new Uint8Array(capacity);
     state.set(this.state);
     this.state = state;
+    const asStandard = new Uint8Array(capacity);
+    asStandard.set(this.asStandard);
+    this.asStandard = asStandard;
     const where = new Uint8Array(capacity);
     where.set(this.where);
     this.where = where;
