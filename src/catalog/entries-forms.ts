@@ -43,6 +43,10 @@ export const FormEntry = z.discriminatedUnion("form", [
     form: z.literal("priority"),
     limitFactor: positive.describe("of the limits of the tier"),
     minTokensPerS: positive.nullable().describe("output rate that the vendor aims at; null = not published"),
+    ramp: z
+      .strictObject({ inputTokensPerMin: positive, growth: positive, lookBackS: count })
+      .optional()
+      .describe("above so many, growing faster than this since then is served and priced as standard"),
   }),
 ]);
 

@@ -45,6 +45,7 @@ export class OfferSide {
       table.firstTokenS[slot] = offer.firstTokenS;
       table.tokenGapS[slot] = offer.tokenGapS;
       table.replica[slot] = o;
+      table.asStandard[slot] = offer.asStandard ? 1 : 0;
       table.where[slot] = AT_OFFER;
       this.inFlight++;
       // A client that gives up before the answer ends closes the stream then.
@@ -85,6 +86,7 @@ export class OfferSide {
     const expired = ended && offer.expired(attemptS, finishS);
     const complete = ended && !expired;
     const produced = complete ? output : producedTokens(nowS, firstTokenS, tokenGapS, output);
+    offer.asStandard = table.asStandard[slot] === 1;
     if (complete) {
       offer.finish(nowS, attemptS, input, cached, maxOutput, output);
     } else {

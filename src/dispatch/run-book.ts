@@ -13,7 +13,7 @@ import { Ledger, type OfferTerms, type OfferUsage, type RedactionUse, weightedTo
 import { Recorder, type RequestRows } from "../outcome/recorder.ts";
 import type { ClassResult, OfferResult, PoolResult, RunResult } from "../outcome/run-result.ts";
 import type { IncidentTable, PoolHourTable } from "../outcome/series.ts";
-import { formCharges, utilizationFraction } from "../provider/forms/charges.ts";
+import { formCharges, reservedTerms, utilizationFraction } from "../provider/forms/charges.ts";
 import type { Offer } from "../provider/offer.ts";
 
 /** What a run needs of the experiment. */
@@ -311,8 +311,8 @@ export class RunBook {
 }
 
 /** What the ledger needs of a commercial form. */
-function termsOf({ spec: { form }, deployedFromS }: Offer): OfferTerms | null {
-  if (form === undefined) return null;
+function termsOf({ spec: { form }, deployedFromS, reservedSpend }: Offer): OfferTerms | null {
+  if (form === undefined) return reservedSpend === null ? null : reservedTerms(reservedSpend);
   const committed = form.kind === "provisioned" || form.kind === "committed";
   return { committed, charge: (month) => formCharges(form, month, deployedFromS) };
 }

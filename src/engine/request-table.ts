@@ -43,6 +43,8 @@ export class RequestTable {
   /** Whether its prompt was redacted, as `dispatch/redaction.ts` says, and whether it was counted as blocked by its boundary. */
   redacted: Uint8Array = new Uint8Array(0);
   blocked: Uint8Array = new Uint8Array(0);
+  /** 1: the offer serves and prices it as standard, because it ramps up too fast. */
+  asStandard: Uint8Array = new Uint8Array(0);
   /** IN_POOL and so on. */
   where: Uint8Array = new Uint8Array(0);
 
@@ -138,6 +140,7 @@ export class RequestTable {
     this.where = byte(this.where);
     this.redacted = byte(this.redacted);
     this.blocked = byte(this.blocked);
+    this.asStandard = byte(this.asStandard);
     const free = new Int32Array(capacity);
     // All old slots are in use when the table grows, so only the new ones are free.
     for (let slot = old; slot < capacity; slot++) free[slot] = slot;

@@ -48,6 +48,14 @@ export function queueLimit(limit: number, counts: "input" | "requests"): LimitSp
   return { name: "batch-queue", kind: "queue", limit, reserve, settle: null, failedCounts: false };
 }
 
+/** Input may grow so fast; what comes on top is served as standard. */
+export function rampLimit(ramp: NonNullable<Extract<CatalogEntry<"forms">, { form: "priority" }>["ramp"]>): LimitSpec {
+  const { inputTokensPerMin, growth, lookBackS } = ramp;
+  const reserve = { ...NO_CHARGE, uncached: 1, cacheRead: 1, cacheWrite: 1 };
+  const kind = { kind: "ramp", thresholdPerMin: inputTokensPerMin, growth, lookBackS } as const;
+  return { name: "ramp", ...kind, reserve, settle: null, failedCounts: false };
+}
+
 /** The same limit with more or less room. */
 export function scaledLimit(limit: LimitSpec, factor: number): LimitSpec {
   switch (limit.kind) {

@@ -12,7 +12,7 @@ import type { ResolvedForm } from "../scenario/forms.ts";
 import type { LimitSpec } from "../scenario/limits.ts";
 import type { ResolvedOffer } from "../scenario/resolved.ts";
 import type { Path } from "./read.ts";
-import { queueLimit, scaledLimit } from "./resolve-form-limits.ts";
+import { queueLimit, rampLimit, scaledLimit } from "./resolve-form-limits.ts";
 import { resolveProvisioned, type ProvisionedContext } from "./resolve-provisioned.ts";
 import type { Resolution } from "./resolution.ts";
 import type { OfferFile } from "./schema.ts";
@@ -233,11 +233,14 @@ function resolvePriority(
   const pick = picker(resolution, entry, own, path, at);
   const limitFactor = pick("limitFactor");
   const minTokensPerS = pick("minTokensPerS");
+  const limits = limitFactor === 1 ? offer.limits : offer.limits.map((limit) => scaledLimit(limit, limitFactor));
+  const ramp = limits.some(({ kind }) => kind === "ramp") ? undefined : entry.ramp;
+  if (ramp !== undefined) resolution.useEntry("forms", entry, ["ramp"]);
   return {
     ...offer,
-    form: { kind: "priority" },
+    form: { kind: "priority", ...(priceMultiplier > 0 ? { standardPriceFraction: 1 / priceMultiplier } : {}) },
     priceMultiplier: offer.priceMultiplier * priceMultiplier,
-    limits: limitFactor === 1 ? offer.limits : offer.limits.map((limit) => scaledLimit(limit, limitFactor)),
+    limits: ramp === undefined ? limits : [...limits, rampLimit(ramp)],
     latency: minTokensPerS === null ? offer.latency : { ...offer.latency, minTokensPerS },
   };
 }

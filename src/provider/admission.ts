@@ -8,7 +8,7 @@ import type { LimitSpec } from "../scenario/limits.ts";
 import { ADMITTED, OVERSIZE, RATE_LIMITED } from "./attempt-status.ts";
 import { DebtBucket } from "./limits/debt-bucket.ts";
 import { chargeOf, type Limit } from "./limits/limit.ts";
-import { SpendCap } from "./limits/money.ts";
+import { ReservedSpend, SpendCap } from "./limits/money.ts";
 import { createLimit } from "./limits/registry.ts";
 import { Ramp, SoftThreshold } from "./limits/soft.ts";
 
@@ -36,6 +36,9 @@ export class Admission {
   /** Some limit counts money: `settle` wants what the request cost. */
   readonly countsMoney: boolean;
 
+  /** Spend that is paid in advance, where there is one. */
+  readonly reservedSpend: ReservedSpend | null;
+
   /** Of the request that ends. */
   private readonly reserved: Float64Array;
   private readonly actual: Float64Array;
@@ -61,6 +64,7 @@ export class Admission {
     this.countsMoney = this.limits.some((limit) => limit.money);
     this.soft = this.limits.filter((limit) => limit instanceof SoftThreshold);
     this.ramps = this.limits.filter((limit) => limit instanceof Ramp);
+    this.reservedSpend = this.limits.find((limit) => limit instanceof ReservedSpend) ?? null;
     this.capped = this.limits.some((limit) => limit instanceof SpendCap);
   }
 

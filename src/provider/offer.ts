@@ -18,6 +18,7 @@ import { BatchTimes } from "./forms/batch.ts";
 import { deployedFromS, gateOf, type Gate } from "./forms/gate.ts";
 import { Latency } from "./latency.ts";
 import type { Limit } from "./limits/limit.ts";
+import type { ReservedSpend } from "./limits/money.ts";
 import { drawOutages, OutageTimeline, type Outage } from "./outages.ts";
 import { PriceBook } from "./price.ts";
 import { PromptCache } from "./prompt-cache.ts";
@@ -76,7 +77,10 @@ export class Offer {
 
   /** Of its prompt, what was read from the prompt cache. */
   cachedTokens = 0;
-  /** It ramped up too fast for its form: served as standard, at the standard price. */
+  /**
+   * It ramped up too fast for its form: served as standard, at the standard price. Of the last attempt; whoever ends and bills
+   * an earlier one puts its answer back here first.
+   */
   asStandard = false;
   readonly billed: Bill = {
     inputTokens: 0,
@@ -113,7 +117,13 @@ export class Offer {
   private readonly batch: BatchTimes | null;
   private readonly content: NonNullable<OfferContext["content"]> | null;
   private cache: PromptCache | null;
+  /** Spend that is paid in advance for every minute; null = none. */
+  readonly reservedSpend: ReservedSpend | null;
+
   private readonly admission: Admission;
+  private readonly standardPriceFraction: number;
+  /** Of the request that ended last: the part of its price that no reserved spend covers. */
+  private paidFraction = 1;
   private readonly key: number;
   private latency: Latency;
   private contextTokens: number;
@@ -138,6 +148,8 @@ export class Offer {
     this.admission = new Admission(spec.provider, spec.limits, startEpochS, context.sharedLimits ?? null);
     this.limits = this.admission.limits;
     this.refusedBy = new Float64Array(spec.limits.length);
+    this.reservedSpend = this.admission.reservedSpend;
+    this.standardPriceFraction = spec.form?.kind === "priority" ? (spec.form.standardPriceFraction ?? 1) : 1;
     this.key = counterKey(seed, replication, `offer/${spec.provider}/${spec.model}`);
     this.latency = new Latency(spec.latency, spec.diurnal, startEpochS, this.key);
     const { form } = spec;
@@ -311,6 +323,13 @@ export class Offer {
     billed.outputUsd = prices.outputUsd;
     billed.requests = producedTokens > 0 && prices.requestUsd > 0 ? 1 : 0;
     billed.requestUsd = billed.requests * prices.requestUsd;
+    const paid = this.paidFraction * (this.asStandard ? this.standardPriceFraction : 1);
+    if (paid === 1) return;
+    billed.inputUsd *= paid;
+    billed.cachedUsd *= paid;
+    billed.writtenUsd *= paid;
+    billed.outputUsd *= paid;
+    billed.requestUsd *= paid;
   }
 
   /** Did the batch job handed in at `timeS` that ended at `finishS` expire undone? */
@@ -366,6 +385,7 @@ export class Offer {
     const written = this.writtenTokens(inputTokens, cachedTokens);
     let usd = 0;
     if (admission.countsMoney) {
+      this.paidFraction = 1;
       this.bill(attemptS, inputTokens, cachedTokens, producedTokens);
       usd = billed.inputUsd + billed.cachedUsd + billed.writtenUsd + billed.outputUsd + billed.requestUsd;
     }
@@ -380,6 +400,8 @@ export class Offer {
       producedTokens,
       usd,
     );
+    const { reservedSpend } = admission;
+    if (reservedSpend !== null) this.paidFraction = usd > 0 ? reservedSpend.lastOverageUsd / usd : 1;
   }
 
   /** Of a prompt, what is billed as written to the cache. */

@@ -22,6 +22,8 @@ const LINES: Readonly<Record<string, LineStyle>> = {
   "provisioned-used": { label: "Provisioned units used", color: "#1e40af" },
   "provisioned-unused": { label: "Provisioned units unused", color: "#a5b4fc" },
   "provisioned-purchase": { label: "Purchase of provisioned units", color: "#1e40af" },
+  "reserved-used": { label: "Reserved spend used", color: "#1e40af" },
+  "reserved-unused": { label: "Reserved spend unused", color: "#a5b4fc" },
   "commitment-shortfall": { label: "Shortfall of the commitment", color: "#c7d2fe" },
   "commitment-purchase": { label: "Prepaid commitment", color: "#1e40af" },
   "managed-markup": { label: "Vendor's markup", color: "#0f766e" },

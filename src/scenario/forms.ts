@@ -64,6 +64,8 @@ export interface FlexForm {
 
 export interface PriorityForm {
   readonly kind: "priority";
+  /** What a request that ramped up too fast costs, as a part of the form's price; absent = as much. */
+  readonly standardPriceFraction?: number;
 }
 
 export interface CommittedForm {

@@ -5,10 +5,11 @@
 import { hintFor } from "../../catalog/nearest.ts";
 import { GIVES_UP, retryDelayS } from "../../dispatch/client.ts";
 import { retryAfterS } from "../../provider/admission.ts";
-import { unitsInSteps } from "../../provider/forms/units.ts";
 import { chargeOf } from "../../provider/limits/limit.ts";
 import { ReservedSpend } from "../../provider/limits/money.ts";
 import type { LimitCharge } from "../../scenario/limits.ts";
+import { breakEven, provisionedBill, unitsNeeded, unitsOfTwoAxes } from "./calculations-units.ts";
+import { requestCost } from "./calculations-cost.ts";
 import { Fields, Refusal, type Values } from "./fields.ts";
 
 type Calculation = (config: Fields, event: Fields) => Values;
@@ -110,109 +111,6 @@ function reservedMinute(config: Fields, event: Fields): Values {
   return { covered_usd: used - overage, overage_usd: overage, bill_usd: bill, billed_usd: bill, usd: bill };
 }
 
-/** Units of provisioned throughput for a demand, in the steps in which they are sold. */
-function unitsNeeded(config: Fields, event: Fields): Values {
-  const cached = event.numberOr(0, "cached_share", "cached_fraction");
-  const weights = {
-    ...SUM,
-    cacheRead: config.numberOr(0, "cached_input_weight", "cache_read_weight"),
-    output: config.number("output_ratio"),
-  };
-  const input = event.number("input_tokens");
-  const perRequest = chargeOf(weights, input * (1 - cached), input * cached, 0, 0, event.number("output_tokens"));
-  const raw = (event.number("rpm", "rpm_peak") * perRequest) / config.number("input_tpm_per_unit");
-  const units = unitsInSteps(raw, {
-    minUnits: config.numberOr(1, "min_units", "min"),
-    increment: config.numberOr(1, "increment", "step"),
-  });
-  return { units_raw: raw, units };
-}
-
-/** Units that are sized for input and output apart. */
-function unitsOfTwoAxes(config: Fields, event: Fields): Values {
-  const single = { minUnits: 1, increment: 1 };
-  const input = unitsInSteps(event.number("input_tpm") / config.number("input_tpm_per_unit"), single);
-  const output = unitsInSteps(event.number("output_tpm") / config.number("output_tpm_per_unit"), single);
-  const day = config.numberOr(NaN, "usd_per_unit_day");
-  const units = input + output;
-  return { units_input: input, units_output: output, units, ...(Number.isNaN(day) ? {} : { usd_day: units * day }) };
-}
-
-const TERM_MONTHS: Readonly<Record<string, number>> = { "1mo": 1, "3mo": 3, "6mo": 6, "1y": 12, "1yr": 12, "3y": 36 };
-
-/** Bill of provisioned units: by the hour, prorated by the minute, or the months' share of a term. */
-function provisionedBill(config: Fields, event: Fields): Values {
-  const monthH = config.numberOr(730, "hours_per_month");
-  for (const name of Object.keys(config.values)) if (name.startsWith("usd_per_unit_")) config.value(name);
-  if (event.has("deployed_units")) {
-    const over = Math.max(0, event.number("deployed_units") - event.number("reserved_units"));
-    return { overage_units_billed_hourly: over };
-  }
-  const units = event.number("units");
-  const term = event.text("term") ?? "hourly";
-  const months = event.numberOr(0, "month", "months");
-  if (term === "hourly") {
-    const hours = event.numberOr(0, "minutes") / 60 + event.numberOr(0, "hours") + months * monthH;
-    return { usd: units * hours * config.number("usd_per_unit_h", "usd_per_unit_hour") };
-  }
-  const termMonths = TERM_MONTHS[term];
-  if (termMonths === undefined) throw new Refusal(`${event.where}: unknown term "${term}"`);
-  const perMonth = [
-    { name: `usd_per_unit_month_${term}`, months: 1 },
-    { name: `usd_per_unit_year_${term}`, months: 12 },
-    { name: `usd_per_unit_${term}`, months: termMonths },
-  ].find(({ name }) => config.has(name));
-  if (perMonth !== undefined) return { usd: (units * months * config.number(perMonth.name)) / perMonth.months };
-  return { usd: units * months * monthH * config.number(`usd_per_unit_h_${term}`) };
-}
-
-/** Of units that are paid used or not, the mean use above which they cost less than pay-as-you-go. */
-function breakEven(config: Fields, event: Fields): Values {
-  const both = new Fields({ ...config.values, ...event.values }, event.where);
-  const value = both.has("value_usd", "v_usd", "V")
-    ? both.number("value_usd", "v_usd", "V")
-    : (both.number("input_tpm_per_unit", "input_tpm") *
-        both.numberOr(730, "hours_per_month") *
-        60 *
-        both.number("input_usd_per_mtok", "p_in")) /
-      1e6;
-  const cached = both.numberOr(0, "cached_share", "c");
-  const perInput = both.has("output_per_input", "o")
-    ? both.number("output_per_input", "o")
-    : both.numberOr(0, "output_tokens") / both.numberOr(1, "input_tokens");
-  const ratio = both.numberOr(1, "output_ratio", "r");
-  const unitShare = chargeOf(
-    { ...SUM, cacheRead: both.numberOr(0, "cached_input_weight", "q"), output: ratio },
-    1 - cached,
-    cached,
-    0,
-    0,
-    perInput,
-  );
-  const listShare = chargeOf(
-    { ...SUM, cacheRead: both.numberOr(0.1, "cache_read_multiplier", "k"), output: ratio },
-    1 - cached,
-    cached,
-    0,
-    0,
-    perInput,
-  );
-  const s = unitShare / listShare;
-  const price = both.numberOr(NaN, "price_per_unit_month", "usd_per_unit_month");
-  both.value("type");
-  both.done();
-  for (const name of Object.keys(both.values)) {
-    config.value(name);
-    event.value(name);
-  }
-  const utilization = (price / value) * s;
-  return {
-    value_usd: value,
-    s,
-    ...(Number.isNaN(price) ? {} : { break_even_utilization: utilization, u_star: utilization }),
-  };
-}
-
 /** max_tokens that clients send where nobody says: four times the output, at least 1,024. */
 function defaultMaxTokens(config: Fields, event: Fields): Values {
   const factor = config.numberOr(4, "factor");
@@ -240,6 +138,15 @@ const CALCULATIONS: Readonly<Record<string, Calculation>> = {
   break_even: breakEven,
   break_even_utilization: breakEven,
   default_max_tokens: defaultMaxTokens,
+  request_cost: requestCost,
+  request_usd: requestCost,
+  request_price: requestCost,
+  token_cost: requestCost,
+  token_cost_usd: requestCost,
+  cost: requestCost,
+  cost_usd: requestCost,
+  price: requestCost,
+  billing: requestCost,
 };
 
 /** @throws Refusal for a calculation or a field that is not known */

@@ -4,6 +4,7 @@
  * times in simulated seconds from t = 0. Only what falls within the horizon is booked: a year paid in advance costs a day's
  * share of it in the first view and all of it in the second.
  */
+import type { ReservedSpend } from "../limits/money.ts";
 import type { CommittedForm, ProvisionedForm, ResolvedForm, TermPrice, UnitThroughput } from "../../scenario/forms.ts";
 
 /** The month of monthly prices, hours. */
@@ -147,4 +148,38 @@ function committedCharges(form: CommittedForm, month: ChargedMonth): MonthCharge
       commitment: null,
     });
   return { charges, usageBilledFraction: usageUsd > dueUsd ? 1 - dueUsd / usageUsd : 0 };
+}
+
+/** Spend that is paid in advance for every minute, used or not. The months must be asked for in their order. */
+export function reservedTerms(spend: Pick<ReservedSpend, "usdPerMin" | "coveredUsd">): {
+  readonly committed: boolean;
+  readonly charge: (month: ChargedMonth) => MonthCharges;
+} {
+  let restUsd = spend.coveredUsd;
+  return {
+    committed: true,
+    charge: ({ fromS, toS }) => {
+      const minutes = (toS - fromS) / 60;
+      const paidUsd = minutes * spend.usdPerMin;
+      // What was covered is known of the whole run: it fills the months from the first.
+      const usedUsd = Math.min(paidUsd, restUsd);
+      restUsd -= usedUsd;
+      const lines = [
+        ["reserved-used", "Used", usedUsd],
+        ["reserved-unused", "Unused", paidUsd - usedUsd],
+      ] as const;
+      return {
+        ...NONE,
+        charges: lines.map(([line, commitment, usd]): FormCharge => ({
+          line,
+          quantity: usd / spend.usdPerMin,
+          unit: "minute",
+          usd,
+          billedUsd: usd,
+          category: "Usage",
+          commitment,
+        })),
+      };
+    },
+  };
 }

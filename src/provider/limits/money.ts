@@ -71,10 +71,12 @@ export class SpendCap extends Spend {
  * goes beyond is paid as you go. It refuses nothing.
  */
 export class ReservedSpend extends Spend {
-  /** Of all minutes so far: what the reservation covered, and what came on top of its price. */
+  /** Of the minutes since t = 0: what the reservation covered, and what came on top of its price. */
   coveredUsd = 0;
   overageUsd = 0;
-  private readonly usdPerMin: number;
+  /** Of the last booking, what the reservation does not cover. */
+  lastOverageUsd = 0;
+  readonly usdPerMin: number;
 
   constructor({ usdPerMin }: Extract<LimitKindSpec, { kind: "reserved_usd_per_min" }>, startEpochS: number) {
     super(spansOf(MINUTE, startEpochS));
@@ -92,12 +94,14 @@ export class ReservedSpend extends Spend {
   /** Books USD at list price and returns the part of them that the reservation does not cover. */
   book(timeMs: number, usd: number): number {
     this.advance(timeMs);
-    const coveredBefore = Math.min(this.usdPerMin, this.spentUsd);
+    const overBefore = Math.max(0, this.spentUsd - this.usdPerMin);
     this.spentUsd = Math.max(0, this.spentUsd + usd);
-    const covered = Math.min(this.usdPerMin, this.spentUsd) - coveredBefore;
-    this.coveredUsd += covered;
-    this.overageUsd += usd - covered;
-    return usd - covered;
+    this.lastOverageUsd = Math.max(0, this.spentUsd - this.usdPerMin) - overBefore;
+    if (timeMs >= 0) {
+      this.coveredUsd += usd - this.lastOverageUsd;
+      this.overageUsd += this.lastOverageUsd;
+    }
+    return this.lastOverageUsd;
   }
 
   override readings(timeMs: number): LimitReadings {
