@@ -1,6 +1,6 @@
 /** `crossover check FILE`: is this experiment sound, and what would it simulate? Nothing is run. */
 import { gpusPerReplica } from "../../engine/parallelism.ts";
-import type { ResolvedExperiment, ResolvedStrategy } from "../../scenario/resolved.ts";
+import type { ResolvedExperiment, ResolvedOffer, ResolvedStrategy } from "../../scenario/resolved.ts";
 import { DAY_S } from "../../kernel/calendar-time.ts";
 import { ConfigError } from "../../kernel/errors.ts";
 import { expectedRequests } from "../../traffic/rate.ts";
@@ -72,9 +72,12 @@ function partsOf(strategy: ResolvedStrategy): string[] {
   const pools = strategy.pools.map((pool) => {
     const warm = pool.warmReplicas > 0 ? ` + ${pool.warmReplicas} warm` : "";
     const gpus = gpusPerReplica(pool.engine);
-    return `${pool.name}: ${pool.replicas}${warm} × ${pool.llm.id} ${pool.engine.weightDtype} on ${gpus} × ${pool.gpu.id}`;
+    return `${pool.name}: ${pool.replicas}${warm} × ${pool.llm.id} ${pool.engine.weightDtype} on ${gpus} × ${pool.gpu.id}${pool.managed === undefined ? "" : `, run by a vendor (${pool.managed.preset})`}`;
   });
-  return [...pools, ...strategy.offers.map((offer) => `${offer.name}: ${offer.provider} ${offer.model}`)];
+  return [
+    ...pools,
+    ...strategy.offers.map((offer) => `${offer.name}: ${offer.provider} ${offer.model}${formText(offer)}`),
+  ];
 }
 
 function lengthText(days: number): string {
@@ -95,4 +98,10 @@ function text(file: string, facts: CheckFacts): string {
     `  ${facts.assumed} values are assumed or unverified\n` +
     warnings.join("")
   );
+}
+
+/** How an offer is bought, where it is not pay-as-you-go. */
+function formText({ form }: ResolvedOffer): string {
+  if (form === undefined) return "";
+  return form.kind === "provisioned" ? ` (${form.units} units of ${form.plan})` : ` (${form.kind})`;
 }
