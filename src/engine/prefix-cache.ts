@@ -1,19 +1,16 @@
 /**
  * KV blocks of one replica with what they hold, so that a prompt finds the blocks of an earlier one with the same beginning
  * (vLLM's automatic prefix caching): a block is referenced by the sequences that use it; one that nobody references is free but
- * keeps its contents until it is taken for something else, in the order of eviction.
- *   lru    least recently freed first; of one sequence the last block first (vLLM)
- *   fifo   filled by the first admitted first, however often it was found since; of one sequence the last block first
- *   lfu    found least often since it was filled first, equals as under fifo
- * A block can be found from when the chunk that fills it is scheduled; blocks of an answer from when its sequence leaves the batch.
+ * keeps its contents until it is taken for something else, in the order of eviction (`eviction.ts`). A block can be found from when it
+ * is named. Blocks without a name are all alike, so they are counted and not told apart: the work follows the blocks with names.
  * Of those that leave at one boundary, who gave up goes first, the last admitted of them first, then who is complete, in order.
- * Blocks without known contents are taken before all others under fifo and lfu, in their turn under lru.
  */
+import { InvariantError } from "../kernel/errors.ts";
+import { ByRank, LeastRecent, type FreeBlocks } from "./eviction.ts";
 import type { PromptContent } from "./prompt-content.ts";
 
+/** No block with a name. */
 const NO_BLOCK = -1;
-const double = new Float64Array(1);
-const words = new Uint32Array(double.buffer);
 
 /** Key → block, open addressing without allocation. */
 class BlockIndex {
@@ -61,10 +58,12 @@ class BlockIndex {
   }
 
   private home(key: number): number {
-    double[0] = key;
-    let hash = Math.imul(words[0] ^ Math.imul(words[1], 0x9e3779b1), 0x85ebca6b);
-    hash ^= hash >>> 15;
-    return Math.imul(hash, 0xc2b2ae35) & this.mask;
+    // Keys are consecutive within a text, so every bit must come down to those of the mask (the finish of MurmurHash3).
+    const high = Math.floor(key * 2.3283064365386963e-10);
+    let hash = (key - high * 4294967296) ^ Math.imul(high, 0x9e3779b1);
+    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
+    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
+    return (hash ^ (hash >>> 16)) & this.mask;
   }
 }
 
@@ -77,41 +76,23 @@ export class PrefixCache {
   readonly found: number[] = [];
   foundFree = 0;
 
-  private readonly eviction: "lru" | "fifo" | "lfu";
+  private readonly blocks: number;
   private readonly references: Int32Array;
-  /** NaN = contents unknown. */
   private readonly keyOf: Float64Array;
   private readonly index: BlockIndex;
-  /** Free blocks by (rank, ticket), smallest first; the list of lru needs no ranks. */
-  private readonly next: Int32Array;
-  private readonly previous: Int32Array;
-  private readonly heap: Int32Array;
-  private readonly place: Int32Array;
-  private readonly rank: Float64Array;
-  /** Which admission filled it, and its place in the context: the same whether steps are walked or leapt over. */
-  private readonly admission: Float64Array;
-  private readonly depth: Int32Array;
-  private readonly timesFound: Float64Array;
-  private head = NO_BLOCK;
-  private tail = NO_BLOCK;
-  private heapSize = 0;
+  private readonly order: FreeBlocks;
+  /** Numbers that no named block has: those from `numbersUsed` on. */
+  private readonly numbers: Int32Array;
+  private numbersUsed = 0;
 
   constructor(blocks: number, eviction: "lru" | "fifo" | "lfu") {
-    this.free = blocks;
-    this.eviction = eviction;
+    this.blocks = this.free = blocks;
     this.references = new Int32Array(blocks);
-    this.keyOf = new Float64Array(blocks).fill(NaN);
+    this.keyOf = new Float64Array(blocks);
     this.index = new BlockIndex(blocks, this.keyOf);
-    const ranked = eviction === "lru" ? 0 : blocks;
-    this.next = new Int32Array(blocks - ranked);
-    this.previous = new Int32Array(blocks - ranked);
-    this.heap = new Int32Array(ranked);
-    this.place = new Int32Array(ranked);
-    this.rank = new Float64Array(ranked);
-    this.admission = new Float64Array(ranked);
-    this.depth = new Int32Array(ranked);
-    this.timesFound = new Float64Array(ranked);
-    this.fillFree();
+    this.numbers = Int32Array.from({ length: blocks }, (_, id) => id);
+    this.order = eviction === "lru" ? new LeastRecent(blocks) : new ByRank(blocks, eviction === "lfu");
+    this.order.enterNameless(blocks);
   }
 
   /** Looks for the first `most` blocks of a context, up to the first that is not there: into `found`. */
@@ -131,135 +112,79 @@ export class PrefixCache {
   /** References the blocks of the last `match`, in order, for a sequence whose list of blocks is `into`. */
   holdFound(into: number[]): void {
     for (const id of this.found) {
-      if (this.references[id]++ === 0) this.leaveFree(id);
-      else this.sharedBlocks++;
-      if (this.eviction !== "lru") this.timesFound[id]++;
+      if (this.references[id]++ === 0) {
+        this.free--;
+        this.order.leave(id);
+      } else this.sharedBlocks++;
+      this.order.found(id);
       into.push(id);
     }
   }
 
-  /** Takes a free block, which there must be, for place `depth` in the context of the n-th admission; what it held is forgotten. */
-  take(admission: number, depth: number): number {
-    const id = this.eviction === "lru" ? this.head : this.heap[0];
-    this.leaveFree(id);
-    if (!Number.isNaN(this.keyOf[id])) {
-      this.index.delete(id);
-      this.keyOf[id] = NaN;
+  /** Takes so many free blocks, which there must be; what they held is forgotten. They have no names. */
+  take(blocks: number): void {
+    this.free -= blocks;
+    for (let left = blocks - this.order.takeNameless(blocks); left > 0; left -= this.order.takeNameless(left)) {
+      const id = this.order.first();
+      this.order.leave(id);
+      this.unname(id);
+      left--;
     }
+  }
+
+  /**
+   * A block without a name, used by one sequence since its n-th admission as block `depth` of its context, holds what `key` stands for.
+   * Its number, by which it is found from now on; -1 when another block already is, and it stays without a name.
+   */
+  name(key: number, admission: number, depth: number): number {
+    if (this.index.find(key) !== NO_BLOCK) return NO_BLOCK;
+    if (this.numbersUsed === this.blocks)
+      throw new InvariantError("INV-4", { named: this.blocks, blocks: this.blocks });
+    const id = this.numbers[this.numbersUsed++];
     this.references[id] = 1;
-    if (this.eviction !== "lru") {
-      this.admission[id] = admission;
-      this.depth[id] = depth;
-      this.timesFound[id] = 0;
-    }
+    this.keyOf[id] = key;
+    this.index.add(id);
+    this.order.filled(id, admission, depth);
     return id;
   }
 
-  /** The block holds what `key` stands for, and is found by it unless another block already is. */
-  name(id: number, key: number): void {
-    if (this.index.find(key) !== NO_BLOCK) return;
-    this.keyOf[id] = key;
-    this.index.add(id);
+  /** Takes the name of a block that one sequence references; false, and nothing done, when more do. */
+  forget(id: number): boolean {
+    if (this.references[id] > 1) return false;
+    this.unname(id);
+    return true;
   }
 
-  /** Takes the name of a block that one sequence references. */
-  forget(id: number): void {
-    if (this.references[id] > 1 || Number.isNaN(this.keyOf[id])) return;
-    this.index.delete(id);
-    this.keyOf[id] = NaN;
-  }
-
-  /** A sequence leaves: its references go, the last block's first. */
-  release(blocks: number[]): void {
+  /** A sequence leaves with these blocks and so many without names behind them: its references go, the last block's first. */
+  release(blocks: number[], nameless: number): void {
+    const { references, order } = this;
+    let freed = nameless;
+    order.enterNameless(nameless);
     for (let i = blocks.length - 1; i >= 0; i--) {
       const id = blocks[i]!;
-      if (--this.references[id] === 0) this.enterFree(id);
-      else this.sharedBlocks--;
+      if (id === NO_BLOCK) {
+        order.enterNameless(1);
+        freed++;
+      } else if (--references[id] === 0) {
+        order.enter(id);
+        freed++;
+      } else this.sharedBlocks--;
     }
+    this.free += freed;
     blocks.length = 0;
   }
 
   clear(): void {
-    this.references.fill(0);
-    this.keyOf.fill(NaN);
+    this.free = this.blocks;
+    this.sharedBlocks = this.numbersUsed = 0;
+    this.numbers.forEach((_, id, numbers) => (numbers[id] = id));
     this.index.clear();
-    this.sharedBlocks = 0;
-    this.head = this.tail = NO_BLOCK;
-    this.heapSize = 0;
-    this.fillFree();
+    this.order.clear();
+    this.order.enterNameless(this.blocks);
   }
 
-  private fillFree(): void {
-    this.free = 0;
-    for (let id = 0; id < this.references.length; id++) this.enterFree(id);
-  }
-
-  private enterFree(id: number): void {
-    this.free++;
-    if (this.eviction === "lru") {
-      this.next[id] = NO_BLOCK;
-      this.previous[id] = this.tail;
-      if (this.tail === NO_BLOCK) this.head = id;
-      else this.next[this.tail] = id;
-      this.tail = id;
-      return;
-    }
-    const unknown = Number.isNaN(this.keyOf[id]);
-    this.rank[id] = unknown ? -1 : this.eviction === "fifo" ? this.admission[id] : this.timesFound[id];
-    this.rise(id, this.heapSize++);
-  }
-
-  private leaveFree(id: number): void {
-    this.free--;
-    if (this.eviction === "lru") {
-      const next = this.next[id];
-      const previous = this.previous[id];
-      if (previous === NO_BLOCK) this.head = next;
-      else this.next[previous] = next;
-      if (next === NO_BLOCK) this.tail = previous;
-      else this.previous[next] = previous;
-      return;
-    }
-    const hole = this.place[id];
-    const last = this.heap[--this.heapSize];
-    if (last === id) return;
-    this.rise(last, hole);
-    if (this.place[last] === hole) this.sink(last, hole);
-  }
-
-  private before(a: number, b: number): boolean {
-    if (this.rank[a] !== this.rank[b]) return this.rank[a] < this.rank[b];
-    if (this.admission[a] !== this.admission[b]) return this.admission[a] < this.admission[b];
-    return this.depth[a] > this.depth[b];
-  }
-
-  private rise(id: number, from: number): void {
-    const { heap, place } = this;
-    let hole = from;
-    while (hole > 0) {
-      const parent = (hole - 1) >> 1;
-      if (!this.before(id, heap[parent])) break;
-      heap[hole] = heap[parent];
-      place[heap[hole]] = hole;
-      hole = parent;
-    }
-    heap[hole] = id;
-    place[id] = hole;
-  }
-
-  private sink(id: number, from: number): void {
-    const { heap, place, heapSize } = this;
-    let hole = from;
-    for (;;) {
-      let child = 2 * hole + 1;
-      if (child >= heapSize) break;
-      if (child + 1 < heapSize && this.before(heap[child + 1], heap[child])) child++;
-      if (!this.before(heap[child], id)) break;
-      heap[hole] = heap[child];
-      place[heap[hole]] = hole;
-      hole = child;
-    }
-    heap[hole] = id;
-    place[id] = hole;
+  private unname(id: number): void {
+    this.index.delete(id);
+    this.numbers[--this.numbersUsed] = id;
   }
 }

@@ -273,9 +273,9 @@ function firstRunning(this: Host): number {
 }
 
 function firstBlockFirst(original: Method): Method {
-  return function (this: never, blocks: never[]) {
+  return function (this: never, blocks: never[], nameless: never) {
     blocks.reverse();
-    return original.call(this, blocks as never);
+    return original.call(this, blocks as never, nameless);
   } as Method;
 }
 

@@ -102,7 +102,7 @@ describe.each(["lru", "fifo", "lfu"] as const)("eviction %s", (eviction) => {
           } else if (action.what === "leave") {
             const [gone] = running.splice(action.which % Math.max(1, running.length), 1);
             if (gone === undefined) continue;
-            cache.release(gone.ids);
+            cache.release(gone.ids, gone.blocks.length - gone.ids.length);
             model.release(gone.blocks);
           } else {
             const { text } = action;
@@ -117,12 +117,11 @@ describe.each(["lru", "fifo", "lfu"] as const)("eviction %s", (eviction) => {
               block.users++;
               block.found++;
             }
-            for (let place = ids.length; place < action.length; place++) {
-              ids.push(cache.take(admission, place));
-              wanted.push(model.take(admission, place));
-              // The last block of a context stays unknown, as one that is not full.
-              if (place + 1 === action.length) continue;
-              cache.name(ids[place]!, content.key(text, 0, place));
+            cache.take(action.length - ids.length);
+            for (let place = wanted.length; place < action.length; place++) wanted.push(model.take(admission, place));
+            // The last block of a context stays unknown, as one that is not full.
+            for (let place = ids.length; place + 1 < action.length; place++) {
+              ids.push(cache.name(content.key(text, 0, place), admission, place));
               model.name(wanted[place]!, content.key(text, 0, place));
             }
             running.push({ ids, blocks: wanted });
@@ -140,31 +139,11 @@ describe.each(["lru", "fifo", "lfu"] as const)("eviction %s", (eviction) => {
 
 test("a block that one sequence uses can be made unknown, a shared one not", () => {
   const cache = new PrefixCache(4, "lru");
-  const first = [cache.take(1, 0), cache.take(1, 1)];
-  first.forEach((id, block) => cache.name(id, content.key(0, 0, block)));
+  cache.take(2);
+  const first = [0, 1].map((block) => cache.name(content.key(0, 0, block), 1, block));
   const second: number[] = [];
   cache.match(content, 0, 0, 1);
   cache.holdFound(second);
-  first.forEach((id) => cache.forget(id));
+  expect(first.map((id) => cache.forget(id))).toEqual([false, true]);
   expect(cache.match(content, 0, 0, 2)).toBe(1);
-});
-
-describe("what prompts share", () => {
-  const beginnings = {
-    systemStream: (ordinal: number) => [0, 0, -1, 1][ordinal]!,
-    systemTokens: (ordinal: number) => [20, 33, 0, 16][ordinal]!,
-    sessionStream: (ordinal: number) => [-1, -1, 7, 7][ordinal]!,
-  };
-  const shared = sharedContent(beginnings, 16);
-  const same = (a: number, b: number, block: number): boolean => shared.key(a, 0, block) === shared.key(b, 0, block);
-
-  test("blocks wholly within both system prompts, and no others", () => {
-    expect([0, 1, 2].map((block) => same(0, 1, block))).toEqual([true, false, false]);
-  });
-
-  test("a session shares all beyond the system prompt, and no two requests share what is their own", () => {
-    expect([0, 1, 2].map((block) => same(2, 3, block))).toEqual([false, true, true]);
-    const keys = [0, 1, 2, 3].flatMap((ordinal) => [0, 1].map((block) => NOTHING_SHARED.key(ordinal, 0, block)));
-    expect(new Set(keys).size).toBe(keys.length);
-  });
 });

@@ -1,0 +1,100 @@
+/**
+ * What the running sequences of one replica have in its prefix cache, by their seats: which of their blocks have names. Blocks that
+ * nobody can ask for stay without, and the others get theirs when the chunk that fills them is scheduled.
+ */
+import { PrefixCache } from "./prefix-cache.ts";
+import { OWN_KEYS, type PromptContent } from "./prompt-content.ts";
+import type { RequestTable } from "./request-table.ts";
+
+export class CachedContexts {
+  readonly cache: PrefixCache;
+  private readonly content: PromptContent;
+  private readonly table: RequestTable;
+  private readonly namesAll: boolean;
+  private readonly blockShift: number;
+  // By seat.
+  /** Blocks that have had their turn to be named, from the first; beyond `named` they are to have another. */
+  private readonly held: number[][] = [];
+  private readonly named: number[] = [];
+  private readonly admission: number[] = [];
+  /** It was preempted before. */
+  private readonly again: boolean[] = [];
+
+  constructor(
+    kvBlocks: number,
+    blockTokens: number,
+    eviction: "lru" | "fifo" | "lfu",
+    content: PromptContent,
+    table: RequestTable,
+  ) {
+    this.cache = new PrefixCache(kvBlocks, eviction);
+    this.content = content;
+    this.table = table;
+    this.namesAll = eviction !== "lru";
+    this.blockShift = 31 - Math.clz32(blockTokens);
+  }
+
+  /** Whole blocks of the context of a waiting request that the cache holds; at least one token is always left to compute. */
+  match(slot: number): number {
+    const { prefillTokens, ordinal, classIndex } = this.table;
+    const most = (prefillTokens[slot] - 1) >> this.blockShift;
+    return this.cache.match(this.content, ordinal[slot], classIndex[slot], most);
+  }
+
+  /** A request takes a seat, by the n-th admission. */
+  sit(seat: number, slot: number, admission: number): void {
+    if (this.held.length <= seat) this.held[seat] = [];
+    this.named[seat] = 0;
+    this.admission[seat] = admission;
+    this.again[seat] = this.table.next[slot] === 1;
+  }
+
+  /** It uses the blocks of the last `match`. */
+  holdFound(seat: number): void {
+    const held = this.held[seat]!;
+    this.cache.holdFound(held);
+    this.named[seat] = held.length;
+  }
+
+  /**
+   * Names the whole blocks of the first `tokens` tokens. Blocks that the request alone can ask for get their names when it is
+   * first preempted (`ownToo`), for it will ask then; under lru, where a name does not change who makes room.
+   */
+  nameUpTo(seat: number, slot: number, tokens: number, ownToo: boolean): void {
+    const { cache, content } = this;
+    const whole = tokens >> this.blockShift;
+    let block = this.named[seat]!;
+    if (block >= whole) return;
+    const ordinal = this.table.ordinal[slot];
+    const classIndex = this.table.classIndex[slot];
+    const all = ownToo || this.namesAll || this.again[seat]!;
+    const held = this.held[seat]!;
+    for (; block < whole; block++) {
+      const key = content.key(ordinal, classIndex, block);
+      if (key >= OWN_KEYS && !all) break;
+      if (block === held.length) held.push(cache.name(key, this.admission[seat]!, block));
+      else if (held[block]! < 0) held[block] = cache.name(key, this.admission[seat]!, block);
+    }
+    this.named[seat] = block;
+  }
+
+  /** Blocks that will not be computed after all lose their names, but for those that a sequence of this step has found already. */
+  forgetFrom(seat: number, block: number): void {
+    const held = this.held[seat]!;
+    const named = this.named[seat]!;
+    for (let b = block; b < named; b++) if (held[b]! >= 0 && this.cache.forget(held[b]!)) held[b] = -1;
+    if (block < named) this.named[seat] = block;
+  }
+
+  /** It leaves with `tokens` tokens computed and so many blocks. */
+  release(seat: number, slot: number, tokens: number, blocks: number, comesBack: boolean): void {
+    const held = this.held[seat]!;
+    this.nameUpTo(seat, slot, tokens, comesBack);
+    this.cache.release(held, blocks - held.length);
+  }
+
+  clear(): void {
+    for (const held of this.held) held.length = 0;
+    this.cache.clear();
+  }
+}

@@ -1,0 +1,261 @@
+/**
+ * Free blocks of a prefix cache in the order in which they make room.
+ *   lru    least recently freed first; of one sequence the last block first (vLLM)
+ *   fifo   filled by the first admitted first, however often it was found since; of one sequence the last block first
+ *   lfu    found least often since it was filled first, equals as under fifo
+ * Blocks without a name are taken before all others under fifo and lfu, in their turn under lru.
+ */
+
+export interface FreeBlocks {
+  /** So many blocks without a name become free. */
+  enterNameless(blocks: number): void;
+  /** Takes up to so many blocks without a name while they are next, and says how many. */
+  takeNameless(most: number): number;
+  /** The next block to make room; it has a name. */
+  first(): number;
+  /** A block with a name becomes free, or is used again. */
+  enter(id: number): void;
+  leave(id: number): void;
+  /** It was filled by the n-th admission, as block `depth` of a context: the same whether steps are walked or leapt over. */
+  filled(id: number, admission: number, depth: number): void;
+  found(id: number): void;
+  /** Nobody is free and no block has a name. */
+  clear(): void;
+}
+
+const NONE = -1;
+
+/** A list of those with names, each with the number of blocks without one that were freed between it and the one before. */
+export class LeastRecent implements FreeBlocks {
+  private readonly next: Int32Array;
+  private readonly previous: Int32Array;
+  private readonly namelessBefore: Int32Array;
+  private namelessLast = 0;
+  private head = NONE;
+  private tail = NONE;
+
+  constructor(blocks: number) {
+    this.next = new Int32Array(blocks);
+    this.previous = new Int32Array(blocks);
+    this.namelessBefore = new Int32Array(blocks);
+  }
+
+  enterNameless(blocks: number): void {
+    this.namelessLast += blocks;
+  }
+
+  takeNameless(most: number): number {
+    const { head, namelessBefore } = this;
+    if (head === NONE) {
+      const taken = Math.min(most, this.namelessLast);
+      this.namelessLast -= taken;
+      return taken;
+    }
+    const taken = Math.min(most, namelessBefore[head]);
+    namelessBefore[head] -= taken;
+    return taken;
+  }
+
+  first(): number {
+    return this.head;
+  }
+
+  enter(id: number): void {
+    this.namelessBefore[id] = this.namelessLast;
+    this.namelessLast = 0;
+    this.next[id] = NONE;
+    this.previous[id] = this.tail;
+    if (this.tail === NONE) this.head = id;
+    else this.next[this.tail] = id;
+    this.tail = id;
+  }
+
+  leave(id: number): void {
+    const next = this.next[id];
+    const previous = this.previous[id];
+    if (previous === NONE) this.head = next;
+    else this.next[previous] = next;
+    if (next === NONE) {
+      this.tail = previous;
+      this.namelessLast += this.namelessBefore[id];
+    } else {
+      this.previous[next] = previous;
+      this.namelessBefore[next] += this.namelessBefore[id];
+    }
+  }
+
+  filled(): void {}
+
+  found(): void {}
+
+  clear(): void {
+    this.head = this.tail = NONE;
+    this.namelessLast = 0;
+  }
+}
+
+/**
+ * A heap by (times found, under lfu; admission; depth, the deepest first) of runs: blocks of one admission that were freed one after
+ * the other, the last block first, stand in a list, of which the heap looks at the first.
+ */
+export class ByRank implements FreeBlocks {
+  private readonly counts: boolean;
+  private nameless = 0;
+  // By block.
+  private readonly admission: Float64Array;
+  private readonly depth: Int32Array;
+  private readonly timesFound: Int32Array;
+  private readonly next: Int32Array;
+  private readonly previous: Int32Array;
+  private readonly runOf: Int32Array;
+  // By run.
+  private readonly head: Int32Array;
+  private readonly tail: Int32Array;
+  private readonly place: Int32Array;
+  /** The heap, and behind it the numbers that no run has. */
+  private readonly heap: Int32Array;
+  private runs = 0;
+  /** The run that the last block entered, if it is still there. */
+  private latest = NONE;
+
+  constructor(blocks: number, counts: boolean) {
+    this.counts = counts;
+    this.admission = new Float64Array(blocks);
+    const int = (): Int32Array => new Int32Array(blocks);
+    this.depth = int();
+    this.timesFound = int();
+    this.next = int();
+    this.previous = int();
+    this.runOf = int();
+    this.head = int();
+    this.tail = int();
+    this.place = int();
+    this.heap = Int32Array.from({ length: blocks }, (_, run) => run);
+  }
+
+  enterNameless(blocks: number): void {
+    this.nameless += blocks;
+  }
+
+  takeNameless(most: number): number {
+    const taken = Math.min(most, this.nameless);
+    this.nameless -= taken;
+    return taken;
+  }
+
+  first(): number {
+    return this.head[this.heap[0]];
+  }
+
+  filled(id: number, admission: number, depth: number): void {
+    this.admission[id] = admission;
+    this.depth[id] = depth;
+    this.timesFound[id] = 0;
+  }
+
+  found(id: number): void {
+    if (this.counts) this.timesFound[id]++;
+  }
+
+  enter(id: number): void {
+    const { next, previous, tail, latest } = this;
+    next[id] = NONE;
+    if (latest !== NONE && this.continues(tail[latest], id)) {
+      previous[id] = tail[latest];
+      next[tail[latest]] = id;
+      tail[latest] = id;
+      this.runOf[id] = latest;
+      return;
+    }
+    const run = this.heap[this.runs];
+    previous[id] = NONE;
+    this.head[run] = tail[run] = id;
+    this.runOf[id] = run;
+    this.latest = run;
+    this.rise(run, this.runs++);
+  }
+
+  leave(id: number): void {
+    const run = this.runOf[id];
+    const next = this.next[id];
+    const previous = this.previous[id];
+    if (next === NONE && previous === NONE) {
+      this.removeRun(run);
+      return;
+    }
+    if (next === NONE) this.tail[run] = previous;
+    else this.previous[next] = previous;
+    if (previous !== NONE) {
+      this.next[previous] = next;
+      return;
+    }
+    this.head[run] = next;
+    this.sink(run, this.place[run]);
+  }
+
+  clear(): void {
+    this.runs = this.nameless = 0;
+    this.latest = NONE;
+    this.heap.forEach((_, run, heap) => (heap[run] = run));
+  }
+
+  private removeRun(run: number): void {
+    const { heap } = this;
+    if (this.latest === run) this.latest = NONE;
+    const hole = this.place[run];
+    const last = heap[--this.runs];
+    if (last !== run) {
+      this.rise(last, hole);
+      if (this.place[last] === hole) this.sink(last, hole);
+    }
+    heap[this.runs] = run;
+  }
+
+  /** Whether a block comes next in the run that `before` ends. */
+  private continues(before: number, id: number): boolean {
+    return (
+      this.admission[before] === this.admission[id] &&
+      this.timesFound[before] === this.timesFound[id] &&
+      this.depth[before] > this.depth[id]
+    );
+  }
+
+  private before(run: number, other: number): boolean {
+    const { timesFound, admission } = this;
+    const a = this.head[run];
+    const b = this.head[other];
+    if (timesFound[a] !== timesFound[b]) return timesFound[a] < timesFound[b];
+    if (admission[a] !== admission[b]) return admission[a] < admission[b];
+    return this.depth[a] > this.depth[b];
+  }
+
+  private rise(run: number, from: number): void {
+    const { heap, place } = this;
+    let hole = from;
+    while (hole > 0) {
+      const parent = (hole - 1) >> 1;
+      if (!this.before(run, heap[parent])) break;
+      heap[hole] = heap[parent];
+      place[heap[hole]] = hole;
+      hole = parent;
+    }
+    heap[hole] = run;
+    place[run] = hole;
+  }
+
+  private sink(run: number, from: number): void {
+    const { heap, place, runs } = this;
+    let hole = from;
+    for (;;) {
+      let child = 2 * hole + 1;
+      if (child >= runs) break;
+      if (child + 1 < runs && this.before(heap[child + 1], heap[child])) child++;
+      if (!this.before(heap[child], run)) break;
+      heap[hole] = heap[child];
+      place[heap[hole]] = hole;
+      hole = child;
+    }
+    heap[hole] = run;
+    place[run] = hole;
+  }
+}
