@@ -14,7 +14,8 @@ export class CachedContexts {
   private readonly blockShift: number;
   // By seat.
   /** Blocks that have had their turn to be named, from the first; beyond `named` they are to have another. */
-  private readonly held: number[][] = [];
+  private readonly held: Int32Array[] = [];
+  private readonly heldCount: number[] = [];
   private readonly named: number[] = [];
   private readonly admission: number[] = [];
   /** It was preempted before. */
@@ -43,17 +44,19 @@ export class CachedContexts {
 
   /** A request takes a seat, by the n-th admission. */
   sit(seat: number, slot: number, admission: number): void {
-    if (this.held.length <= seat) this.held[seat] = [];
-    this.named[seat] = 0;
+    if (this.held.length <= seat) this.held[seat] = new Int32Array(64);
+    this.named[seat] = this.heldCount[seat] = 0;
     this.admission[seat] = admission;
     this.again[seat] = this.table.next[slot] === 1;
   }
 
   /** It uses the blocks of the last `match`. */
   holdFound(seat: number): void {
-    const held = this.held[seat]!;
-    this.cache.holdFound(held);
-    this.named[seat] = held.length;
+    const { found, foundCount } = this.cache;
+    this.cache.holdFound();
+    const held = this.heldFor(seat, foundCount);
+    for (let i = 0; i < foundCount; i++) held[i] = found[i];
+    this.named[seat] = this.heldCount[seat] = foundCount;
   }
 
   /**
@@ -68,33 +71,46 @@ export class CachedContexts {
     const ordinal = this.table.ordinal[slot];
     const classIndex = this.table.classIndex[slot];
     const all = ownToo || this.namesAll || this.again[seat]!;
-    const held = this.held[seat]!;
-    for (; block < whole; block++) {
-      const key = content.key(ordinal, classIndex, block);
+    const admission = this.admission[seat]!;
+    const held = this.heldFor(seat, whole);
+    while (block < whole) {
+      let key = content.key(ordinal, classIndex, block);
       if (key >= OWN_KEYS && !all) break;
-      if (block === held.length) held.push(cache.name(key, this.admission[seat]!, block));
-      else if (held[block]! < 0) held[block] = cache.name(key, this.admission[seat]!, block);
+      const until = Math.min(whole, block + content.run(ordinal, classIndex, block));
+      for (; block < until; block++, key++)
+        if (block >= this.heldCount[seat]! || held[block] < 0)
+          held[block] = cache.name(key, admission, block, block > 0 ? held[block - 1] : -1);
     }
     this.named[seat] = block;
+    if (block > this.heldCount[seat]!) this.heldCount[seat] = block;
   }
 
   /** Blocks that will not be computed after all lose their names, but for those that a sequence of this step has found already. */
   forgetFrom(seat: number, block: number): void {
     const held = this.held[seat]!;
     const named = this.named[seat]!;
-    for (let b = block; b < named; b++) if (held[b]! >= 0 && this.cache.forget(held[b]!)) held[b] = -1;
+    for (let b = block; b < named; b++) if (held[b] >= 0 && this.cache.forget(held[b])) held[b] = -1;
     if (block < named) this.named[seat] = block;
   }
 
   /** It leaves with `tokens` tokens computed and so many blocks. */
   release(seat: number, slot: number, tokens: number, blocks: number, comesBack: boolean): void {
-    const held = this.held[seat]!;
     this.nameUpTo(seat, slot, tokens, comesBack);
-    this.cache.release(held, blocks - held.length);
+    const count = this.heldCount[seat]!;
+    this.cache.release(this.held[seat]!, count, blocks - count);
   }
 
   clear(): void {
-    for (const held of this.held) held.length = 0;
     this.cache.clear();
+  }
+
+  /** Its list of blocks, with room for so many. */
+  private heldFor(seat: number, blocks: number): Int32Array {
+    const held = this.held[seat]!;
+    if (blocks <= held.length) return held;
+    const longer = new Int32Array(2 * blocks);
+    longer.set(held);
+    this.held[seat] = longer;
+    return longer;
   }
 }

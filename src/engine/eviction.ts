@@ -5,6 +5,7 @@
  *   lfu    found least often since it was filled first, equals as under fifo
  * Blocks without a name are taken before all others under fifo and lfu, in their turn under lru.
  */
+import { type BlockRecords, DEPTH, NAMELESS_BEFORE, NEXT, PREVIOUS, RECORD, RUN } from "./block-records.ts";
 
 export interface FreeBlocks {
   /** So many blocks without a name become free. */
@@ -27,17 +28,13 @@ const NONE = -1;
 
 /** A list of those with names, each with the number of blocks without one that were freed between it and the one before. */
 export class LeastRecent implements FreeBlocks {
-  private readonly next: Int32Array;
-  private readonly previous: Int32Array;
-  private readonly namelessBefore: Int32Array;
+  private readonly cells: Int32Array;
   private namelessLast = 0;
   private head = NONE;
   private tail = NONE;
 
-  constructor(blocks: number) {
-    this.next = new Int32Array(blocks);
-    this.previous = new Int32Array(blocks);
-    this.namelessBefore = new Int32Array(blocks);
+  constructor({ cells }: BlockRecords) {
+    this.cells = cells;
   }
 
   enterNameless(blocks: number): void {
@@ -45,14 +42,14 @@ export class LeastRecent implements FreeBlocks {
   }
 
   takeNameless(most: number): number {
-    const { head, namelessBefore } = this;
-    if (head === NONE) {
+    if (this.head === NONE) {
       const taken = Math.min(most, this.namelessLast);
       this.namelessLast -= taken;
       return taken;
     }
-    const taken = Math.min(most, namelessBefore[head]);
-    namelessBefore[head] -= taken;
+    const at = (this.head << RECORD) + NAMELESS_BEFORE;
+    const taken = Math.min(most, this.cells[at]);
+    this.cells[at] -= taken;
     return taken;
   }
 
@@ -61,26 +58,31 @@ export class LeastRecent implements FreeBlocks {
   }
 
   enter(id: number): void {
-    this.namelessBefore[id] = this.namelessLast;
+    const { cells } = this;
+    const at = id << RECORD;
+    cells[at + NAMELESS_BEFORE] = this.namelessLast;
     this.namelessLast = 0;
-    this.next[id] = NONE;
-    this.previous[id] = this.tail;
+    cells[at + NEXT] = NONE;
+    cells[at + PREVIOUS] = this.tail;
     if (this.tail === NONE) this.head = id;
-    else this.next[this.tail] = id;
+    else cells[(this.tail << RECORD) + NEXT] = id;
     this.tail = id;
   }
 
   leave(id: number): void {
-    const next = this.next[id];
-    const previous = this.previous[id];
+    const { cells } = this;
+    const at = id << RECORD;
+    const next = cells[at + NEXT];
+    const previous = cells[at + PREVIOUS];
+    const nameless = cells[at + NAMELESS_BEFORE];
     if (previous === NONE) this.head = next;
-    else this.next[previous] = next;
+    else cells[(previous << RECORD) + NEXT] = next;
     if (next === NONE) {
       this.tail = previous;
-      this.namelessLast += this.namelessBefore[id];
+      this.namelessLast += nameless;
     } else {
-      this.previous[next] = previous;
-      this.namelessBefore[next] += this.namelessBefore[id];
+      cells[(next << RECORD) + PREVIOUS] = previous;
+      cells[(next << RECORD) + NAMELESS_BEFORE] += nameless;
     }
   }
 
@@ -103,11 +105,8 @@ export class ByRank implements FreeBlocks {
   private nameless = 0;
   // By block.
   private readonly admission: Float64Array;
-  private readonly depth: Int32Array;
   private readonly timesFound: Int32Array;
-  private readonly next: Int32Array;
-  private readonly previous: Int32Array;
-  private readonly runOf: Int32Array;
+  private readonly cells: Int32Array;
   // By run.
   private readonly head: Int32Array;
   private readonly tail: Int32Array;
@@ -118,15 +117,12 @@ export class ByRank implements FreeBlocks {
   /** The run that the last block entered, if it is still there. */
   private latest = NONE;
 
-  constructor(blocks: number, counts: boolean) {
+  constructor({ cells }: BlockRecords, blocks: number, counts: boolean) {
+    this.cells = cells;
     this.counts = counts;
     this.admission = new Float64Array(blocks);
     const int = (): Int32Array => new Int32Array(blocks);
-    this.depth = int();
     this.timesFound = int();
-    this.next = int();
-    this.previous = int();
-    this.runOf = int();
     this.head = int();
     this.tail = int();
     this.place = int();
@@ -149,7 +145,7 @@ export class ByRank implements FreeBlocks {
 
   filled(id: number, admission: number, depth: number): void {
     this.admission[id] = admission;
-    this.depth[id] = depth;
+    this.cells[(id << RECORD) + DEPTH] = depth;
     this.timesFound[id] = 0;
   }
 
@@ -158,35 +154,38 @@ export class ByRank implements FreeBlocks {
   }
 
   enter(id: number): void {
-    const { next, previous, tail, latest } = this;
-    next[id] = NONE;
+    const { cells, tail, latest } = this;
+    const at = id << RECORD;
+    cells[at + NEXT] = NONE;
     if (latest !== NONE && this.continues(tail[latest], id)) {
-      previous[id] = tail[latest];
-      next[tail[latest]] = id;
+      cells[at + PREVIOUS] = tail[latest];
+      cells[(tail[latest] << RECORD) + NEXT] = id;
       tail[latest] = id;
-      this.runOf[id] = latest;
+      cells[at + RUN] = latest;
       return;
     }
     const run = this.heap[this.runs];
-    previous[id] = NONE;
+    cells[at + PREVIOUS] = NONE;
     this.head[run] = tail[run] = id;
-    this.runOf[id] = run;
+    cells[at + RUN] = run;
     this.latest = run;
     this.rise(run, this.runs++);
   }
 
   leave(id: number): void {
-    const run = this.runOf[id];
-    const next = this.next[id];
-    const previous = this.previous[id];
+    const { cells } = this;
+    const at = id << RECORD;
+    const run = cells[at + RUN];
+    const next = cells[at + NEXT];
+    const previous = cells[at + PREVIOUS];
     if (next === NONE && previous === NONE) {
       this.removeRun(run);
       return;
     }
     if (next === NONE) this.tail[run] = previous;
-    else this.previous[next] = previous;
+    else cells[(next << RECORD) + PREVIOUS] = previous;
     if (previous !== NONE) {
-      this.next[previous] = next;
+      cells[(previous << RECORD) + NEXT] = next;
       return;
     }
     this.head[run] = next;
@@ -216,7 +215,7 @@ export class ByRank implements FreeBlocks {
     return (
       this.admission[before] === this.admission[id] &&
       this.timesFound[before] === this.timesFound[id] &&
-      this.depth[before] > this.depth[id]
+      this.cells[(before << RECORD) + DEPTH] > this.cells[(id << RECORD) + DEPTH]
     );
   }
 
@@ -226,7 +225,7 @@ export class ByRank implements FreeBlocks {
     const b = this.head[other];
     if (timesFound[a] !== timesFound[b]) return timesFound[a] < timesFound[b];
     if (admission[a] !== admission[b]) return admission[a] < admission[b];
-    return this.depth[a] > this.depth[b];
+    return this.cells[(a << RECORD) + DEPTH] > this.cells[(b << RECORD) + DEPTH];
   }
 
   private rise(run: number, from: number): void {

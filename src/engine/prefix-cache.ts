@@ -6,66 +6,12 @@
  * Of those that leave at one boundary, who gave up goes first, the last admitted of them first, then who is complete, in order.
  */
 import { InvariantError } from "../kernel/errors.ts";
+import { BEHIND, BlockRecords, RECORD, REFERENCES } from "./block-records.ts";
 import { ByRank, LeastRecent, type FreeBlocks } from "./eviction.ts";
 import type { PromptContent } from "./prompt-content.ts";
 
 /** No block with a name. */
 const NO_BLOCK = -1;
-
-/** Key → block, open addressing without allocation. */
-class BlockIndex {
-  private readonly blocks: Int32Array;
-  private readonly keyOf: Float64Array;
-  private readonly mask: number;
-
-  constructor(blocks: number, keyOf: Float64Array) {
-    const size = 1 << (32 - Math.clz32(Math.max(1, 2 * blocks - 1)));
-    this.mask = size - 1;
-    this.blocks = new Int32Array(size).fill(NO_BLOCK);
-    this.keyOf = keyOf;
-  }
-
-  find(key: number): number {
-    for (let at = this.home(key); ; at = (at + 1) & this.mask) {
-      const block = this.blocks[at];
-      if (block === NO_BLOCK || this.keyOf[block] === key) return block;
-    }
-  }
-
-  /** The key must not be in it. */
-  add(block: number): void {
-    let at = this.home(this.keyOf[block]);
-    while (this.blocks[at] !== NO_BLOCK) at = (at + 1) & this.mask;
-    this.blocks[at] = block;
-  }
-
-  delete(block: number): void {
-    const { blocks, mask } = this;
-    let hole = this.home(this.keyOf[block]);
-    while (blocks[hole] !== block) hole = (hole + 1) & mask;
-    // Whoever probed past the hole moves into it.
-    for (let at = (hole + 1) & mask; blocks[at] !== NO_BLOCK; at = (at + 1) & mask) {
-      const home = this.home(this.keyOf[blocks[at]]);
-      if (((at - home) & mask) < ((at - hole) & mask)) continue;
-      blocks[hole] = blocks[at];
-      hole = at;
-    }
-    blocks[hole] = NO_BLOCK;
-  }
-
-  clear(): void {
-    this.blocks.fill(NO_BLOCK);
-  }
-
-  private home(key: number): number {
-    // Keys are consecutive within a text, so every bit must come down to those of the mask (the finish of MurmurHash3).
-    const high = Math.floor(key * 2.3283064365386963e-10);
-    let hash = (key - high * 4294967296) ^ Math.imul(high, 0x9e3779b1);
-    hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
-    hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-    return (hash ^ (hash >>> 16)) & this.mask;
-  }
-}
 
 export class PrefixCache {
   /** Blocks that nobody references. */
@@ -73,13 +19,12 @@ export class PrefixCache {
   /** References beyond the first, over all blocks: what sharing saves. */
   sharedBlocks = 0;
   /** Result of the last `match`: the blocks found, and how many of them were free. */
-  readonly found: number[] = [];
+  found: Int32Array = new Int32Array(64);
+  foundCount = 0;
   foundFree = 0;
 
   private readonly blocks: number;
-  private readonly references: Int32Array;
-  private readonly keyOf: Float64Array;
-  private readonly index: BlockIndex;
+  private readonly records: BlockRecords;
   private readonly order: FreeBlocks;
   /** Numbers that no named block has: those from `numbersUsed` on. */
   private readonly numbers: Int32Array;
@@ -87,104 +32,119 @@ export class PrefixCache {
 
   constructor(blocks: number, eviction: "lru" | "fifo" | "lfu") {
     this.blocks = this.free = blocks;
-    this.references = new Int32Array(blocks);
-    this.keyOf = new Float64Array(blocks);
-    this.index = new BlockIndex(blocks, this.keyOf);
+    this.records = new BlockRecords(blocks);
     this.numbers = Int32Array.from({ length: blocks }, (_, id) => id);
-    this.order = eviction === "lru" ? new LeastRecent(blocks) : new ByRank(blocks, eviction === "lfu");
+    this.order =
+      eviction === "lru" ? new LeastRecent(this.records) : new ByRank(this.records, blocks, eviction === "lfu");
     this.order.enterNameless(blocks);
   }
 
   /** Looks for the first `most` blocks of a context, up to the first that is not there: into `found`. */
   match(content: PromptContent, ordinal: number, classIndex: number, most: number): number {
-    const found = this.found;
-    found.length = 0;
-    this.foundFree = 0;
-    for (let block = 0; block < most; block++) {
-      const id = this.index.find(content.key(ordinal, classIndex, block));
-      if (id === NO_BLOCK) break;
-      found.push(id);
-      if (this.references[id] === 0) this.foundFree++;
+    const { records } = this;
+    const { cells } = records;
+    if (most > this.found.length) this.found = new Int32Array(2 * most);
+    const { found } = this;
+    this.foundCount = this.foundFree = 0;
+    let before = NO_BLOCK;
+    for (let block = 0; block < most;) {
+      let key = content.key(ordinal, classIndex, block);
+      const until = Math.min(most, block + content.run(ordinal, classIndex, block));
+      for (; block < until; block++, key++) {
+        let id = before === NO_BLOCK ? NO_BLOCK : cells[(before << RECORD) + BEHIND];
+        if (id === NO_BLOCK || !records.is(id, key)) {
+          id = records.find(key);
+          if (id === NO_BLOCK) return block;
+          if (before !== NO_BLOCK) cells[(before << RECORD) + BEHIND] = id;
+        }
+        if (cells[(id << RECORD) + REFERENCES] === 0) this.foundFree++;
+        found[block] = before = id;
+        this.foundCount = block + 1;
+      }
     }
-    return found.length;
+    return this.foundCount;
   }
 
-  /** References the blocks of the last `match`, in order, for a sequence whose list of blocks is `into`. */
-  holdFound(into: number[]): void {
-    for (const id of this.found) {
-      if (this.references[id]++ === 0) {
+  /** References the blocks of the last `match`, in order. */
+  holdFound(): void {
+    const { found, order } = this;
+    const { cells } = this.records;
+    for (let i = 0; i < this.foundCount; i++) {
+      const id = found[i];
+      if (cells[(id << RECORD) + REFERENCES]++ === 0) {
         this.free--;
-        this.order.leave(id);
+        order.leave(id);
       } else this.sharedBlocks++;
-      this.order.found(id);
-      into.push(id);
+      order.found(id);
     }
   }
 
   /** Takes so many free blocks, which there must be; what they held is forgotten. They have no names. */
   take(blocks: number): void {
+    const { order } = this;
     this.free -= blocks;
-    for (let left = blocks - this.order.takeNameless(blocks); left > 0; left -= this.order.takeNameless(left)) {
-      const id = this.order.first();
-      this.order.leave(id);
+    for (let left = blocks - order.takeNameless(blocks); left > 0; left -= order.takeNameless(left)) {
+      const id = order.first();
+      order.leave(id);
       this.unname(id);
       left--;
     }
   }
 
   /**
-   * A block without a name, used by one sequence since its n-th admission as block `depth` of its context, holds what `key` stands for.
-   * Its number, by which it is found from now on; -1 when another block already is, and it stays without a name.
+   * A block without a name, used by one sequence since its n-th admission as block `depth` of its context, behind block `before`
+   * (-1: none with a name), holds what `key` stands for. Its number, by which it is found from now on; -1 when another block already
+   * is, and it stays without a name.
    */
-  name(key: number, admission: number, depth: number): number {
-    if (this.index.find(key) !== NO_BLOCK) return NO_BLOCK;
-    if (this.numbersUsed === this.blocks)
-      throw new InvariantError("INV-4", { named: this.blocks, blocks: this.blocks });
+  name(key: number, admission: number, depth: number, before: number): number {
+    const { records } = this;
+    if (records.find(key) !== NO_BLOCK) return NO_BLOCK;
+    if (this.numbersUsed === this.blocks) throw new InvariantError("INV-4", { named: this.blocks, blocks: this.blocks });
     const id = this.numbers[this.numbersUsed++];
-    this.references[id] = 1;
-    this.keyOf[id] = key;
-    this.index.add(id);
+    records.name(id, key);
+    records.cells[(id << RECORD) + REFERENCES] = 1;
+    if (before !== NO_BLOCK) records.cells[(before << RECORD) + BEHIND] = id;
     this.order.filled(id, admission, depth);
     return id;
   }
 
   /** Takes the name of a block that one sequence references; false, and nothing done, when more do. */
   forget(id: number): boolean {
-    if (this.references[id] > 1) return false;
+    if (this.records.cells[(id << RECORD) + REFERENCES] > 1) return false;
     this.unname(id);
     return true;
   }
 
-  /** A sequence leaves with these blocks and so many without names behind them: its references go, the last block's first. */
-  release(blocks: number[], nameless: number): void {
-    const { references, order } = this;
+  /** A sequence leaves with these blocks, -1 = one without a name, and so many without behind them: its references go, the last block's first. */
+  release(ids: Int32Array, count: number, nameless: number): void {
+    const { order } = this;
+    const { cells } = this.records;
     let freed = nameless;
     order.enterNameless(nameless);
-    for (let i = blocks.length - 1; i >= 0; i--) {
-      const id = blocks[i]!;
+    for (let i = count - 1; i >= 0; i--) {
+      const id = ids[i];
       if (id === NO_BLOCK) {
         order.enterNameless(1);
         freed++;
-      } else if (--references[id] === 0) {
+      } else if (--cells[(id << RECORD) + REFERENCES] === 0) {
         order.enter(id);
         freed++;
       } else this.sharedBlocks--;
     }
     this.free += freed;
-    blocks.length = 0;
   }
 
   clear(): void {
     this.free = this.blocks;
     this.sharedBlocks = this.numbersUsed = 0;
-    this.numbers.forEach((_, id, numbers) => (numbers[id] = id));
-    this.index.clear();
+    for (let id = 0; id < this.blocks; id++) this.numbers[id] = id;
+    this.records.clear();
     this.order.clear();
     this.order.enterNameless(this.blocks);
   }
 
   private unname(id: number): void {
-    this.index.delete(id);
+    this.records.unname(id);
     this.numbers[--this.numbersUsed] = id;
   }
 }

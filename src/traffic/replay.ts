@@ -91,6 +91,7 @@ function recordedText(
 ): KnownText {
   return {
     session: (ordinal) => ordinal,
+    oneText: false,
     text(ordinal, endToken) {
       const row = firstRow + ordinal;
       if (endToken > inputTokens[row]!) return -1;

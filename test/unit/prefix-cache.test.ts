@@ -6,7 +6,10 @@ import { NOTHING_SHARED, sharedContent, type PromptContent } from "../../src/eng
 
 const BLOCKS = 12;
 /** Texts are numbers: block b of text t has key 100 t + b; texts 2 n and 2 n + 1 share their first two blocks. */
-const content: PromptContent = { key: (text, _class, block) => 100 * (block < 2 ? text - (text % 2) : text) + block };
+const content: PromptContent = {
+  key: (text, _class, block) => 100 * (block < 2 ? text - (text % 2) : text) + block,
+  run: (_text, _class, block) => (block < 2 ? 2 - block : Infinity),
+};
 
 interface Block {
   key: number | null;
@@ -102,7 +105,7 @@ describe.each(["lru", "fifo", "lfu"] as const)("eviction %s", (eviction) => {
           } else if (action.what === "leave") {
             const [gone] = running.splice(action.which % Math.max(1, running.length), 1);
             if (gone === undefined) continue;
-            cache.release(gone.ids, gone.blocks.length - gone.ids.length);
+            cache.release(Int32Array.from(gone.ids), gone.ids.length, gone.blocks.length - gone.ids.length);
             model.release(gone.blocks);
           } else {
             const { text } = action;
@@ -111,8 +114,8 @@ describe.each(["lru", "fifo", "lfu"] as const)("eviction %s", (eviction) => {
             expect(cache.foundFree).toBe(wanted.filter(({ users }) => users === 0).length);
             if (action.length - wanted.length + cache.foundFree > cache.free) continue;
             const admission = ++admissions;
-            const ids: number[] = [];
-            cache.holdFound(ids);
+            const ids = [...cache.found.subarray(0, cache.foundCount)];
+            cache.holdFound();
             for (const block of wanted) {
               block.users++;
               block.found++;
@@ -121,7 +124,7 @@ describe.each(["lru", "fifo", "lfu"] as const)("eviction %s", (eviction) => {
             for (let place = wanted.length; place < action.length; place++) wanted.push(model.take(admission, place));
             // The last block of a context stays unknown, as one that is not full.
             for (let place = ids.length; place + 1 < action.length; place++) {
-              ids.push(cache.name(content.key(text, 0, place), admission, place));
+              ids.push(cache.name(content.key(text, 0, place), admission, place, ids[place - 1] ?? -1));
               model.name(wanted[place]!, content.key(text, 0, place));
             }
             running.push({ ids, blocks: wanted });
@@ -140,10 +143,39 @@ describe.each(["lru", "fifo", "lfu"] as const)("eviction %s", (eviction) => {
 test("a block that one sequence uses can be made unknown, a shared one not", () => {
   const cache = new PrefixCache(4, "lru");
   cache.take(2);
-  const first = [0, 1].map((block) => cache.name(content.key(0, 0, block), 1, block));
-  const second: number[] = [];
+  const first = [0, 1].map((block) => cache.name(content.key(0, 0, block), 1, block, -1));
   cache.match(content, 0, 0, 1);
-  cache.holdFound(second);
+  cache.holdFound();
   expect(first.map((id) => cache.forget(id))).toEqual([false, true]);
   expect(cache.match(content, 0, 0, 2)).toBe(1);
+});
+
+describe("what prompts share", () => {
+  const beginnings = {
+    systemStream: (ordinal: number) => [0, 0, -1, 1][ordinal]!,
+    systemTokens: (ordinal: number) => [20, 33, 0, 16][ordinal]!,
+    sessionStream: (ordinal: number) => [-1, -1, 7, 7][ordinal]!,
+  };
+  const shared = sharedContent(beginnings, 16);
+  const same = (a: number, b: number, block: number): boolean => shared.key(a, 0, block) === shared.key(b, 0, block);
+
+  test("blocks wholly within both system prompts, and no others", () => {
+    expect([0, 1, 2].map((block) => same(0, 1, block))).toEqual([true, false, false]);
+  });
+
+  test("a session shares all beyond the system prompt, and no two requests share what is their own", () => {
+    expect([0, 1, 2].map((block) => same(2, 3, block))).toEqual([false, true, true]);
+    const keys = [0, 1, 2, 3].flatMap((ordinal) => [0, 1].map((block) => NOTHING_SHARED.key(ordinal, 0, block)));
+    expect(new Set(keys).size).toBe(keys.length);
+  });
+
+  test("keys follow on one another as far as it says", () => {
+    for (let ordinal = 0; ordinal < 4; ordinal++)
+      for (let block = 0; block < 4; block++) {
+        const most = Math.min(4, shared.run(ordinal, 0, block));
+        const keys = Array.from({ length: most }, (_, i) => shared.key(ordinal, 0, block + i) - i);
+        expect(new Set(keys).size).toBe(1);
+      }
+    expect(shared.run(1, 0, 0)).toBe(2);
+  });
 });

@@ -69,7 +69,7 @@ test("who is preempted comes back first under first come first served, else to t
     ["fcfs", "front"],
     ["priority", "old place"],
   ] as const) {
-    const { line, table, arrive } = make(orderNamed(name)!);
+    const { line, arrive } = make(orderNamed(name)!);
     const [a, b, c] = [arrive(1), arrive(1), arrive(1)];
     line.remove(b);
     line.pushPreempted(b);
