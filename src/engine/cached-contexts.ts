@@ -10,7 +10,7 @@ export class CachedContexts {
   readonly cache: PrefixCache;
   private readonly content: PromptContent;
   private readonly table: RequestTable;
-  private readonly namesAll: boolean;
+  private readonly ranked: boolean;
   private readonly blockShift: number;
   // By seat.
   /** Blocks that have had their turn to be named, from the first; beyond `named` they are to have another. */
@@ -18,7 +18,7 @@ export class CachedContexts {
   private readonly heldCount: number[] = [];
   private readonly named: number[] = [];
   private readonly admission: number[] = [];
-  /** It was preempted before. */
+  /** It was preempted before; or, where names change who makes room, was here before in any way. */
   private readonly again: boolean[] = [];
 
   constructor(
@@ -31,7 +31,7 @@ export class CachedContexts {
     this.cache = new PrefixCache(kvBlocks, eviction);
     this.content = content;
     this.table = table;
-    this.namesAll = eviction !== "lru";
+    this.ranked = eviction !== "lru";
     this.blockShift = 31 - Math.clz32(blockTokens);
   }
 
@@ -47,7 +47,7 @@ export class CachedContexts {
     if (this.held.length <= seat) this.held[seat] = new Int32Array(64);
     this.named[seat] = this.heldCount[seat] = 0;
     this.admission[seat] = admission;
-    this.again[seat] = this.table.next[slot] === 1;
+    this.again[seat] = this.table.next[slot] === 1 || (this.ranked && this.table.attempts[slot] > 1);
   }
 
   /** It uses the blocks of the last `match`. */
@@ -61,7 +61,7 @@ export class CachedContexts {
 
   /**
    * Names the whole blocks of the first `tokens` tokens. Blocks that the request alone can ask for get their names when it is
-   * first preempted (`ownToo`), for it will ask then; under lru, where a name does not change who makes room.
+   * first preempted (`ownToo`), for it will ask then; else when they are free, where a name changes who makes room.
    */
   nameUpTo(seat: number, slot: number, tokens: number, ownToo: boolean): void {
     const { cache, content } = this;
@@ -70,7 +70,7 @@ export class CachedContexts {
     if (block >= whole) return;
     const ordinal = this.table.ordinal[slot];
     const classIndex = this.table.classIndex[slot];
-    const all = ownToo || this.namesAll || this.again[seat]!;
+    const all = ownToo || this.again[seat]!;
     const admission = this.admission[seat]!;
     const held = this.heldFor(seat, whole);
     while (block < whole) {
@@ -96,8 +96,19 @@ export class CachedContexts {
   /** It leaves with `tokens` tokens computed and so many blocks. */
   release(seat: number, slot: number, tokens: number, blocks: number, comesBack: boolean): void {
     this.nameUpTo(seat, slot, tokens, comesBack);
-    const count = this.heldCount[seat]!;
-    this.cache.release(this.held[seat]!, count, blocks - count);
+    let count = this.heldCount[seat]!;
+    let nameless = blocks - count;
+    const whole = tokens >> this.blockShift;
+    if (this.ranked && count < whole) {
+      const key = this.content.key(this.table.ordinal[slot], this.table.classIndex[slot], count);
+      if (this.cache.releaseTogether(key, this.admission[seat]!, count, whole - count)) nameless -= whole - count;
+      else {
+        this.nameUpTo(seat, slot, tokens, true);
+        count = this.heldCount[seat]!;
+        nameless = blocks - count;
+      }
+    }
+    this.cache.release(this.held[seat]!, count, nameless);
   }
 
   clear(): void {

@@ -20,6 +20,14 @@ export interface FreeBlocks {
   /** It was filled by the n-th admission, as block `depth` of a context: the same whether steps are walked or leapt over. */
   filled(id: number, admission: number, depth: number): void;
   found(id: number): void;
+  /** Ranked orders only: a free block stands for so many deeper ones too, which go before it. They have no numbers of their own. */
+  extend(id: number, blocks: number): void;
+  /** How many it still stands for; takes up to `most` of them. */
+  deeper(id: number): number;
+  takeDeeper(id: number, most: number): number;
+  admissionOf(id: number): number;
+  /** A block joins the run of a free one, just before it. */
+  enterBefore(id: number, before: number): void;
   /** Nobody is free and no block has a name. */
   clear(): void;
 }
@@ -90,6 +98,22 @@ export class LeastRecent implements FreeBlocks {
 
   found(): void {}
 
+  extend(): void {}
+
+  deeper(): number {
+    return 0;
+  }
+
+  takeDeeper(): number {
+    return 0;
+  }
+
+  admissionOf(): number {
+    return 0;
+  }
+
+  enterBefore(): void {}
+
   clear(): void {
     this.head = this.tail = NONE;
     this.namelessLast = 0;
@@ -106,6 +130,7 @@ export class ByRank implements FreeBlocks {
   // By block.
   private readonly admission: Float64Array;
   private readonly timesFound: Int32Array;
+  private readonly more: Int32Array;
   private readonly cells: Int32Array;
   // By run.
   private readonly head: Int32Array;
@@ -123,6 +148,7 @@ export class ByRank implements FreeBlocks {
     this.admission = new Float64Array(blocks);
     const int = (): Int32Array => new Int32Array(blocks);
     this.timesFound = int();
+    this.more = int();
     this.head = int();
     this.tail = int();
     this.place = int();
@@ -146,11 +172,43 @@ export class ByRank implements FreeBlocks {
   filled(id: number, admission: number, depth: number): void {
     this.admission[id] = admission;
     this.cells[(id << RECORD) + DEPTH] = depth;
-    this.timesFound[id] = 0;
+    this.timesFound[id] = this.more[id] = 0;
   }
 
   found(id: number): void {
     if (this.counts) this.timesFound[id]++;
+  }
+
+  extend(id: number, blocks: number): void {
+    this.more[id] = blocks;
+  }
+
+  deeper(id: number): number {
+    return this.more[id];
+  }
+
+  takeDeeper(id: number, most: number): number {
+    // Nothing of the same admission has its place between them, so the heap stays as it is.
+    const taken = Math.min(most, this.more[id]);
+    this.more[id] -= taken;
+    return taken;
+  }
+
+  admissionOf(id: number): number {
+    return this.admission[id];
+  }
+
+  enterBefore(id: number, before: number): void {
+    const { cells } = this;
+    const at = id << RECORD;
+    const previous = cells[(before << RECORD) + PREVIOUS];
+    const run = cells[(before << RECORD) + RUN];
+    cells[at + NEXT] = before;
+    cells[at + PREVIOUS] = previous;
+    cells[at + RUN] = run;
+    cells[(before << RECORD) + PREVIOUS] = id;
+    if (previous === NONE) this.head[run] = id;
+    else cells[(previous << RECORD) + NEXT] = id;
   }
 
   enter(id: number): void {
@@ -194,6 +252,7 @@ export class ByRank implements FreeBlocks {
 
   clear(): void {
     this.runs = this.nameless = 0;
+    this.more.fill(0);
     this.latest = NONE;
     this.heap.forEach((_, run, heap) => (heap[run] = run));
   }
@@ -215,7 +274,7 @@ export class ByRank implements FreeBlocks {
     return (
       this.admission[before] === this.admission[id] &&
       this.timesFound[before] === this.timesFound[id] &&
-      this.cells[(before << RECORD) + DEPTH] > this.cells[(id << RECORD) + DEPTH]
+      this.cells[(before << RECORD) + DEPTH] > this.deepest(id)
     );
   }
 
@@ -225,7 +284,11 @@ export class ByRank implements FreeBlocks {
     const b = this.head[other];
     if (timesFound[a] !== timesFound[b]) return timesFound[a] < timesFound[b];
     if (admission[a] !== admission[b]) return admission[a] < admission[b];
-    return this.cells[(a << RECORD) + DEPTH] > this.cells[(b << RECORD) + DEPTH];
+    return this.deepest(a) > this.deepest(b);
+  }
+
+  private deepest(id: number): number {
+    return this.cells[(id << RECORD) + DEPTH] + this.more[id];
   }
 
   private rise(run: number, from: number): void {

@@ -55,6 +55,7 @@ export class PrefixCache {
         if (id === NO_BLOCK || !records.is(id, key)) {
           id = records.find(key);
           if (id === NO_BLOCK) return block;
+          if (this.order.deeper(id) > 0) this.spread(id, key, block);
           if (before !== NO_BLOCK) cells[(before << RECORD) + BEHIND] = id;
         }
         if (cells[(id << RECORD) + REFERENCES] === 0) this.foundFree++;
@@ -85,6 +86,8 @@ export class PrefixCache {
     this.free -= blocks;
     for (let left = blocks - order.takeNameless(blocks); left > 0; left -= order.takeNameless(left)) {
       const id = order.first();
+      left -= order.takeDeeper(id, left);
+      if (left === 0) break;
       order.leave(id);
       this.unname(id);
       left--;
@@ -98,14 +101,28 @@ export class PrefixCache {
    */
   name(key: number, admission: number, depth: number, before: number): number {
     const { records } = this;
-    if (records.find(key) !== NO_BLOCK) return NO_BLOCK;
-    if (this.numbersUsed === this.blocks) throw new InvariantError("INV-4", { named: this.blocks, blocks: this.blocks });
-    const id = this.numbers[this.numbersUsed++];
-    records.name(id, key);
+    const found = records.find(key);
+    if (found !== NO_BLOCK) {
+      if (this.order.deeper(found) > 0) this.spread(found, key, depth);
+      return NO_BLOCK;
+    }
+    const id = this.number(key, admission, depth);
     records.cells[(id << RECORD) + REFERENCES] = 1;
     if (before !== NO_BLOCK) records.cells[(before << RECORD) + BEHIND] = id;
-    this.order.filled(id, admission, depth);
     return id;
+  }
+
+  /**
+   * So many blocks of a sequence that leaves, from `depth` on with consecutive keys from `key` on, are free with names from now on. Only
+   * the request itself can ask for them, so they share one number until it does. False, and nothing done, when the first key is taken.
+   */
+  releaseTogether(key: number, admission: number, depth: number, blocks: number): boolean {
+    if (this.records.find(key) !== NO_BLOCK) return false;
+    const id = this.number(key, admission, depth);
+    this.order.extend(id, blocks - 1);
+    this.order.enter(id);
+    this.free += blocks;
+    return true;
   }
 
   /** Takes the name of a block that one sequence references; false, and nothing done, when more do. */
@@ -141,6 +158,26 @@ export class PrefixCache {
     this.records.clear();
     this.order.clear();
     this.order.enterNameless(this.blocks);
+  }
+
+  /** Gives the blocks that a free one stands for numbers of their own. */
+  private spread(id: number, key: number, depth: number): void {
+    const { order } = this;
+    for (let more = order.deeper(id); more > 0; more--) {
+      order.takeDeeper(id, 1);
+      order.enterBefore(this.number(key + more, order.admissionOf(id), depth + more), id);
+    }
+  }
+
+  /** A named block that nobody references. */
+  private number(key: number, admission: number, depth: number): number {
+    if (this.numbersUsed === this.blocks)
+      throw new InvariantError("INV-4", { named: this.blocks, blocks: this.blocks });
+    const id = this.numbers[this.numbersUsed++];
+    this.records.name(id, key);
+    this.records.cells[(id << RECORD) + REFERENCES] = 0;
+    this.order.filled(id, admission, depth);
+    return id;
   }
 
   private unname(id: number): void {
