@@ -508,8 +508,21 @@ export class Batch extends TableFacts implements StepView {
         if (this.isDecoding(slots[i]) && !this.plans(slots[i])) need += this.decodeBlocks(slots[i], seat[slots[i]]);
       if (need > this.freeBlocks) return false;
     }
-    for (let i = 0; i < runningCount; i++)
-      if (this.isDecoding(slots[i]) && !this.plans(slots[i])) this.planDecode(slots[i], seat[slots[i]]);
+    const { state, inputTokens, generated } = this.table;
+    if (this.decodeCount === 0) {
+      this.decodeCount = this.decoders.count;
+      this.decodeContext = this.decoders.contextTokens;
+      this.budgetTokens -= this.decodeCount * this.decodeTokens;
+      for (let i = 0; i < runningCount; i++) {
+        const slot = slots[i];
+        // Mostly the last block has room for all drafts.
+        const room = this.blocks[seat[slot]] << this.blockShift;
+        if (state[slot] === DECODING && inputTokens[slot] + generated[slot] + this.decodeTokens - 1 > room)
+          this.take(seat[slot], this.decodeBlocks(slot, seat[slot]));
+      }
+    } else
+      for (let i = 0; i < runningCount; i++)
+        if (this.isDecoding(slots[i]) && !this.plans(slots[i])) this.planDecode(slots[i], seat[slots[i]]);
     this.allDecode = true;
     return true;
   }

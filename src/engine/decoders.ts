@@ -110,12 +110,6 @@ export class Decoders {
     this.freshen(slot);
   }
 
-  /** With drafts: so many tokens for one of them. */
-  putOut(slot: number, tokens: number): void {
-    this.table.generated[slot] += tokens;
-    this.contextTokens += tokens;
-  }
-
   /** One that has all its tokens; NO_SLOT when nobody has. */
   finished(): number {
     return this.completions.finishingAt(this.steps);

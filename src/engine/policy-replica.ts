@@ -8,8 +8,8 @@
  *   INV-6  never idle with requests waiting, unless the policy named the time until which it waits.
  */
 import { PolicyError } from "../kernel/errors.ts";
-import { log } from "../kernel/math.ts";
-import { threefry2x32, unit, words } from "../kernel/random.ts";
+import { threefry2x32, words } from "../kernel/random.ts";
+import { AcceptedDrafts } from "./accepted-drafts.ts";
 import { Batch, CANCELLED, DECODING, WAITING } from "./batch.ts";
 import type { EngineMeter, ReplicaSink } from "./meter.ts";
 import type { BatchingPolicy } from "./policies/policy.ts";
@@ -68,7 +68,7 @@ export class PolicyReplica implements ReplicaEngine {
   private policy: BatchingPolicy;
   private readonly stretch = new Stretch();
   private readonly speculative: SchedulerSpec["speculative"];
-  private readonly lnAcceptance: number;
+  private readonly accepted: AcceptedDrafts | null;
   private readonly luckKey: number;
   private readonly handsOn: boolean;
   private readonly walk: boolean;
@@ -76,11 +76,14 @@ export class PolicyReplica implements ReplicaEngine {
   /** Running ones whose clients gave up during the step under way. */
   private readonly cancelled: number[] = [];
   private readonly leaving: number[] = [];
+  private leavingCount = 0;
   private bookedUntilS = -Infinity;
   private bookedKvTokenS = 0;
   /** By class: decodes without a stall before, and those that stalled since everybody decoded last. */
   private readonly steady: Int32Array;
   private readonly stalled: Int32Array;
+  /** By tokens and class: sequences that put out so many in a step with drafts, without a stall before. */
+  private readonly heardTogether: Int32Array;
 
   constructor(options: PolicyReplicaOptions, table: RequestTable, sink: ReplicaSink, meter: EngineMeter) {
     const { spec, scheduler, classes, luckKey } = options;
@@ -95,8 +98,9 @@ export class PolicyReplica implements ReplicaEngine {
     this.luckKey = luckKey;
     this.walk = options.walk;
     this.speculative = scheduler.speculative?.mode === "exact" ? scheduler.speculative : null;
-    // Just below 0 where every draft is accepted, so that the quotient of logarithms is +Infinity there.
-    this.lnAcceptance = Math.min(log(this.speculative?.acceptance ?? 1), -Number.MIN_VALUE);
+    this.accepted =
+      this.speculative === null ? null : new AcceptedDrafts(this.speculative.draftTokens, this.speculative.acceptance);
+    this.heardTogether = new Int32Array((2 + (this.speculative?.draftTokens ?? 0)) * classes.length);
     this.handsOn = scheduler.role === "prefill";
     this.policyName = batching.name;
     const batchingOptions = withDefaults(batching.options, scheduler.batching.options);
@@ -336,33 +340,48 @@ export class PolicyReplica implements ReplicaEngine {
 
   /** Tokens that a decode with drafts puts out: those accepted before the first that is not, and one. */
   private tokensOut(slot: number): number {
-    const { table } = this;
-    const { draftTokens } = this.speculative!;
-    const generated = table.generated[slot];
-    threefry2x32(this.luckKey, ACCEPTANCE_KEY, table.ordinal[slot], generated);
-    const accepted = Math.min(draftTokens, Math.floor(log(unit(words[0]!)) / this.lnAcceptance));
-    return Math.min(1 + accepted, table.outputTokens[slot] - generated);
+    const { ordinal, generated, outputTokens } = this.table;
+    const had = generated[slot];
+    threefry2x32(this.luckKey, ACCEPTANCE_KEY, ordinal[slot], had);
+    const tokens = 1 + this.accepted!.of(words[0]!);
+    const left = outputTokens[slot] - had;
+    return tokens < left ? tokens : left;
   }
 
-  /** Draws the tokens of every decode in the step, and puts them out. */
+  /** Draws the tokens of every decode in the step, and puts them out; several tokens of one step share its gap. */
   private decodeWithDrafts(nowS: number): void {
-    const { table, batch, meter } = this;
-    const { draftTokens } = this.speculative!;
+    const { table, batch, meter, heardTogether } = this;
+    const { decoders, slots, runningCount } = batch;
+    const { state, classIndex, lastTokenS, generated, outputTokens } = table;
+    const { startS } = this.stretch;
+    const classes = this.steady.length;
     this.countPrefillGaps();
     if (batch.decodeCount === 0) return;
-    for (let i = 0; i < batch.runningCount; i++) {
-      const slot = batch.slots[i];
-      if (table.state[slot] !== DECODING || !batch.plans(slot)) continue;
+    const everybody = batch.decodeCount === decoders.count;
+    heardTogether.fill(0);
+    let decodes = 0;
+    let tokensAll = 0;
+    for (let i = 0; i < runningCount; i++) {
+      const slot = slots[i];
+      if (state[slot] !== DECODING || !(everybody || batch.plans(slot))) continue;
       const tokens = this.tokensOut(slot);
-      const c = table.classIndex[slot];
-      meter.itlS[c].add((nowS - table.lastTokenS[slot]) / tokens, tokens);
-      meter.draftTokens += draftTokens;
-      meter.acceptedTokens += tokens - 1;
-      table.lastTokenS[slot] = nowS;
+      const c = classIndex[slot];
+      if (lastTokenS[slot] === startS) heardTogether[tokens * classes + c]++;
+      else meter.itlS[c].add((nowS - lastTokenS[slot]) / tokens, tokens);
+      lastTokenS[slot] = nowS;
+      decodes++;
+      tokensAll += tokens;
       if (batch.line.shifts) batch.line.charge(c, 0, tokens);
-      batch.decoders.putOut(slot, tokens);
-      if (table.generated[slot] === table.outputTokens[slot]) this.end(slot);
+      if ((generated[slot] += tokens) === outputTokens[slot]) this.leaving[this.leavingCount++] = slot;
     }
+    decoders.contextTokens += tokensAll;
+    meter.draftTokens += decodes * this.speculative!.draftTokens;
+    meter.acceptedTokens += tokensAll - decodes;
+    for (let at = classes; at < heardTogether.length; at++) {
+      const tokens = Math.floor(at / classes);
+      if (heardTogether[at] > 0) meter.itlS[at % classes].add((nowS - startS) / tokens, heardTogether[at] * tokens);
+    }
+    for (let i = 0; i < this.leavingCount; i++) batch.end(this.leaving[i]);
   }
 
   /** One token for each that decoded in a step in which others stalled; who gave up meanwhile gives it back when it leaves. */
@@ -475,7 +494,7 @@ export class PolicyReplica implements ReplicaEngine {
   /** Who gave up leaves without the token of the last step, the last admitted first. */
   private dropCancelled(allDecoded: boolean): void {
     const { batch, cancelled } = this;
-    this.inOrder(cancelled);
+    this.inOrder(cancelled, cancelled.length);
     while (cancelled.length > 0) {
       const slot = cancelled.pop()!;
       const decoded = batch.isDecoding(slot) && (allDecoded || batch.hadPart(slot));
@@ -489,24 +508,26 @@ export class PolicyReplica implements ReplicaEngine {
     const { table, batch, sink, leaving } = this;
     const { decoders } = batch;
     for (let slot = decoders.finished(); slot !== NO_SLOT; slot = decoders.finished()) this.end(slot);
-    if (leaving.length > 1) this.inOrder(leaving);
-    for (const slot of leaving) {
+    const count = this.leavingCount;
+    if (count > 1) this.inOrder(leaving, count);
+    for (let i = 0; i < count; i++) {
+      const slot = leaving[i];
       batch.leave(slot);
       table.lastTokenS[slot] = nowS;
       if (table.generated[slot] === table.outputTokens[slot]) sink.completed(slot);
       else sink.prefilled!(slot);
     }
-    leaving.length = 0;
+    this.leavingCount = 0;
   }
 
   private end(slot: number): void {
     this.batch.end(slot);
-    this.leaving.push(slot);
+    this.leaving[this.leavingCount++] = slot;
   }
 
   /** Sorts by admission. */
-  private inOrder(slots: number[]): void {
-    for (let i = 1; i < slots.length; i++) {
+  private inOrder(slots: number[], count: number): void {
+    for (let i = 1; i < count; i++) {
       const slot = slots[i];
       let j = i;
       for (; j > 0 && this.batch.admittedBefore(slot, slots[j - 1]); j--) slots[j] = slots[j - 1];
