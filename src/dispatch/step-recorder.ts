@@ -2,7 +2,7 @@
  * Writes down the steps of a run as its replicas form them, up to a number of rows, and what each request did meanwhile.
  * Memory follows the rows. Warm-up is left out.
  */
-import { CANCELLED, DECODING, PREFILL, WAITING } from "../engine/batch.ts";
+import { CANCELLED, DECODING, WAITING } from "../engine/batch.ts";
 import { NOWHERE, type RequestTable } from "../engine/request-table.ts";
 import type { ObservedReplica, StepObserver } from "../engine/step-observer.ts";
 import type { SpanTable, StepRecord, StepTable } from "../outcome/step-table.ts";
@@ -112,7 +112,7 @@ class ReplicaObserver implements StepObserver {
     if (this.done) return;
     const rows = this.recorder.record.steps;
     let prefillSeqs = 0;
-    for (let i = 0; i < batch.runningCount; i++) if (batch.does[i] === PREFILL) prefillSeqs++;
+    for (let i = 0; i < batch.prefillCount; i++) if (batch.plans(batch.prefills[i])) prefillSeqs++;
     this.row = rows.pool.push(this.pool) - 1;
     rows.replica.push(this.replica);
     rows.policy.push(this.policy);

@@ -1,15 +1,15 @@
 /**
  * The batch of one replica and the step being formed for it: what a policy sees (`StepView`) and what its decisions cost in
- * budget, seats and KV blocks. Running sequences stand in order of admission in parallel columns. Of the table's columns `heapSlot` is
- * the place of a sequence there, `nextAtStep` the tokens of a waiting one that the host holds, and `next` 1 once it was admitted.
- * Lengths in tokens.
+ * budget, seats and KV blocks. Who decodes stands in `decoders.ts`, so that a step costs what changes in it and not the batch. Of the
+ * table's columns `nextAtStep` is the tokens of a waiting one that the host holds, and `next` 1 once it was admitted. Lengths in tokens.
  *
  *   INV-4  referenced + free = kvBlocks.
  */
 import { InvariantError } from "../kernel/errors.ts";
+import { CachedContexts } from "./cached-contexts.ts";
+import { Decoders } from "./decoders.ts";
 import { NO_BLOCKS, NONE, type OrderPlugin, type StepView } from "./policies/policy.ts";
-import { PrefixCache } from "./prefix-cache.ts";
-import { OWN_KEYS, type PromptContent } from "./prompt-content.ts";
+import type { PromptContent } from "./prompt-content.ts";
 import { type ClassTraits, TableFacts } from "./request-facts.ts";
 import type { RequestTable } from "./request-table.ts";
 import type { SchedulerSpec } from "./scheduler-spec.ts";
@@ -19,12 +19,9 @@ import { WaitingLine } from "./waiting-line.ts";
 export const WAITING = 0;
 export const PREFILLING = 1;
 export const DECODING = 2;
+/** It has all tokens that it is to have here, and leaves at this boundary. */
+const ENDED = 3;
 export const CANCELLED = 4;
-
-/** What a running sequence does in the step. */
-export const NOTHING = 0;
-export const DECODE = 1;
-export const PREFILL = 2;
 
 export class Batch extends TableFacts implements StepView {
   nowS = 0;
@@ -37,26 +34,22 @@ export class Batch extends TableFacts implements StepView {
   readonly kvBlocks: number;
   readonly line: WaitingLine;
 
-  // Running sequences. While one runs, what it has generated and heard last stands here and not in the table: steps walk these columns.
+  /** Running sequences in order of admission. */
   slots: Int32Array = new Int32Array(16);
-  /** PREFILLING or DECODING. */
-  phase: Uint8Array = new Uint8Array(16);
-  /** Prompt and answer so far, and answer still to come. */
-  context: Int32Array = new Int32Array(16);
-  left: Int32Array = new Int32Array(16);
-  lastTokenS: Float64Array = new Float64Array(16);
-  classOf: Uint8Array = new Uint8Array(16);
-  does: Uint8Array = new Uint8Array(16);
-  chunk: Int32Array = new Int32Array(16);
-  private blocks: Int32Array = new Int32Array(16);
-  private key: Float64Array = new Float64Array(16);
-  private ticket: Float64Array = new Float64Array(16);
-  /** With a prefix cache: number of the admission, blocks by number, and how many of them are named. */
+  readonly decoders: Decoders;
+  /** Those with their prompt incomplete, in the same order. */
+  prefills: Int32Array = new Int32Array(16);
+  prefillCount = 0;
+  // By seat of a running sequence.
+  /** Number of its admission. */
   private admission: Float64Array = new Float64Array(16);
-  private named: Int32Array = new Int32Array(16);
-  /** It was preempted before. */
-  private again: Uint8Array = new Uint8Array(16);
-  private readonly held: number[][] = [];
+  private slotOf: Int32Array = new Int32Array(16);
+  private freeSeats: Int32Array = Int32Array.from({ length: 16 }, (_, seat) => seat);
+  /** The step that it was last planned for on its own, and its part of the prompt there. */
+  private plannedIn: Float64Array = new Float64Array(16);
+  private chunk: Int32Array = new Int32Array(16);
+  /** With drafts: its blocks. */
+  private blocks: Int32Array = new Int32Array(16);
 
   // The step.
   decodeCount = 0;
@@ -81,20 +74,21 @@ export class Batch extends TableFacts implements StepView {
   swappedOutTokens = 0;
 
   private readonly scheduler: SchedulerSpec;
-  private readonly content: PromptContent;
-  private readonly cache: PrefixCache | null;
-  private readonly namesAll: boolean;
+  private readonly cached: CachedContexts | null;
   private readonly lastAdmittedFirst: boolean;
   private readonly blockShift: number;
   private readonly maxModelLen: number;
   /** Tokens of a decode in the budget, and the blocks it may need: one and the drafts. */
   private readonly decodeTokens: number;
-  private readonly phases: Int32Array;
+  private readonly drafts: boolean;
   private free: number;
   private reservedBlocks = 0;
   private onHostTokens = 0;
   private admissions = 0;
   private prefillCursor = 0;
+  private step = 1;
+  /** Everybody who decodes does so in the step. */
+  private allDecode = false;
 
   constructor(
     spec: EngineSpec,
@@ -108,7 +102,6 @@ export class Batch extends TableFacts implements StepView {
   ) {
     super(table, classes, luckKey);
     this.scheduler = scheduler;
-    this.content = content;
     this.maxNumSeqs = spec.maxNumSeqs;
     this.maxNumBatchedTokens = spec.maxNumBatchedTokens;
     this.longestChunkTokens =
@@ -118,11 +111,14 @@ export class Batch extends TableFacts implements StepView {
     this.kvBlocks = spec.kvBlocks;
     this.maxModelLen = spec.maxModelLen;
     this.free = spec.kvBlocks;
-    this.cache = scheduler.prefixCache === null ? null : new PrefixCache(spec.kvBlocks, scheduler.prefixCache.eviction);
-    this.namesAll = scheduler.prefixCache?.eviction !== "lru";
+    this.cached =
+      scheduler.prefixCache === null
+        ? null
+        : new CachedContexts(spec.kvBlocks, spec.blockTokens, scheduler.prefixCache.eviction, content, table);
     this.lastAdmittedFirst = order.victim === "last-admitted";
     this.decodeTokens = 1 + (scheduler.speculative?.mode === "exact" ? scheduler.speculative.draftTokens : 0);
-    this.phases = new Int32Array(spec.blockTokens);
+    this.drafts = this.decodeTokens > 1;
+    this.decoders = new Decoders(table, spec.blockTokens, classes.length, this.drafts);
     this.line = new WaitingLine(order, orderOptions, this, table, classes.length);
   }
 
@@ -131,7 +127,7 @@ export class Batch extends TableFacts implements StepView {
   }
 
   get freeBlocks(): number {
-    return this.cache === null ? this.free : this.cache.free;
+    return this.cached === null ? this.free : this.cached.cache.free;
   }
 
   // ---------------------------------------------------------------- what a policy sees
@@ -153,68 +149,73 @@ export class Batch extends TableFacts implements StepView {
   }
 
   generatedTokens(request: number): number {
-    const { state, generated, inputTokens, heapSlot } = this.table;
-    return state[request] === WAITING ? generated[request] : this.context[heapSlot[request]] - inputTokens[request];
+    return this.isDecoding(request) ? this.decoders.generated(request) : this.table.generated[request];
   }
 
   prefillTokensLeft(request: number): number {
     const table = this.table;
     if (this.isDecoding(request)) return 0;
     const left = table.prefillTokens[request] - table.prefilledTokens[request];
-    if (this.cache === null || table.state[request] !== WAITING || table.prefilledTokens[request] > 0) return left;
+    if (this.cached === null || table.state[request] !== WAITING || table.prefilledTokens[request] > 0) return left;
     return left - this.matchPrefix(request) * this.blockTokens;
   }
 
   nextPrefill(): number {
-    for (; this.prefillCursor < this.runningCount; this.prefillCursor++) {
-      const i = this.prefillCursor;
-      if (this.does[i] === NOTHING && this.phase[i] === PREFILLING) return this.slots[i];
+    for (; this.prefillCursor < this.prefillCount; this.prefillCursor++) {
+      const request = this.prefills[this.prefillCursor];
+      if (this.plannedIn[this.table.seat[request]] !== this.step) return request;
     }
     return NONE;
   }
 
   victim(): number {
     if (this.lastAdmittedFirst) return this.slots[this.runningCount - 1];
-    const { key, ticket } = this;
-    let worst = 0;
-    for (let i = 1; i < this.runningCount; i++)
-      if (key[i] > key[worst] || (key[i] === key[worst] && ticket[i] > ticket[worst])) worst = i;
-    return this.slots[worst];
+    const { slots } = this;
+    const { orderKey, orderTicket } = this.table;
+    let worst = slots[0];
+    for (let i = 1; i < this.runningCount; i++) {
+      const slot = slots[i];
+      if (
+        orderKey[slot] > orderKey[worst] ||
+        (orderKey[slot] === orderKey[worst] && orderTicket[slot] > orderTicket[worst])
+      )
+        worst = slot;
+    }
+    return worst;
   }
 
   // ---------------------------------------------------------------- what it decides
 
   decodeAll(): boolean {
-    const { does, phase, runningCount } = this;
-    // No sequence needs more than this many blocks beyond those it has.
-    const most = 1 + ((this.decodeTokens + this.blockTokens - 2) >> this.blockShift);
-    if (runningCount * most > this.freeBlocks) {
-      let need = 0;
-      for (let i = 0; i < runningCount; i++)
-        if (does[i] === NOTHING && phase[i] === DECODING) need += this.decodeBlocks(i);
-      if (need > this.freeBlocks) return false;
-    }
-    for (let i = 0; i < runningCount; i++) if (does[i] === NOTHING && phase[i] === DECODING) this.planDecode(i);
+    if (this.allDecode) return true;
+    const { decoders } = this;
+    if (this.decodeCount > 0 || this.drafts) return this.decodeOthers();
+    const need = decoders.blocksForNext();
+    if (need > this.freeBlocks) return false;
+    this.takeFree(need);
+    this.decodeCount = decoders.count;
+    this.decodeContext = decoders.contextTokens;
+    this.budgetTokens -= decoders.count;
+    this.allDecode = true;
     return true;
   }
 
   decode(request: number): boolean {
-    const i = this.placeOf(request);
-    if (this.does[i] !== NOTHING || !this.isDecoding(request)) return false;
-    if (this.budgetTokens <= 0 || this.decodeBlocks(i) > this.freeBlocks) return false;
-    this.planDecode(i);
+    const seat = this.seatOf(request);
+    if (!this.isDecoding(request) || this.plans(request)) return false;
+    if (this.budgetTokens <= 0 || this.decodeBlocks(request, seat) > this.freeBlocks) return false;
+    this.planDecode(request, seat);
     return true;
   }
 
   prefill(request: number, tokens: number): number {
-    const i = this.placeOf(request);
-    if (this.does[i] !== NOTHING || this.isDecoding(request)) return 0;
-    const left = this.table.prefillTokens[request] - this.table.prefilledTokens[request];
-    const chunk = Math.min(left, tokens, this.budgetTokens);
+    const seat = this.seatOf(request);
+    if (this.isDecoding(request) || this.plans(request)) return 0;
+    const done = this.table.prefilledTokens[request];
+    const chunk = Math.min(this.table.prefillTokens[request] - done, tokens, this.budgetTokens);
     if (chunk <= 0) return 0;
-    if (this.blocksFor(this.table.prefilledTokens[request] + chunk) - this.blocks[i] > this.freeBlocks)
-      return NO_BLOCKS;
-    this.planPrefill(i, chunk);
+    if (this.blocksFor(done + chunk) - this.blocksFor(done) > this.freeBlocks) return NO_BLOCKS;
+    this.planPrefill(request, seat, chunk);
     return chunk;
   }
 
@@ -224,8 +225,8 @@ export class Batch extends TableFacts implements StepView {
     const ownBlocks = this.reservationOf(request);
     if (this.scheduler.admission === "reserve" && this.reservedBlocks + ownBlocks > this.kvBlocks) return NO_BLOCKS;
     const brought = table.prefilledTokens[request];
-    const found = this.cache !== null && brought === 0 ? this.matchPrefix(request) : 0;
-    const foundFree = found > 0 ? this.cache!.foundFree : 0;
+    const found = this.cached !== null && brought === 0 ? this.matchPrefix(request) : 0;
+    const foundFree = found > 0 ? this.cached!.cache.foundFree : 0;
     const done = brought > 0 ? brought : found * this.blockTokens;
     // With all but the newest token's keys and values there it goes on decoding at once.
     const decodes = brought > 0 && table.generated[request] > 0 && brought === table.prefillTokens[request] - 1;
@@ -237,39 +238,44 @@ export class Batch extends TableFacts implements StepView {
     if (blocks - found + foundFree > this.freeBlocks) return NO_BLOCKS;
 
     this.line.remove(request);
-    const i = this.join(request);
+    const seat = this.join(request);
     this.reservedBlocks += ownBlocks;
     this.unchanged = false;
     if (found > 0) {
-      this.cache!.holdFound(this.held[i]!);
-      this.blocks[i] = this.named[i] = found;
+      this.cached!.holdFound(seat);
+      this.blocks[seat] = found;
       table.prefilledTokens[request] = done;
       this.prefixTokensFound += done;
     }
-    if (this.cache !== null && brought === 0) this.prefixTokensAsked += table.prefillTokens[request];
-    if (brought > 0) this.restore(i, brought);
+    if (this.cached !== null && brought === 0) this.prefixTokensAsked += table.prefillTokens[request];
+    if (brought > 0) this.restore(request, seat, brought);
     if (table.next[request] === 0 && !decodes)
       this.line.charge(table.classIndex[request], table.prefillTokens[request] - done, 0);
     table.next[request] = 1;
-    table.state[request] = this.phase[i] = decodes ? DECODING : PREFILLING;
-    if (decodes) this.planDecode(i);
-    else this.planPrefill(i, chunk);
+    if (decodes) {
+      table.state[request] = DECODING;
+      this.decoders.join(request);
+      this.planDecode(request, seat);
+    } else {
+      table.state[request] = PREFILLING;
+      this.prefills[this.prefillCount++] = request;
+      this.planPrefill(request, seat, chunk);
+    }
     return chunk;
   }
 
   preempt(request: number): void {
     const table = this.table;
-    const i = this.placeOf(request);
-    const decoding = this.isDecoding(request);
-    this.unplan(i);
-    const tokens = decoding ? this.context[i] - 1 : table.prefilledTokens[request];
-    const key = this.key[i];
-    const ticket = this.ticket[i];
-    this.remove(i, true);
+    const seat = this.seatOf(request);
+    // Kept: all that is computed before this step.
+    const tokens = this.isDecoding(request)
+      ? this.decoders.context(request) - 1
+      : table.prefilledTokens[request] - (this.plans(request) ? this.chunk[seat] : 0);
+    this.leave(request, 0, true);
     table.state[request] = WAITING;
     table.prefillTokens[request] = table.inputTokens[request] + table.generated[request];
     table.nextAtStep[request] = table.prefilledTokens[request] = this.moveToHost(tokens) ? tokens : 0;
-    this.line.pushPreempted(request, key, ticket);
+    this.line.pushPreempted(request);
     this.preemptions++;
     this.unchanged = false;
     this.prefillCursor = 0;
@@ -287,8 +293,7 @@ export class Batch extends TableFacts implements StepView {
 
   /** A fresh step at `nowS`. */
   open(): void {
-    this.does.fill(NOTHING, 0, this.runningCount);
-    this.chunk.fill(0, 0, this.runningCount);
+    this.close();
     this.budgetTokens = this.maxNumBatchedTokens;
     this.decodeCount = this.decodeContext = this.prefillTokens = this.attendedPairs = this.seats = this.transferS = 0;
     this.prefillCursor = 0;
@@ -298,84 +303,99 @@ export class Batch extends TableFacts implements StepView {
     this.line.settle();
   }
 
+  /** The step that was formed is over: who had a token in it has it. */
+  close(): void {
+    this.step++;
+    this.allDecode = false;
+  }
+
+  /** Whether a running sequence has a part in the step. */
+  plans(slot: number): boolean {
+    return this.plannedIn[this.table.seat[slot]] === this.step || (this.allDecode && this.isDecoding(slot));
+  }
+
+  /** Whether it was planned on its own for the step that is over. */
+  hadPart(slot: number): boolean {
+    return this.plannedIn[this.table.seat[slot]] === this.step - 1;
+  }
+
   /** Tokens in the KV cache during the step, those that it computes included, what is shared counted once. */
   heldTokens(): number {
+    const { decoders, prefills, prefillCount, cached } = this;
     const { prefilledTokens } = this.table;
-    const { slots, phase, context, does, runningCount } = this;
-    let tokens = this.cache === null ? 0 : -this.cache.sharedBlocks * this.blockTokens;
-    // All that decode have their newest token to compute: who stalls does not hold it yet.
-    if (this.decodeCount === runningCount) return tokens + this.decodeContext;
-    for (let i = 0; i < runningCount; i++) {
-      if (phase[i] === PREFILLING) tokens += prefilledTokens[slots[i]];
-      else tokens += does[i] === DECODE ? context[i] : context[i] - 1;
-    }
-    return tokens;
+    // Who stalls does not hold its newest token yet.
+    let tokens = decoders.contextTokens - (decoders.count - this.decodeCount);
+    for (let i = 0; i < prefillCount; i++) tokens += prefilledTokens[prefills[i]];
+    return cached === null ? tokens : tokens - cached.cache.sharedBlocks * this.blockTokens;
   }
 
   /** How many steps of decodes only the free blocks last for, the one that was formed included, up to `most`. */
   stepsAffordable(most: number): number {
-    const more = most - 1;
-    if (this.runningCount * ((more >> this.blockShift) + 1) <= this.freeBlocks) return most;
-    // Sequences by how many further tokens their last block has room for.
-    const phases = this.phases.fill(0);
-    const mask = this.blockTokens - 1;
-    for (let i = 0; i < this.runningCount; i++) phases[-this.context[i] & mask]++;
-    const cycles = Math.floor(this.freeBlocks / this.runningCount);
-    let left = this.freeBlocks - cycles * this.runningCount;
-    let steps = 0;
-    while (steps <= mask) {
-      left -= phases[steps];
-      if (left < 0) break;
-      steps++;
-    }
-    return Math.min(most, 1 + cycles * this.blockTokens + steps);
+    return this.decoders.stepsAffordable(most, this.freeBlocks);
   }
 
-  /** Blocks for `tokens` more of every sequence, beyond those of the step that was formed. */
+  /** Blocks for `tokens` more of everybody, beyond those of the step that was formed. */
   grow(tokens: number): void {
-    const { blocks, context, runningCount } = this;
-    for (let i = 0; i < runningCount; i++) {
-      const more = this.blocksFor(context[i] + tokens) - blocks[i];
-      if (more > 0) this.take(i, more);
-    }
+    this.takeFree(this.decoders.blocksAfterNext(tokens));
   }
 
-  /** Takes the i-th out of the batch and frees its blocks; `comesBack`: it is preempted. */
-  remove(i: number, comesBack = false): void {
-    const slot = this.slots[i];
-    this.writeBack(i);
+  /** A prompt is complete and its first token, or the next after a preemption, is out at `nowS`: from now on it decodes. */
+  turn(slot: number, nowS: number): void {
+    this.leavePrefills(slot);
+    this.table.state[slot] = DECODING;
+    this.table.lastTokenS[slot] = nowS;
+    this.decoders.join(slot);
+  }
+
+  /** It has all its tokens, and is to `leave`. */
+  end(slot: number): void {
+    if (this.isDecoding(slot)) this.decoders.leave(slot);
+    else this.leavePrefills(slot);
+    this.table.state[slot] = ENDED;
+  }
+
+  /** In order of admission. */
+  admittedBefore(slot: number, other: number): boolean {
+    const { seat } = this.table;
+    return this.admission[seat[slot]] < this.admission[seat[other]];
+  }
+
+  /**
+   * Takes a sequence out of the batch and frees its blocks. `unheard` of the tokens it has are not out for want of a client;
+   * `comesBack`: it is preempted.
+   */
+  leave(slot: number, unheard = 0, comesBack = false): void {
+    const { table, cached } = this;
+    const seat = this.seatOf(slot);
     this.reservedBlocks -= this.reservationOf(slot);
-    const held = this.held[i];
-    if (this.cache === null) this.free += this.blocks[i];
+    const blocks = this.blocksOf(slot, seat);
+    let tokens: number;
+    if (this.isDecoding(slot)) {
+      const planned = this.plans(slot);
+      tokens = this.decoders.context(slot) - 1;
+      if (planned) this.unplanDecode(tokens + 1);
+      this.decoders.leave(slot);
+      tokens -= unheard;
+      table.generated[slot] -= unheard;
+    } else if (table.state[slot] === ENDED) tokens = table.inputTokens[slot] + table.generated[slot] - 1;
     else {
-      const tokens = this.phase[i] === DECODING ? this.context[i] - 1 : this.table.prefilledTokens[slot];
-      this.nameUpTo(i, tokens, this.namesAll || this.again[i] === 1 || comesBack);
-      this.cache.release(held!);
+      if (this.plans(slot)) this.unplanPrefill(slot, seat);
+      this.leavePrefills(slot);
+      tokens = table.prefilledTokens[slot];
     }
+    if (cached === null) this.free += blocks;
+    else cached.release(seat, slot, tokens, blocks, comesBack);
+    const { slots } = this;
     const last = --this.runningCount;
-    const { slots, phase, context, left, lastTokenS, classOf, does, chunk, blocks, key, ticket } = this;
-    const { heapSlot } = this.table;
-    for (let j = i; j < last; j++) {
-      const next = j + 1;
-      heapSlot[(slots[j] = slots[next])] = j;
-      phase[j] = phase[next];
-      context[j] = context[next];
-      left[j] = left[next];
-      lastTokenS[j] = lastTokenS[next];
-      classOf[j] = classOf[next];
-      does[j] = does[next];
-      chunk[j] = chunk[next];
-      blocks[j] = blocks[next];
-      key[j] = key[next];
-      ticket[j] = ticket[next];
+    let i = last;
+    for (let moved = slots[last]; moved !== slot;) {
+      i--;
+      const next = slots[i];
+      slots[i] = moved;
+      moved = next;
     }
-    if (this.cache !== null) {
-      this.admission.copyWithin(i, i + 1, last + 1);
-      this.named.copyWithin(i, i + 1, last + 1);
-      this.again.copyWithin(i, i + 1, last + 1);
-      this.held.splice(i, 1);
-      this.held.push(held!);
-    }
+    this.slotOf[seat] = NONE;
+    this.freeSeats[last] = seat;
   }
 
   /** A request that waits goes away for good. */
@@ -384,22 +404,20 @@ export class Batch extends TableFacts implements StepView {
     this.onHostTokens -= this.table.nextAtStep[slot];
   }
 
-  /** What the table must know of the i-th when it stops running. */
-  private writeBack(i: number): void {
-    const table = this.table;
-    const slot = this.slots[i];
-    table.generated[slot] = this.context[i] - table.inputTokens[slot];
-    table.lastTokenS[slot] = this.lastTokenS[i];
-  }
-
   /** Everything in it is lost. */
   clear(): void {
-    for (let i = 0; i < this.runningCount; i++) this.writeBack(i);
-    this.runningCount = this.reservedBlocks = this.onHostTokens = 0;
+    for (let i = this.runningCount - 1; i >= 0; i--) {
+      const slot = this.slots[i];
+      if (this.isDecoding(slot)) this.decoders.leave(slot);
+      this.freeSeats[i] = this.table.seat[slot];
+      this.slotOf[this.table.seat[slot]] = NONE;
+    }
+    this.runningCount = this.prefillCount = this.reservedBlocks = this.onHostTokens = 0;
     this.free = this.kvBlocks;
-    this.cache?.clear();
-    for (const blocks of this.held) blocks.length = 0;
+    this.decoders.clear();
+    this.cached?.clear();
     this.line.clear();
+    this.close();
   }
 
   // ---------------------------------------------------------------- blocks
@@ -416,49 +434,36 @@ export class Batch extends TableFacts implements StepView {
     return Math.min(this.blocksFor(Math.min(context + this.decodeTokens - 1, longest)), this.kvBlocks);
   }
 
-  private decodeBlocks(i: number): number {
-    const need = this.blocksToDecode(this.slots[i], this.context[i]) - this.blocks[i];
+  private blocksOf(slot: number, seat: number): number {
+    if (this.drafts) return this.blocks[seat];
+    const { state, prefilledTokens, inputTokens, generated } = this.table;
+    if (this.isDecoding(slot)) return this.blocksFor(this.decoders.context(slot) - (this.plans(slot) ? 0 : 1));
+    return this.blocksFor(state[slot] === ENDED ? inputTokens[slot] + generated[slot] - 1 : prefilledTokens[slot]);
+  }
+
+  /** Blocks that its next decode needs beyond those it has. */
+  private decodeBlocks(slot: number, seat: number): number {
+    const context = this.decoders.context(slot);
+    const need = this.blocksToDecode(slot, context) - (this.drafts ? this.blocks[seat] : this.blocksFor(context - 1));
     return need > 0 ? need : 0;
   }
 
-  private take(i: number, blocks: number): void {
+  private takeFree(blocks: number): void {
     if (blocks <= 0) return;
     if (blocks > this.freeBlocks) throw new InvariantError("INV-4", { blocks, free: this.freeBlocks });
-    const from = this.blocks[i];
-    this.blocks[i] = from + blocks;
-    if (this.cache === null) this.free -= blocks;
-    else for (let b = 0; b < blocks; b++) this.held[i]!.push(this.cache.take(this.admission[i], from + b));
+    if (this.cached === null) this.free -= blocks;
+    else this.cached.cache.take(blocks);
   }
 
-  /**
-   * Names the whole blocks of the first `tokens` tokens of the i-th. Blocks that it alone can ask for get their names when it is
-   * first preempted, for it will ask then; under lru, where a name does not change who makes room.
-   */
-  private nameUpTo(i: number, tokens: number, ownToo = this.namesAll || this.again[i] === 1): void {
-    const ordinal = this.table.ordinal[this.slots[i]];
-    const classIndex = this.table.classIndex[this.slots[i]];
-    const whole = tokens >> this.blockShift;
-    const held = this.held[i]!;
-    let block = this.named[i];
-    for (; block < whole; block++) {
-      const key = this.content.key(ordinal, classIndex, block);
-      if (key >= OWN_KEYS && !ownToo) break;
-      this.cache!.name(held[block]!, key);
-    }
-    this.named[i] = block;
-  }
-
-  /** Blocks that will not be computed after all lose their names, but for those that a sequence of this step has found already. */
-  private forgetFrom(i: number, block: number): void {
-    for (let b = block; b < this.named[i]; b++) this.cache!.forget(this.held[i]![b]!);
-    this.named[i] = Math.min(this.named[i], block);
+  private take(seat: number, blocks: number): void {
+    this.takeFree(blocks);
+    this.blocks[seat] += blocks;
   }
 
   /** Whole blocks of the context that the cache holds; at least one token is always left to compute. */
   private matchPrefix(request: number): number {
-    const most = (this.table.prefillTokens[request] - 1) >> this.blockShift;
-    const found = this.cache!.match(this.content, this.table.ordinal[request], this.table.classIndex[request], most);
-    if (this.cache!.foundFree > 0) this.sawFreeCached = true;
+    const found = this.cached!.match(request);
+    if (this.cached!.cache.foundFree > 0) this.sawFreeCached = true;
     return found;
   }
 
@@ -481,10 +486,9 @@ export class Batch extends TableFacts implements StepView {
   }
 
   /** Blocks for the keys and values that come along, from the host or from a prefill replica. */
-  private restore(i: number, tokens: number): void {
+  private restore(slot: number, seat: number, tokens: number): void {
     const { nextAtStep } = this.table;
-    const slot = this.slots[i];
-    this.take(i, this.blocksFor(tokens));
+    this.take(seat, this.blocksFor(tokens));
     this.onHostTokens -= nextAtStep[slot];
     this.transferS += nextAtStep[slot] * this.scheduler.swapSPerToken;
     nextAtStep[slot] = 0;
@@ -492,105 +496,123 @@ export class Batch extends TableFacts implements StepView {
 
   // ---------------------------------------------------------------- the plan
 
-  private planDecode(i: number): void {
-    const need = this.decodeBlocks(i);
-    if (need > 0) this.take(i, need);
-    this.does[i] = DECODE;
+  /** `decodeAll` one by one: when some decode already, or each wants blocks of its own for drafts. */
+  private decodeOthers(): boolean {
+    const { slots, runningCount } = this;
+    const { seat } = this.table;
+    // No sequence needs more than this many blocks beyond those it has.
+    const most = 1 + ((this.decodeTokens + this.blockTokens - 2) >> this.blockShift);
+    if (runningCount * most > this.freeBlocks) {
+      let need = 0;
+      for (let i = 0; i < runningCount; i++)
+        if (this.isDecoding(slots[i]) && !this.plans(slots[i])) need += this.decodeBlocks(slots[i], seat[slots[i]]);
+      if (need > this.freeBlocks) return false;
+    }
+    const { state, inputTokens, generated } = this.table;
+    if (this.decodeCount === 0) {
+      this.decodeCount = this.decoders.count;
+      this.decodeContext = this.decoders.contextTokens;
+      this.budgetTokens -= this.decodeCount * this.decodeTokens;
+      for (let i = 0; i < runningCount; i++) {
+        const slot = slots[i];
+        // Mostly the last block has room for all drafts.
+        const room = this.blocks[seat[slot]] << this.blockShift;
+        if (state[slot] === DECODING && inputTokens[slot] + generated[slot] + this.decodeTokens - 1 > room)
+          this.take(seat[slot], this.decodeBlocks(slot, seat[slot]));
+      }
+    } else
+      for (let i = 0; i < runningCount; i++)
+        if (this.isDecoding(slots[i]) && !this.plans(slots[i])) this.planDecode(slots[i], seat[slots[i]]);
+    this.allDecode = true;
+    return true;
+  }
+
+  private planDecode(slot: number, seat: number): void {
+    const need = this.decodeBlocks(slot, seat);
+    if (need > 0) this.take(seat, need);
+    this.plannedIn[seat] = this.step;
     this.decodeCount++;
-    this.decodeContext += this.context[i];
+    this.decodeContext += this.decoders.context(slot);
     this.budgetTokens -= this.decodeTokens;
   }
 
-  private planPrefill(i: number, chunk: number): void {
-    const table = this.table;
-    const slot = this.slots[i];
-    const done = table.prefilledTokens[slot];
-    this.take(i, this.blocksFor(done + chunk) - this.blocks[i]);
-    this.does[i] = PREFILL;
-    this.chunk[i] = chunk;
+  private planPrefill(slot: number, seat: number, chunk: number): void {
+    const { prefilledTokens } = this.table;
+    const done = prefilledTokens[slot];
+    this.take(seat, this.blocksFor(done + chunk) - this.blocksFor(done));
+    this.plannedIn[seat] = this.step;
+    this.chunk[seat] = chunk;
     this.prefillTokens += chunk;
     this.attendedPairs += chunk * (done + chunk / 2);
     this.budgetTokens -= chunk;
-    table.prefilledTokens[slot] = done + chunk;
-    if (this.cache !== null) this.nameUpTo(i, done + chunk);
+    prefilledTokens[slot] = done + chunk;
+    this.cached?.nameUpTo(seat, slot, done + chunk, false);
   }
 
-  private unplan(i: number): void {
-    if (this.does[i] === DECODE) {
-      this.decodeCount--;
-      this.decodeContext -= this.context[i];
-      this.budgetTokens += this.decodeTokens;
-    } else if (this.does[i] === PREFILL) {
-      const chunk = this.chunk[i];
-      const done = (this.table.prefilledTokens[this.slots[i]] -= chunk);
-      this.prefillTokens -= chunk;
-      this.attendedPairs -= chunk * (done + chunk / 2);
-      this.budgetTokens += chunk;
-      if (this.cache !== null) this.forgetFrom(i, done >> this.blockShift);
-    }
-    this.does[i] = NOTHING;
+  private unplanDecode(context: number): void {
+    this.decodeCount--;
+    this.decodeContext -= context;
+    this.budgetTokens += this.decodeTokens;
   }
 
-  private placeOf(request: number): number {
-    const i = this.table.heapSlot[request];
-    if (this.slots[i] !== request || i >= this.runningCount)
+  private unplanPrefill(slot: number, seat: number): void {
+    const chunk = this.chunk[seat];
+    const done = (this.table.prefilledTokens[slot] -= chunk);
+    this.prefillTokens -= chunk;
+    this.attendedPairs -= chunk * (done + chunk / 2);
+    this.budgetTokens += chunk;
+    this.cached?.forgetFrom(seat, done >> this.blockShift);
+  }
+
+  private leavePrefills(slot: number): void {
+    const { prefills } = this;
+    let i = 0;
+    while (i < this.prefillCount && prefills[i] !== slot) i++;
+    if (i === this.prefillCount) throw new InvariantError("INV-4", { slot, reason: "its prompt is not under way" });
+    this.prefillCount--;
+    for (; i < this.prefillCount; i++) prefills[i] = prefills[i + 1];
+  }
+
+  private seatOf(request: number): number {
+    const seat = this.table.seat[request];
+    if (this.slotOf[seat] !== request)
       throw new InvariantError("INV-4", { request, reason: "a policy named a request that does not run" });
-    return i;
+    return seat;
   }
 
-  private join(request: number): number {
-    const i = this.runningCount++;
-    if (i === this.slots.length) this.widen();
-    const table = this.table;
-    this.slots[i] = request;
-    this.context[i] = table.inputTokens[request] + table.generated[request];
-    this.left[i] = table.outputTokens[request] - table.generated[request];
-    this.lastTokenS[i] = table.lastTokenS[request];
-    this.classOf[i] = table.classIndex[request];
-    this.does[i] = NOTHING;
-    this.chunk[i] = this.blocks[i] = 0;
-    this.key[i] = table.finishStep[request];
-    this.ticket[i] = table.joinStep[request];
-    table.heapSlot[request] = i;
-    if (this.cache !== null) {
-      this.admission[i] = ++this.admissions;
-      this.named[i] = 0;
-      this.again[i] = table.next[request];
-      if (this.held.length <= i) this.held.push([]);
-    }
-    return i;
+  private join(slot: number): number {
+    if (this.runningCount === this.slots.length) this.widen();
+    const seat = this.freeSeats[this.runningCount];
+    this.slots[this.runningCount++] = slot;
+    this.slotOf[seat] = slot;
+    this.table.seat[slot] = seat;
+    this.admission[seat] = ++this.admissions;
+    this.blocks[seat] = this.plannedIn[seat] = 0;
+    this.cached?.sit(seat, slot, this.admissions);
+    return seat;
   }
 
   private widen(): void {
-    const length = this.slots.length * 2;
+    const old = this.slots.length;
     const int = (from: Int32Array): Int32Array => {
-      const to = new Int32Array(length);
+      const to = new Int32Array(2 * old);
       to.set(from);
       return to;
     };
     const float = (from: Float64Array): Float64Array => {
-      const to = new Float64Array(length);
-      to.set(from);
-      return to;
-    };
-    const byte = (from: Uint8Array): Uint8Array => {
-      const to = new Uint8Array(length);
+      const to = new Float64Array(2 * old);
       to.set(from);
       return to;
     };
     this.slots = int(this.slots);
-    this.phase = byte(this.phase);
-    this.context = int(this.context);
-    this.left = int(this.left);
-    this.lastTokenS = float(this.lastTokenS);
-    this.classOf = byte(this.classOf);
+    this.prefills = int(this.prefills);
+    this.slotOf = int(this.slotOf);
     this.chunk = int(this.chunk);
     this.blocks = int(this.blocks);
-    this.named = int(this.named);
-    this.again = byte(this.again);
-    this.key = float(this.key);
-    this.ticket = float(this.ticket);
     this.admission = float(this.admission);
-    this.does = byte(this.does);
+    this.plannedIn = float(this.plannedIn);
+    this.freeSeats = int(this.freeSeats);
+    // All old seats are taken when the batch grows.
+    for (let seat = old; seat < 2 * old; seat++) this.freeSeats[seat] = seat;
   }
 }

@@ -1,23 +1,23 @@
 /**
  * One replica under any batching policy: the policy says what each step holds (`policies/policy.ts`), the batch keeps budget,
  * seats and KV blocks (`batch.ts`), and this class keeps the clock and the books, and leaps over decode steps as far as the
- * policy claims that it would repeat itself. Cost O(batch) at each boundary that is visited; `replica.ts` is the faster
- * engine for vLLM's default. Times in simulated seconds, lengths in tokens.
+ * policy claims that it would repeat itself. A boundary costs what changes at it, and O(batch) where a policy looks at every sequence,
+ * only some of them decode, or drafts are drawn. Times in simulated seconds, lengths in tokens.
  *
  *   INV-3  sent ≤ admitted ≤ first token ≤ last token.
  *   INV-6  never idle with requests waiting, unless the policy named the time until which it waits.
  */
 import { PolicyError } from "../kernel/errors.ts";
-import { log } from "../kernel/math.ts";
-import { threefry2x32, unit, words } from "../kernel/random.ts";
-import { Batch, CANCELLED, DECODE, DECODING, PREFILL, WAITING } from "./batch.ts";
+import { threefry2x32, words } from "../kernel/random.ts";
+import { AcceptedDrafts } from "./accepted-drafts.ts";
+import { Batch, CANCELLED, DECODING, WAITING } from "./batch.ts";
 import type { EngineMeter, ReplicaSink } from "./meter.ts";
 import type { BatchingPolicy } from "./policies/policy.ts";
 import { batchingNamed, orderNamed, withDefaults } from "./policies/registry.ts";
 import { NOTHING_SHARED, type PromptContent } from "./prompt-content.ts";
 import type { ReplicaEngine } from "./replica-engine.ts";
 import type { ClassTraits } from "./request-facts.ts";
-import type { RequestTable } from "./request-table.ts";
+import { NO_SLOT, type RequestTable } from "./request-table.ts";
 import type { SchedulerSpec } from "./scheduler-spec.ts";
 import type { EngineSpec } from "./spec.ts";
 import type { StepObserver } from "./step-observer.ts";
@@ -68,16 +68,22 @@ export class PolicyReplica implements ReplicaEngine {
   private policy: BatchingPolicy;
   private readonly stretch = new Stretch();
   private readonly speculative: SchedulerSpec["speculative"];
-  private readonly lnAcceptance: number;
+  private readonly accepted: AcceptedDrafts | null;
   private readonly luckKey: number;
   private readonly handsOn: boolean;
   private readonly walk: boolean;
   private heldTokens = 0;
-  private cancelled = 0;
+  /** Running ones whose clients gave up during the step under way. */
+  private readonly cancelled: number[] = [];
+  private readonly leaving: number[] = [];
+  private leavingCount = 0;
   private bookedUntilS = -Infinity;
   private bookedKvTokenS = 0;
-  /** By class: decodes without a stall before, counted together. */
+  /** By class: decodes without a stall before, and those that stalled since everybody decoded last. */
   private readonly steady: Int32Array;
+  private readonly stalled: Int32Array;
+  /** By tokens and class: sequences that put out so many in a step with drafts, without a stall before. */
+  private readonly heardTogether: Int32Array;
 
   constructor(options: PolicyReplicaOptions, table: RequestTable, sink: ReplicaSink, meter: EngineMeter) {
     const { spec, scheduler, classes, luckKey } = options;
@@ -92,8 +98,9 @@ export class PolicyReplica implements ReplicaEngine {
     this.luckKey = luckKey;
     this.walk = options.walk;
     this.speculative = scheduler.speculative?.mode === "exact" ? scheduler.speculative : null;
-    // Just below 0 where every draft is accepted, so that the quotient of logarithms is +Infinity there.
-    this.lnAcceptance = Math.min(log(this.speculative?.acceptance ?? 1), -Number.MIN_VALUE);
+    this.accepted =
+      this.speculative === null ? null : new AcceptedDrafts(this.speculative.draftTokens, this.speculative.acceptance);
+    this.heardTogether = new Int32Array((2 + (this.speculative?.draftTokens ?? 0)) * classes.length);
     this.handsOn = scheduler.role === "prefill";
     this.policyName = batching.name;
     const batchingOptions = withDefaults(batching.options, scheduler.batching.options);
@@ -103,6 +110,7 @@ export class PolicyReplica implements ReplicaEngine {
     const content = options.content ?? NOTHING_SHARED;
     this.batch = new Batch(spec, scheduler, order, orderOptions, classes, luckKey, content, table);
     this.steady = new Int32Array(classes.length);
+    this.stalled = new Int32Array(classes.length);
   }
 
   get waitingCount(): number {
@@ -164,13 +172,13 @@ export class PolicyReplica implements ReplicaEngine {
     // A step that ends at this very instant is over before anybody gives up.
     if (this.mode === STRETCH && this.dueS === nowS) this.finish();
     if (this.mode === BOUNDARY || this.mode === HOLD) {
-      batch.remove(table.heapSlot[slot]);
+      batch.leave(slot);
       if (this.mode === HOLD) this.dueS = nowS;
       this.mode = BOUNDARY;
       return true;
     }
     table.state[slot] |= CANCELLED;
-    this.cancelled++;
+    this.cancelled.push(slot);
     return false;
   }
 
@@ -194,7 +202,7 @@ export class PolicyReplica implements ReplicaEngine {
     this.policy = this.newPolicy();
     this.mode = IDLE;
     this.dueS = Infinity;
-    this.cancelled = 0;
+    this.cancelled.length = 0;
     this.bookedUntilS = -Infinity;
     this.bookedKvTokenS = 0;
     this.observer?.ended(this, nowS, ended);
@@ -207,47 +215,28 @@ export class PolicyReplica implements ReplicaEngine {
       this.mode = BOUNDARY;
       return;
     }
-    const { table, batch, meter } = this;
+    const { batch, meter } = this;
     const nowS = this.dueS;
     const steps = this.plannedSteps;
     this.bookUntil(nowS);
     meter.boundaries++;
     meter.steps += steps;
     if (steps > 1) batch.grow(steps - 1);
-    this.countGaps(steps, false);
-    const { slots, does, phase, context, left, lastTokenS, classOf } = batch;
-    const anyCancelled = this.cancelled > 0;
-    const charges = batch.line.shifts;
-    for (let i = 0; i < batch.runningCount; i++) {
-      const slot = slots[i];
-      if (does[i] === PREFILL) {
-        if (table.prefilledTokens[slot] < table.prefillTokens[slot] || (table.state[slot] & CANCELLED) !== 0) continue;
-        table.state[slot] = phase[i] = DECODING;
-        if (context[i] === table.inputTokens[slot]) table.firstTokenS[slot] = nowS;
-        context[i]++;
-        left[i]--;
-        lastTokenS[i] = nowS;
-        if (charges) batch.line.charge(classOf[i], 0, 1);
-      } else if (does[i] === DECODE) {
-        const cancelled = anyCancelled && (table.state[slot] & CANCELLED) !== 0;
-        // Who gave up goes without the token of the last step, but had those of the steps before it.
-        let tokens = cancelled ? steps - 1 : steps;
-        if (this.speculative !== null && !cancelled) {
-          tokens = this.tokensOut(i);
-          meter.draftTokens += this.speculative.draftTokens;
-          meter.acceptedTokens += tokens - 1;
-        }
-        if (tokens === 0) continue;
-        context[i] += tokens;
-        left[i] -= tokens;
-        lastTokenS[i] = nowS;
-        if (charges) batch.line.charge(classOf[i], 0, tokens);
-      }
+    const allDecoded = batch.decodeCount > 0 && batch.decodeCount === batch.decoders.count;
+    if (this.speculative !== null) this.decodeWithDrafts(nowS);
+    else {
+      this.countGaps(steps, false);
+      if (batch.line.shifts) this.chargeDecodes(steps);
+      if (allDecoded) batch.decoders.advanceAll(steps, nowS);
+      else if (batch.decodeCount > 0) this.advanceSome(nowS);
     }
+    if (batch.prefillCount > 0) this.turnPrefills(nowS);
+    batch.close();
     this.bookedUntilS = -Infinity;
     this.bookedKvTokenS = 0;
     this.mode = BOUNDARY;
-    this.leave(nowS);
+    if (this.cancelled.length > 0) this.dropCancelled(allDecoded);
+    this.complete(nowS);
     this.observer?.ended(this, nowS, steps);
   }
 
@@ -317,9 +306,9 @@ export class PolicyReplica implements ReplicaEngine {
     const { batch, policy, stretch } = this;
     if (this.walk || this.speculative !== null || policy.leap === undefined) return;
     if (this.headMayGetIn()) return;
-    let steps = policy.leap(batch);
-    const { left } = batch;
-    for (let i = 0; i < batch.runningCount; i++) if (left[i] < steps) steps = left[i];
+    const claimed = policy.leap(batch);
+    const toNext = batch.decoders.stepsToNext();
+    let steps = toNext < claimed ? toNext : claimed;
     steps = batch.stepsAffordable(steps);
     this.mode = STRETCH;
     this.plannedSteps = steps > 1 ? steps : 1;
@@ -350,76 +339,199 @@ export class PolicyReplica implements ReplicaEngine {
   // ---------------------------------------------------------------- ending
 
   /** Tokens that a decode with drafts puts out: those accepted before the first that is not, and one. */
-  private tokensOut(i: number): number {
-    const { batch, table } = this;
-    const slot = batch.slots[i];
-    const { draftTokens } = this.speculative!;
-    threefry2x32(this.luckKey, ACCEPTANCE_KEY, table.ordinal[slot], batch.context[i] - table.inputTokens[slot]);
-    const accepted = Math.min(draftTokens, Math.floor(log(unit(words[0]!)) / this.lnAcceptance));
-    return Math.min(1 + accepted, batch.left[i]);
+  private tokensOut(slot: number): number {
+    const { ordinal, generated, outputTokens } = this.table;
+    const had = generated[slot];
+    threefry2x32(this.luckKey, ACCEPTANCE_KEY, ordinal[slot], had);
+    const tokens = 1 + this.accepted!.of(words[0]!);
+    const left = outputTokens[slot] - had;
+    return tokens < left ? tokens : left;
+  }
+
+  /** Draws the tokens of every decode in the step, and puts them out; several tokens of one step share its gap. */
+  private decodeWithDrafts(nowS: number): void {
+    const { table, batch, meter, heardTogether } = this;
+    const { decoders, slots, runningCount } = batch;
+    const { state, classIndex, lastTokenS, generated, outputTokens } = table;
+    const { startS } = this.stretch;
+    const classes = this.steady.length;
+    this.countPrefillGaps();
+    if (batch.decodeCount === 0) return;
+    const everybody = batch.decodeCount === decoders.count;
+    heardTogether.fill(0);
+    let decodes = 0;
+    let tokensAll = 0;
+    for (let i = 0; i < runningCount; i++) {
+      const slot = slots[i];
+      if (state[slot] !== DECODING || !(everybody || batch.plans(slot))) continue;
+      const tokens = this.tokensOut(slot);
+      const c = classIndex[slot];
+      if (lastTokenS[slot] === startS) heardTogether[tokens * classes + c]++;
+      else meter.itlS[c].add((nowS - lastTokenS[slot]) / tokens, tokens);
+      lastTokenS[slot] = nowS;
+      decodes++;
+      tokensAll += tokens;
+      if (batch.line.shifts) batch.line.charge(c, 0, tokens);
+      if ((generated[slot] += tokens) === outputTokens[slot]) this.leaving[this.leavingCount++] = slot;
+    }
+    decoders.contextTokens += tokensAll;
+    meter.draftTokens += decodes * this.speculative!.draftTokens;
+    meter.acceptedTokens += tokensAll - decodes;
+    for (let at = classes; at < heardTogether.length; at++) {
+      const tokens = Math.floor(at / classes);
+      if (heardTogether[at] > 0) meter.itlS[at % classes].add((nowS - startS) / tokens, heardTogether[at] * tokens);
+    }
+    for (let i = 0; i < this.leavingCount; i++) batch.end(this.leaving[i]);
+  }
+
+  /** One token for each that decoded in a step in which others stalled; who gave up meanwhile gives it back when it leaves. */
+  private advanceSome(nowS: number): void {
+    const { batch } = this;
+    for (let i = 0; i < batch.runningCount; i++) {
+      const slot = batch.slots[i];
+      if (batch.isDecoding(slot) && batch.plans(slot)) batch.decoders.advance(slot, 1, nowS);
+    }
+  }
+
+  /** Books the decodes of the step on their tenants; who gave up goes without the last token. */
+  private chargeDecodes(steps: number): void {
+    const { table, batch } = this;
+    const { decoders, line } = batch;
+    if (batch.decodeCount < decoders.count) {
+      for (let i = 0; i < batch.runningCount; i++) {
+        const slot = batch.slots[i];
+        if (table.state[slot] === DECODING && batch.plans(slot)) line.charge(table.classIndex[slot], 0, 1);
+      }
+      return;
+    }
+    for (let c = 0; c < decoders.byClass.length; c++) line.charge(c, 0, decoders.byClass[c] * steps);
+    for (const slot of this.cancelled) if (batch.isDecoding(slot)) line.charge(table.classIndex[slot], 0, -1);
+  }
+
+  /** Prompts that are complete put out a token; who wants no more, or hands on, is to leave with it. */
+  private turnPrefills(nowS: number): void {
+    const { table, batch, handsOn } = this;
+    const charges = batch.line.shifts;
+    for (let i = 0; i < batch.prefillCount;) {
+      const slot = batch.prefills[i];
+      if (table.prefilledTokens[slot] < table.prefillTokens[slot] || (table.state[slot] & CANCELLED) !== 0) {
+        i++;
+        continue;
+      }
+      const generated = ++table.generated[slot];
+      if (generated === 1) table.firstTokenS[slot] = nowS;
+      if (charges) batch.line.charge(table.classIndex[slot], 0, 1);
+      if (handsOn || generated === table.outputTokens[slot]) this.end(slot);
+      else batch.turn(slot, nowS);
+    }
+  }
+
+  /** Gaps over the prompts of those that were preempted amid their answers. */
+  private countPrefillGaps(): void {
+    const { table, batch, meter } = this;
+    for (let i = 0; i < batch.prefillCount; i++) {
+      const slot = batch.prefills[i];
+      const complete = table.prefilledTokens[slot] === table.prefillTokens[slot];
+      if (complete && table.generated[slot] > 0 && (table.state[slot] & CANCELLED) === 0)
+        meter.itlS[table.classIndex[slot]].add(this.dueS - table.lastTokenS[slot], 1);
+    }
   }
 
   /**
    * Gaps between tokens over the first k steps of what is under way. A sequence that stalled before has a longer first gap;
-   * one that is cancelled does not hear the last token. Several tokens of one step share its gap.
+   * one that is cancelled does not hear the last token.
    */
   private countGaps(k: number, failed: boolean): void {
-    const { table, batch, meter, stretch, steady } = this;
-    const { slots, does, context, lastTokenS, classOf } = batch;
-    const anyCancelled = this.cancelled > 0;
+    const { table, batch, stretch, steady, stalled } = this;
+    const { decoders } = batch;
+    if (batch.prefillCount > 0) this.countPrefillGaps();
+    if (batch.decodeCount === 0) return;
     steady.fill(0);
-    for (let i = 0; i < batch.runningCount; i++) {
-      const slot = slots[i];
-      const c = classOf[i];
-      const cancelled = anyCancelled && (table.state[slot] & CANCELLED) !== 0;
-      if (does[i] === PREFILL) {
-        const complete = table.prefilledTokens[slot] === table.prefillTokens[slot];
-        if (complete && !cancelled && context[i] > table.inputTokens[slot])
-          meter.itlS[c].add(this.dueS - lastTokenS[i], 1);
-        continue;
+    if (batch.decodeCount < decoders.count) {
+      for (let i = 0; i < batch.runningCount; i++) {
+        const slot = batch.slots[i];
+        if (table.state[slot] !== DECODING || !batch.plans(slot)) continue;
+        const stalledS = stretch.startS - decoders.heardS(slot);
+        if (stalledS === 0) steady[table.classIndex[slot]]++;
+        else this.addGaps(table.classIndex[slot], stalledS, 1, 1);
       }
-      if (does[i] !== DECODE) continue;
-      if (this.speculative !== null) {
-        if (cancelled) continue;
-        const tokens = this.tokensOut(i);
-        meter.itlS[c].add((this.dueS - lastTokenS[i]) / tokens, tokens);
-        continue;
+    } else {
+      const { fresh, byClass } = decoders;
+      stalled.set(byClass);
+      for (let i = 0; i < decoders.freshCount; i++) {
+        const slot = fresh[i];
+        const c = table.classIndex[slot];
+        stalled[c]--;
+        if ((table.state[slot] & CANCELLED) !== 0) continue;
+        const stalledS = stretch.startS - table.lastTokenS[slot];
+        if (stalledS === 0) steady[c]++;
+        else this.addGaps(c, stalledS, k, 1);
       }
-      const heard = cancelled && !failed ? k - 1 : k;
-      const stalledS = stretch.startS - lastTokenS[i];
-      if (stalledS === 0 && heard === k) steady[c]++;
-      else if (heard > 0) {
-        meter.itlS[c].add(stretch.baseS + stalledS, 1);
-        if (heard > 1) meter.itlS[c].addRamp(stretch.baseS + stretch.slopeS, stretch.slopeS, heard - 1, 1);
+      for (const slot of this.cancelled) {
+        if (!batch.isDecoding(slot)) continue;
+        const c = table.classIndex[slot];
+        if (!decoders.isFresh(slot)) stalled[c]--;
+        this.addGaps(c, stretch.startS - decoders.heardS(slot), failed ? k : k - 1, 1);
+      }
+      const stalledS = stretch.startS - decoders.lastTokenS;
+      for (let c = 0; c < stalled.length; c++) {
+        if (stalledS === 0) steady[c] += stalled[c];
+        else if (stalled[c] > 0) this.addGaps(c, stalledS, k, stalled[c]);
       }
     }
     for (let c = 0; c < steady.length; c++)
-      if (steady[c] > 0) meter.itlS[c].addRamp(stretch.baseS, stretch.slopeS, k, steady[c]);
+      if (steady[c] > 0) this.meter.itlS[c].addRamp(stretch.baseS, stretch.slopeS, k, steady[c]);
   }
 
-  /** Who gave up leaves without the token of the last step; who has all tokens, or only its first to be handed on, leaves with them. */
-  private leave(nowS: number): void {
-    const { table, batch, sink } = this;
-    if (this.cancelled > 0) {
-      for (let i = batch.runningCount - 1; i >= 0; i--) {
-        const slot = batch.slots[i];
-        if ((table.state[slot] & CANCELLED) === 0) continue;
-        batch.remove(i);
-        sink.dropped(slot);
-      }
-      this.cancelled = 0;
+  /** Gaps of so many sequences that heard nothing for `stalledS` before, over k steps. */
+  private addGaps(classIndex: number, stalledS: number, k: number, sequences: number): void {
+    const itlS = this.meter.itlS[classIndex];
+    const { baseS, slopeS } = this.stretch;
+    if (k > 0) itlS.add(baseS + stalledS, sequences);
+    if (k > 1) itlS.addRamp(baseS + slopeS, slopeS, k - 1, sequences);
+  }
+
+  /** Who gave up leaves without the token of the last step, the last admitted first. */
+  private dropCancelled(allDecoded: boolean): void {
+    const { batch, cancelled } = this;
+    this.inOrder(cancelled, cancelled.length);
+    while (cancelled.length > 0) {
+      const slot = cancelled.pop()!;
+      const decoded = batch.isDecoding(slot) && (allDecoded || batch.hadPart(slot));
+      batch.leave(slot, decoded && this.speculative === null ? 1 : 0);
+      this.sink.dropped(slot);
     }
-    for (let i = 0; i < batch.runningCount;) {
-      const slot = batch.slots[i];
-      const complete = batch.left[i] === 0;
-      if (!complete && !(this.handsOn && batch.context[i] > table.inputTokens[slot])) {
-        i++;
-        continue;
-      }
-      batch.remove(i);
+  }
+
+  /** Who has all tokens, or only the first to be handed on, leaves with them, in order of admission. */
+  private complete(nowS: number): void {
+    const { table, batch, sink, leaving } = this;
+    const { decoders } = batch;
+    for (let slot = decoders.finished(); slot !== NO_SLOT; slot = decoders.finished()) this.end(slot);
+    const count = this.leavingCount;
+    if (count > 1) this.inOrder(leaving, count);
+    for (let i = 0; i < count; i++) {
+      const slot = leaving[i];
+      batch.leave(slot);
       table.lastTokenS[slot] = nowS;
-      if (complete) sink.completed(slot);
+      if (table.generated[slot] === table.outputTokens[slot]) sink.completed(slot);
       else sink.prefilled!(slot);
+    }
+    this.leavingCount = 0;
+  }
+
+  private end(slot: number): void {
+    this.batch.end(slot);
+    this.leaving[this.leavingCount++] = slot;
+  }
+
+  /** Sorts by admission. */
+  private inOrder(slots: number[], count: number): void {
+    for (let i = 1; i < count; i++) {
+      const slot = slots[i];
+      let j = i;
+      for (; j > 0 && this.batch.admittedBefore(slot, slots[j - 1]); j--) slots[j] = slots[j - 1];
+      slots[j] = slot;
     }
   }
 

@@ -7,6 +7,8 @@ import { threefry2x32, unit, words } from "../kernel/random.ts";
 export interface PromptContent {
   /** Key of block `block` (blockTokens tokens from 0) of the context of request `ordinal` of a class; blocks of one key are the same. */
   key(ordinal: number, classIndex: number, block: number): number;
+  /** For how many blocks from this one on, at least 1, each key is the one before and 1. */
+  run(ordinal: number, classIndex: number, block: number): number;
 }
 
 /** Blocks of one stream of text that a key has room for, and streams before those of single requests. */
@@ -39,6 +41,8 @@ export interface KnownText {
    * Two contexts with the same number for the same token agree up to it. Asked while the request is under way.
    */
   text(ordinal: number, endToken: number): number;
+  /** A context has one text from its beginning to its end. */
+  readonly oneText: boolean;
 }
 
 /** Second key word of the draws of groups. */
@@ -47,6 +51,7 @@ const GROUP_KEY = 0x4752;
 /** No two requests have anything in common; a request that is computed again still finds its own blocks. */
 export const NOTHING_SHARED: PromptContent = {
   key: (ordinal, _, block) => OWN_KEYS + ordinal * BLOCKS_PER_STREAM + block,
+  run: () => Infinity,
 };
 
 /** The same content with −1 for blocks that no other request can have. */
@@ -56,6 +61,7 @@ export function sharedOnly(content: PromptContent): PromptContent {
       const key = content.key(ordinal, classIndex, block);
       return key < OWN_KEYS ? key : -1;
     },
+    run: () => 1,
   };
 }
 
@@ -69,6 +75,10 @@ export function sharedContent(beginnings: SharedBeginnings, blockTokens: number)
       const session = beginnings.sessionStream(ordinal);
       if (session >= 0) return (2 * session + 1) * BLOCKS_PER_STREAM + block;
       return NOTHING_SHARED.key(ordinal, classIndex, block);
+    },
+    run(ordinal, _, block) {
+      const wholly = Math.floor(beginnings.systemTokens(ordinal) / blockTokens) - block;
+      return beginnings.systemStream(ordinal) >= 0 && wholly > 0 ? wholly : Infinity;
     },
   };
 }
@@ -101,6 +111,12 @@ export function classContent(
       threefry2x32(luckKey, GROUP_KEY, known === null ? ordinal : known.session(ordinal), 0);
       const group = Math.floor(unit(words[0]!) * prefix.groups);
       return 2 * (firstStream[classIndex]! + group) * BLOCKS_PER_STREAM + block;
+    },
+    run(_, classIndex, block) {
+      const prefix = prefixes[classIndex]!;
+      const wholly = prefix === null ? 0 : Math.floor(prefix.tokens / blockTokens) - block;
+      if (wholly > 0) return wholly;
+      return known === null || known.oneText ? Infinity : 1;
     },
   };
 }

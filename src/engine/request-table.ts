@@ -63,6 +63,10 @@ export class RequestTable {
   nextAtStep: Int32Array = new Int32Array(0);
   firstTokenS: Float64Array = new Float64Array(0);
   lastTokenS: Float64Array = new Float64Array(0);
+  // Under a policy: its place in the order of the queue, and its seat in the batch.
+  orderKey: Float64Array = new Float64Array(0);
+  orderTicket: Float64Array = new Float64Array(0);
+  seat: Int32Array = new Int32Array(0);
   /** Neighbours in the replica's waiting queue or in its running list (admission order). */
   next: Int32Array = new Int32Array(0);
   previous: Int32Array = new Int32Array(0);
@@ -108,6 +112,8 @@ export class RequestTable {
     this.deadlineS = float(this.deadlineS);
     this.joinStep = float(this.joinStep);
     this.finishStep = float(this.finishStep);
+    this.orderKey = float(this.orderKey);
+    this.orderTicket = float(this.orderTicket);
     this.firstTokenS = float(this.firstTokenS);
     this.lastTokenS = float(this.lastTokenS);
     this.attemptS = float(this.attemptS);
@@ -122,6 +128,7 @@ export class RequestTable {
     this.prefilledTokens = int(this.prefilledTokens);
     this.heapSlot = int(this.heapSlot);
     this.nextAtStep = int(this.nextAtStep);
+    this.seat = int(this.seat);
     this.next = int(this.next);
     this.previous = int(this.previous);
     const attempts = new Uint16Array(capacity);

@@ -1,7 +1,6 @@
 /**
  * Requests waiting at one replica in the order of a plug-in: a binary heap by (key, ticket), or one heap for each tenant with
- * the tenants by the service they have had. Uses three columns of the table that only running requests need otherwise:
- * `heapSlot` (place in the heap), `finishStep` (key), `joinStep` (ticket).
+ * the tenants by the service they have had. Of the table's columns `heapSlot` is the place in the heap of one that waits.
  */
 import type { OrderPlugin, QueueOrder, RequestFacts, TenantCharges } from "./policies/policy.ts";
 import { NO_SLOT, type RequestTable } from "./request-table.ts";
@@ -37,8 +36,8 @@ class KeyedHeap {
   }
 
   private before(a: number, b: number): boolean {
-    const { finishStep, joinStep } = this.table;
-    return finishStep[a] < finishStep[b] || (finishStep[a] === finishStep[b] && joinStep[a] < joinStep[b]);
+    const { orderKey, orderTicket } = this.table;
+    return orderKey[a] < orderKey[b] || (orderKey[a] === orderKey[b] && orderTicket[a] < orderTicket[b]);
   }
 
   private rise(slot: number, hole: number): void {
@@ -143,8 +142,8 @@ export class WaitingLine {
 
   /** True when the step under way must end at its next boundary whoever is first: a tenant came back. */
   push(slot: number): boolean {
-    this.table.finishStep[slot] = this.order.key(this.facts, slot);
-    this.table.joinStep[slot] = ++this.ticket;
+    this.table.orderKey[slot] = this.order.key(this.facts, slot);
+    this.table.orderTicket[slot] = ++this.ticket;
     const alone = this.enter(slot);
     if (this.service === null || !alone) return false;
     this.service.fresh[this.table.classIndex[slot]] = 1;
@@ -152,9 +151,8 @@ export class WaitingLine {
   }
 
   /** Back from the batch: to the front under orders that preempt the last admitted, else to its old place. */
-  pushPreempted(slot: number, key: number, ticket: number): void {
-    this.table.finishStep[slot] = key;
-    this.table.joinStep[slot] = this.lastAdmittedFirst ? --this.frontTicket : ticket;
+  pushPreempted(slot: number): void {
+    if (this.lastAdmittedFirst) this.table.orderTicket[slot] = --this.frontTicket;
     this.enter(slot);
   }
 

@@ -9,6 +9,7 @@ export function recordedText(
   if (prefix === undefined && sessions === undefined) return undefined;
   return {
     session: (ordinal) => (sessions === undefined ? ordinal : sessions[firstRow + ordinal]!),
+    oneText: false,
     text(ordinal, endToken) {
       const row = firstRow + ordinal;
       // What follows the prompt, the answer, is nobody else's.

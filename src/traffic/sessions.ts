@@ -81,6 +81,7 @@ class SessionCursor implements Traffic, KnownText {
   classIndex = 0;
   request = -1;
   readonly known: KnownText = this;
+  readonly oneText = true;
 
   private readonly sessions: SessionSpec;
   private readonly maxOutput: MaxOutputRule;

@@ -44,6 +44,8 @@ export class ThinkingTraffic implements Traffic {
     if (known !== undefined) {
       this.known = {
         session: (ordinal) => known.session(ordinal),
+        // Thinking, and what follows it, is no part of the session's text.
+        oneText: false,
         text: (ordinal, endToken) =>
           endToken > (this.promptOf.get(ordinal) ?? Infinity) ? -1 : known.text(ordinal, endToken),
       };

@@ -273,9 +273,8 @@ function firstRunning(this: Host): number {
 }
 
 function firstBlockFirst(original: Method): Method {
-  return function (this: never, blocks: never[]) {
-    blocks.reverse();
-    return original.call(this, blocks as never);
+  return function (this: never, ids: Int32Array, count: number, nameless: number) {
+    return original.call(this, ids.slice(0, count).reverse() as never, count as never, nameless as never);
   } as Method;
 }
 

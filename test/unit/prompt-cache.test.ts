@@ -23,6 +23,7 @@ describe("the cache", () => {
   const content = {
     key: (text: number, _: number, block: number) =>
       text === 9 ? -1 : 1000 * (block < 3 && text === 2 ? 1 : text) + block,
+    run: () => 1,
   };
 
   test("whole steps of what was sent before, once its answer has begun and until it is too old", () => {

@@ -69,11 +69,10 @@ test("who is preempted comes back first under first come first served, else to t
     ["fcfs", "front"],
     ["priority", "old place"],
   ] as const) {
-    const { line, table, arrive } = make(orderNamed(name)!);
+    const { line, arrive } = make(orderNamed(name)!);
     const [a, b, c] = [arrive(1), arrive(1), arrive(1)];
-    const keep = [table.finishStep[b]!, table.joinStep[b]!] as const;
     line.remove(b);
-    line.pushPreempted(b, ...keep);
+    line.pushPreempted(b);
     expect(line.first()).toBe(expected === "front" ? b : a);
     line.remove(line.first());
     expect(line.first()).toBe(expected === "front" ? a : b);
