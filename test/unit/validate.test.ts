@@ -180,6 +180,26 @@ describe("what can and cannot be predicted", () => {
     expect(predicted["kvBlocks"]).toBeGreaterThan(10_000);
   });
 
+  test("the profile is that of the recorded version, of the engine where it has none", () => {
+    const aheadIn = (engineVersion: string): boolean | undefined => {
+      let ahead: boolean | undefined;
+      const simulate: CaseSimulator = (input) => {
+        ahead = input.engine.schedulesAhead;
+        return steady(input);
+      };
+      predict(recorded({ engineVersion }), { simulate });
+      return ahead;
+    };
+    expect(["0.13.2", "", "0.14.0", "0.15.1", "0.18.0", "0.19.0"].map(aheadIn)).toEqual([
+      false,
+      false,
+      true,
+      true,
+      true,
+      true,
+    ]);
+  });
+
   test("memory is predicted without a simulator, the rest of the case is refused", () => {
     const { predicted, refused } = predict(recorded(), { simulate: null });
     expect(refused).toBe("no simulator");

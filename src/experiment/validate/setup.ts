@@ -144,8 +144,8 @@ function engineProfile(
   { engine, engineVersion, load }: RecordedCase,
 ): CatalogEntry<"engines"> | null {
   const ownClock = load.kind === "trace" ? catalog.engines.get(`${engine}-engine-clock`) : undefined;
-  const ofVersion = catalog.engines.get(`${engine}-${engineVersion.split(".").slice(0, 2).join(".")}`);
-  return ownClock ?? ofVersion ?? catalog.engines.get(engine) ?? null;
+  const ofVersion = find(catalog, "engines", `${engine}-${engineVersion.split(".").slice(0, 2).join(".")}`);
+  return ownClock ?? (ofVersion.ok ? ofVersion.value : catalog.engines.get(engine)) ?? null;
 }
 
 const ROUND_ROBIN: Routing = { name: "round-robin", options: {} };
