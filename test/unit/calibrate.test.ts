@@ -17,7 +17,7 @@ import { calibrateCommand } from "../../src/node/commands/calibrate.ts";
 import { type MeasuredRequest, type PlantedLoad, SYSTEM, WRITERS, plantedRequests } from "../fixtures/benchmarks.ts";
 
 const SWEEP: PlantedLoad = {
-  seed: "seed1",
+  seed: "seed0",
   requests: 160,
   ratePerS: [1, 12],
   inputTokens: [40, 4000],
