@@ -9,7 +9,7 @@
  * Times in simulated seconds, t = 0 after the warm-up.
  */
 import { LEAVING, NO_SLOT } from "../engine/request-table.ts";
-import type { ResolvedStrategy, RouteTarget } from "../scenario/resolved.ts";
+import type { ResolvedStrategy } from "../scenario/resolved.ts";
 import type { PoolRun } from "../fleet/pool.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import { STEP_END } from "../kernel/replica-calendar.ts";
@@ -18,10 +18,10 @@ import type { RunResult } from "../outcome/run-result.ts";
 import { Offer } from "../provider/offer.ts";
 import type { DemandMeter } from "../traffic/demand.ts";
 import type { Traffic } from "../traffic/traffic.ts";
+import { BARRED, BoundaryGate, IN_STEP } from "./boundary-gate.ts";
 import { offerContent } from "./offer-content.ts";
 import { OfferSide } from "./offer-side.ts";
 import { PoolSide } from "./pool-side.ts";
-import { CLEANED, NOT_CLEANABLE, Redaction } from "./redaction.ts";
 import { RequestDesk } from "./request-desk.ts";
 import { HOUR_S, recorderOf, RunBook, routeOfPool, type RunSetting } from "./run-book.ts";
 import { ANSWER_END, GIVE_UP, HAND_OVER, INCIDENT, RESTORE, RETRY, RunState, WINDOW_EDGE } from "./run-state.ts";
@@ -63,7 +63,7 @@ class Run {
   private readonly offerSide: OfferSide;
   private readonly recorder: Recorder;
   private readonly book: RunBook;
-  private readonly redaction: Redaction | null;
+  private readonly gate: BoundaryGate;
   private controlEvents = 0;
 
   constructor(setting: RunSetting, strategy: ResolvedStrategy, traffic: Traffic, options: RunOptions) {
@@ -88,7 +88,8 @@ class Run {
     const offers = offerSpecs.map((spec) => new Offer(spec, context));
     this.book = new RunBook(setting, strategy, this.poolSide.pools, offers, this.recorder);
     this.offerSide = new OfferSide(this.state, this.desk, this.book, offers, strategy.pools.length);
-    this.redaction = strategy.redaction === undefined ? null : new Redaction(strategy.redaction, seed, replication);
+    const sides = { poolSide: this.poolSide, offerSide: this.offerSide };
+    this.gate = new BoundaryGate(this.state, this.desk, sides, this.book, strategy, options);
     this.state.control.push(0, WINDOW_EDGE, 0, 0);
   }
 
@@ -140,11 +141,9 @@ class Run {
     let at = NO_ROUTE;
     for (let stop = 0; stop < route.length; stop++) {
       const target = route[stop];
-      if (target.redact === true && table.redacted[slot] !== CLEANED) {
-        if (table.redacted[slot] === NOT_CLEANABLE) continue;
-        this.redact(slot);
-        return;
-      }
+      const gate = this.gate.at(slot, target);
+      if (gate === IN_STEP) return;
+      if (gate === BARRED) continue;
       const taken = target.kind === "pool" ? this.poolSide.send(slot, target) : this.offerSide.send(slot, target.index);
       at = routeOfPool(target.kind === "pool" ? target.index : this.strategy.pools.length + target.index);
       if (taken === TAKEN) {
@@ -158,37 +157,9 @@ class Run {
       outcome = taken === ERROR || taken === ABSENT ? FAILED : REJECTED;
       if (taken !== NEVER) permanent = false;
     }
-    if (this.strategy.forbidden !== undefined || table.redacted[slot] === NOT_CLEANABLE) this.countBlocked(slot);
+    this.gate.notTaken(slot);
     if (at === NO_ROUTE) this.desk.refusedUncleaned(slot);
     else this.desk.retryOrEnd(slot, at, outcome, retryAfterS, permanent);
-  }
-
-  private redact(slot: number): void {
-    const { table } = this.state;
-    const redaction = this.redaction!; // routes name it where the strategy has it
-    if (table.sentS[slot] >= 0) {
-      const use = this.book.redaction(table.classIndex[slot]);
-      use.requests++;
-      use.usd += redaction.costUsd(table.inputTokens[slot]);
-    }
-    this.desk.redact(slot, redaction);
-  }
-
-  /** Nobody who may has taken the request. Would somebody have who may not? */
-  private countBlocked(slot: number): void {
-    const { table } = this.state;
-    if (table.blocked[slot] === 1) return;
-    const classIndex = table.classIndex[slot];
-    const wouldTake = (target: RouteTarget): boolean =>
-      target.kind === "pool" ? this.poolSide.wouldTake(slot, target) : this.offerSide.wouldTake(slot, target.index);
-    const uncleaned = table.redacted[slot] === NOT_CLEANABLE;
-    if (
-      this.strategy.forbidden?.[classIndex].some(wouldTake) === true ||
-      (uncleaned && this.strategy.routes[classIndex].some((target) => target.redact === true && wouldTake(target)))
-    ) {
-      table.blocked[slot] = 1;
-      this.recorder.blockedByBoundary(classIndex, table.sentS[slot]);
-    }
   }
 
   private controlEvent(kind: number): void {
