@@ -82,7 +82,12 @@ describe("the bill", () => {
     const choice = { offer: "test/mini@build", priceMultiplier: 0.8, batchMultiplier: 0.5 };
     const both = [bucket(), bucket({ batch: true })];
     expect(bill(both, { offers: { mini: choice } }).total.usd.predicted).toBeCloseTo(0.8 * 1.5 * 1.5, 12);
-    expect(bill(both).notes.join()).toContain("1.1 M tokens went through the batch interface");
+    // Else the catalogue's; where it has none, the list price, and that is said.
+    expect(bill(both).total.usd.predicted).toBeCloseTo(1.5 * 1.5, 12);
+    const unknown = new Map(offers).set("test/mini", { ...offers.get("test/mini")!, forms: {} });
+    const listed = bill(both, { catalog: { ...book, offers: unknown } });
+    expect(listed.total.usd.predicted).toBeCloseTo(3, 12);
+    expect(listed.notes.join()).toContain("1.1 M tokens went through the batch interface");
   });
 
   test("days, models and the total hold predicted against actual", () => {

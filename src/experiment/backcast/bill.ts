@@ -18,8 +18,8 @@ export interface OfferChoice {
   /** `provider/model` of the catalogue. */
   readonly offer: string;
   readonly priceMultiplier: number;
-  /** On top of that for what went through the batch interface. */
-  readonly batchMultiplier: number;
+  /** On top of that for what went through the batch interface; null: the catalogue's, or none where it knows of none. */
+  readonly batchMultiplier: number | null;
 }
 
 export interface BillInput {
@@ -76,7 +76,7 @@ export function priceUsage(input: BillInput): UsageBill {
   for (const { model } of buckets) {
     if (tariffs.has(model)) continue;
     const entry = offerOf(model, input);
-    const choice = input.offers[model] ?? { priceMultiplier: 1, batchMultiplier: 1 };
+    const choice = input.offers[model] ?? { priceMultiplier: 1, batchMultiplier: null };
     tariffs.set(model, entry === null ? null : new Tariff(entry, choice, firstS));
   }
   const priced = buckets.map((bucket) => ({
@@ -141,7 +141,7 @@ class Tariff {
     startEpochS: number,
   ) {
     this.entry = entry;
-    this.batchMultiplier = batchMultiplier;
+    this.batchMultiplier = batchMultiplier ?? entry.forms.batch?.priceMultiplier ?? 1;
     this.startEpochS = startEpochS;
     this.book = new PriceBook({ name: entry.id, prices: priceRows(entry), priceMultiplier }, startEpochS);
   }

@@ -31,8 +31,9 @@ const BackcastSchema = z.strictObject({
           batchMultiplier: z
             .number()
             .min(0)
-            .default(1)
-            .describe("on top of that for tokens through the batch interface"),
+            .nullable()
+            .default(null)
+            .describe("on top of that for tokens through the batch interface; without it the catalogue's"),
         }),
       ]),
     )

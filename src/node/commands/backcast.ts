@@ -86,7 +86,7 @@ async function billOf(
   const offers = Object.fromEntries(
     Object.entries(file.offers).map(([model, choice]) => [
       model,
-      typeof choice === "string" ? { offer: choice, priceMultiplier: 1, batchMultiplier: 1 } : choice,
+      typeof choice === "string" ? { offer: choice, priceMultiplier: 1, batchMultiplier: null } : choice,
     ]),
   );
   return priceUsage({
