@@ -153,7 +153,7 @@ function resolveBatch(
     completion: { medianS: pick("completionMedianH") * HOUR_S, sigma: pick("completionSigma") },
     expiredBills: pick("expiredBills"),
   };
-  const queue = queueOf(resolution, facts.tier, own, entry);
+  const queue = queueOf(resolution, facts, own, entry);
   return {
     ...offer,
     form,
@@ -165,12 +165,26 @@ function resolveBatch(
   };
 }
 
+/** The file's, else that of the model's tier, else what the provider has for the tier of any model. */
 function queueOf(
   resolution: Resolution,
-  tier: string,
+  { offer, tier }: OfferFacts,
   own: FormOf<"batch">,
   { id, provider, queue, ...entry }: FormEntry<"batch">,
 ): LimitSpec | null {
+  const ofModel = offer.tiers[tier]?.batchQueue;
+  if (own.queueLimit === undefined && ofModel !== undefined) {
+    const field = ofModel.counts === "input" ? "limitTokens" : "limit";
+    const origin = rowOriginOf(offer, `tiers.${tier}`, offer.tiers[tier]!);
+    resolution.useValue(
+      `offers/${offer.id}@${tier}/batchQueue`,
+      `${offer.model} (${tier}): batch queue`,
+      ofModel.limit,
+      field,
+      origin,
+    );
+    return queueLimit(ofModel.limit, ofModel.counts);
+  }
   if (own.queueLimit === "none" || (queue === null && own.queueLimit === undefined)) return null;
   const published = queue?.byTier[tier];
   const limit = own.queueLimit ?? published;
@@ -183,7 +197,7 @@ function queueOf(
       queue!.counts === "input" ? "limitTokens" : "limit",
       rowOriginOf(entry, "queue", queue!),
     );
-  return queueLimit(limit, queue?.counts ?? "requests");
+  return queueLimit(limit, ofModel?.counts ?? queue?.counts ?? "requests");
 }
 
 function resolveFlex(

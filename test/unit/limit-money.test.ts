@@ -80,3 +80,17 @@ test("the priority form of a provider brings its ramp, unless the file has one",
   const own = { mine: { kind: "ramp", thresholdPerMin: 5, reserve: { input: 1 } } };
   expect(priority(own).ramps).toMatchObject([{ name: "mine", thresholdPerMin: 5 }]);
 });
+
+test("batch jobs have the queue of their model and tier", () => {
+  const queue = (offer: string): unknown => {
+    const form = { kind: "batch", priceMultiplier: 0.5 };
+    const raw = withValue(smallExperiment(), ["strategies", "both", "offers", "gpt"], { offer, form });
+    return resolveRaw(raw).experiment.strategies[2]!.offers[0]!.limits;
+  };
+  // Not the 1.5 million of large models.
+  expect(queue("openai/gpt-5-mini@tier-1")).toMatchObject([{ kind: "queue", limit: 5_000_000, reserve: INPUT }]);
+  expect(queue("openai/gpt-5.2@tier-1")).toMatchObject([{ limit: 1_500_000 }]);
+  expect(queue("anthropic/claude-haiku-4-5@build")).toMatchObject([
+    { kind: "queue", limit: 300_000, reserve: { ...NO_CHARGE, requests: 1 } },
+  ]);
+});

@@ -44,15 +44,22 @@ const TERM_MONTHS: Readonly<Record<string, number>> = { "1mo": 1, "3mo": 3, "6mo
 export function provisionedBill(config: Fields, event: Fields): Values {
   const monthH = config.numberOr(730, "hours_per_month");
   for (const name of Object.keys(config.values)) if (name.startsWith("usd_per_unit_")) config.value(name);
+  const hours =
+    event.numberOr(0, "minutes") / 60 +
+    event.numberOr(0, "hours") +
+    event.numberOr(0, "days") * 24 +
+    event.numberOr(0, "month", "months") * monthH;
   if (event.has("deployed_units")) {
     const over = Math.max(0, event.number("deployed_units") - event.number("reserved_units"));
-    return { overage_units_billed_hourly: over };
+    const usd = hours > 0 ? { usd: billed(over, termPrice(config, "hourly", monthH, event.where), hours) } : {};
+    return { overage_units_billed_hourly: over, ...usd };
   }
-  const units = event.number("units");
-  const term = event.text("term") ?? "hourly";
-  const hours =
-    event.numberOr(0, "minutes") / 60 + event.numberOr(0, "hours") + event.numberOr(0, "month", "months") * monthH;
-  const price = termPrice(config, term, monthH, event.where);
+  const price = termPrice(config, event.text("term") ?? "hourly", monthH, event.where);
+  return { usd: billed(event.number("units"), price, hours) };
+}
+
+/** Spread over the hours that were paid for. */
+function billed(units: number, price: TermPrice, hours: number): number {
   const reserved = price.termH > 0;
   const form = {
     kind: "provisioned" as const,
@@ -66,17 +73,9 @@ export function provisionedBill(config: Fields, event: Fields): Values {
     hourly: reserved ? null : price,
     acquisition: { successProbability: 1, leadTimeH: 0 },
   };
-  const month = {
-    fromS: 0,
-    toS: hours * 3600,
-    inputTokens: 0,
-    cachedTokens: 0,
-    writtenTokens: 0,
-    outputTokens: 0,
-    usageUsd: 0,
-  };
-  const { charges } = formCharges(form, month, 0);
-  return { usd: charges.reduce((sum, { usd }) => sum + usd, 0) };
+  const unused = { inputTokens: 0, cachedTokens: 0, writtenTokens: 0, outputTokens: 0, usageUsd: 0 };
+  const { charges } = formCharges(form, { fromS: 0, toS: hours * 3600, ...unused }, 0);
+  return charges.reduce((sum, { usd }) => sum + usd, 0);
 }
 
 function termPrice(config: Fields, term: string, monthH: number, where: string): TermPrice {
@@ -88,6 +87,7 @@ function termPrice(config: Fields, term: string, monthH: number, where: string):
   if (months === undefined) throw new Refusal(`${where}: unknown term "${term}"`);
   const termH = months * monthH;
   const ways = [
+    { name: `usd_per_unit_day_${term}`, paidEveryH: 24, factor: 1 },
     { name: `usd_per_unit_month_${term}`, paidEveryH: monthH, factor: 1 },
     { name: `usd_per_unit_year_${term}`, paidEveryH: 12 * monthH, factor: 1 },
     { name: `usd_per_unit_${term}`, paidEveryH: termH, factor: 1 },

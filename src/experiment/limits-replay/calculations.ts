@@ -105,10 +105,21 @@ function cacheCostRatio(config: Fields, event: Fields): Values {
 function reservedMinute(config: Fields, event: Fields): Values {
   const usdPerMin = config.number("usd_per_min", "R", "reserved_usd_per_min");
   const reserved = new ReservedSpend({ kind: "reserved_usd_per_min", usdPerMin }, 0);
-  const used = event.number("usd", "used_usd", "usage_usd", "list_usd", "u", "list_cost_usd");
+  const used = event.number("usd", "used_usd", "usage_usd", "list_usd", "u", "list_cost_usd", "list_cost", "cost_usd");
   const overage = reserved.book(0, used);
   const bill = usdPerMin + overage;
-  return { covered_usd: used - overage, overage_usd: overage, bill_usd: bill, billed_usd: bill, usd: bill };
+  const covered = used - overage;
+  return {
+    covered_usd: covered,
+    overage_usd: overage,
+    bill_usd: bill,
+    covered,
+    overage,
+    bill,
+    billed_usd: bill,
+    usd: bill,
+    reserved_usd: usdPerMin,
+  };
 }
 
 /** max_tokens that clients send where nobody says: four times the output, at least 1,024. */
@@ -117,43 +128,36 @@ function defaultMaxTokens(config: Fields, event: Fields): Values {
   return { max_tokens: Math.max(factor * event.number("output_tokens"), config.numberOr(1024, "min", "min_tokens")) };
 }
 
-/** By the names that fixtures have for them. */
-const CALCULATIONS: Readonly<Record<string, Calculation>> = {
-  effective_input_tpm: effectiveInputTpm,
-  requests_per_min: requestsPerMin,
-  effective_rpm: requestsPerMin,
-  burndown_rpm: requestsPerMin,
-  sdk_delay_ms: sdkDelay,
-  retry_after: retryAfterHeader,
-  retry_after_header: retryAfterHeader,
-  cache_cost_ratio: cacheCostRatio,
-  reserved_minute_bill: reservedMinute,
-  reserved_bill: reservedMinute,
-  reserved_usd_per_min: reservedMinute,
-  reserved_spend: reservedMinute,
-  units_needed: unitsNeeded,
-  xai_units: unitsOfTwoAxes,
-  units_two_axes: unitsOfTwoAxes,
-  provisioned_bill: provisionedBill,
-  break_even: breakEven,
-  break_even_utilization: breakEven,
-  default_max_tokens: defaultMaxTokens,
-  request_cost: requestCost,
-  request_usd: requestCost,
-  request_price: requestCost,
-  token_cost: requestCost,
-  token_cost_usd: requestCost,
-  cost: requestCost,
-  cost_usd: requestCost,
-  price: requestCost,
-  billing: requestCost,
-};
+/** Each by the names that fixtures have or may have for it. */
+const NAMED: readonly (readonly [Calculation, string])[] = [
+  [effectiveInputTpm, "effective_input_tpm effective_total_input_tpm"],
+  [requestsPerMin, "requests_per_min effective_rpm burndown_rpm max_rpm steady_state_rpm"],
+  [sdkDelay, "sdk_delay_ms sdk_delay sdk_backoff backoff_ms retry_delay_ms"],
+  [retryAfterHeader, "retry_after retry_after_header retry_after_s"],
+  [cacheCostRatio, "cache_cost_ratio cache_ratio relative_input_cost"],
+  [
+    reservedMinute,
+    "reserved_minute_bill reserved_minute reserved_bill reserved_usd_per_min reserved_spend reserved_cost",
+  ],
+  [unitsNeeded, "units_needed units ptu_units gsu_units provisioned_units"],
+  [unitsOfTwoAxes, "xai_units units_two_axes two_axis_units"],
+  [provisionedBill, "provisioned_bill provisioned_cost unit_bill"],
+  [breakEven, "break_even break_even_utilization breakeven_utilization"],
+  [defaultMaxTokens, "default_max_tokens max_tokens_default"],
+  [
+    requestCost,
+    "request_cost request_cost_usd request_usd request_price token_cost token_cost_usd cost cost_usd price billing",
+  ],
+];
+const CALCULATIONS: ReadonlyMap<string, Calculation> = new Map(
+  NAMED.flatMap(([calculation, names]) => names.split(" ").map((name) => [name, calculation] as const)),
+);
 
 /** @throws Refusal for a calculation or a field that is not known */
 export function calculate(name: string, config: Values, event: Values, where: string): Values {
-  const known = Object.hasOwn(CALCULATIONS, name) ? CALCULATIONS[name] : undefined;
+  const known = CALCULATIONS.get(name);
   if (known === undefined) {
-    const names = Object.keys(CALCULATIONS);
+    const names = [...CALCULATIONS.keys()];
     throw new Refusal(`unknown calculation "${name}" (${hintFor(name, names) ?? names.join(", ")})`);
   }
   const fields = new Fields(event, where);

@@ -30,6 +30,14 @@ const ALIASES: Readonly<Record<string, string>> = {
   binding_limit: "refused_by",
   latency_factor: "latency_multiplier",
   service_tier: "served_as",
+  tier: "served_as",
+  form: "served_as",
+  limit: "limit_after",
+  utilization_pct: "utilization_percent",
+  utilization_pct_after: "utilization_percent",
+  utilization_percent_after: "utilization_percent",
+  covered: "covered_usd",
+  overage: "overage_usd",
   billed_usd: "bill_usd",
   bill: "bill_usd",
   minute_bill_usd: "bill_usd",
@@ -41,7 +49,7 @@ const ALIASES: Readonly<Record<string, string>> = {
 /** Milliseconds are right to a thousandth, tokens and USD to a millionth. */
 const TOLERANCE = 1e-6;
 const MS_TOLERANCE = 1e-3;
-/** Pure numbers are printed rounded: they are right to half of their last decimal, if they have at least two. */
+/** Pure numbers are printed rounded: they are right to half of their last decimal, if they have at least three. */
 const ROUNDED = /utilization|ratio|raw|share|fraction|break_?even|saving/;
 
 export interface Comparison {
@@ -100,7 +108,7 @@ function same(path: string, wanted: unknown, found: unknown): boolean {
     return wanted !== "" && same(path, Number(wanted), found);
   if (typeof wanted !== "number" || typeof found !== "number") return wanted === found;
   const decimals = /\.(\d+)$/.exec(String(wanted))?.[1]?.length ?? 0;
-  const rounded = ROUNDED.test(path) && decimals >= 2 ? 0.500001 * Number(`1e-${decimals}`) : 0;
+  const rounded = ROUNDED.test(path) && decimals >= 3 ? 0.500001 * Number(`1e-${decimals}`) : 0;
   const exact = /ms\b|_ms$/.test(path) ? MS_TOLERANCE : TOLERANCE;
   return Math.abs(wanted - found) <= Math.max(exact, rounded);
 }

@@ -21,27 +21,24 @@ interface InFlight {
   readonly charges: Float64Array;
 }
 
-const ARRIVALS = ["arrive", "submit", "enqueue", "attempt", "request"];
-const ENDS = ["finish", "complete", "completed", "fail", "failure", "abort", "cancel", "expire", "release", "end"];
-const SETTLEMENTS = ["settle"];
-const DEBITS = ["debit", "produce", "output"];
-const BOOKINGS = ["book", "spend", "cost", "minute", "usage"];
-const LOOKS = ["observe", "read", "tick", "check"];
+const words = (text: string): readonly string[] => text.split(" ");
 
-/** Names of what a request has used at its end; plain charges last, which stand beside what was reserved. */
-const USED = [
-  ..."actual actual_charges charges_actual final_charges charges_final settled settle settle_charges settle_to used".split(
-    " ",
-  ),
-  "charges",
-];
-const MONEY = ["usd", "list_usd", "usage_usd", "cost_usd", "list_cost_usd", "u"];
+const ARRIVALS = words("arrive submit enqueue attempt request retry");
+const ENDS = words("finish complete completed done fail failure abort cancel expire release dequeue end");
+const DEBITS = words("debit produce output");
+const BOOKINGS = words("book spend cost minute usage");
+const LOOKS = words("observe read tick check hour advance probe noop");
+
+/** Names of what a request has used at its end; plain charges last, which may stand beside it for what was reserved. */
+const USED = words(
+  "actual actual_charges charges_actual final final_charges charges_final settled settle settle_charges settle_to used actual_tokens used_tokens",
+);
+const MONEY = words("usd list_usd usage_usd used_usd cost_usd list_cost_usd list_cost u");
 /** They say where charges come from, or whose a request is. */
-const CONFIG_NOTES =
-  "output_ratio ratio burndown output_burndown cache_read_weight cached_input_weight cached_weight best_of tick_ms scope tier provider model metric".split(
-    " ",
-  );
-const EVENT_NOTES = ["workload", "class", "tenant", "model", "user"];
+const CONFIG_NOTES = words(
+  "output_ratio ratio burndown output_burndown cache_read_weight cached_input_weight cached_weight best_of tick_ms scope tier provider model metric",
+);
+const EVENT_NOTES = words("workload class tenant model user");
 
 export class Replay {
   private readonly offers: readonly ReplayOffer[];
@@ -83,7 +80,7 @@ export class Replay {
     let got: Values;
     if (ARRIVALS.includes(type)) got = this.arrive(fields, timeMs, name);
     else if (ENDS.includes(type)) got = this.end(fields, timeMs, name);
-    else if (SETTLEMENTS.includes(type)) got = this.settle(fields, timeMs, name);
+    else if (type === "settle") got = this.settle(fields, timeMs, name);
     else if (DEBITS.includes(type)) got = this.debit(fields, timeMs);
     else if (BOOKINGS.includes(type)) got = this.book(fields, timeMs);
     else if (type === "overload") got = this.overload(fields, timeMs, name);
@@ -98,7 +95,8 @@ export class Replay {
     const start = target === null ? 0 : this.offers.findIndex(({ id }) => id === target);
     if (start < 0) throw new Refusal(`${fields.where}: no offer "${target}" in config`);
     const request = fields.record("request", "usage");
-    const overloaded = fields.flag("overload", "overloaded");
+    const drawn = fields.has("overload_p") && fields.numberOr(1, "overload_u", "u") < fields.number("overload_p");
+    const overloaded = fields.flag("overload", "overloaded") || drawn;
     if (fields.flag("incident", "outage")) {
       return { ...NOT_SERVED, status: [500, 502, 503, 504], outcome: ["error", "incident", "outage"], retryable: true };
     }
@@ -196,7 +194,7 @@ export class Replay {
 
   private settleRequest(fields: Fields, timeMs: number, { offer, takenMs, charges }: InFlight): void {
     const { limits, admission } = offer;
-    const stated = this.amounts(fields, [...USED.slice(0, -1), ...MONEY, "charges"]);
+    const stated = this.amounts(fields, [...USED, ...MONEY, "charges"]);
     const reserved = this.amounts(fields, ["reserved"]);
     const usage = fields.record("usage", "request");
     fields.value("status", "reason", "produced_tokens");
@@ -217,7 +215,17 @@ export class Replay {
   }
 
   private debit(fields: Fields, timeMs: number): Values {
-    const amounts = this.amounts(fields, ["charges", "debits", "debit", "amount", "tokens", "output_tokens", "n"]);
+    const amounts = this.amounts(fields, [
+      "charges",
+      "debits",
+      "debit",
+      "amounts",
+      "amount",
+      "tokens",
+      "output_tokens",
+      "output",
+      "n",
+    ]);
     if (amounts === null) throw new Refusal(`${fields.where} does not say what is debited`);
     for (const [name, units] of amounts) {
       const limit = this.limit(name);
@@ -275,6 +283,7 @@ export class Replay {
       level_after: by(({ level }) => level),
       count_after: by(({ count }) => count),
       utilization_after: by(({ utilization }) => utilization),
+      utilization_percent: by(({ utilization }) => (utilization === undefined ? undefined : utilization * 100)),
       limit_after: by(({ limit }) => limit),
       covered_usd: by(({ coveredUsd }) => coveredUsd),
       overage_usd: by(({ overageUsd }) => overageUsd),
@@ -286,7 +295,10 @@ export class Replay {
     const initial = fields.value("initial");
     if (initial !== undefined && initial !== null && !isRecord(initial))
       throw new Refusal("config: initial is no object");
-    const initialOf = (id: string): unknown => initial?.[id];
+    // By limit, or by reading and limit.
+    const byReading = ["levels", "level", "counts", "count"].filter((name) => isRecord(initial?.[name]));
+    const states = Object.assign({ ...initial }, ...byReading.map((name) => initial?.[name])) as Values;
+    const initialOf = (id: string): unknown => states[id];
     const several = fields.value("offers");
     const away = overflowOf(fields);
     const bodies =
@@ -318,8 +330,9 @@ export class Replay {
       return { id, limits, admission, overflow: to < 0 ? null : to, overflowsAway: to < 0 ? overflow : null };
     });
     const known = offers.flatMap(({ limits }) => limits.map(({ spec }) => spec.name));
-    for (const id of Object.keys(initial ?? {})) {
-      if (!known.includes(id)) throw new Refusal(`config: initial state of a limit "${id}" that is not there`);
+    for (const id of Object.keys(states)) {
+      if (!known.includes(id) && !byReading.includes(id))
+        throw new Refusal(`config: initial state of a limit "${id}" that is not there`);
     }
     return offers;
   }
@@ -327,7 +340,9 @@ export class Replay {
 
 /** Name of the offer to which a refused request goes, or null. */
 function overflowOf(fields: Fields): string | null {
-  const value = fields.value("overflow", "spillover", "spill_to", "overflow_to");
+  const value = fields.value(
+    ...words("overflow spillover spill_to spillover_to spillover_offer overflow_to overflow_offer fallback"),
+  );
   if (value === undefined || value === null || value === false) return null;
   if (value === true) return "spillover";
   if (typeof value === "string") return value;

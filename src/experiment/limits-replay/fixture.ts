@@ -56,8 +56,11 @@ export function readFixtures(text: string, file: string): Fixture[] {
       ["events", events],
       ["expected", expected],
     ] as const) {
-      if (!Array.isArray(rows) || !rows.every(isRecord)) throw wrong(`${where} (${id}): ${name} is no list of objects`);
+      if (!Array.isArray(rows) || !rows.every((row) => isRecord(row) || (row === null && name === "expected")))
+        throw wrong(`${where} (${id}): ${name} is no list of objects`);
     }
-    return { id, calc: calc ?? null, config, events: events as Values[], expected: expected as Values[] };
+    // Nothing is expected of an event where null stands.
+    const wanted = (expected as (Values | null)[]).map((row) => row ?? {});
+    return { id, calc: calc ?? null, config, events: events as Values[], expected: wanted };
   });
 }

@@ -29,6 +29,7 @@ export function admitted({ admission, limits }: ReplayOffer): Values {
     status: 200,
     outcome: ["admitted", "admit", "accepted", "accept", "ok"],
     wait_ms: 0,
+    wait_s: 0,
     retry_after_s: null,
     retry_after_ms: null,
     refused_by: null,
@@ -37,7 +38,9 @@ export function admitted({ admission, limits }: ReplayOffer): Values {
     spilled: false,
     permanent: false,
     latency_multiplier: admission.latencyFactor,
-    ...(priority ? { served_as: admission.asStandard ? "standard" : "priority" } : {}),
+    ...(priority
+      ? { served_as: admission.asStandard ? "standard" : "priority", downgraded: admission.asStandard }
+      : {}),
   };
 }
 
@@ -49,6 +52,7 @@ export function refusal(offer: ReplayOffer, timeMs: number): Values {
     outcome: ["refused", "rejected", "reject", "rate_limited", "throttled"],
     retryable: true,
     wait_ms: known ? waitMs : null,
+    wait_s: known ? waitMs / 1000 : null,
     retry_after_s: known ? retryAfterS(waitMs) : null,
     retry_after_ms: known ? Math.max(1, Math.ceil(waitMs - 1e-9)) : null,
     refused_by: offer.limits[refusedBy]!.spec.name,

@@ -128,9 +128,10 @@ function kindOf(kind: LimitKindSpec["kind"], fields: Fields): LimitKindSpec {
         kind,
         thresholdPerMin: fields.number("threshold", "threshold_per_min", "threshold_tpm"),
         growth: fields.numberOr(1.5, "growth"),
-        lookBackS: fields.has("look_back_s")
-          ? fields.number("look_back_s")
-          : fields.numberOr(900_000, "window_ms", "look_back_ms") / 1000,
+        lookBackS:
+          fields.numberOr(0, "look_back_s", "window_s") ||
+          fields.numberOr(0, "window_min", "minutes", "look_back_min") * 60 ||
+          fields.numberOr(900_000, "window_ms", "look_back_ms") / 1000,
       };
     case "soft_threshold":
       return softThreshold(fields);
@@ -173,7 +174,10 @@ function periodOf(fields: Fields, otherwise: LimitPeriod): LimitPeriod {
   const value = fields.value("period");
   if (value === undefined) return otherwise;
   if (typeof value === "number") return { windowS: value / 1000 };
-  const match = /^(?:calendar[ _])?(\d+)? ?(month|minute|min|hour|h|day|week|s)s?$/.exec(String(value));
+  const adverbs: Readonly<Record<string, string>> = { monthly: "month", weekly: "week", daily: "day", hourly: "hour" };
+  const match = /^(?:calendar[ _])?(\d+)? ?(month|minute|min|hour|h|day|week|s)s?$/.exec(
+    adverbs[String(value)] ?? String(value),
+  );
   if (match === null || (match[2] === "month" && (match[1] ?? "1") !== "1")) {
     throw new Refusal(`${fields.where}: unknown period ${JSON.stringify(value)}`);
   }
