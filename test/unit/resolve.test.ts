@@ -455,6 +455,10 @@ describe("every field of the file moves something", () => {
       "strategies.*.option",
       "strategies.*.routes",
       "strategies.*.pools.*.residency",
+      // `resolve-forms.test.ts`.
+      "strategies.*.offers.*.form",
+      "strategies.*.pools.*.managed",
+      "strategies.*.pools.*.scaleToZero",
       // `resolve-prices.test.ts`.
       "strategies.*.offers.*.pricePath",
       "strategies.*.offers.*.retire",
