@@ -455,6 +455,10 @@ describe("every field of the file moves something", () => {
       "strategies.*.option",
       "strategies.*.routes",
       "strategies.*.pools.*.residency",
+      // `resolve-forms.test.ts`.
+      "strategies.*.offers.*.form",
+      "strategies.*.pools.*.managed",
+      "strategies.*.pools.*.scaleToZero",
       // `resolve-prices.test.ts`.
       "strategies.*.offers.*.pricePath",
       "strategies.*.offers.*.retire",
@@ -469,6 +473,12 @@ describe("every field of the file moves something", () => {
       // For models with experts: `resolve-layout.test.ts`.
       "strategies.*.pools.*.dataParallelSize",
       "strategies.*.pools.*.enableExpertParallel",
+      // How clients retry and who chooses among targets: `resolve-dispatch.test.ts`.
+      "client",
+      "strategies.*.client",
+      "strategies.*.dispatch",
+      "strategies.*.breaker",
+      "strategies.*.hedge",
     ];
     expect(
       fieldsBelow(root, []).filter(
