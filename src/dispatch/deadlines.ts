@@ -13,6 +13,7 @@ interface Queue {
   slots: number[];
   /** Tell the requests from later ones in the same slots. */
   ordinals: number[];
+  dueS: number[];
   head: number;
 }
 
@@ -30,6 +31,7 @@ export class Deadlines {
       knownUntilS: startS + classPatienceS,
       slots: [],
       ordinals: [],
+      dueS: [],
       head: 0,
     }));
     this.nextS = startS + Math.min(...patienceS);
@@ -53,6 +55,25 @@ export class Deadlines {
     return first;
   }
 
+  /** A request may be in a pool again that was not to be when its queue was filled: it was at an offer, or it had another slot. */
+  add(slot: number): void {
+    const { deadlineS, ordinal, classIndex } = this.table;
+    const { slots, ordinals, dueS, knownUntilS, head } = this.queues[classIndex[slot]!]!;
+    const ownS = deadlineS[slot]!;
+    if (ownS >= knownUntilS) return;
+    let low = head;
+    let high = dueS.length;
+    while (low < high) {
+      const middle = (low + high) >>> 1;
+      if (dueS[middle]! < ownS) low = middle + 1;
+      else high = middle;
+    }
+    slots.splice(low, 0, slot);
+    ordinals.splice(low, 0, ordinal[slot]!);
+    dueS.splice(low, 0, ownS);
+    this.nextS = Math.min(this.nextS, ownS);
+  }
+
   /** One that waits at its client or is on its way may be in a pool again by then; if not, an event of its own ends it first. */
   private mayBeInPool(queue: Queue, at: number): boolean {
     const slot = queue.slots[at]!;
@@ -72,6 +93,7 @@ export class Deadlines {
       if (classOf[slot] === classIndex && this.isUnderWay(slot)) queue.slots.push(slot);
     queue.slots.sort((a, b) => deadlineS[a]! - deadlineS[b]! || ordinal[a]! - ordinal[b]!);
     queue.ordinals = queue.slots.map((slot) => ordinal[slot]!);
+    queue.dueS = queue.slots.map((slot) => deadlineS[slot]!);
     queue.head = 0;
     queue.knownUntilS = nowS + queue.patienceS;
   }

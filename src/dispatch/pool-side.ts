@@ -14,6 +14,7 @@ import { ReplicaCalendar, STEP_END, STEP_FORM } from "../kernel/replica-calendar
 import { FAILED, type Recorder, TIMED_OUT } from "../outcome/recorder.ts";
 import type { RequestClass, ResolvedPool, RouteTarget } from "../scenario/resolved.ts";
 import { type LongestRequest, longestRequest } from "./longest-request.ts";
+import { LOST } from "./attempt-log.ts";
 import type { RequestDesk } from "./request-desk.ts";
 import { routeOfPool } from "./run-book.ts";
 import { HAND_OVER, INCIDENT, RESTORE, type RunState } from "./run-state.ts";
@@ -150,15 +151,19 @@ export class PoolSide implements ReplicaSink {
     const { table, nowS } = this.state;
     const pool = this.pools[p];
     this.inTransit--;
+    if (table.where[slot] === LEAVING) {
+      table.release(slot);
+      return;
+    }
     if (nowS >= table.deadlineS[slot]) {
-      this.desk.unanswered(slot, routeOfPool(p), TIMED_OUT);
+      this.desk.ended(slot, routeOfPool(p), TIMED_OUT);
       this.desk.end(slot);
       return;
     }
     const local = pool.pick(table.ordinal[slot]);
     if (local === NO_REPLICA) {
       this.requestsLost++;
-      this.desk.retryOrEnd(slot, routeOfPool(p), FAILED, Infinity, false);
+      this.desk.attemptFailed(slot, routeOfPool(p), LOST, FAILED);
       return;
     }
     const engine = pool.replicas[local];
@@ -172,7 +177,7 @@ export class PoolSide implements ReplicaSink {
   lost(slot: number): void {
     this.requestsLost++;
     const p = this.leavePool(slot);
-    this.desk.retryOrEnd(slot, routeOfPool(p), FAILED, Infinity, false);
+    this.desk.attemptFailed(slot, routeOfPool(p), LOST, FAILED);
   }
 
   /** Out of the pool's counts; returns the pool. */
@@ -247,18 +252,33 @@ export class PoolSide implements ReplicaSink {
   /** The client of a request in a pool gives up. */
   timeOut(slot: number): void {
     const { table, traffic, nowS } = this.state;
+    const route = this.routeOf(slot);
+    const left = this.cancel(slot);
+    this.desk.ended(slot, route, TIMED_OUT);
+    traffic.onComplete(table.ordinal[slot], nowS);
+    if (left) table.release(slot);
+  }
+
+  /** Recorder route of the pool that a request is in, or that it comes from. */
+  routeOf(slot: number): number {
+    return routeOfPool(this.poolOf[this.state.table.replica[slot]]);
+  }
+
+  /** Takes a request out of its pool; false: its slot stays taken until its replica or its transfer lets go of it. */
+  cancel(slot: number): boolean {
+    const { table, nowS } = this.state;
+    if (table.where[slot] === IN_TRANSIT) {
+      table.where[slot] = LEAVING;
+      return false;
+    }
     const replica = table.replica[slot];
     const engine = this.engines[replica];
     const dueS = engine.dueS;
     const left = engine.cancel(slot, nowS);
     if (engine.dueS !== dueS) this.calendar.schedule(replica, engine.dueS, engine.atBoundary ? STEP_FORM : STEP_END);
-    const route = routeOfPool(this.poolOf[replica]);
-    this.desk.unanswered(slot, route, TIMED_OUT);
-    traffic.onComplete(table.ordinal[slot], nowS);
-    if (left) {
-      this.leavePool(slot);
-      table.release(slot);
-    } else table.where[slot] = LEAVING;
+    if (left) this.leavePool(slot);
+    else table.where[slot] = LEAVING;
+    return left;
   }
 
   /** An incident strikes; returns what it took, null when nothing. */

@@ -4,10 +4,14 @@ import { counterKey, threefry2x32, unit, words } from "../kernel/random.ts";
 import { BOUNDARY_REFUSED, NO_ROUTE, type Recorder, TIMED_OUT } from "../outcome/recorder.ts";
 import type { ClientProfile, ResolvedStrategy } from "../scenario/resolved.ts";
 import type { DemandMeter } from "../traffic/demand.ts";
+import { AttemptLog } from "./attempt-log.ts";
+import { Breakers } from "./breakers.ts";
+import { GIVES_UP, Patience, patienceOf, RetryBudgetLeft, retryDelayS } from "./client.ts";
+import type { Hedges } from "./hedges.ts";
 import { AS_IT_IS, CLEANED, type Redaction } from "./redaction.ts";
-import { GIVES_UP, retryDelayS } from "./client.ts";
+import type { TargetView } from "./target-view.ts";
 import { type ResponseCache, responseCacheOf } from "./response-cache.ts";
-import { routeOfPool, type RunSetting } from "./run-book.ts";
+import { routeOfPool, type RunSetting, targetOfRoute } from "./run-book.ts";
 import { GIVE_UP, RETRY, type RunState } from "./run-state.ts";
 
 export class RequestDesk {
@@ -15,11 +19,19 @@ export class RequestDesk {
   /** Requests that arrived, warm-up included. */
   sentAll = 0;
   waitingForRetry = 0;
+  readonly log: AttemptLog;
+  readonly breakers: Breakers | null;
+  readonly budget: RetryBudgetLeft | null;
+  readonly patience: Patience | null;
+  /** Set when a dispatch policy looks at how targets have answered. */
+  view: TargetView | null = null;
+  /** Set when the strategy hedges. */
+  hedges: Hedges | null = null;
   private readonly state: RunState;
   private readonly strategy: ResolvedStrategy;
   private readonly demand: DemandMeter | null;
   private readonly responseCache: ResponseCache | null;
-  private readonly client: ClientProfile;
+  readonly client: ClientProfile;
   private readonly retryKey: number;
   /** By class, out of the setting for the loop. */
   private readonly timeoutS: Float64Array;
@@ -36,7 +48,10 @@ export class RequestDesk {
       demand,
     }: { readonly seed: string; readonly replication: number; readonly demand: DemandMeter | null },
   ) {
-    const { classes, client } = setting;
+    const { classes } = setting;
+    const client = strategy.client ?? setting.client;
+    const targets = strategy.pools.length + strategy.offers.length;
+    const { breaker } = strategy;
     this.state = state;
     this.strategy = strategy;
     this.recorder = recorder;
@@ -44,7 +59,12 @@ export class RequestDesk {
     this.responseCache = responseCacheOf(strategy, classes, seed, replication);
     this.client = client;
     this.retryKey = counterKey(seed, replication, "client/retry");
-    this.timeoutS = Float64Array.from(classes, ({ timeoutS }) => timeoutS);
+    this.timeoutS = Float64Array.from(patienceOf(client, classes));
+    this.log = new AttemptLog(targets);
+    this.breakers = breaker === undefined ? null : new Breakers(breaker, targets);
+    const { retryBudget, abandonment } = client;
+    this.budget = retryBudget === undefined ? null : new RetryBudgetLeft(retryBudget, state.nowS);
+    this.patience = abandonment === undefined ? null : new Patience(abandonment, seed, replication);
     this.barred = strategy.barred.map((reason) => reason !== null);
   }
 
@@ -56,6 +76,7 @@ export class RequestDesk {
     const request = traffic.request;
     this.sentAll++;
     recorder.sent(classIndex, nowS);
+    if (this.budget !== null) this.budget.earn();
     this.demand?.add(nowS);
     if (this.barred[classIndex]) {
       this.refuseAtBoundary();
@@ -117,6 +138,15 @@ export class RequestDesk {
     const { table, nowS } = this.state;
     const { recorder } = this;
     const classIndex = table.classIndex[slot];
+    if (this.hedges !== null) this.hedges.ended(slot, true);
+    if (this.breakers !== null) this.breakers.succeeded(targetOfRoute(route), nowS);
+    if (this.view !== null)
+      this.view.answered(
+        targetOfRoute(route),
+        classIndex,
+        table.firstTokenS[slot] - table.attemptS[slot],
+        table.outputTokens[slot],
+      );
     recorder.request = table.ordinal[slot];
     recorder.sentS = table.sentS[slot];
     recorder.reasoningTokens = table.reasoningTokens[slot];
@@ -126,8 +156,14 @@ export class RequestDesk {
     this.end(slot, Math.max(nowS, recorder.sentS + recorder.e2eS));
   }
 
+  /** A request that ran at a target ends without an answer: its client gave up, or the target did. Its slot is still taken. */
+  ended(slot: number, route: number, outcome: number): void {
+    if (this.hedges !== null) this.hedges.ended(slot, false);
+    this.unanswered(slot, route, outcome);
+  }
+
   /** Records that a request ended without an answer; its slot is still taken. */
-  unanswered(slot: number, route: number, outcome: number): void {
+  private unanswered(slot: number, route: number, outcome: number): void {
     const { recorder } = this;
     const { table } = this.state;
     recorder.request = table.ordinal[slot];
@@ -141,6 +177,19 @@ export class RequestDesk {
     table.release(slot);
   }
 
+  /** An attempt that a target had taken came to nothing: `kind` of the log. `slot` holds no attempt any more. */
+  attemptFailed(slot: number, route: number, kind: number, outcome: number): void {
+    this.noteFailure(route, kind);
+    if (this.hedges !== null && this.hedges.leaves(slot)) this.state.table.release(slot);
+    else this.retryOrEnd(slot, route, outcome, Infinity, false);
+  }
+
+  noteFailure(route: number, kind: number): void {
+    const { nowS } = this.state;
+    this.log.count(targetOfRoute(route), kind, nowS);
+    if (this.breakers !== null) this.breakers.failed(targetOfRoute(route), false, nowS);
+  }
+
   /** No target took the request, or it was lost: the client tries again, waits until its deadline, or gives up. */
   retryOrEnd(slot: number, route: number, outcome: number, retryAfterS: number, permanent: boolean): void {
     const { table, nowS } = this.state;
@@ -150,6 +199,7 @@ export class RequestDesk {
       threefry2x32(this.retryKey, 0, table.ordinal[slot], retry);
       delayS = retryDelayS(this.client, retry, retryAfterS, unit(words[0]));
     }
+    if (delayS !== GIVES_UP && this.budget !== null && !this.budget.spend(nowS)) delayS = GIVES_UP;
     if (delayS === GIVES_UP) {
       this.unanswered(slot, route, outcome);
       this.end(slot);
@@ -164,10 +214,10 @@ export class RequestDesk {
     const { table, control } = this.state;
     table.where[slot] = AT_CLIENT;
     this.waitingForRetry++;
-    const deadlineS = table.deadlineS[slot];
-    const comesBack = againS < deadlineS;
+    const giveUpS = this.giveUpS(slot);
+    const comesBack = againS < giveUpS;
     if (comesBack) control.push(againS, RETRY, slot, 0);
-    else control.push(deadlineS, GIVE_UP, slot, 0);
+    else control.push(giveUpS, GIVE_UP, slot, 0);
     return comesBack;
   }
 
@@ -176,18 +226,13 @@ export class RequestDesk {
    * comes out.
    */
   redact(slot: number, redaction: Redaction): void {
-    const { table, control, nowS } = this.state;
+    const { table, nowS } = this.state;
     const classIndex = table.classIndex[slot];
     const sentS = table.sentS[slot];
     const outcome = redaction.outcome(table.ordinal[slot]);
     table.redacted[slot] = outcome;
     this.recorder.redacted(classIndex, sentS, outcome === CLEANED);
-    table.where[slot] = AT_CLIENT;
-    this.waitingForRetry++;
-    const throughS = nowS + redaction.latencyS;
-    const deadlineS = table.deadlineS[slot];
-    if (throughS >= deadlineS) control.push(deadlineS, GIVE_UP, slot, 0);
-    else control.push(throughS, RETRY, slot, 0);
+    this.holdUntil(slot, nowS + redaction.latencyS);
   }
 
   /** A request may go to no target of its route: what it holds stays inside. */
@@ -196,10 +241,18 @@ export class RequestDesk {
     this.end(slot);
   }
 
-  /** A request that waited at its client has come to its deadline. */
+  /** A request that waited at its client has come to the end of its time. */
   gaveUp(slot: number): void {
     this.waitingForRetry--;
     this.unanswered(slot, NO_ROUTE, TIMED_OUT);
     this.end(slot);
+  }
+
+  /** When the client of a request without an attempt gives up: at its deadline, or when its user's patience ends. */
+  private giveUpS(slot: number): number {
+    const { table, nowS } = this.state;
+    const deadlineS = table.deadlineS[slot];
+    if (this.patience === null) return deadlineS;
+    return Math.min(deadlineS, Math.max(nowS, table.sentS[slot] + this.patience.ofS(table.ordinal[slot])));
   }
 }

@@ -15,6 +15,7 @@ import type { ClassResult, OfferResult, PoolResult, RunResult } from "../outcome
 import type { IncidentTable, PoolHourTable } from "../outcome/series.ts";
 import { formCharges, reservedTerms, utilizationFraction } from "../provider/forms/charges.ts";
 import type { Offer } from "../provider/offer.ts";
+import type { RequestDesk } from "./request-desk.ts";
 
 /** What a run needs of the experiment. */
 export type RunSetting = Pick<
@@ -27,6 +28,11 @@ export const HOUR_S = 3600;
 /** Recorder routes: 0 for none, then the pools in order, then the offers as if they were further pools. */
 export function routeOfPool(pool: number): number {
   return 1 + pool;
+}
+
+/** The target of a route other than none: pools in order, then offers. */
+export function targetOfRoute(route: number): number {
+  return route - 1;
 }
 
 /** Name of the route of requests that were answered without a target. */
@@ -207,8 +213,9 @@ export class RunBook {
   }
 
   /** The result of the run; `inFlight` by class at the horizon. Call after the last `closeHour`. */
-  result(replication: number, requestsSimulated: number, events: number, inFlight: readonly number[]): RunResult {
+  result(replication: number, desk: RequestDesk, events: number, inFlight: readonly number[]): RunResult {
     const { setting, strategy, recorder } = this;
+    const { log, breakers, budget } = desk;
     this.bookOutages();
     const ownPools = this.pools.some(({ spec }) => spec.managed === undefined);
     const people = ownPools ? (setting.people.fte * setting.people.loadedUsdPerYear) / 12 : 0;
@@ -221,11 +228,15 @@ export class RunBook {
     return {
       strategy: strategy.name,
       replication,
-      requestsSimulated,
+      requestsSimulated: desk.sentAll,
       events,
       classes: setting.classes.map((_, c) => this.classResult(c, inFlight[c])),
       pools: this.pools.map((pool, p) => this.poolResult(pool, p)),
       offers: this.offers.map((offer, o) => this.offerResult(offer, o)),
+      targets: [...this.pools, ...this.offers].map((_, target) =>
+        log.result(target, breakers === null ? 0 : breakers.openSeconds(target, setting.horizonS)),
+      ),
+      retriesDenied: budget === null ? 0 : budget.denied,
       series: {
         strategy: strategy.name,
         replication,

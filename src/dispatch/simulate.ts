@@ -13,19 +13,32 @@ import type { ResolvedStrategy } from "../scenario/resolved.ts";
 import type { PoolRun } from "../fleet/pool.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import { STEP_END } from "../kernel/replica-calendar.ts";
-import { FAILED, NO_ROUTE, type Recorder, REJECTED, type RequestRows } from "../outcome/recorder.ts";
+import type { Recorder, RequestRows } from "../outcome/recorder.ts";
 import type { RunResult } from "../outcome/run-result.ts";
 import { Offer } from "../provider/offer.ts";
 import type { DemandMeter } from "../traffic/demand.ts";
 import type { Traffic } from "../traffic/traffic.ts";
-import { BARRED, BoundaryGate, IN_STEP } from "./boundary-gate.ts";
+import { patienceOf } from "./client.ts";
 import { offerContent } from "./offer-content.ts";
 import { OfferSide } from "./offer-side.ts";
 import { PoolSide } from "./pool-side.ts";
 import { RequestDesk } from "./request-desk.ts";
-import { HOUR_S, recorderOf, RunBook, routeOfPool, type RunSetting } from "./run-book.ts";
-import { ANSWER_END, GIVE_UP, HAND_OVER, INCIDENT, RESTORE, RETRY, RunState, WINDOW_EDGE } from "./run-state.ts";
-import { ABSENT, ERROR, LIMITED, NEVER, TAKEN } from "./target-answer.ts";
+import { HOUR_S, recorderOf, RunBook, type RunSetting } from "./run-book.ts";
+import {
+  ABANDON,
+  ANSWER_END,
+  ATTEMPT_END,
+  GIVE_UP,
+  HAND_OVER,
+  HEDGE_DUE,
+  INCIDENT,
+  NO_EVENT,
+  RESTORE,
+  RETRY,
+  RunState,
+  WINDOW_EDGE,
+} from "./run-state.ts";
+import { RouteWalk } from "./route-walk.ts";
 
 export interface RunOptions {
   readonly seed: string;
@@ -55,29 +68,23 @@ export function simulateRun(
 
 class Run {
   private readonly setting: RunSetting;
-  private readonly strategy: ResolvedStrategy;
   private readonly options: RunOptions;
   private readonly state: RunState;
   private readonly desk: RequestDesk;
   private readonly poolSide: PoolSide;
   private readonly offerSide: OfferSide;
   private readonly recorder: Recorder;
+  private readonly walk: RouteWalk;
   private readonly book: RunBook;
-  private readonly gate: BoundaryGate;
   private controlEvents = 0;
 
   constructor(setting: RunSetting, strategy: ResolvedStrategy, traffic: Traffic, options: RunOptions) {
     this.setting = setting;
-    this.strategy = strategy;
     this.options = options;
     const { seed, replication, incidents, replicas, observe } = options;
     const { classes, warmupS, horizonS, startEpochS } = setting;
     const known = traffic.known ?? null;
-    this.state = new RunState(
-      traffic,
-      classes.map(({ timeoutS }) => timeoutS),
-      -warmupS,
-    );
+    this.state = new RunState(traffic, patienceOf(strategy.client ?? setting.client, classes), -warmupS);
     this.recorder = recorderOf(setting, strategy, options.rows);
     this.desk = new RequestDesk(this.state, setting, strategy, this.recorder, options);
     const poolRun = { seed, replication, known, observe };
@@ -88,8 +95,8 @@ class Run {
     const offers = offerSpecs.map((spec) => new Offer(spec, context));
     this.book = new RunBook(setting, strategy, this.poolSide.pools, offers, this.recorder);
     this.offerSide = new OfferSide(this.state, this.desk, this.book, offers, strategy.pools.length);
-    const sides = { poolSide: this.poolSide, offerSide: this.offerSide };
-    this.gate = new BoundaryGate(this.state, this.desk, sides, this.book, strategy, options);
+    const sides = { poolSide: this.poolSide, offerSide: this.offerSide, book: this.book };
+    this.walk = new RouteWalk(this.state, this.desk, sides, strategy, classes, { seed, replication, known });
     this.state.control.push(0, WINDOW_EDGE, 0, 0);
   }
 
@@ -109,11 +116,11 @@ class Run {
       if (timeS === deadlineS && (deadlines.refresh(timeS) === NO_SLOT || deadlines.nextS > timeS)) continue;
       if (!(timeS >= state.nowS)) throw new InvariantError("INV-2", { timeS, nowS: state.nowS });
       state.nowS = timeS;
-      const controlKind = controlS === timeS ? control.firstKind() : GIVE_UP + 1;
+      const controlKind = controlS === timeS ? control.firstKind() : NO_EVENT;
       if (dueS === timeS && controlKind > RESTORE && calendar.kind[calendar.first()] === STEP_END) poolSide.endStep();
       else if (controlKind <= RETRY) this.controlEvent(controlKind);
       else if (arrivalS === timeS) this.arrive();
-      else if (controlKind === GIVE_UP) this.controlEvent(controlKind);
+      else if (controlKind < NO_EVENT) this.controlEvent(controlKind);
       else if (deadlineS === timeS) poolSide.timeOut(deadlines.refresh(timeS));
       else poolSide.formStep(calendar.first());
     }
@@ -121,45 +128,12 @@ class Run {
     this.book.closeHour(endS);
     const boundaries = poolSide.pools.reduce((sum, pool) => sum + pool.meter.boundaries, 0);
     const events = this.desk.sentAll + this.controlEvents + boundaries;
-    return this.book.result(this.options.replication, this.desk.sentAll, events, this.checkConservation());
+    return this.book.result(this.options.replication, this.desk, events, this.checkConservation());
   }
 
   private arrive(): void {
     const slot = this.desk.open();
-    if (slot !== NO_SLOT) this.send(slot);
-  }
-
-  /** Offers the request to the targets of its class's route, in order, until one takes it. */
-  private send(slot: number): void {
-    const { table } = this.state;
-    const { offers } = this.offerSide;
-    const classIndex = table.classIndex[slot];
-    const route = this.strategy.routes[classIndex];
-    let outcome = FAILED;
-    let retryAfterS = Infinity;
-    let permanent = true;
-    let at = NO_ROUTE;
-    for (let stop = 0; stop < route.length; stop++) {
-      const target = route[stop];
-      const gate = this.gate.at(slot, target);
-      if (gate === IN_STEP) return;
-      if (gate === BARRED) continue;
-      const taken = target.kind === "pool" ? this.poolSide.send(slot, target) : this.offerSide.send(slot, target.index);
-      at = routeOfPool(target.kind === "pool" ? target.index : this.strategy.pools.length + target.index);
-      if (taken === TAKEN) {
-        if (stop > 0) this.recorder.overflowed(classIndex, at, table.sentS[slot]);
-        return;
-      }
-      if (taken === LIMITED) {
-        this.recorder.rateLimited(classIndex, at, table.sentS[slot]);
-        retryAfterS = offers[target.index].retryAfterS;
-      }
-      outcome = taken === ERROR || taken === ABSENT ? FAILED : REJECTED;
-      if (taken !== NEVER) permanent = false;
-    }
-    this.gate.notTaken(slot);
-    if (at === NO_ROUTE) this.desk.refusedUncleaned(slot);
-    else this.desk.retryOrEnd(slot, at, outcome, retryAfterS, permanent);
+    if (slot !== NO_SLOT) this.walk.send(slot);
   }
 
   private controlEvent(kind: number): void {
@@ -172,11 +146,21 @@ class Run {
     else if (kind === HAND_OVER) this.poolSide.handOver(payload, tag);
     else if (kind === RETRY) {
       this.desk.waitingForRetry--;
-      this.send(payload);
+      this.walk.send(payload);
     } else if (kind === GIVE_UP) this.desk.gaveUp(payload);
     else if (kind === WINDOW_EDGE) this.windowEdge();
+    else if (kind >= ATTEMPT_END) this.clientEvent(kind, payload, tag);
     else if (kind === INCIDENT) this.strike(payload);
     else this.poolSide.restore(payload);
+  }
+
+  /** What a client does about an attempt that runs. */
+  private clientEvent(kind: number, slot: number, tag: number): void {
+    const { watch, hedges } = this.walk;
+    if (kind === ATTEMPT_END) watch!.attemptEnds(slot, tag);
+    else if (kind === ABANDON) watch!.abandon(slot, tag);
+    else if (kind === HEDGE_DUE) hedges!.due(slot, tag);
+    else hedges!.raceEnds(slot, tag);
   }
 
   private strike(index: number): void {
@@ -207,7 +191,8 @@ class Run {
     const { pools, inTransit } = this.poolSide;
     const inFlight = this.setting.classes.map(() => 0);
     for (const slot of table.live()) {
-      if (table.where[slot] !== LEAVING && table.sentS[slot] >= 0) inFlight[table.classIndex[slot]]++;
+      if (table.where[slot] === LEAVING || this.walk.hedges?.isSecond(slot) === true) continue;
+      if (table.sentS[slot] >= 0) inFlight[table.classIndex[slot]]++;
     }
     this.setting.classes.forEach((requestClass, c) => {
       const t = this.recorder.totals(c, null);

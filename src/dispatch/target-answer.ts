@@ -11,3 +11,5 @@ export const ERROR = 3;
 export const ABSENT = 4;
 /** Could never fit. */
 export const NEVER = 5;
+/** How many answers there are. */
+export const ANSWERS = 6;

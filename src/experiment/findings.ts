@@ -132,6 +132,39 @@ export interface OfferSummary {
   readonly expired: Estimate | null;
 }
 
+/** What came of the attempts at a pool or an offer, as means per replication. attempts = the sum of the next six. */
+export interface TargetSummary {
+  readonly name: string;
+  readonly kind: "pool" | "offer";
+  readonly attempts: Estimate;
+  readonly taken: Estimate;
+  /** 429. */
+  readonly rateLimited: Estimate;
+  /** A pool above its own limits or its overflow threshold. */
+  readonly full: Estimate;
+  /** 5xx. */
+  readonly failed: Estimate;
+  /** A pool of which no replica served. */
+  readonly absent: Estimate;
+  readonly oversize: Estimate;
+  /** Of those taken: ended by the client's limit for an attempt, by a user who left, by the loss of their replica. */
+  readonly timedOut: Estimate;
+  readonly abandoned: Estimate;
+  readonly lost: Estimate;
+  /** Of those taken: hedges, hedges that won, and losers of either kind, which were cancelled. */
+  readonly hedges: Estimate;
+  readonly hedgesWon: Estimate;
+  readonly cancelled: Estimate;
+  /** Not made, because the target's breaker was open; and how long it was. */
+  readonly skipped: Estimate;
+  readonly breakerOpenMinutes: Estimate;
+  /** Mean wait that a 429 asked for; null without one. */
+  readonly retryAfterS: Estimate | null;
+  /** Tokens of an offer per month; and what of it was paid for answers that no client got whole. */
+  readonly usdPerMonth: Estimate;
+  readonly unusedUsdPerMonth: Estimate;
+}
+
 export interface StrategySummary {
   readonly name: string;
   readonly title: string;
@@ -162,6 +195,10 @@ export interface StrategySummary {
   readonly classes: readonly ClassSummary[];
   readonly pools: readonly PoolSummary[];
   readonly offers: readonly OfferSummary[];
+  /** The pools in order, then the offers. */
+  readonly targets: readonly TargetSummary[];
+  /** Retries that the clients' budget did not allow. */
+  readonly retriesDenied: Estimate;
 }
 
 export interface DemandSummary {

@@ -7,6 +7,8 @@ import { applyForm, spilloverOf } from "./resolve-form.ts";
 import { managedPool, withManagedPools } from "./resolve-managed.ts";
 import { levelUnredacted, refusal, type BoundaryTarget } from "./resolve-boundary.ts";
 import { resolveRedaction } from "./resolve-redaction.ts";
+import { resolveClient } from "./resolve-client.ts";
+import { resolveDispatch } from "./resolve-dispatch.ts";
 import { resolveOffer } from "./resolve-offer.ts";
 import type { OfferPeriod } from "./resolve-prices.ts";
 import { checkSizes } from "./resolve-engine.ts";
@@ -92,6 +94,19 @@ export function resolveStrategy(
     resolution.warn(
       `${name}: redaction has no effect, since no redactable class goes below the level it needs as it is`,
     );
+  const client =
+    file.client === undefined ? undefined : resolveClient(resolution, file.client, [...path, "client"], `${at}.client`);
+  if (client === null) return null;
+  const dispatch = resolveDispatch(
+    resolution,
+    file,
+    context.classes.map((cls, c) => ({ name: cls.name, route: filtered.routes[c]! })),
+    Object.keys(file.pools),
+    Object.keys(file.offers),
+    context.period.startEpochS,
+    path,
+    at,
+  );
   const cache = file.responseCache;
   if (cache !== undefined) {
     for (const [field, of] of [
@@ -115,6 +130,8 @@ export function resolveStrategy(
     ...parts,
     ...filtered,
     ...(redaction === undefined ? {} : { redaction }),
+    ...dispatch,
+    ...(client === undefined ? {} : { client }),
     ...(responseCache === undefined ? {} : { responseCache }),
   };
 }

@@ -9,6 +9,7 @@ import { readExperiment, type FieldSchema } from "./read.ts";
 import { requestSizes } from "./request-size.ts";
 import { resolveClasses } from "./resolve-classes.ts";
 import { userRegions } from "./resolve-network.ts";
+import { resolveClient } from "./resolve-client.ts";
 import { noteDeclared } from "./resolve-declared.ts";
 import type { Period } from "./resolve-rate-factors.ts";
 import { resolveStrategy } from "./resolve-strategy.ts";
@@ -16,7 +17,7 @@ import { noPeople, resolvePeople, resolveTeam } from "./resolve-team.ts";
 import { resolveTraffic } from "./resolve-traffic.ts";
 import { Resolution, type Origins } from "./resolution.ts";
 import type { Recording } from "../scenario/recorded-trace.ts";
-import type { ClientProfile, ResolvedExperiment, ResolvedStrategy, ResolvedTraffic } from "../scenario/resolved.ts";
+import type { ResolvedExperiment, ResolvedStrategy, ResolvedTraffic } from "../scenario/resolved.ts";
 import { experimentJsonSchema, type ExperimentFile } from "./schema.ts";
 
 export interface ResolveOptions {
@@ -32,16 +33,6 @@ export interface Resolved {
   readonly experiment: ResolvedExperiment;
   readonly origins: Origins;
 }
-
-const CLIENT_FIELDS = [
-  "maxRetries",
-  "backoffInitialS",
-  "backoffFactor",
-  "backoffMaxS",
-  "jitterFraction",
-  "honorRetryAfter",
-  "maxRetryAfterS",
-] as const;
 
 /** Resolves the plain data of an experiment file. Throws a ConfigError with every problem of form and of meaning. */
 export function resolveExperiment(raw: unknown, catalog: Catalog, options: ResolveOptions = {}): Resolved {
@@ -72,7 +63,7 @@ function assemble(
 ): Omit<ResolvedExperiment, "assumptions" | "warnings"> | null {
   const classes = resolveClasses(resolution, file.classes, file.traffic);
   const traffic = resolveTraffic(resolution, file.traffic, file.classes, options.recording ?? null, periodOf(file));
-  const client = resolveClient(resolution, file.client);
+  const client = resolveClient(resolution, file.client, ["client"], "client");
   const team = file.team === undefined ? null : resolveTeam(resolution, file.team);
   const { startEpochS } = periodOf(file);
   const context = {
@@ -155,29 +146,6 @@ function resolveHorizon(resolution: Resolution, file: ExperimentFile, traffic: R
 /** Length of a recording in whole seconds; null for traffic that goes on. */
 function recordedS(traffic: ResolvedTraffic | null): number | null {
   return traffic?.kind === "replay" ? Math.floor(traffic.arrivalS.at(-1)!) + 1 : null;
-}
-
-function resolveClient(resolution: Resolution, name: string): ClientProfile | null {
-  const entry = resolution.find("clients", name, ["client"]);
-  if (entry === null) return null;
-  resolution.from("client", `catalogue:clients/${entry.id}`);
-  resolution.useEntry(
-    "clients",
-    entry,
-    CLIENT_FIELDS.filter((field) => typeof entry[field] === "number"),
-  );
-  const { maxRetries, backoffInitialS, backoffFactor, backoffMaxS, jitterFraction, honorRetryAfter, maxRetryAfterS } =
-    entry;
-  return {
-    name: entry.id,
-    maxRetries,
-    backoffInitialS,
-    backoffFactor,
-    backoffMaxS,
-    jitterFraction,
-    honorRetryAfter,
-    maxRetryAfterS,
-  };
 }
 
 function noteOrigins(resolution: Resolution, file: ExperimentFile, options: ResolveOptions): void {

@@ -12,6 +12,7 @@ import { Day, Instant, rateFactorFields } from "./schema-traffic.ts";
 import { managedFields } from "./schema-forms.ts";
 import { ReasoningSchema } from "./schema-reasoning.ts";
 import { RedactionSchema } from "./schema-boundary.ts";
+import { BreakerSchema, ClientSchema, DispatchSchema, HedgeSchema } from "./schema-dispatch.ts";
 import { OfferSchema } from "./schema-offer.ts";
 import { RepeatsSchema, ResponseCacheSchema, sessionsSchema } from "./schema-reuse.ts";
 
@@ -452,6 +453,10 @@ const StrategySchema = z.strictObject({
   pools: z.record(Name, PoolSchema).default({}).describe("own fleets by name"),
   responseCache: ResponseCacheSchema,
   redaction: RedactionSchema,
+  client: ClientSchema.optional().describe("how the clients of this strategy retry; without it as the experiment's"),
+  dispatch: DispatchSchema.optional(),
+  breaker: BreakerSchema.optional(),
+  hedge: HedgeSchema.optional(),
   offers: z.record(Name, OfferSchema).default({}).describe("API offers by name"),
   routes: z
     .record(Name, z.array(RouteTargetSchema).min(1))
@@ -532,7 +537,7 @@ export const ExperimentSchema = z
       ),
     classes: z.array(ClassSchema).min(1).describe("request classes; each is a segment of the decision"),
     traffic: TrafficSchema,
-    client: z.string().default("openai-node").describe("client profile of the catalogue: how the calling SDK retries"),
+    client: ClientSchema.default("openai-node").describe("how the calling clients retry"),
     team: TeamSchema.optional().describe(
       "who would run own GPUs; without it people are not priced and there is no verdict, as in a study of serving alone",
     ),

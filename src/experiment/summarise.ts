@@ -23,6 +23,7 @@ import { estimate, estimateOrNull } from "./estimate.ts";
 import { describeScheduler } from "../engine/scheduler-spec.ts";
 import type { ResolvedExperiment } from "../scenario/resolved.ts";
 import type { RunOutcome } from "./run-one.ts";
+import { summariseTargets } from "./summarise-targets.ts";
 
 /** A P99 wants at least this many samples behind it. */
 export const P99_SAMPLES = 1000;
@@ -198,6 +199,8 @@ function summariseStrategy(
         expired: form?.kind === "batch" ? of("expired") : null,
       };
     }),
+    targets: summariseTargets(strategy, runs, months),
+    retriesDenied: estimate(runs.map((run) => run.retriesDenied)),
   };
 }
 

@@ -208,7 +208,7 @@ function buildProgram(): Command {
     .command("catalog")
     .description("list what the catalogue knows, with source and date")
     .enablePositionalOptions()
-    .argument("[kind]", "for example gpus, llms, offers; or policies, routers")
+    .argument("[kind]", "for example gpus, llms, offers; or policies, routers, dispatch")
     .option("--json", "print the entries as JSON")
     .option("--models <dir>", "catalogue entries that replace shipped ones")
     .option("--as-of <date>", "date that ages count from")

@@ -3,8 +3,9 @@ import { showsMoney, type Estimate, type StrategySummary } from "../experiment/f
 import type { Summary } from "../decision/summary.ts";
 import { plainNumber, textTable } from "./text-table.ts";
 
+type Row = readonly [string, (strategy: StrategySummary) => string];
+
 export function summaryText(summary: Summary): string {
-  type Row = readonly [string, (strategy: StrategySummary) => string];
   const cost: readonly Row[] = [
     ["cost, USD a month", (s) => (s.permitted || s.counterfactual ? money(s.usdPerMonth) : "not ranked")],
     ["USD per 1M output tokens", (s) => (s.permitted || s.counterfactual ? money(s.usdPerMTokOutput) : "not ranked")],
@@ -21,6 +22,10 @@ export function summaryText(summary: Summary): string {
       (s) => [s.requests.rejected, s.requests.timedOut, s.requests.failed].map(count).join(", "),
     ],
     ["429 answers", (s) => count(s.requests.rateLimited)],
+    ...optional(summary, "retries", (s) => s.requests.retried),
+    ...optional(summary, "retries over the budget", (s) => s.retriesDenied),
+    ...optional(summary, "not asked, breaker open", (s) => total(s, "skipped")),
+    ...optional(summary, "hedges (second attempts)", (s) => total(s, "hedges")),
     ["refused at the boundary", (s) => count(s.requests.boundaryRefused)],
     ...(summary.strategies.some((s) => s.reasoningTokens.mean > 0)
       ? [
@@ -59,6 +64,16 @@ export function summaryText(summary: Summary): string {
       ? ""
       : `\nVerdict${verdict.indicative ? " (indicative: fewer than 10 replications)" : ""}: ${verdict.sentence}\n`;
   return `${head}\n${table}${warnings}${sentence}`;
+}
+
+/** A row for what only happens in experiments that ask for it. */
+function optional(summary: Summary, label: string, of: (strategy: StrategySummary) => Estimate): readonly Row[] {
+  return summary.strategies.some((strategy) => of(strategy).mean > 0) ? [[label, (s) => count(of(s))]] : [];
+}
+
+/** Over all targets of a strategy; the mean alone. */
+function total({ targets }: StrategySummary, key: "skipped" | "hedges"): Estimate {
+  return { mean: targets.reduce((sum, target) => sum + target[key].mean, 0), lo: null, hi: null, n: 1 };
 }
 
 function permitted(strategy: StrategySummary): string {

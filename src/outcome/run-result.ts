@@ -55,6 +55,36 @@ export interface OfferResult {
   readonly utilizationFraction: number;
 }
 
+/** What came of the attempts at one pool or offer at t ≥ 0. attempts = the sum of the six answers. */
+export interface TargetResult {
+  readonly attempts: number;
+  readonly taken: number;
+  readonly rateLimited: number;
+  /** A pool above its own limits or its overflow threshold. */
+  readonly full: number;
+  /** 5xx. */
+  readonly failed: number;
+  /** A pool of which no replica served. */
+  readonly absent: number;
+  readonly oversize: number;
+  /** Of those taken: ended by the client's limit for an attempt, by a user who left, by the loss of their replica. */
+  readonly timedOut: number;
+  readonly abandoned: number;
+  readonly lost: number;
+  /** Not made because its breaker was open. */
+  readonly skipped: number;
+  /** Of those taken: second attempts beside a first, those of them that won, and losers of either kind, which were cancelled. */
+  readonly hedges: number;
+  readonly hedgesWon: number;
+  readonly cancelled: number;
+  /** Sum of the waits that 429s asked for. */
+  readonly retryAfterS: number;
+  readonly breakerOpenS: number;
+  /** Tokens of an offer, and what of it was paid for answers that no client got whole. Zero for pools, which cost by the hour. */
+  readonly usd: number;
+  readonly unusedUsd: number;
+}
+
 export interface RunResult {
   readonly strategy: string;
   readonly replication: number;
@@ -65,5 +95,9 @@ export interface RunResult {
   readonly classes: readonly ClassResult[];
   readonly pools: readonly PoolResult[];
   readonly offers: readonly OfferResult[];
+  /** The pools in order, then the offers. */
+  readonly targets: readonly TargetResult[];
+  /** Retries that the budget of the clients did not allow. */
+  readonly retriesDenied: number;
   readonly series: RunSeries;
 }

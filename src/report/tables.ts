@@ -356,7 +356,13 @@ export function poolTable(summary: Summary, views: readonly StrategyView[]): Tab
 
 /** What the API offers answered, attempts counted. */
 export function offerTable(summary: Summary, views: readonly StrategyView[]): TableView {
-  const offers = summary.strategies.flatMap((strategy) => strategy.offers.map((offer) => ({ strategy, offer })));
+  const offers = summary.strategies.flatMap((strategy) =>
+    strategy.offers.map((offer) => ({
+      strategy,
+      offer,
+      target: strategy.targets.find(({ kind, name }) => kind === "offer" && name === offer.name) ?? null,
+    })),
+  );
   const row = (header: string, note: string | null, of: (offer: (typeof offers)[number]["offer"]) => Cell): Row => ({
     header,
     note,
@@ -372,6 +378,18 @@ export function offerTable(summary: Summary, views: readonly StrategyView[]): Ta
     offers.every(({ offer }) => of(offer) === null)
       ? []
       : [row(header, note, (offer) => of(offer) ?? cell("–", null, "muted"))];
+  // What happens in strategies that ask for it alone.
+  const counted = (
+    header: string,
+    note: string | null,
+    key: "timedOut" | "abandoned" | "skipped" | "breakerOpenMinutes" | "hedges" | "hedgesWon" | "unusedUsdPerMonth",
+    format: (value: number) => string = count,
+  ): Row[] => {
+    const cells = offers.map(({ target }) => target?.[key] ?? null);
+    if (cells.every((value) => value === null || value.mean === 0)) return [];
+    const none = cell("–", "none", "muted");
+    return [{ header, note, color: null, cells: cells.map((value) => (value ? estimateCell(value, format) : none)) }];
+  };
   return {
     caption: "API offers: attempts and their answers, mean per replication",
     columns: [
@@ -398,6 +416,13 @@ export function offerTable(summary: Summary, views: readonly StrategyView[]): Ta
         expired === null ? null : estimateCell(expired, count),
       ),
       row("Failed in an outage", null, (offer) => estimateCell(offer.outageFailures, count)),
+      ...counted("Ended by the client", "attempts over its limit", "timedOut"),
+      ...counted("Abandoned", "users who left before a token", "abandoned"),
+      ...counted("Not asked", "breaker open", "skipped"),
+      ...counted("Breaker open", "minutes", "breakerOpenMinutes"),
+      ...counted("Hedges", "second attempts", "hedges"),
+      ...counted("Hedges that won", null, "hedgesWon"),
+      ...counted("Paid for nothing", "USD a month, answers that no client got whole", "unusedUsdPerMonth"),
       row("Outages", null, (offer) => estimateCell(offer.outages, count)),
       row("Availability", "of the offer", (offer) => estimateCell(offer.availabilityFraction, percent, SHARE)),
       row("Price as of", null, (offer) => cell(dateText(offer.priceAsOf))),

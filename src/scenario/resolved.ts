@@ -9,6 +9,7 @@ import type { SchedulerSpec } from "../engine/scheduler-spec.ts";
 import type { EngineSpec, GpuSpec, LlmSpec, StepCoefficients } from "../engine/spec.ts";
 import type { StepTimeRow } from "../engine/step-time-table.ts";
 import type { ClockChange } from "../kernel/time-zone.ts";
+import type { Abandonment, RetryBudget, StrategyDispatch } from "./dispatch.ts";
 import type { LimitCharge, LimitSpec } from "./limits.ts";
 import type { ManagedPool, ResolvedForm, ScaleToZero } from "./forms.ts";
 
@@ -280,6 +281,14 @@ export interface ClientProfile {
   readonly honorRetryAfter: boolean;
   /** A longer Retry-After is not obeyed and ends the request (openai-python: 120 s); null = without bound. */
   readonly maxRetryAfterS: number | null;
+  /** Longest time of one attempt, which is cancelled and retried then; null or absent = none. */
+  readonly attemptTimeoutS?: number | null;
+  /** Longest time over all attempts, where it is shorter than the class's `timeoutS`; absent = that. */
+  readonly deadlineS?: number;
+  /** Absent = every client for itself. */
+  readonly retryBudget?: RetryBudget;
+  /** Absent = people wait until the deadline. */
+  readonly abandonment?: Abandonment;
 }
 
 export interface ResolvedPool {
@@ -484,7 +493,7 @@ export interface RouteTarget {
   readonly redact?: true;
 }
 
-export interface ResolvedStrategy {
+export interface ResolvedStrategy extends StrategyDispatch {
   readonly name: string;
   readonly title: string;
   /** Which option of the decision these runs are evidence for. */
@@ -501,6 +510,8 @@ export interface ResolvedStrategy {
   readonly redaction?: RedactionSpec;
   /** Boundary rules were lifted by `--what-if-unrestricted`: a labelled counterfactual. */
   readonly counterfactual: boolean;
+  /** How its clients retry, where not as the experiment's. */
+  readonly client?: ClientProfile;
   /** Answers that are given without any target; absent = none. */
   readonly responseCache?: ResponseCacheSpec;
 }

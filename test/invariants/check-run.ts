@@ -19,6 +19,7 @@ export function checkRun(run: WatchedRun): void {
   checkBoundary(run);
   checkRedaction(run);
   checkLedger(run);
+  checkTargets(run);
 }
 
 function sum(values: readonly number[]): number {
@@ -87,9 +88,11 @@ function checkConservation({ setting, result, rows, sent, endedS }: WatchedRun):
 
 /** INV-3: sent ≤ first token ≤ last token, within the client's patience and the horizon; a time-out comes when it says. */
 function checkTimes({ setting, strategy, rows, sent, endedS }: WatchedRun): void {
+  const client = strategy.client ?? setting.client;
+  const { attemptTimeoutS = null, deadlineS = Infinity, abandonment } = client;
   for (const row of rows) {
     const { timeS, classIndex, inputTokens, outputTokens } = sent[row.request]!;
-    const { timeoutS } = setting.classes[classIndex]!;
+    const timeoutS = Math.min(setting.classes[classIndex]!.timeoutS, deadlineS);
     const endS = endedS[row.request]!;
     must(
       row.sentS === timeS && row.classIndex === classIndex && row.inputTokens === inputTokens,
@@ -103,7 +106,8 @@ function checkTimes({ setting, strategy, rows, sent, endedS }: WatchedRun): void
     const overheadS = spec === undefined || row.outcome !== COMPLETED ? 0 : pathS + spec.engine.apiOverheadMs / 1000;
     must(endS - overheadS < setting.horizonS + 1e-9, "ends within the horizon", { endS });
     atMost(endS - overheadS - timeS, timeoutS, "nobody waits beyond the deadline");
-    if (row.outcome === TIMED_OUT) near(endS - timeS, timeoutS, "a time-out comes at the deadline");
+    if (row.outcome === TIMED_OUT && attemptTimeoutS === null && abandonment === undefined)
+      near(endS - timeS, timeoutS, "a time-out comes at the deadline");
     if (row.outcome !== COMPLETED) continue;
     same(row.outputTokens, outputTokens, "all tokens came");
     must(row.ttftS > 0 && row.e2eS >= row.ttftS - 1e-12, "INV-3: sent, first token, last token", row);
@@ -268,7 +272,9 @@ function checkRedaction({ strategy, rows, result }: WatchedRun): void {
       must(clean(row), "INV-13: cleaned before it left", row);
       if (row.outcome === COMPLETED) atMost(spec.latencyS, row.ttftS, "the step takes its time");
     }
-    if (redactOnly) {
+    // A policy or a breaker may end a request before it comes to the step.
+    const always = strategy.dispatch === undefined && strategy.breaker === undefined;
+    if (redactOnly && always) {
       const refused = ofClass.filter((row) => row.outcome === BOUNDARY_REFUSED);
       same(refused.filter(clean).length, 0, "INV-13: only what cannot be cleaned is refused");
       must(
@@ -314,7 +320,10 @@ function checkLedger(run: WatchedRun): void {
     const here = rows.filter((row) => row.route === 1 + strategy.pools.length + o);
     const completed = here.filter((row) => row.outcome === COMPLETED);
     const broken = spec.form?.kind === "batch" ? [TIMED_OUT, FAILED] : [TIMED_OUT];
-    const timedOut = here.filter((row) => broken.includes(row.outcome)).length;
+    const target = result.targets[strategy.pools.length + o]!;
+    atMost(target.unusedUsd, target.usd, "INV-14: USD of unused answers");
+    const timedOut =
+      here.filter((row) => broken.includes(row.outcome)).length + target.timedOut + target.abandoned + target.cancelled;
     // Answers broken off by a time-out, and jobs that expired, are billed for what they had produced, completed ones in full.
     const surplus = output.quantity - sum(completed.map((row) => row.outputTokens));
     must(timedOut > 0 ? surplus >= 0 : surplus === 0, "INV-14: answers are billed, and nothing else", {
@@ -328,12 +337,7 @@ function checkLedger(run: WatchedRun): void {
     });
     const { attempts, rateLimited, overloaded, outageFailures } = result.offers[o]!;
     // A failed row may be an outage's, which is counted already.
-    const gaveUp = here.filter((row) => row.outcome === TIMED_OUT).length;
-    atMost(
-      rateLimited + overloaded + outageFailures + completed.length + gaveUp,
-      attempts,
-      "attempts cover their ends",
-    );
+    atMost(rateLimited + overloaded + outageFailures + completed.length, attempts, "attempts cover their ends");
   });
   if (strategy.pools.length > 0) {
     const { fte, loadedUsdPerYear } = setting.people;
@@ -342,4 +346,20 @@ function checkLedger(run: WatchedRun): void {
     expectedUsd += peopleUsd;
   }
   near(sum(ledger.usd), expectedUsd, "INV-14: total");
+}
+
+/** Attempts by target: each has one answer, and those that were taken end once at most. */
+function checkTargets({ strategy, rows, result }: WatchedRun): void {
+  result.targets.forEach((target, t) => {
+    const { taken, timedOut, abandoned, lost, cancelled, hedges, hedgesWon } = target;
+    const completed = rows.filter((row) => row.outcome === COMPLETED && row.route === 1 + t).length;
+    const handsOn = strategy.pools.some(({ handOff }) => handOff !== null);
+    // The warm-up's attempts are not counted, but those of its requests may end after it.
+    if (!handsOn && result.requestsSimulated === result.classes.reduce((sum, { totals }) => sum + totals.sent, 0))
+      atMost(completed + timedOut + abandoned + lost + cancelled, taken, "attempts end once");
+    atMost(hedges, taken, "hedges are attempts");
+    atMost(hedgesWon, hedges, "hedges that won");
+    if (strategy.hedge === undefined) same(hedges + cancelled, 0, "hedges are asked for");
+    if (strategy.breaker === undefined) same(target.skipped + target.breakerOpenS, 0, "breakers are asked for");
+  });
 }

@@ -1,7 +1,16 @@
 /** Random small runs of the fleet loop, in which everything that can go wrong does. Run n is a function of n alone. */
 import type { RunSetting } from "../../src/dispatch/run-book.ts";
 import { simulateRun } from "../../src/dispatch/simulate.ts";
-import type { ResolvedOffer, ResolvedPool, ResolvedStrategy, RouteTarget } from "../../src/scenario/resolved.ts";
+import { dispatchNamed, dispatchPlugins } from "../../src/dispatch/policies/registry.ts";
+import type { BreakerSpec, DispatchChoice, HedgeSpec, Step } from "../../src/scenario/dispatch.ts";
+import type {
+  ClientProfile,
+  ResolvedOffer,
+  ResolvedPool,
+  ResolvedStrategy,
+  RouteTarget,
+  SyntheticTraffic,
+} from "../../src/scenario/resolved.ts";
 import { stream, type Draw } from "../../src/kernel/random.ts";
 import type { RunResult } from "../../src/outcome/run-result.ts";
 import type { Traffic } from "../../src/traffic/traffic.ts";
@@ -97,7 +106,78 @@ const OPEN = 0;
 const RESTRICTED = 1;
 const MODERATE = 2;
 
+interface Scenario {
+  readonly setting: RunSetting;
+  readonly strategy: ResolvedStrategy;
+  readonly traffic: Partial<SyntheticTraffic>;
+}
+
 export function randomRun(number: number): WatchedRun {
+  return runOf(randomScenario(number));
+}
+
+/** As `randomRun`, with clients, breakers, hedges and dispatch policies of all kinds; `policy`: for both classes. */
+export function randomDispatchRun(number: number, policy?: string): WatchedRun {
+  return runOf(withDispatch(randomScenario(number), stream("random-dispatch", number, "scenario"), policy));
+}
+
+function runOf({ setting: of, strategy: plan, traffic }: Scenario): WatchedRun {
+  const replicas = plan.pools.map((spec) => Number(spec.replicas));
+  return watch(of, plan, replicas, poissonTraffic(of, traffic));
+}
+
+function withDispatch({ setting: of, strategy: plan, traffic }: Scenario, draw: Draw, policy?: string): Scenario {
+  const oneOf = <T>(values: readonly T[]): T => values[Math.floor(draw() * values.length)]!;
+  const client: ClientProfile = {
+    ...of.client,
+    attemptTimeoutS: oneOf([null, 2, 8]),
+    ...(draw() < 0.3 ? { deadlineS: oneOf([2, 10]) } : {}),
+    ...(draw() < 0.4 ? { retryBudget: { fractionOfRequests: 0.1, perS: oneOf([0, 0.1]), burst: oneOf([1, 10]) } } : {}),
+    ...(draw() < 0.4 ? { abandonment: { medianS: oneOf([0.5, 3]), sigma: 0.5 } } : {}),
+  };
+  const names = dispatchPlugins.map(({ name }) => name);
+  const dispatch = plan.routes.map((route) => randomChoice(draw, policy ?? oneOf(names), route.length));
+  const breaker: BreakerSpec = {
+    openS: oneOf([5, 30]),
+    on429: draw() < 0.5,
+    failureFraction: 0.5,
+    minAnswers: oneOf([1, 4]),
+    allowedFailuresPerMin: oneOf([3, 20]),
+    halfOpenProbes: oneOf([0, 1, 3]),
+  };
+  const hedge: HedgeSpec = {
+    afterS: oneOf([0.5, 2]),
+    afterPercentile: oneOf([null, 90]),
+    maxFraction: oneOf([0.05, 1]),
+    race: oneOf(["first-token", "answer"]),
+  };
+  const changed: ResolvedStrategy = {
+    ...plan,
+    client,
+    dispatch,
+    ...(draw() < 0.5 ? { breaker } : {}),
+    ...(draw() < 0.5 ? { hedge } : {}),
+  };
+  return { setting: of, strategy: changed, traffic };
+}
+
+/** A policy with options within their ranges. */
+export function randomChoice(draw: Draw, policy: string, targets: number): DispatchChoice {
+  const { options } = dispatchNamed(policy)!;
+  const numbers: Record<string, number> = {};
+  const byTarget: Record<string, number[]> = {};
+  const steps: Record<string, Step[]> = {};
+  for (const [name, option] of Object.entries(options)) {
+    if (option.kind === "number")
+      numbers[name] = draw() < 0.5 ? option.default : option.min + Math.min(draw() * 4, option.max - option.min);
+    else if (option.kind === "by-target")
+      byTarget[name] = Array.from({ length: targets }, () => Math.floor(draw() * 3));
+    else steps[name] = [0.3, 0.7, 1].map((value, i) => ({ fromS: 150 * i, value }));
+  }
+  return { policy, numbers, byTarget, steps };
+}
+
+function randomScenario(number: number): Scenario {
   const draw = stream("random-run", number, "scenario");
   const oneOf = <T>(values: readonly T[]): T => values[Math.floor(draw() * values.length)]!;
   const poolCount = oneOf([0, 1, 1, 2]);
@@ -124,10 +204,10 @@ export function randomRun(number: number): WatchedRun {
     client: oneOf([NO_RETRIES, TWO_RETRIES, { ...TWO_RETRIES, honorRetryAfter: false }]),
     people: { fte: oneOf([0, 1.5]), loadedUsdPerYear: 240_000, preset: "test" },
   });
-  const traffic = poissonTraffic(of, {
+  const traffic = {
     meanRatePerS: oneOf([0.3, 2, 6]),
     burst: { components: draw() < 0.5 ? [] : [{ cv: 1, tauS: 60 }], gapCv: oneOf([1, 2]) },
-  });
+  };
   const redacted = offerStops.map((stop): RouteTarget => ({ ...stop, redact: true }));
   routes[MODERATE] = oneOf([[...ownStops, ...redacted], [...redacted, ...ownStops], redacted, ownStops]);
   const redaction = {
@@ -137,12 +217,7 @@ export function randomRun(number: number): WatchedRun {
     failFraction: oneOf([0, 0.2, 1]),
   };
   const forbidden = [[], ownStops.length > 0 ? offerStops : [], []];
-  return watch(
-    of,
-    { ...strategy(routes, pools, offers), redaction, forbidden },
-    pools.map((spec) => Number(spec.replicas)),
-    traffic,
-  );
+  return { setting: of, strategy: { ...strategy(routes, pools, offers), redaction, forbidden }, traffic };
 }
 
 function randomPool(draw: Draw, name: string): ResolvedPool {

@@ -469,6 +469,12 @@ describe("every field of the file moves something", () => {
       // For models with experts: `resolve-layout.test.ts`.
       "strategies.*.pools.*.dataParallelSize",
       "strategies.*.pools.*.enableExpertParallel",
+      // How clients retry and who chooses among targets: `resolve-dispatch.test.ts`.
+      "client",
+      "strategies.*.client",
+      "strategies.*.dispatch",
+      "strategies.*.breaker",
+      "strategies.*.hedge",
     ];
     expect(
       fieldsBelow(root, []).filter(
