@@ -44,7 +44,10 @@ export class Admission {
   private readonly actual: Float64Array;
   private readonly soft: readonly SoftThreshold[];
   private readonly ramps: readonly Ramp[];
-  private readonly capped: boolean;
+  private readonly caps: readonly SpendCap[];
+  /** Those that debit output as it comes, and what a token of it weighs there. */
+  private readonly debts: readonly DebtBucket[];
+  private readonly debtWeights: Float64Array;
 
   /** @param startEpochS UTC seconds since 1970 at t = 0 */
   constructor(provider: string, specs: readonly LimitSpec[], startEpochS: number, shared: SharedLimits | null) {
@@ -65,7 +68,9 @@ export class Admission {
     this.soft = this.limits.filter((limit) => limit instanceof SoftThreshold);
     this.ramps = this.limits.filter((limit) => limit instanceof Ramp);
     this.reservedSpend = this.limits.find((limit) => limit instanceof ReservedSpend) ?? null;
-    this.capped = this.limits.some((limit) => limit instanceof SpendCap);
+    this.caps = this.limits.filter((limit) => limit instanceof SpendCap);
+    this.debts = this.limits.filter((limit) => limit instanceof DebtBucket);
+    this.debtWeights = Float64Array.from(this.debts, (limit) => specs[this.limits.indexOf(limit)]!.settle?.output ?? 0);
   }
 
   /** Fills `charges`. Money is not known on arrival. */
@@ -91,14 +96,11 @@ export class Admission {
     this.waitMs = 0;
     this.latencyFactor = 1;
     this.asStandard = false;
-    if (this.capped) {
-      for (let i = 0; i < limits.length; i++) {
-        const limit = limits[i]!;
-        if (limit instanceof SpendCap && limit.waitMs(timeMs) > 0) {
-          this.refusedBy = i;
-          this.waitMs = Infinity;
-          return RATE_LIMITED;
-        }
+    for (let c = 0; c < this.caps.length; c++) {
+      if (this.caps[c]!.waitMs(timeMs) > 0) {
+        this.refusedBy = limits.indexOf(this.caps[c]!);
+        this.waitMs = Infinity;
+        return RATE_LIMITED;
       }
     }
     for (let i = 0; i < limits.length; i++) {
@@ -144,26 +146,14 @@ export class Admission {
 
   /** What was just admitted will send `outputTokens` evenly from `firstMs` to `lastMs`: debt buckets debit them as they come. */
   streams(timeMs: number, firstMs: number, lastMs: number, outputTokens: number): void {
-    const { limits, specs } = this;
-    for (let i = 0; i < limits.length; i++) {
-      const limit = limits[i]!;
-      const settle = specs[i]!.settle;
-      if (limit instanceof DebtBucket && settle !== null) {
-        limit.produce(timeMs, firstMs, lastMs, outputTokens, settle.output);
-      }
-    }
+    const { debts, debtWeights } = this;
+    for (let d = 0; d < debts.length; d++) debts[d]!.produce(timeMs, firstMs, lastMs, outputTokens, debtWeights[d]!);
   }
 
   /** Such a stream is given up at `timeMs`. */
   gaveUp(timeMs: number, firstMs: number, lastMs: number, outputTokens: number): void {
-    const { limits, specs } = this;
-    for (let i = 0; i < limits.length; i++) {
-      const limit = limits[i]!;
-      const settle = specs[i]!.settle;
-      if (limit instanceof DebtBucket && settle !== null) {
-        limit.cancel(timeMs, firstMs, lastMs, outputTokens, settle.output);
-      }
-    }
+    const { debts, debtWeights } = this;
+    for (let d = 0; d < debts.length; d++) debts[d]!.cancel(timeMs, firstMs, lastMs, outputTokens, debtWeights[d]!);
   }
 
   /** The end of a request that was admitted at `takenMs` with the same tokens and produced `producedTokens` of its output. */
