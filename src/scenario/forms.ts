@@ -76,7 +76,6 @@ export interface CommittedForm {
 }
 
 export type ResolvedForm = ProvisionedForm | BatchForm | FlexForm | PriorityForm | CommittedForm;
-export type FormKind = ResolvedForm["kind"];
 
 /** A pool that a vendor's people run. */
 export interface ManagedPool {

@@ -3,7 +3,7 @@
  * several loads, and the load at which the two bills are equal is found between them. It must be the price of the units ÷ the
  * pay-as-you-go value of what they are good for, which is worked out here from the catalogue's rows alone.
  */
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { CatalogEntry } from "../../src/catalog/schema.ts";
 import { simulateRun } from "../../src/dispatch/simulate.ts";
 import { Resolution } from "../../src/experiment/resolution.ts";
@@ -30,6 +30,8 @@ interface Case {
   readonly model: Plan["models"][number];
   readonly deployment: string;
   readonly term: Term;
+  /** Requests of other lengths, with so much of each prompt in the prompt cache. */
+  readonly cached?: { readonly input: number; readonly output: number; readonly tokens: number };
 }
 
 const CASES: Case[] = [...catalog.provisioned.values()].flatMap((plan) =>
@@ -56,14 +58,33 @@ test.each(CASES.map((one) => [`${one.plan.id}/${one.model.model} ${one.deploymen
   },
 );
 
+describe("prompts that come from the cache", () => {
+  const ptu = CASES.find(
+    ({ plan, model, deployment, term }) =>
+      plan.id === "azure-ptu" && model.model === "gpt-5.2" && deployment === "global" && term === "1-year",
+  )!;
+
+  test.each([
+    ["half of 2,000 tokens, 400 out", { input: 2000, output: 400, tokens: 1000 }, 0.83],
+    ["nine tenths of 50,000 tokens, 500 out: an agent loop", { input: 50_000, output: 500, tokens: 45_000 }, 0.57],
+  ])("%s", (_, cached, about) => {
+    const one = { ...ptu, cached };
+    const expected = lawOf(one);
+    expect(expected).toBeCloseTo(about, 2);
+    expect(Math.abs(breakEvenOf(one) - expected), `expected ${expected}`).toBeLessThan(0.01);
+  });
+});
+
 /** Lengths that take as much of the input units as of the output units, where these are sold apart. */
-function lengthsOf({ model }: Case): { readonly input: number; readonly output: number } {
+function lengthsOf({ model, cached }: Case): { readonly input: number; readonly output: number } {
+  if (cached !== undefined) return cached;
   const { inputTokensPerMinPerUnit: into, outputTokensPerMinPerUnit: out } = model;
   return out === null ? { input: 2000, output: 400 } : { input: into / 10, output: out / 10 };
 }
 
 /** Price ÷ value of a unit-month that is used round the clock (of one of each, where they are sold apart). */
-function lawOf({ plan, model, deployment, term }: Case): number {
+function lawOf(one: Case): number {
+  const { plan, model, deployment, term } = one;
   const { terms, priceFactor } = plan.deployments[deployment]!;
   const { usdPerUnit, termH, paidEveryH } = terms[term]!;
   const priceUsd = (usdPerUnit * priceFactor * 730) / (termH === 0 ? 1 : paidEveryH);
@@ -72,9 +93,12 @@ function lawOf({ plan, model, deployment, term }: Case): number {
   const row = prices.filter(({ from }) => (from ?? "") <= START_DATE).at(-1)!;
   const [inputUsd, outputUsd] = [row.inputUsdPerMTok / 1e6, row.outputUsdPerMTok / 1e6];
   if (out !== null) return (2 * priceUsd) / (MONTH_MINUTES * (into * inputUsd + out * outputUsd));
-  const { input, output } = lengthsOf({ plan, model, deployment, term });
-  const requestsPerMin = into / (input + model.outputWeight! * output);
-  return priceUsd / (MONTH_MINUTES * requestsPerMin * (input * inputUsd + output * outputUsd));
+  const { input, output } = lengthsOf(one);
+  const cached = one.cached?.tokens ?? 0;
+  const readUsd = (row.cacheReadUsdPerMTok ?? 0) / 1e6;
+  const requestsPerMin = into / (input - cached + model.cachedWeight * cached + model.outputWeight! * output);
+  const requestUsd = (input - cached) * inputUsd + cached * readUsd + output * outputUsd;
+  return priceUsd / (MONTH_MINUTES * requestsPerMin * requestUsd);
 }
 
 function breakEvenOf(one: Case): number {
@@ -82,6 +106,7 @@ function breakEvenOf(one: Case): number {
   const payg = offer({
     model: model.model,
     prices: priceRows(catalog.offers.get(model.offer!)!),
+    ...(one.cached === undefined ? {} : { promptCache: { ttlS: 1e6, minTokens: 500, stepTokens: 500 } }),
   });
   const form = {
     ...plainForm("provisioned"),
@@ -114,9 +139,11 @@ function bill(of: ResolvedOffer, one: Case, load: number): { readonly usd: numbe
   const { input, output } = lengthsOf(one);
   const weight = model.outputTokensPerMinPerUnit === null ? model.outputWeight! : 0;
   const tokensPerMin = model.inputTokensPerMinPerUnit * model.steps[deployment]!.minUnits;
-  const requestsPerS = tokensPerMin / (input + weight * output) / 60;
+  const cached = one.cached?.tokens ?? 0;
+  const requestsPerS = tokensPerMin / (input - cached + model.cachedWeight * cached + weight * output) / 60;
   const horizonS = Math.ceil(REQUESTS_AT_FULL_LOAD / requestsPerS / 60) * 60;
-  const setup = setting({ horizonS, classes: [requestClass({ timeoutS: 1e6 })] });
+  const sharedPrefix = cached === 0 ? null : { tokens: cached, groups: 1 };
+  const setup = setting({ horizonS, warmupS: 600, classes: [requestClass({ timeoutS: 1e6, sharedPrefix })] });
   const traffic = poissonTraffic(setup, {
     meanRatePerS: requestsPerS * load,
     input: { kind: "constant", tokens: input },
@@ -129,6 +156,7 @@ function bill(of: ResolvedOffer, one: Case, load: number): { readonly usd: numbe
     runOptions({ replicas: [] }),
   ).series.ledger;
   const tokens = (wanted: string): number => quantity.reduce((sum, n, i) => (line[i] === wanted ? sum + n : sum), 0);
-  const taken = tokens("api-input") + weight * tokens("api-output");
+  const prompts = tokens("api-input") + model.cachedWeight * tokens("api-cached-input");
+  const taken = prompts + weight * tokens("api-output");
   return { usd: usd.reduce((sum, amount) => sum + amount, 0), load: taken / (tokensPerMin * (horizonS / 60)) };
 }

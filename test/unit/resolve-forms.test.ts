@@ -80,6 +80,11 @@ describe("forms by name", () => {
     const committed = (usdPerMonth: number): number =>
       offerOf({ kind: "committed", usdPerMonth, discounts }).priceMultiplier / plain.priceMultiplier;
     expect([5000, 10_000, 60_000, 100_000].map(committed)).toEqual([1, 0.95, 0.88, 0.8]);
+    expect(offerOf({ kind: "committed", usdPerMonth: 10, prepaidMonths: 6 }).form).toEqual({
+      kind: "committed",
+      usdPerMonth: 10,
+      prepaidMonths: 6,
+    });
   });
 });
 
@@ -170,6 +175,20 @@ describe("provisioned units", () => {
     expect(reserved).toEqual({ name: "1-year", termH: 8760, paidEveryH: 8760, usdPerUnit: 24_000 });
     const ptu = formOf(offerOf({ kind: "provisioned", units: 15, term: "1-year", payment: "monthly" }));
     expect(ptu.reserved).toEqual({ name: "1-year", termH: 8760, paidEveryH: 730, usdPerUnit: 221 });
+  });
+
+  test("units of input and of output apart, each sized for its own tokens", () => {
+    const raw = withValue(withForm("provisioned", "x-ai/grok-4-1-fast-reasoning"), ["traffic"], {
+      requestsPerS: 4,
+      season: "flat",
+      input: { kind: "constant", tokens: 1000 },
+      output: { kind: "constant", tokens: 100 },
+    });
+    // 240,000 ÷ 31,500 = 7.6 and 24,000 ÷ 12,500 = 1.9.
+    const parts = (of: Raw): number[] => formOf(strategyOf(of, "api").offers[0]!).throughputs.map(({ units }) => units);
+    expect(parts(raw)).toEqual([8, 2]);
+    const own = { kind: "provisioned", units: 3, outputUnits: 5 };
+    expect(parts(withForm(own, "x-ai/grok-4-1-fast-reasoning"))).toEqual([3, 5]);
   });
 
   test("some reserved, the others by the hour", () => {

@@ -470,6 +470,10 @@ describe("every field of the file moves something", () => {
       "traffic.region",
       "strategies.*.pools.*.region",
       "strategies.*.offers.*.region",
+      // `resolve-forms.test.ts`.
+      "strategies.*.offers.*.form",
+      "strategies.*.pools.*.managed",
+      "strategies.*.pools.*.scaleToZero",
       // For models with experts: `resolve-layout.test.ts`.
       "strategies.*.pools.*.dataParallelSize",
       "strategies.*.pools.*.enableExpertParallel",
