@@ -60,6 +60,7 @@ export function resolveProvisioned(
   for (const field of ["acquisition", "reservedUnits"]) resolution.fromFile(`${at}.form.${field}`, [...path, field]);
   resolution.from(`${at}.limits`, `catalogue:provisioned/${plan.id}`);
   for (const field of ["diurnal", "congestion", "prices"]) resolution.from(`${at}.${field}`, "derived");
+  resolution.from(`${at}.priceAsOf`, `catalogue:provisioned/${plan.id}`);
   const free = [{ fromEpochS: null, inputUsdPerMTok: 0, outputUsdPerMTok: 0, longContext: [] }];
   return {
     ...offer,
@@ -74,6 +75,7 @@ export function resolveProvisioned(
       acquisition: file.acquisition,
     },
     prices: free,
+    priceAsOf: termOrigin(plan, deployment, reserved === null ? "hourly" : file.term).asOf,
     limits: throughputs.map((part) => unitLimit(plan, part)),
     latency: latencyOf(resolution, offer, plan, model),
     diurnal: null,
@@ -277,7 +279,7 @@ function priceOf(
     paidEveryH = wantedH;
   }
   if (own === undefined) {
-    const origin: Origin = rowOriginOf(rowOriginOf(plan, `deployments.${deployment}`, sold), "", entry);
+    const origin = termOrigin(plan, deployment, term);
     resolution.useValue(
       `provisioned/${plan.id}/${deployment}/${term}`,
       `${plan.unit} (${deployment}, ${term})`,
@@ -288,6 +290,12 @@ function priceOf(
     resolution.noteAge(`price of ${plan.id} (${deployment}, ${term})`, origin.asOf);
   }
   return { name: term, termH, paidEveryH, usdPerUnit };
+}
+
+/** Where the price of a term of the plan comes from. */
+function termOrigin(plan: Plan, deployment: string, term: File["term"]): Origin {
+  const sold = plan.deployments[deployment]!;
+  return rowOriginOf(rowOriginOf(plan, `deployments.${deployment}`, sold), "", sold.terms[term]!);
 }
 
 function latencyOf(

@@ -127,6 +127,7 @@ describe("provisioned units", () => {
       rateSigma: 0.1,
     });
     expect([units.diurnal, units.congestion]).toEqual([null, null]);
+    expect(units.priceAsOf).toBe("2026"); // Of the units, not of the tokens.
     expect(formOf(units)).toMatchObject({
       plan: "google-gsu/gemini-2.5-flash",
       units: 3,
