@@ -1,13 +1,28 @@
 /** What the terminal shows of a summary: the strategies side by side, and the verdict. */
 import { showsMoney, type Estimate, type StrategySummary } from "../experiment/findings.ts";
 import type { Summary } from "../decision/summary.ts";
+import { HOURS_PER_MONTH } from "../outcome/ledger.ts";
 import { plainNumber, textTable } from "./text-table.ts";
 
 type Row = readonly [string, (strategy: StrategySummary) => string];
 
+/** Cash and cost of the period differ: something is paid ahead. */
+function paysInAdvance({ usdPerMonth, billedUsd }: StrategySummary, days: number): boolean {
+  const usd = (usdPerMonth.mean * days * 24) / HOURS_PER_MONTH;
+  return Math.abs(billedUsd.mean - usd) > 1e-6 * Math.abs(usd);
+}
+
 export function summaryText(summary: Summary): string {
   const cost: readonly Row[] = [
     ["cost, USD a month", (s) => (s.permitted || s.counterfactual ? money(s.usdPerMonth) : "not ranked")],
+    ...(summary.strategies.some((s) => paysInAdvance(s, summary.horizonDays))
+      ? [
+          [
+            "paid in the period, USD",
+            (s: StrategySummary) => (s.permitted || s.counterfactual ? money(s.billedUsd) : "not ranked"),
+          ] as const,
+        ]
+      : []),
     ["USD per 1M output tokens", (s) => (s.permitted || s.counterfactual ? money(s.usdPerMTokOutput) : "not ranked")],
   ];
   const rows: readonly Row[] = [
