@@ -11,6 +11,12 @@ function paysInAdvance({ usdPerMonth, billedUsd }: StrategySummary, days: number
   return Math.abs(billedUsd.mean - usd) > 1e-6 * Math.abs(usd);
 }
 
+/** Cash and cost of the period differ: something is paid ahead. */
+function paysInAdvance({ usdPerMonth, billedUsd }: StrategySummary, days: number): boolean {
+  const usd = (usdPerMonth.mean * days * 24) / HOURS_PER_MONTH;
+  return Math.abs(billedUsd.mean - usd) > 1e-6 * Math.abs(usd);
+}
+
 export function summaryText(summary: Summary): string {
   const cost: readonly Row[] = [
     ["cost, USD a month", (s) => (s.permitted || s.counterfactual ? money(s.usdPerMonth) : "not ranked")],
