@@ -7,6 +7,7 @@
  */
 import { InvariantError } from "../kernel/errors.ts";
 import { CachedContexts } from "./cached-contexts.ts";
+import { longerFloats, longerInts } from "./columns.ts";
 import { Decoders } from "./decoders.ts";
 import { NO_BLOCKS, NONE, type OrderPlugin, type StepView } from "./policies/policy.ts";
 import type { PromptContent } from "./prompt-content.ts";
@@ -80,7 +81,6 @@ export class Batch extends TableFacts implements StepView {
   private readonly maxModelLen: number;
   /** Tokens of a decode in the budget, and the blocks it may need: one and the drafts. */
   private readonly decodeTokens: number;
-  private readonly drafts: boolean;
   private free: number;
   private reservedBlocks = 0;
   private onHostTokens = 0;
@@ -111,14 +111,11 @@ export class Batch extends TableFacts implements StepView {
     this.kvBlocks = spec.kvBlocks;
     this.maxModelLen = spec.maxModelLen;
     this.free = spec.kvBlocks;
-    this.cached =
-      scheduler.prefixCache === null
-        ? null
-        : new CachedContexts(spec.kvBlocks, spec.blockTokens, scheduler.prefixCache.eviction, content, table);
+    const { prefixCache } = scheduler;
+    this.cached = prefixCache === null ? null : new CachedContexts(spec, prefixCache.eviction, content, table);
     this.lastAdmittedFirst = order.victim === "last-admitted";
     this.decodeTokens = 1 + (scheduler.speculative?.mode === "exact" ? scheduler.speculative.draftTokens : 0);
-    this.drafts = this.decodeTokens > 1;
-    this.decoders = new Decoders(table, spec.blockTokens, classes.length, this.drafts);
+    this.decoders = new Decoders(table, spec.blockTokens, classes.length, this.decodeTokens > 1);
     this.line = new WaitingLine(order, orderOptions, this, table, classes.length);
   }
 
@@ -175,11 +172,8 @@ export class Batch extends TableFacts implements StepView {
     let worst = slots[0];
     for (let i = 1; i < this.runningCount; i++) {
       const slot = slots[i];
-      if (
-        orderKey[slot] > orderKey[worst] ||
-        (orderKey[slot] === orderKey[worst] && orderTicket[slot] > orderTicket[worst])
-      )
-        worst = slot;
+      const later = orderKey[slot] - orderKey[worst] || orderTicket[slot] - orderTicket[worst];
+      if (later > 0) worst = slot;
     }
     return worst;
   }
@@ -189,7 +183,7 @@ export class Batch extends TableFacts implements StepView {
   decodeAll(): boolean {
     if (this.allDecode) return true;
     const { decoders } = this;
-    if (this.decodeCount > 0 || this.drafts) return this.decodeOthers();
+    if (this.decodeCount > 0 || this.decodeTokens > 1) return this.decodeOthers();
     const need = decoders.blocksForNext();
     if (need > this.freeBlocks) return false;
     this.takeFree(need);
@@ -371,9 +365,12 @@ export class Batch extends TableFacts implements StepView {
     const blocks = this.blocksOf(slot, seat);
     let tokens: number;
     if (this.isDecoding(slot)) {
-      const planned = this.plans(slot);
       tokens = this.decoders.context(slot) - 1;
-      if (planned) this.unplanDecode(tokens + 1);
+      if (this.plans(slot)) {
+        this.decodeCount--;
+        this.decodeContext -= tokens + 1;
+        this.budgetTokens += this.decodeTokens;
+      }
       this.decoders.leave(slot);
       tokens -= unheard;
       table.generated[slot] -= unheard;
@@ -435,7 +432,7 @@ export class Batch extends TableFacts implements StepView {
   }
 
   private blocksOf(slot: number, seat: number): number {
-    if (this.drafts) return this.blocks[seat];
+    if (this.decodeTokens > 1) return this.blocks[seat];
     const { state, prefilledTokens, inputTokens, generated } = this.table;
     if (this.isDecoding(slot)) return this.blocksFor(this.decoders.context(slot) - (this.plans(slot) ? 0 : 1));
     return this.blocksFor(state[slot] === ENDED ? inputTokens[slot] + generated[slot] - 1 : prefilledTokens[slot]);
@@ -444,8 +441,8 @@ export class Batch extends TableFacts implements StepView {
   /** Blocks that its next decode needs beyond those it has. */
   private decodeBlocks(slot: number, seat: number): number {
     const context = this.decoders.context(slot);
-    const need = this.blocksToDecode(slot, context) - (this.drafts ? this.blocks[seat] : this.blocksFor(context - 1));
-    return need > 0 ? need : 0;
+    const has = this.decodeTokens > 1 ? this.blocks[seat] : this.blocksFor(context - 1);
+    return Math.max(0, this.blocksToDecode(slot, context) - has);
   }
 
   private takeFree(blocks: number): void {
@@ -528,8 +525,7 @@ export class Batch extends TableFacts implements StepView {
   }
 
   private planDecode(slot: number, seat: number): void {
-    const need = this.decodeBlocks(slot, seat);
-    if (need > 0) this.take(seat, need);
+    this.take(seat, this.decodeBlocks(slot, seat));
     this.plannedIn[seat] = this.step;
     this.decodeCount++;
     this.decodeContext += this.decoders.context(slot);
@@ -547,12 +543,6 @@ export class Batch extends TableFacts implements StepView {
     this.budgetTokens -= chunk;
     prefilledTokens[slot] = done + chunk;
     this.cached?.nameUpTo(seat, slot, done + chunk, false);
-  }
-
-  private unplanDecode(context: number): void {
-    this.decodeCount--;
-    this.decodeContext -= context;
-    this.budgetTokens += this.decodeTokens;
   }
 
   private unplanPrefill(slot: number, seat: number): void {
@@ -594,25 +584,16 @@ export class Batch extends TableFacts implements StepView {
 
   private widen(): void {
     const old = this.slots.length;
-    const int = (from: Int32Array): Int32Array => {
-      const to = new Int32Array(2 * old);
-      to.set(from);
-      return to;
-    };
-    const float = (from: Float64Array): Float64Array => {
-      const to = new Float64Array(2 * old);
-      to.set(from);
-      return to;
-    };
-    this.slots = int(this.slots);
-    this.prefills = int(this.prefills);
-    this.slotOf = int(this.slotOf);
-    this.chunk = int(this.chunk);
-    this.blocks = int(this.blocks);
-    this.admission = float(this.admission);
-    this.plannedIn = float(this.plannedIn);
-    this.freeSeats = int(this.freeSeats);
+    const length = 2 * old;
+    this.slots = longerInts(this.slots, length);
+    this.prefills = longerInts(this.prefills, length);
+    this.slotOf = longerInts(this.slotOf, length);
+    this.chunk = longerInts(this.chunk, length);
+    this.blocks = longerInts(this.blocks, length);
+    this.admission = longerFloats(this.admission, length);
+    this.plannedIn = longerFloats(this.plannedIn, length);
+    this.freeSeats = longerInts(this.freeSeats, length);
     // All old seats are taken when the batch grows.
-    for (let seat = old; seat < 2 * old; seat++) this.freeSeats[seat] = seat;
+    for (let seat = old; seat < length; seat++) this.freeSeats[seat] = seat;
   }
 }

@@ -30,7 +30,6 @@ export class BlockRecords {
     this.cells = new Int32Array(blocks << RECORD);
     this.keys = new Float64Array(this.cells.buffer);
     this.index = new BlockIndex(blocks, this.keys);
-    this.clear();
   }
 
   /** The block named so; -1 when there is none. */
@@ -38,7 +37,7 @@ export class BlockRecords {
     return this.index.find(key);
   }
 
-  /** Whether the block has this name. */
+  /** Whether the block has this name, which is not 0: that of the first block of a context has nothing before it to be found by. */
   is(block: number, key: number): boolean {
     return this.keys[(block << 2) + KEY] === key;
   }
@@ -57,13 +56,13 @@ export class BlockRecords {
   clear(): void {
     this.index.clear();
     this.cells.fill(0);
-    for (let at = KEY; at < this.keys.length; at += 4) this.keys[at] = NaN;
   }
 }
 
 /**
- * Key → block, open addressing without allocation. Beside each block stands the hash of its key, so that only a block that is
- * most likely the right one is looked at.
+ * Key → block, open addressing without allocation. Keys of a text follow on one another and are asked for in turn, so eight of them lie
+ * together, and the table is wide enough for such groups not to crowd. Beside each block, which stands as its number and 1, is the hash of
+ * its key, so that only a block that is most likely the right one is looked at.
  */
 class BlockIndex {
   private readonly entries: Int32Array;
@@ -71,9 +70,9 @@ class BlockIndex {
   private readonly mask: number;
 
   constructor(blocks: number, keys: Float64Array) {
-    const size = 2 << (32 - Math.clz32(Math.max(1, 2 * blocks - 1)));
+    const size = 4 << (32 - Math.clz32(Math.max(1, 2 * blocks - 1)));
     this.mask = size - 1;
-    this.entries = new Int32Array(size).fill(NO_BLOCK);
+    this.entries = new Int32Array(size);
     this.keys = keys;
   }
 
@@ -81,7 +80,7 @@ class BlockIndex {
     const { entries, mask } = this;
     const hash = hashOf(key);
     for (let at = (hash << 1) & mask; ; at = (at + 2) & mask) {
-      const block = entries[at];
+      const block = entries[at] - 1;
       if (block === NO_BLOCK || (entries[at + 1] === hash && this.keys[(block << 2) + KEY] === key)) return block;
     }
   }
@@ -91,36 +90,37 @@ class BlockIndex {
     const { entries, mask } = this;
     const hash = hashOf(this.keys[(block << 2) + KEY]);
     let at = (hash << 1) & mask;
-    while (entries[at] !== NO_BLOCK) at = (at + 2) & mask;
-    entries[at] = block;
+    while (entries[at] !== 0) at = (at + 2) & mask;
+    entries[at] = block + 1;
     entries[at + 1] = hash;
   }
 
   delete(block: number): void {
     const { entries, mask } = this;
     let hole = (hashOf(this.keys[(block << 2) + KEY]) << 1) & mask;
-    while (entries[hole] !== block) hole = (hole + 2) & mask;
+    while (entries[hole] !== block + 1) hole = (hole + 2) & mask;
     // Whoever probed past the hole moves into it.
-    for (let at = (hole + 2) & mask; entries[at] !== NO_BLOCK; at = (at + 2) & mask) {
+    for (let at = (hole + 2) & mask; entries[at] !== 0; at = (at + 2) & mask) {
       const home = (entries[at + 1] << 1) & mask;
       if (((at - home) & mask) < ((at - hole) & mask)) continue;
       entries[hole] = entries[at];
       entries[hole + 1] = entries[at + 1];
       hole = at;
     }
-    entries[hole] = NO_BLOCK;
+    entries[hole] = 0;
   }
 
   clear(): void {
-    this.entries.fill(NO_BLOCK);
+    this.entries.fill(0);
   }
 }
 
-/** Keys are consecutive within a text, so every bit must come down to the lowest (the finish of MurmurHash3). */
+/** The finish of MurmurHash3 over all but the last three bits, and these as they are. */
 function hashOf(key: number): number {
-  const high = Math.floor(key * 2.3283064365386963e-10);
-  let hash = (key - high * 4294967296) ^ Math.imul(high, 0x9e3779b1);
+  const group = Math.floor(key * 0.125);
+  const high = Math.floor(group * 2.3283064365386963e-10);
+  let hash = (group - high * 4294967296) ^ Math.imul(high, 0x9e3779b1);
   hash = Math.imul(hash ^ (hash >>> 16), 0x85ebca6b);
   hash = Math.imul(hash ^ (hash >>> 13), 0xc2b2ae35);
-  return hash ^ (hash >>> 16);
+  return ((hash ^ (hash >>> 16)) << 3) | (key - group * 8);
 }

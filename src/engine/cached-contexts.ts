@@ -2,9 +2,11 @@
  * What the running sequences of one replica have in its prefix cache, by their seats: which of their blocks have names. Blocks that
  * nobody can ask for stay without, and the others get theirs when the chunk that fills them is scheduled.
  */
+import { longerInts } from "./columns.ts";
 import { PrefixCache } from "./prefix-cache.ts";
 import { OWN_KEYS, type PromptContent } from "./prompt-content.ts";
 import type { RequestTable } from "./request-table.ts";
+import type { EngineSpec } from "./spec.ts";
 
 export class CachedContexts {
   readonly cache: PrefixCache;
@@ -21,18 +23,12 @@ export class CachedContexts {
   /** It was preempted before; or, where names change who makes room, was here before in any way. */
   private readonly again: boolean[] = [];
 
-  constructor(
-    kvBlocks: number,
-    blockTokens: number,
-    eviction: "lru" | "fifo" | "lfu",
-    content: PromptContent,
-    table: RequestTable,
-  ) {
-    this.cache = new PrefixCache(kvBlocks, eviction);
+  constructor(spec: EngineSpec, eviction: "lru" | "fifo" | "lfu", content: PromptContent, table: RequestTable) {
+    this.cache = new PrefixCache(spec.kvBlocks, eviction);
     this.content = content;
     this.table = table;
     this.ranked = eviction !== "lru";
-    this.blockShift = 31 - Math.clz32(blockTokens);
+    this.blockShift = 31 - Math.clz32(spec.blockTokens);
   }
 
   /** Whole blocks of the context of a waiting request that the cache holds; at least one token is always left to compute. */
@@ -118,10 +114,6 @@ export class CachedContexts {
   /** Its list of blocks, with room for so many. */
   private heldFor(seat: number, blocks: number): Int32Array {
     const held = this.held[seat]!;
-    if (blocks <= held.length) return held;
-    const longer = new Int32Array(2 * blocks);
-    longer.set(held);
-    this.held[seat] = longer;
-    return longer;
+    return blocks <= held.length ? held : (this.held[seat] = longerInts(held, 2 * blocks));
   }
 }

@@ -5,6 +5,7 @@
  * that only some take part in moves those on by setting their steps back. With drafts, which give each its own number of tokens,
  * every step is visited and no count of steps is kept: whoever visits looks for ends and blocks itself. Lengths in tokens.
  */
+import { longerInts } from "./columns.ts";
 import { Completions } from "./completions.ts";
 import type { RequestTable } from "./request-table.ts";
 
@@ -163,11 +164,7 @@ export class Decoders {
   }
 
   private freshen(slot: number): void {
-    if (this.freshCount === this.fresh.length) {
-      const bigger = new Int32Array(2 * this.freshCount);
-      bigger.set(this.fresh);
-      this.fresh = bigger;
-    }
+    if (this.freshCount === this.fresh.length) this.fresh = longerInts(this.fresh, 2 * this.freshCount);
     this.fresh[this.freshCount++] = slot;
   }
 
