@@ -5,11 +5,6 @@ import { HOURS_PER_MONTH } from "../outcome/ledger.ts";
 import { plainNumber, textTable } from "./text-table.ts";
 
 type Row = readonly [string, (strategy: StrategySummary) => string];
-/** Cash and cost of the period differ: something is paid ahead. */
-function paysInAdvance({ usdPerMonth, billedUsd }: StrategySummary, days: number): boolean {
-  const usd = (usdPerMonth.mean * days * 24) / HOURS_PER_MONTH;
-  return Math.abs(billedUsd.mean - usd) > 1e-6 * Math.abs(usd);
-}
 
 /** Cash and cost of the period differ: something is paid ahead. */
 function paysInAdvance({ usdPerMonth, billedUsd }: StrategySummary, days: number): boolean {
