@@ -54,11 +54,11 @@ describe("decode steps", () => {
     );
   });
 
-  test("64 sequences: gpt-oss below 1 % even at 16 tokens each; Gemma 3 14 to 16 % at half a window", () => {
+  test("64 sequences: gpt-oss below 1 % even at 16 tokens each; Gemma 3 16 % at half a window", () => {
     const all = (tokens: number): number[] => Array.from({ length: 64 }, () => tokens);
     expect(error(gptOss, all(16))).toBeLessThan(0.01);
-    expect(error(gemma, all(512))).toBeGreaterThan(0.14);
-    expect(error(gemma, all(512))).toBeLessThan(0.16);
+    expect(error(gemma, all(512))).toBeGreaterThan(0.155);
+    expect(error(gemma, all(512))).toBeLessThan(0.165);
     expect(error(gemma, all(896))).toBeLessThan(0.035);
     expect(error(gemma, [512])).toBeLessThan(0.005);
   });
