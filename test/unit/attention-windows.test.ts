@@ -59,7 +59,7 @@ describe("decode steps", () => {
     expect(error(gptOss, all(16))).toBeLessThan(0.01);
     expect(error(gemma, all(512))).toBeGreaterThan(0.155);
     expect(error(gemma, all(512))).toBeLessThan(0.165);
-    expect(error(gemma, all(896))).toBeLessThan(0.035);
+    expect(error(gemma, all(896))).toBeLessThan(0.036);
     expect(error(gemma, [512])).toBeLessThan(0.005);
   });
 
