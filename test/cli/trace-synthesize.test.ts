@@ -2,6 +2,7 @@ import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { stringify } from "yaml";
+import { readReplay } from "../../src/io/replay-trace.ts";
 import { readTrace } from "../../src/io/trace.ts";
 import { smallExperiment, withValue } from "../fixtures/experiment.ts";
 import { crossover, temporaryFolder } from "./crossover.ts";
@@ -55,6 +56,21 @@ test("a preset of a reasoning model says which part of the answers is reasoning,
     "reasoningTokens",
   ]);
   source.close();
+});
+
+test("turns name their session, so that a replay lets each wait for the one before", { timeout: 60_000 }, async () => {
+  synthesize("rag", "s.parquet", "--days", "0.05");
+  const { arrivalS, sessions, waits } = await readReplay(at("s.parquet"));
+  const lastOf = new Map<number, number>();
+  let waiting = 0;
+  arrivalS.forEach((_, row) => {
+    const parents = [...waits!.parents.subarray(waits!.offsets[row], waits!.offsets[row + 1])];
+    const before = lastOf.get(sessions![row]!);
+    expect(parents).toEqual(before === undefined ? [] : [before]);
+    waiting += parents.length;
+    lastOf.set(sessions![row]!, row);
+  });
+  expect(waiting).toBeGreaterThan(arrivalS.length / 10);
 });
 
 test("an experiment's traffic is drawn as a run would draw it", { timeout: 60_000 }, () => {

@@ -1,10 +1,10 @@
 /**
  * `crossover trace synthesize PRESET --days N [--out FILE.parquet]`: draws the traffic of a preset, or of an experiment,
  * into a trace. Streamed: a block of rows is in memory, never the traffic. Turns of sessions come as if each was answered at
- * once; in a run of the experiment they wait for their answers.
+ * once and name their session, so that a replay lets each wait for the one before; in a run of the experiment they wait as well.
  */
 import type { WasmBatch } from "../../io/parquet-read.ts";
-import { loadParquetEncoder, numbers, type ParquetEncoder } from "../../io/parquet-write.ts";
+import { codedStrings, loadParquetEncoder, numbers, type ParquetEncoder } from "../../io/parquet-write.ts";
 import { streamParquet } from "../../io/parquet-stream.ts";
 import { Resolution } from "../../experiment/resolution.ts";
 import { resolveTraffic } from "../../experiment/resolve-traffic.ts";
@@ -61,7 +61,7 @@ export async function synthesizeCommand(
   const bar = new Progress("synthesize", 1, { enabled: flags.json !== true });
   const totals = { inputTokens: 0, outputTokens: 0 };
   const encoder = await loadParquetEncoder();
-  const columns = columnsOf(thinks(source));
+  const columns = [...columnsOf(thinks(source)), ...(isClosed(source.traffic) ? [SESSION_COLUMN] : [])];
   try {
     await streamParquet(
       flags.out,
@@ -69,7 +69,11 @@ export async function synthesizeCommand(
       {
         table: "trace",
         version: packageVersion(),
-        units: Object.fromEntries(columns.map(({ name }) => [name, name === "arrivalS" ? "s" : "tokens"])),
+        units: Object.fromEntries(
+          columns
+            .filter(({ type }) => type !== "string")
+            .map(({ name }) => [name, name === "arrivalS" ? "s" : "tokens"]),
+        ),
       },
       columns,
     );
@@ -141,6 +145,13 @@ function columnsOf(hasReasoning: boolean) {
   return [{ name: "arrivalS", type: "float64" } as const, ...counts.map((name) => ({ name, type: "uint32" }) as const)];
 }
 
+const SESSION_COLUMN = { name: "sessionId", type: "string" } as const;
+
+/** Some requests wait for others. */
+function isClosed(traffic: ResolvedTraffic): boolean {
+  return traffic.kind === "synthetic" ? traffic.sessions !== undefined : traffic.waits !== undefined;
+}
+
 async function* batches(
   encoder: ParquetEncoder,
   source: Source,
@@ -150,14 +161,16 @@ async function* batches(
 ): AsyncGenerator<WasmBatch> {
   const { traffic, options, reasoning } = source;
   const cursor: Traffic = openTraffic(traffic, options);
-  const isClosed = traffic.kind === "synthetic" ? traffic.sessions !== undefined : traffic.waits !== undefined;
+  const closed = isClosed(traffic);
   const arrivalS = new Float64Array(BLOCK_ROWS);
   const counts = columnsOf(thinks(source))
     .slice(1)
     .map(({ name }) => ({ name, values: new Uint32Array(BLOCK_ROWS) }));
   const [input, output, maxOutput, reasoned] = counts.map(({ values }) => values);
+  const sessions = new Int32Array(BLOCK_ROWS);
   do {
     let rows = 0;
+    const names = new Map<number, number>();
     for (; rows < BLOCK_ROWS && cursor.timeS < Infinity; rows++) {
       const { timeS, request } = cursor;
       arrivalS[rows] = timeS;
@@ -170,13 +183,19 @@ async function* batches(
       totals.inputTokens += cursor.inputTokens;
       totals.outputTokens += cursor.outputTokens;
       cursor.advance();
+      if (!closed) continue;
+      const session = cursor.known?.session(request) ?? request;
+      const code = names.get(session) ?? names.size;
+      names.set(session, code);
+      sessions[rows] = code;
       // Nobody serves here: turns follow as if the one before was answered at once.
-      if (isClosed) cursor.onComplete(request, timeS);
+      cursor.onComplete(request, timeS);
     }
     progress(Math.min(1, cursor.timeS / options.horizonS));
     yield encoder.batch([
       numbers("arrivalS", "float64", arrivalS.subarray(0, rows)),
       ...counts.map(({ name, values }) => numbers(name, "uint32", values.subarray(0, rows))),
+      ...(closed ? [codedStrings(SESSION_COLUMN.name, sessions.subarray(0, rows), [...names.keys()].map(String))] : []),
     ]);
   } while (cursor.timeS < Infinity);
 }
