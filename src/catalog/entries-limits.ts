@@ -5,6 +5,7 @@
  */
 import { z } from "zod";
 import { clockOf } from "../kernel/time-zone.ts";
+import { NO_CHARGE } from "../scenario/limits.ts";
 import { Id, common, nonNegative, positive } from "./entry.ts";
 import { rowOriginShape } from "./origin.ts";
 
@@ -30,14 +31,12 @@ const Charge = z
     output,
   }));
 
-const NOTHING = { op: "sum", requests: 0, uncached: 0, cacheRead: 0, cacheWrite: 0, maxOutput: 0, output: 0 } as const;
-
 const Zone = z
   .string()
   .refine((zone) => clockOf(zone, 0, 1) !== null, "no such time zone; for example America/Los_Angeles or UTC-8");
 
 const rule = {
-  reserve: Charge.default(NOTHING),
+  reserve: Charge.default(NO_CHARGE),
   settle: Charge.nullable().default(null).describe("replaces the reserve when the request ends; null = never"),
   failedCounts: z.boolean().default(false).describe("a refused attempt is charged too"),
   scope: Id.optional().describe("offers of the provider with this scope share the limit; its own unless given"),

@@ -1,17 +1,7 @@
 /** The limits that a commercial form brings: provisioned units, the queue of batch jobs, and limits that a form scales. */
 import type { CatalogEntry } from "../catalog/schema.ts";
 import type { UnitThroughput } from "../scenario/forms.ts";
-import type { LimitCharge, LimitKindSpec, LimitSpec } from "../scenario/limits.ts";
-
-const NO_CHARGE: LimitCharge = {
-  op: "sum",
-  requests: 0,
-  uncached: 0,
-  cacheRead: 0,
-  cacheWrite: 0,
-  maxOutput: 0,
-  output: 0,
-};
+import { NO_CHARGE, type LimitKindSpec, type LimitSpec } from "../scenario/limits.ts";
 
 /** Units as a limit: charged on arrival for the output that may come, settled to what came. */
 export function unitLimit(plan: CatalogEntry<"provisioned">, part: UnitThroughput): LimitSpec {

@@ -3,7 +3,7 @@ import { hintFor } from "../catalog/nearest.ts";
 import type { OfferFacts } from "../catalog/offer.ts";
 import { originOf, rowOriginOf } from "../catalog/origin.ts";
 import { zoneNames, clockOf } from "../kernel/time-zone.ts";
-import type { LimitCharge, LimitKind, LimitSpec } from "../scenario/limits.ts";
+import { NO_CHARGE, type LimitCharge, type LimitKind, type LimitSpec } from "../scenario/limits.ts";
 import type { Path } from "./read.ts";
 import type { Resolution } from "./resolution.ts";
 import type { OfferFile } from "./schema.ts";
@@ -29,16 +29,6 @@ const PARAMETERS: { readonly [K in LimitKind]: Values } = {
 const SHARED = ["kind", "reserve", "settle", "failedCounts", "scope"];
 /** Kinds whose charge is list price. */
 const MONEY: readonly LimitKind[] = ["spend_cap", "reserved_usd_per_min"];
-
-const NOTHING: LimitCharge = {
-  op: "sum",
-  requests: 0,
-  uncached: 0,
-  cacheRead: 0,
-  cacheWrite: 0,
-  maxOutput: 0,
-  output: 0,
-};
 
 /** `at` is the offer's place in the resolved experiment, `path` that in the file. Problems are in `resolution`. */
 export function resolveLimits(
@@ -162,7 +152,7 @@ function newLimit(
     resolution.problem(path, `a limit of kind ${kind} needs ${missing.join(", ")}`);
     return null;
   }
-  const limit = { kind, name, reserve: NOTHING, settle: null, failedCounts: false, ...parameters };
+  const limit = { kind, name, reserve: NO_CHARGE, settle: null, failedCounts: false, ...parameters };
   return withValues(resolution, limit as unknown as LimitSpec, file, path);
 }
 
@@ -197,7 +187,7 @@ function withValues(resolution: Resolution, limit: LimitSpec, file: LimitFile, p
 
 function chargeOf(file: NonNullable<LimitFile["reserve"]>): LimitCharge {
   const { input = 0, ...given } = file;
-  const charge = { ...NOTHING, uncached: input, cacheRead: input, cacheWrite: input };
+  const charge = { ...NO_CHARGE, uncached: input, cacheRead: input, cacheWrite: input };
   return {
     ...charge,
     ...(Object.fromEntries(Object.entries(given).filter(([, value]) => value !== undefined)) as object),

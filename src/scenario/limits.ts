@@ -14,6 +14,17 @@ export interface LimitCharge {
   readonly output: number;
 }
 
+/** Of what charges nothing. */
+export const NO_CHARGE: LimitCharge = {
+  op: "sum",
+  requests: 0,
+  uncached: 0,
+  cacheRead: 0,
+  cacheWrite: 0,
+  maxOutput: 0,
+  output: 0,
+};
+
 /** Fixed spans of so many seconds, or months of the UTC calendar. */
 export type LimitPeriod = { readonly windowS: number } | "month";
 

@@ -5,6 +5,7 @@
  */
 import type { ClientMix, SyntheticTraffic } from "../scenario/resolved.ts";
 import { exp, normalQuantile } from "../kernel/math.ts";
+import { SlotHeap } from "../kernel/slot-heap.ts";
 import { clientLengths } from "./client-lengths.ts";
 import type { OpenTrafficOptions } from "./options.ts";
 import type { Traffic } from "./traffic.ts";
@@ -52,8 +53,12 @@ export class ClientsCursor implements Traffic {
   request = -1;
 
   private readonly clients: readonly Traffic[];
-  /** Binary min-heap of client numbers by (time, number). */
-  private readonly heap: Uint32Array;
+  /** All of them, by (time of the next request, number). */
+  private readonly due = new SlotHeap((client, other) => {
+    const timeS = this.clients[client]!.timeS;
+    const otherS = this.clients[other]!.timeS;
+    return timeS < otherS || (timeS === otherS && client < other);
+  });
 
   constructor(spec: SyntheticTraffic, mix: ClientMix, options: OpenTrafficOptions, open: OpenClient) {
     const shares = clientShares(mix);
@@ -63,15 +68,14 @@ export class ClientsCursor implements Traffic {
       const own = { ...spec, ...lengths?.[client], meanRatePerS: spec.meanRatePerS * share };
       return open(own, { ...options, client }, intermittent[client]!);
     });
-    this.heap = Uint32Array.from(shares, (_, client) => client);
-    for (let at = (mix.count >>> 1) - 1; at >= 0; at--) this.sink(at);
+    for (let client = 0; client < mix.count; client++) this.due.push(client);
     this.show();
   }
 
   advance(): void {
     if (this.timeS === Infinity) return;
-    this.clients[this.heap[0]!]!.advance();
-    this.sink(0);
+    this.clients[this.due.first()]!.advance();
+    this.due.firstMoved();
     this.show();
   }
 
@@ -79,7 +83,7 @@ export class ClientsCursor implements Traffic {
   onComplete(): void {}
 
   private show(): void {
-    const next = this.clients[this.heap[0]!]!;
+    const next = this.clients[this.due.first()]!;
     this.timeS = next.timeS;
     if (next.timeS === Infinity) return;
     this.request++;
@@ -87,26 +91,5 @@ export class ClientsCursor implements Traffic {
     this.outputTokens = next.outputTokens;
     this.maxOutputTokens = next.maxOutputTokens;
     this.classIndex = next.classIndex;
-  }
-
-  private sink(from: number): void {
-    const heap = this.heap;
-    const moved = heap[from]!;
-    let at = from;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && this.isBefore(heap[child + 1]!, heap[child]!)) child++;
-      if (!this.isBefore(heap[child]!, moved)) break;
-      heap[at] = heap[child]!;
-      at = child;
-    }
-    heap[at] = moved;
-  }
-
-  private isBefore(client: number, other: number): boolean {
-    const timeS = this.clients[client]!.timeS;
-    const otherS = this.clients[other]!.timeS;
-    return timeS < otherS || (timeS === otherS && client < other);
   }
 }

@@ -9,6 +9,7 @@ import { InvariantError } from "../kernel/errors.ts";
 import { exp, normalQuantile } from "../kernel/math.ts";
 import { counterKey, threefry2x32, unit, words } from "../kernel/random.ts";
 import { cumulativeShares, discrete } from "../kernel/samplers.ts";
+import { SlotHeap } from "../kernel/slot-heap.ts";
 import { LengthSampler } from "./lengths.ts";
 import type { TrafficOptions } from "./options.ts";
 import type { Traffic } from "./traffic.ts";
@@ -48,10 +49,12 @@ class ClosedLoopCursor implements Traffic {
   /** By user: the ordinal of the request that is next or in flight, and whether it is in flight. */
   private readonly turn: Uint32Array;
   private readonly inFlight: Uint8Array;
-  /** Binary min-heap of the users who have a next request, by (due time, user). */
-  private readonly heap: Uint32Array;
   private readonly dueS: Float64Array;
-  private waiting = 0;
+  /** Users who have a next request, by (due time, user). */
+  private readonly due = new SlotHeap((user, other) => {
+    const difference = this.dueS[user]! - this.dueS[other]!;
+    return difference < 0 || (difference === 0 && user < other);
+  });
 
   constructor(loop: ClosedLoop, options: TrafficOptions) {
     this.users = loop.users;
@@ -62,17 +65,15 @@ class ClosedLoopCursor implements Traffic {
     this.key = counterKey(options.seed, options.replication, "traffic/closed-loop");
     this.turn = new Uint32Array(loop.users);
     this.inFlight = new Uint8Array(loop.users);
-    this.heap = new Uint32Array(loop.users);
     this.dueS = new Float64Array(loop.users);
     for (let user = 0; user < loop.users; user++) this.release(user, -options.warmupS);
     this.showHead();
   }
 
   advance(): void {
-    if (this.waiting === 0) return;
-    this.inFlight[this.heap[0]!] = 1;
-    const last = this.heap[--this.waiting]!;
-    if (this.waiting > 0) this.sink(last);
+    if (this.due.size === 0) return;
+    this.inFlight[this.due.first()] = 1;
+    this.due.pop();
     this.showHead();
   }
 
@@ -97,42 +98,16 @@ class ClosedLoopCursor implements Traffic {
     }
     if (dueS >= this.horizonS) return;
     this.dueS[user] = dueS;
-    const heap = this.heap;
-    let at = this.waiting++;
-    while (at > 0 && this.isBefore(user, heap[(at - 1) >>> 1]!)) {
-      heap[at] = heap[(at - 1) >>> 1]!;
-      at = (at - 1) >>> 1;
-    }
-    heap[at] = user;
-  }
-
-  /** Puts `user` into the hole at the root. */
-  private sink(user: number): void {
-    const heap = this.heap;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= this.waiting) break;
-      if (child + 1 < this.waiting && this.isBefore(heap[child + 1]!, heap[child]!)) child++;
-      if (!this.isBefore(heap[child]!, user)) break;
-      heap[at] = heap[child]!;
-      at = child;
-    }
-    heap[at] = user;
-  }
-
-  private isBefore(user: number, other: number): boolean {
-    const difference = this.dueS[user]! - this.dueS[other]!;
-    return difference < 0 || (difference === 0 && user < other);
+    this.due.push(user);
   }
 
   /** Fills the fields from the head of the queue. */
   private showHead(): void {
-    if (this.waiting === 0) {
+    if (this.due.size === 0) {
       this.timeS = Infinity;
       return;
     }
-    const user = this.heap[0]!;
+    const user = this.due.first();
     const turn = this.turn[user]!;
     this.timeS = this.dueS[user]!;
     this.request = turn * this.users + user;

@@ -9,6 +9,7 @@ import type { KnownText, RecordedWaits, ReplayTraffic } from "../scenario/resolv
 import { DataError, InvariantError } from "../kernel/errors.ts";
 import { counterKey, threefry2x32, words } from "../kernel/random.ts";
 import { cumulativeShares, discrete } from "../kernel/samplers.ts";
+import { SlotHeap } from "../kernel/slot-heap.ts";
 import { maxOutputTokens } from "./lengths.ts";
 import type { OpenTrafficOptions } from "./options.ts";
 import { countBefore } from "./rate.ts";
@@ -51,8 +52,8 @@ export class WaitingReplayCursor implements Traffic {
   private readonly children: Uint32Array;
   /** The next of those that wait for nothing, in order of time. */
   private root = -1;
-  /** Binary min-heap, by (due time, row), of the released ones. */
-  private readonly heap: number[] = [];
+  /** The released ones. */
+  private readonly released = new SlotHeap((row, other) => this.isBefore(row, other));
 
   constructor(spec: ReplayTraffic, waits: RecordedWaits, options: OpenTrafficOptions) {
     this.spec = spec;
@@ -91,7 +92,7 @@ export class WaitingReplayCursor implements Traffic {
     if (this.timeS === Infinity) return;
     this.inFlight[this.request] = 1;
     if (this.request === this.root) this.nextRoot();
-    else this.popHead();
+    else this.released.pop();
     this.show();
   }
 
@@ -106,7 +107,7 @@ export class WaitingReplayCursor implements Traffic {
       if (--this.left[child]! > 0) continue;
       this.dueS[child] = this.sentAfter(child, this.endedS[child]!);
       if (this.dueS[child]! >= this.horizonS) continue;
-      this.push(child);
+      this.released.push(child);
       released = true;
     }
     if (released) this.show();
@@ -130,7 +131,7 @@ export class WaitingReplayCursor implements Traffic {
 
   /** Fills the fields from whichever comes first, the next root or the head of the released. */
   private show(): void {
-    const head = this.heap[0];
+    const head = this.released.size === 0 ? undefined : this.released.first();
     const isRoot = this.root < this.left.length && (head === undefined || this.isBefore(this.root, head));
     const next = isRoot ? this.root : head;
     if (next === undefined) {
@@ -148,33 +149,6 @@ export class WaitingReplayCursor implements Traffic {
     // All turns of a session are of one class.
     threefry2x32(this.key, 0, sessions === undefined ? row : sessions[row]!, 0);
     this.classIndex = discrete(this.shares, (words[0]! >>> 0) * 2.3283064365386963e-10);
-  }
-
-  private push(row: number): void {
-    const { heap } = this;
-    let at = heap.length;
-    heap.push(row);
-    while (at > 0 && this.isBefore(row, heap[(at - 1) >>> 1]!)) {
-      heap[at] = heap[(at - 1) >>> 1]!;
-      at = (at - 1) >>> 1;
-    }
-    heap[at] = row;
-  }
-
-  private popHead(): void {
-    const { heap } = this;
-    const last = heap.pop()!;
-    if (heap.length === 0) return;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= heap.length) break;
-      if (child + 1 < heap.length && this.isBefore(heap[child + 1]!, heap[child]!)) child++;
-      if (!this.isBefore(heap[child]!, last)) break;
-      heap[at] = heap[child]!;
-      at = child;
-    }
-    heap[at] = last;
   }
 
   private isBefore(row: number, other: number): boolean {

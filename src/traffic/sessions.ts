@@ -11,6 +11,7 @@ import { InvariantError } from "../kernel/errors.ts";
 import { exp, normalQuantile } from "../kernel/math.ts";
 import { counterKey, threefry2x32, unit, words } from "../kernel/random.ts";
 import { cumulativeShares, discrete } from "../kernel/samplers.ts";
+import { SlotHeap } from "../kernel/slot-heap.ts";
 import { LengthSampler, maxOutputTokens } from "./lengths.ts";
 import type { OpenTrafficOptions } from "./options.ts";
 import { syntheticTraffic } from "./synthetic.ts";
@@ -117,9 +118,11 @@ class SessionCursor implements Traffic, KnownText {
   private joinedS = new Float64Array(0);
   private parent = new Int32Array(0);
   private readonly free: number[] = [];
-  /** Binary min-heap of the slots that have a next turn, by (due time, ordinal). */
-  private heap = new Int32Array(0);
-  private waiting = 0;
+  /** Slots that have a next turn, by (due time, ordinal). */
+  private readonly due = new SlotHeap((slot, other) => {
+    const difference = this.dueS[slot]! - this.dueS[other]!;
+    return difference < 0 || (difference === 0 && this.ordinal[slot]! < this.ordinal[other]!);
+  });
   /** Slots whose turn is in flight, by its ordinal: open addressing from the ordinal's low bits, twice as many places as slots. */
   private inFlight = new Int32Array(1).fill(NO_SLOT);
   private askedOrdinal = -1;
@@ -150,10 +153,10 @@ class SessionCursor implements Traffic, KnownText {
   }
 
   advance(): void {
-    if (this.waiting === 0) return;
-    const slot = this.heap[0]!;
+    if (this.due.size === 0) return;
+    const slot = this.due.first();
     this.enterFlight(slot);
-    this.popHead();
+    this.due.pop();
     if (slot === this.starting) this.startNext(this.timeS);
     this.showHead();
   }
@@ -174,7 +177,7 @@ class SessionCursor implements Traffic, KnownText {
   /** A turn is set up: it is sent before the horizon, or its session ends there. */
   private queue(slot: number): void {
     if (this.dueS[slot]! < this.horizonS) {
-      this.push(slot);
+      this.due.push(slot);
       this.showHead();
     } else this.free.push(slot);
   }
@@ -233,7 +236,7 @@ class SessionCursor implements Traffic, KnownText {
         this.free.push(slot);
         continue;
       }
-      this.push(slot);
+      this.due.push(slot);
       if (starts.timeS < fromS) continue;
       this.starting = slot;
       starts.advance();
@@ -320,7 +323,7 @@ class SessionCursor implements Traffic, KnownText {
       this.dueS[agent] = timeS + think.medianS * exp(think.sigma * normalQuantile(unit(words[0]!)));
       // Beyond the horizon nobody waits any more.
       if (this.dueS[agent]! >= this.horizonS) continue;
-      this.push(agent);
+      this.due.push(agent);
       shown = true;
     }
     if (shown) this.showHead();
@@ -345,11 +348,11 @@ class SessionCursor implements Traffic, KnownText {
 
   /** Fills the fields from the head of the queue. */
   private showHead(): void {
-    if (this.waiting === 0) {
+    if (this.due.size === 0) {
       this.timeS = Infinity;
       return;
     }
-    const slot = this.heap[0]!;
+    const slot = this.due.first();
     this.timeS = this.dueS[slot]!;
     this.request = this.ordinal[slot]!;
     this.inputTokens = this.input[slot]!;
@@ -363,7 +366,7 @@ class SessionCursor implements Traffic, KnownText {
   private takeSlot(): number {
     const freed = this.free.pop();
     if (freed !== undefined) return freed;
-    const old = this.heap.length;
+    const old = this.number.length;
     const size = Math.max(64, 2 * old);
     this.number = grown(this.number, new Float64Array(size));
     this.classOf = grown(this.classOf, new Uint8Array(size));
@@ -379,7 +382,6 @@ class SessionCursor implements Traffic, KnownText {
     this.running = grown(this.running, new Uint32Array(size));
     this.joinedS = grown(this.joinedS, new Float64Array(size));
     this.parent = grown(this.parent, new Int32Array(size));
-    this.heap = grown(this.heap, new Int32Array(size));
     const flying = this.inFlight.filter((slot) => slot !== NO_SLOT);
     this.inFlight = new Int32Array(2 * size).fill(NO_SLOT);
     for (const slot of flying) this.enterFlight(slot);
@@ -412,36 +414,6 @@ class SessionCursor implements Traffic, KnownText {
       hole = at;
     }
     places[hole] = NO_SLOT;
-  }
-
-  private push(slot: number): void {
-    const heap = this.heap;
-    let at = this.waiting++;
-    while (at > 0 && this.isBefore(slot, heap[(at - 1) >>> 1]!)) {
-      heap[at] = heap[(at - 1) >>> 1]!;
-      at = (at - 1) >>> 1;
-    }
-    heap[at] = slot;
-  }
-
-  private popHead(): void {
-    const heap = this.heap;
-    const last = heap[--this.waiting]!;
-    let at = 0;
-    for (;;) {
-      let child = 2 * at + 1;
-      if (child >= this.waiting) break;
-      if (child + 1 < this.waiting && this.isBefore(heap[child + 1]!, heap[child]!)) child++;
-      if (!this.isBefore(heap[child]!, last)) break;
-      heap[at] = heap[child]!;
-      at = child;
-    }
-    heap[at] = last;
-  }
-
-  private isBefore(slot: number, other: number): boolean {
-    const difference = this.dueS[slot]! - this.dueS[other]!;
-    return difference < 0 || (difference === 0 && this.ordinal[slot]! < this.ordinal[other]!);
   }
 }
 

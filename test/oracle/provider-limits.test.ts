@@ -7,8 +7,7 @@ import { DebtBucket } from "../../src/provider/limits/debt-bucket.ts";
 import type { Limit, LimitReadings } from "../../src/provider/limits/limit.ts";
 import { createLimit } from "../../src/provider/limits/registry.ts";
 import { Ramp, SoftThreshold } from "../../src/provider/limits/soft.ts";
-import type { LimitKindSpec, LimitSpec } from "../../src/scenario/limits.ts";
-import { NO_CHARGE } from "../fixtures/provider-offer.ts";
+import { NO_CHARGE, type LimitKindSpec, type LimitSpec } from "../../src/scenario/limits.ts";
 import {
   bucketLevel,
   type Change,

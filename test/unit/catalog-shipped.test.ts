@@ -10,7 +10,8 @@ import { originOf, rowOriginOf } from "../../src/catalog/origin.ts";
 import { coldStartTimes, gpuPriceFact, incidentFacts, schedulerDefaults } from "../../src/catalog/pool-facts.ts";
 import { CATALOG_KINDS, KINDS, type Catalog, type CatalogKind } from "../../src/catalog/schema.ts";
 import { loadCatalog, MODELS_DIRECTORY, type CatalogFiles } from "../../src/node/catalog-files.ts";
-import { INPUT, NO_CHARGE } from "../fixtures/provider-offer.ts";
+import { INPUT } from "../fixtures/provider-offer.ts";
+import { NO_CHARGE } from "../../src/scenario/limits.ts";
 
 let files: CatalogFiles;
 let catalog: Catalog;

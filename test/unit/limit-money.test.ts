@@ -2,10 +2,10 @@
 import { expect, test } from "vitest";
 import { simulateRun } from "../../src/dispatch/simulate.ts";
 import type { RunResult } from "../../src/outcome/run-result.ts";
-import type { LimitSpec } from "../../src/scenario/limits.ts";
+import { NO_CHARGE, type LimitSpec } from "../../src/scenario/limits.ts";
 import type { ResolvedOffer } from "../../src/scenario/resolved.ts";
 import { resolveRaw, smallExperiment, withValue } from "../fixtures/experiment.ts";
-import { INPUT, NO_CHARGE } from "../fixtures/provider-offer.ts";
+import { INPUT } from "../fixtures/provider-offer.ts";
 import { offer, poissonTraffic, runOptions, setting, strategy, to } from "../fixtures/strategies.ts";
 
 const HORIZON_S = 3600;

@@ -7,7 +7,8 @@ import type { ReasoningLaw, ResolvedOffer, ResolvedPool, SyntheticTraffic } from
 import { openTraffic } from "../../src/traffic/open.ts";
 import type { Traffic } from "../../src/traffic/traffic.ts";
 import { resolveRaw, smallExperiment, withValue, catalog } from "../fixtures/experiment.ts";
-import { FRONTIER_LARGE, NO_CHARGE, tpm } from "../fixtures/provider-offer.ts";
+import { FRONTIER_LARGE, tpm } from "../fixtures/provider-offer.ts";
+import { NO_CHARGE } from "../../src/scenario/limits.ts";
 import {
   offer,
   pool,

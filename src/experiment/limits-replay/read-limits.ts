@@ -2,18 +2,14 @@
 import { clockOf } from "../../kernel/time-zone.ts";
 import { chargeOf } from "../../provider/limits/limit.ts";
 import { LIMIT_KINDS } from "../../provider/limits/registry.ts";
-import type { LimitCharge, LimitKindSpec, LimitPeriod, LimitSpec } from "../../scenario/limits.ts";
+import {
+  NO_CHARGE,
+  type LimitCharge,
+  type LimitKindSpec,
+  type LimitPeriod,
+  type LimitSpec,
+} from "../../scenario/limits.ts";
 import { Fields, isRecord, Refusal } from "./fields.ts";
-
-const NOTHING: LimitCharge = {
-  op: "sum",
-  requests: 0,
-  uncached: 0,
-  cacheRead: 0,
-  cacheWrite: 0,
-  maxOutput: 0,
-  output: 0,
-};
 
 /** What a request costs by the tokens it states, where a fixture gives weights instead of charges. */
 export interface Weights {
@@ -59,8 +55,8 @@ export function readLimit(value: unknown, where: string, initialOf: (id: string)
     spec: {
       ...kindSpec,
       name: id,
-      reserve: { ...NOTHING, requests: ofRequests ? 1 : 0 },
-      settle: settles ? NOTHING : null,
+      reserve: { ...NO_CHARGE, requests: ofRequests ? 1 : 0 },
+      settle: settles ? NO_CHARGE : null,
       failedCounts,
     },
     ofRequests,
