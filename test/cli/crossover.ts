@@ -1,11 +1,10 @@
-/** Runs the command line as a user would, from the sources. */
+/** Runs the command line as a user would: the built one, which `test/build.ts` made of the sources before the first test. */
 import { spawnSync } from "node:child_process";
 import { mkdtempSync, rmSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join, resolve } from "node:path";
 
-const MAIN = resolve("src/node/main.ts");
-const TSX = resolve("node_modules/tsx/dist/loader.mjs");
+export const MAIN = resolve("dist/node/main.js");
 
 export interface Outcome {
   readonly code: number | null;
@@ -14,10 +13,7 @@ export interface Outcome {
 }
 
 export function crossover(args: readonly string[], cwd = process.cwd()): Outcome {
-  const { status, stdout, stderr } = spawnSync(process.execPath, ["--import", TSX, MAIN, ...args], {
-    cwd,
-    encoding: "utf8",
-  });
+  const { status, stdout, stderr } = spawnSync(process.execPath, [MAIN, ...args], { cwd, encoding: "utf8" });
   return { code: status, stdout, stderr };
 }
 

@@ -1,5 +1,4 @@
 /** Every experiment that ships runs, at a smoke scale: a short horizon and two replications of what it says. */
-import { spawnSync } from "node:child_process";
 import { mkdtempSync, readFileSync, readdirSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -7,6 +6,7 @@ import { fileURLToPath } from "node:url";
 import { afterAll, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 import type { Summary } from "../../src/decision/summary.ts";
+import { crossover } from "./crossover.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
 const FOLDER = join(ROOT, "experiments");
@@ -35,22 +35,9 @@ test.each(files)("%s runs, and has its prediction and its finding", (name) => {
   if (replay !== undefined) replay.file = join(FOLDER, replay.file);
   const file = join(work, name);
   writeFileSync(file, stringify({ ...experiment, days: Math.min(0.03, (experiment.days ?? 1) / 4), replications: 2 }));
-  const result = spawnSync(
-    process.execPath,
-    [
-      "--import",
-      import.meta.resolve("tsx"),
-      join(ROOT, "src/node/main.ts"),
-      "run",
-      file,
-      "--out",
-      join(work, "out"),
-      "--json",
-    ],
-    { encoding: "utf8" },
-  );
+  const result = crossover(["run", file, "--out", join(work, "out"), "--json"]);
   expect(result.stderr).toBe("");
-  expect(result.status).toBe(0);
+  expect(result.code).toBe(0);
   const summary = JSON.parse(result.stdout) as Summary;
   expect(summary.complete).toBe(true);
   // A study of serving alone names no team and asks for no verdict.

@@ -2,7 +2,7 @@ import { readFileSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { describe, expect, test } from "vitest";
 import { spawnSync } from "node:child_process";
-import { crossover } from "./crossover.ts";
+import { crossover, MAIN } from "./crossover.ts";
 
 test("--help lists every verb and the exit codes", () => {
   const { code, stdout, stderr } = crossover(["--help"]);
@@ -68,7 +68,7 @@ test("asking for help loads neither schema, YAML, Arrow nor the simulator", () =
 });
 
 test("a reader that stops early is no error", () => {
-  const command = `"${process.execPath}" --import tsx src/node/main.ts schema | head -c 10; echo " \${PIPESTATUS[0]}"`;
+  const command = `"${process.execPath}" ${MAIN} schema | head -c 10; echo " \${PIPESTATUS[0]}"`;
   const { stdout, stderr } = spawnSync("bash", ["-c", command], { encoding: "utf8" });
   expect(stderr).toBe("");
   expect(stdout).toMatch(/ 0\n$/);

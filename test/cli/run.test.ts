@@ -8,15 +8,14 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 import type { Summary } from "../../src/decision/summary.ts";
 import { readParquetTable } from "../../src/io/parquet-table.ts";
+import { MAIN } from "./crossover.ts";
 
 const ROOT = fileURLToPath(new URL("../../", import.meta.url));
-const MAIN = join(ROOT, "src/node/main.ts");
-const LOADER = import.meta.resolve("tsx");
 const work = mkdtempSync(join(tmpdir(), "crossover-run-"));
 const experiment = join(work, "experiment.yaml");
 
 function crossover(...args: string[]) {
-  return spawnSync(process.execPath, ["--import", LOADER, MAIN, ...args], { encoding: "utf8", cwd: work });
+  return spawnSync(process.execPath, [MAIN, ...args], { encoding: "utf8", cwd: work });
 }
 
 /** Folder of the only run below `out`. */
@@ -137,7 +136,7 @@ describe("what goes wrong", () => {
       long,
       shortened({ days: 0.3, warmupMinutes: 0, replications: 200 }).replaceAll("replicas: auto", "replicas: 3"),
     );
-    const child = spawn(process.execPath, ["--import", LOADER, MAIN, "run", long, "--out", "cut", "--threads", "1"], {
+    const child = spawn(process.execPath, [MAIN, "run", long, "--out", "cut", "--threads", "1"], {
       cwd: work,
     });
     await new Promise((resolve) => setTimeout(resolve, 9000));
