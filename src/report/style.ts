@@ -81,6 +81,9 @@ th,td{text-align:left;vertical-align:top;padding:5px 12px 5px 0;border-bottom:1p
 thead th,thead td{border-bottom:1.5px solid #94a3b8;vertical-align:bottom}
 tbody th{font-weight:500}
 table{overflow-wrap:break-word}
+.dense{font-size:12px}
+.dense .num{padding-left:2px}
+.dense th,.dense td{padding-right:6px}
 .num{text-align:right;padding-left:8px}
 td.num span,td.num small{white-space:nowrap}
 th:last-child,td:last-child{padding-right:0}
