@@ -298,7 +298,14 @@ export function spilloverOf(
   const { spillover } = form;
   if (spillover === name) resolution.problem(at, `${name} cannot spill over to itself`);
   else if (!offers.includes(spillover))
-    resolution.problem(at, `there is no offer "${spillover}" to spill over to`, hintFor(spillover, offers));
+    resolution.problem(
+      at,
+      `there is no offer "${spillover}" to spill over to`,
+      hintFor(
+        spillover,
+        offers.filter((offer) => offer !== name),
+      ),
+    );
   else return spillover;
   return null;
 }

@@ -8,6 +8,7 @@ import { managedPool, withManagedPools } from "./resolve-managed.ts";
 import { levelUnredacted, refusal, type BoundaryTarget } from "./resolve-boundary.ts";
 import { resolveRedaction } from "./resolve-redaction.ts";
 import { resolveClient } from "./resolve-client.ts";
+import type { StrategyDispatch } from "../scenario/dispatch.ts";
 import { resolveDispatch } from "./resolve-dispatch.ts";
 import { resolveOffer } from "./resolve-offer.ts";
 import type { OfferPeriod } from "./resolve-prices.ts";
@@ -74,7 +75,25 @@ export function resolveStrategy(
   const pathsOfOffers = Object.keys(file.offers).map((name, i) => pathTo("offers", name, i));
   const option = optionOf(resolution, file, path, at);
   const routes = checkRoutes(resolution, file, path, context, spillovers);
-  if (pools.includes(null) || offers.includes(null) || option === null || routes === null) return null;
+  const redaction = resolveRedaction(resolution, file.redaction, [...path, "redaction"], `${at}.redaction`);
+  const client =
+    file.client === undefined ? undefined : resolveClient(resolution, file.client, [...path, "client"], `${at}.client`);
+  const dispatchOver = (routesByClass: readonly (readonly RouteTarget[])[]): StrategyDispatch =>
+    resolveDispatch(
+      resolution,
+      file,
+      context.classes.map((cls, c) => ({ name: cls.name, route: routesByClass[c]! })),
+      Object.keys(file.pools),
+      Object.keys(file.offers),
+      context.period.startEpochS,
+      path,
+      at,
+    );
+  if (pools.includes(null) || offers.includes(null) || option === null || routes === null || client === null) {
+    // What is wrong with the dispatch is told together with the rest.
+    if (routes !== null) dispatchOver(routes);
+    return null;
+  }
   resolution.from(`${at}.name`, "file");
   resolution.fromFile(`${at}.title`, [...path, "title"], "file");
   // Of what is not empty each part has its own origin.
@@ -89,24 +108,11 @@ export function resolveStrategy(
     offers: (offers as ResolvedOffer[]).map((offer, i) => ({ ...offer, ...pathsOfOffers[i] })),
   };
   const filtered = applyBoundary(resolution, name, file, routes, parts, context);
-  const redaction = resolveRedaction(resolution, file.redaction, [...path, "redaction"], `${at}.redaction`);
   if (redaction !== undefined && !filtered.routes.some((route) => route.some(({ redact }) => redact === true)))
     resolution.warn(
       `${name}: redaction has no effect, since no redactable class goes below the level it needs as it is`,
     );
-  const client =
-    file.client === undefined ? undefined : resolveClient(resolution, file.client, [...path, "client"], `${at}.client`);
-  if (client === null) return null;
-  const dispatch = resolveDispatch(
-    resolution,
-    file,
-    context.classes.map((cls, c) => ({ name: cls.name, route: filtered.routes[c]! })),
-    Object.keys(file.pools),
-    Object.keys(file.offers),
-    context.period.startEpochS,
-    path,
-    at,
-  );
+  const dispatch = dispatchOver(filtered.routes);
   const cache = file.responseCache;
   if (cache !== undefined) {
     for (const [field, of] of [

@@ -181,19 +181,7 @@ export class Ledger {
     peopleUsdPerMonth: number,
     terms: readonly (OfferTerms | null)[] = [],
   ): LedgerTable {
-    const table: LedgerTable = {
-      month: [],
-      line: [],
-      target: [],
-      className: [],
-      quantity: [],
-      unit: [],
-      usd: [],
-      billedUsd: [],
-      chargeCategory: [],
-      pricingCategory: [],
-      commitmentDiscountStatus: [],
-    };
+    const table = noLines();
     const { classes } = this;
     const everyPool = classes.map((_, c) => poolTokens.reduce((sum, pool) => sum + pool[c], 0));
     let fromS = 0;
@@ -313,4 +301,21 @@ function share(table: LedgerTable, line: Line, classes: readonly string[], keys:
       classes[c],
     ),
   );
+}
+
+/** A table without rows. */
+export function noLines(): LedgerTable {
+  return {
+    month: [],
+    line: [],
+    target: [],
+    className: [],
+    quantity: [],
+    unit: [],
+    usd: [],
+    billedUsd: [],
+    chargeCategory: [],
+    pricingCategory: [],
+    commitmentDiscountStatus: [],
+  };
 }

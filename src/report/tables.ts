@@ -410,7 +410,10 @@ export function offerTable(summary: Summary, views: readonly StrategyView[]): Ta
       ),
       row("Attempts", null, (offer) => estimateCell(offer.attempts, count)),
       row("429 rate limited", null, (offer) => estimateCell(offer.rateLimited, count)),
-      row("by limit", "which had the longest wait", (offer) => cell(refusalText(offer))),
+      ...optional("by limit", "which had the longest wait", (offer) => {
+        const text = refusalText(offer);
+        return text === null ? null : cell(text);
+      }),
       row("Overloaded", null, (offer) => estimateCell(offer.overloaded, count)),
       ...optional("Batch jobs expired", "handed in, not done in time", ({ expired }) =>
         expired === null ? null : estimateCell(expired, count),
@@ -432,7 +435,8 @@ export function offerTable(summary: Summary, views: readonly StrategyView[]): Ta
 }
 
 /** `rpm 12, tpm 1.3k`; a limit that refused nothing is left out. */
-function refusalText({ rateLimitedBy }: OfferSummary): string {
+/** Null where no limit refused. */
+function refusalText({ rateLimitedBy }: OfferSummary): string | null {
   const refused = Object.entries(rateLimitedBy).filter(([, { mean }]) => mean > 0);
-  return refused.map(([name, { mean }]) => `${name} ${count(mean)}`).join(", ") || "–";
+  return refused.map(([name, { mean }]) => `${name} ${count(mean)}`).join(", ") || null;
 }

@@ -286,7 +286,7 @@ function checkRedaction({ strategy, rows, result }: WatchedRun): void {
       // A dispatch policy may ask no target (every breaker is open, none is good enough), so that the step is not needed.
       const mayAskNone = (strategy.dispatch?.[c] ?? null) !== null;
       for (const row of ofClass) {
-        const askedNone = mayAskNone && row.outcome === REJECTED && row.route === NO_ROUTE;
+        const askedNone = mayAskNone && row.outcome === REJECTED && row.route === NO_ROUTE && row.attempts === 0;
         must(
           clean(row) || row.outcome === BOUNDARY_REFUSED || row.outcome === TIMED_OUT || askedNone,
           "INV-13: and all of it",

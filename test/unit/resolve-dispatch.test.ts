@@ -167,6 +167,14 @@ describe("every field moves what is resolved", () => {
 });
 
 describe("mistakes", () => {
+  test("are told together with those of the offers beside them", () => {
+    const raw = withValue(smallExperiment(), [...both, "dispatch"], "wieghted");
+    const found = problemsOf(withValue(raw, [...both, "offers", "gpt"], "openai/no-such-model"));
+    expect(found.map(({ path }) => path.join("."))).toEqual(
+      expect.arrayContaining(["strategies.both.offers.gpt", "strategies.both.dispatch"]),
+    );
+  });
+
   test.each<[Path, unknown, RegExp]>([
     [[...both, "client"], "openai-nod", /^strategies\.both\.client: unknown client "openai-nod" \| did you mean/],
     [[...both, "client"], { profile: "non" }, /client\.profile: unknown client "non" \| did you mean "none"\?/],
