@@ -109,13 +109,14 @@ export function fitText(fit: TraceFit, files: readonly string[]): string {
 
 function bandTable(head: string, { points }: BandCheck): string {
   return textTable(
-    [{ head }, right("trace"), right("fit"), right("95 % band"), { head: "" }],
-    points.map(({ windowS, measured, middle, low, high, inside }) => [
+    [{ head }, right("trace"), right("fit"), right("95 % band"), { head: "" }, right("of the whole curve")],
+    points.map(({ windowS, measured, middle, low, high, inside, curveLow, curveHigh }) => [
       `${windowS} s`,
       measured.toFixed(2),
       middle.toFixed(2),
       `${low.toFixed(2)} to ${high.toFixed(2)}`,
       inside ? "inside" : "outside",
+      `${curveLow.toFixed(2)} to ${curveHigh.toFixed(2)}`,
     ]),
   );
 }

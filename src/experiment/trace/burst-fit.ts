@@ -3,7 +3,8 @@
  * times on a grid, the coefficient of variation by a search within, the gaps in closed form.
  */
 import { exp, log } from "../../kernel/math.ts";
-import { coxExcess, expectedInRecord, gapShare } from "./cox.ts";
+import { coxExcess, expectedAboutRamp, expectedInRecord, gapShare, rampExcess } from "./cox.ts";
+import type { Ramps } from "./dispersion.ts";
 
 /** What the generator needs for its bursts. */
 export interface BurstFit {
@@ -12,10 +13,21 @@ export interface BurstFit {
   readonly gapCv: number;
 }
 
+/** What a fit is made of. */
+export interface BurstShape {
+  /** A fluctuation of the rate beside the gaps. */
+  readonly component: boolean;
+  /** Each stretch has a ramp of its own, about which the dispersion is taken: the season's and the drift's, not the bursts'. */
+  readonly ramp: boolean;
+}
+
 /** A measured curve and what it was measured on. */
 export interface MeasuredCurve {
   readonly windowsS: readonly number[];
   readonly index: readonly (number | null)[];
+  /** About the ramp of each stretch. */
+  readonly indexAboutRamp: readonly (number | null)[];
+  readonly ramps: Ramps;
   /** Length of a stretch, of which there are `stretches`. */
   readonly stretchS: number;
   readonly stretches: number;
@@ -46,17 +58,17 @@ interface Scale {
 }
 
 /** Null with fewer than three scales to fit on. */
-export function fitBursts(curve: MeasuredCurve, withComponent = true): BurstFit | null {
-  const scales = scalesOf(curve);
+export function fitBursts(curve: MeasuredCurve, shape: BurstShape): BurstFit | null {
+  const scales = scalesOf(curve, shape.ramp);
   if (scales.length < 3) return null;
-  if (!withComponent) return { component: null, gapCv: gapsFor(curve, scales, null).gapCv };
+  if (!shape.component) return { component: null, gapCv: gapsFor(curve, scales, shape.ramp, null).gapCv };
   let best: BurstFit | null = null;
   let least = Infinity;
   const shortest = Math.max(MIN_TAU_S, MIN_TAU_GAPS / curve.ratePerS);
   const longest = Math.max(longestTauS(curve.stretchS), 2 * shortest);
   for (let i = 0; i < TAU_STEPS; i++) {
     const tauS = shortest * exp((log(longest / shortest) * i) / (TAU_STEPS - 1));
-    const tryCv = (lnCv: number) => gapsFor(curve, scales, { cv: exp(lnCv), tauS });
+    const tryCv = (lnCv: number) => gapsFor(curve, scales, shape.ramp, { cv: exp(lnCv), tauS });
     const lnCv = smallest((x) => tryCv(x).loss, log(CV_MIN), log(CV_MAX));
     const { loss, gapCv } = tryCv(lnCv);
     if (loss >= least) continue;
@@ -71,7 +83,14 @@ export function longestTauS(stretchS: number): number {
   return MAX_TAU_SHARE * stretchS;
 }
 
-function scalesOf({ windowsS, index, stretchS, stretches, ratePerS }: MeasuredCurve): Scale[] {
+/** The index of dispersion of the ramps that bursts alone make by chance. */
+export function expectedRampIndex({ component, gapCv }: BurstFit, { stretchS, ratePerS }: MeasuredCurve): number {
+  return gapCv * gapCv + (component === null ? 0 : ratePerS * rampExcess(component, stretchS));
+}
+
+function scalesOf(curve: MeasuredCurve, ramp: boolean): Scale[] {
+  const { windowsS, stretchS, stretches, ratePerS } = curve;
+  const index = ramp ? curve.indexAboutRamp : curve.index;
   return windowsS.flatMap((windowS, i): Scale[] => {
     const measured = index[i] ?? null;
     if (measured === null || !(measured > 0) || ratePerS * windowS < MIN_REQUESTS) return [];
@@ -82,10 +101,15 @@ function scalesOf({ windowsS, index, stretchS, stretches, ratePerS }: MeasuredCu
 }
 
 /** The gaps' share of the dispersion that fits best beside this component, and what is left. */
-function gapsFor(curve: MeasuredCurve, scales: readonly Scale[], component: BurstFit["component"]) {
+function gapsFor(curve: MeasuredCurve, scales: readonly Scale[], ramp: boolean, component: BurstFit["component"]) {
   const excess = (windowS: number): number => (component === null ? 0 : curve.ratePerS * coxExcess(component, windowS));
   const whole = 1 + excess(curve.stretchS);
-  const theory = scales.map(({ windowS, windows }) => expectedInRecord(1 + excess(windowS), whole, windows));
+  const rampIndex = ramp ? expectedRampIndex({ component, gapCv: 1 }, curve) : 0;
+  const theory = scales.map(({ windowS, windows }) =>
+    ramp
+      ? expectedAboutRamp(1 + excess(windowS), whole, rampIndex, windows)
+      : expectedInRecord(1 + excess(windowS), whole, windows),
+  );
   const shares = scales.map(({ windowS }) => gapShare(curve.ratePerS * windowS));
   let numerator = 0;
   let denominator = 0;

@@ -20,11 +20,13 @@ export interface Stretches {
 /**
  * Index of dispersion by window: sample variance (n − 1) ÷ mean of the counts in whole windows from the start of each
  * stretch, variances and means summed over the stretches. Null with fewer than ten windows in a stretch, or no arrival.
+ * About a ramp, the variance is that about each stretch's own straight line (n − 2).
  */
 export function dispersionCurve(
   arrivalS: Float64Array,
   { startsS, lengthS }: Stretches,
   windowsS: readonly number[] = DISPERSION_WINDOWS_S,
+  about: "mean" | "ramp" = "mean",
 ): (number | null)[] {
   return windowsS.map((windowS) => {
     const windows = Math.floor(lengthS / windowS);
@@ -42,12 +44,40 @@ export function dispersionCurve(
       for (const count of counts) sum += count;
       const mean = sum / windows;
       let squares = 0;
-      for (const count of counts) squares += (count - mean) * (count - mean);
-      variances += squares / (windows - 1);
+      let slope = 0;
+      counts.forEach((count, k) => {
+        squares += (count - mean) * (count - mean);
+        slope += (k - (windows - 1) / 2) * count;
+      });
+      // Σ(k − (n − 1)/2)² = n(n² − 1)/12.
+      const ramp = (12 * slope * slope) / (windows * (windows * windows - 1));
+      variances += about === "mean" ? squares / (windows - 1) : (squares - ramp) / (windows - 2);
       means += mean;
     }
     return means > 0 ? variances / means : null;
   });
+}
+
+/** Straight lines through the rate, one a stretch. */
+export interface Ramps {
+  /** By stretch: rate at the end less that at the start, ÷ the mean; 0 without arrivals. */
+  readonly changes: readonly number[];
+  /** Variance ÷ mean of the ramps' part of the counts: 1 for a Poisson process of even rate. */
+  readonly index: number;
+}
+
+/** Each arrival counts √12 (place − ½), place from 0 to 1 through its stretch, which has variance 1 over even arrivals. */
+export function rampsOf(arrivalS: Float64Array, { startsS, lengthS }: Stretches): Ramps {
+  let [squares, arrivals] = [0, 0];
+  const changes = startsS.map((startS) => {
+    const [from, to] = [firstFrom(arrivalS, startS), firstFrom(arrivalS, startS + lengthS)];
+    let sum = 0;
+    for (let i = from; i < to; i++) sum += Math.sqrt(12) * ((arrivalS[i]! - startS) / lengthS - 0.5);
+    squares += sum * sum;
+    arrivals += to - from;
+    return to === from ? 0 : (Math.sqrt(12) * sum) / (to - from);
+  });
+  return { changes, index: arrivals === 0 ? 0 : squares / arrivals };
 }
 
 /** The whole record as one stretch. */

@@ -21,6 +21,7 @@ export function presetEntries(
   const measured = { source: `measured on ${file}, ${rows}`, asOf, kind: "measured" };
   const assumed = (why: string) => ({ source: why, asOf, kind: "assumed" });
   const { bursts, season } = fit;
+  const drift = season === null ? (bursts?.ramp?.drift ?? null) : null;
   const traffic = {
     id,
     name: `Fitted on ${file}`,
@@ -34,6 +35,15 @@ export function presetEntries(
         bursts === null
           ? assumed("the trace is too short or too thin to show bursts; Poisson arrivals")
           : { source: `fitted on the index of dispersion of ${file}, ${rows}`, asOf, kind: "fitted" },
+      ...(drift === null
+        ? {}
+        : {
+            drift: {
+              source: `so that the rate moves within ${Math.round(bursts!.stretchS / 60)} minutes as much as on ${file}; its ${drift.tauS} s are assumed, after the client pools of ServeGen`,
+              asOf,
+              kind: "fitted",
+            },
+          }),
       season:
         season === null
           ? assumed("the trace shows no season; flat")
@@ -51,6 +61,7 @@ export function presetEntries(
           : [{ cv: digits(bursts.fit.component.cv, 3), tauS: digits(bursts.fit.component.tauS, 3) }],
       gapCv: bursts === null ? 1 : digits(bursts.fit.gapCv, 3),
     },
+    ...(drift === null ? {} : { drift: { sigma: digits(drift.sigma, 3), tauS: drift.tauS } }),
     season: season === null ? null : id,
     input: { kind: "quantiles", ...fit.input },
     output: { kind: "quantiles", ...fit.output },
@@ -80,7 +91,7 @@ export function presetEntries(
 /** The bursts with their intervals and checks, in sentences. */
 export function burstLines({ bursts, heldOut }: TraceFit): string[] {
   if (bursts === null) return [];
-  const { fit, intervals, check, renewal } = bursts;
+  const { fit, intervals, check, renewal, ramp, stretchS } = bursts;
   const range = (interval: { low: number; high: number } | null): string =>
     interval === null ? "" : ` (95 %: ${digits(interval.low, 3)} to ${digits(interval.high, 3)})`;
   const parts =
@@ -92,6 +103,12 @@ export function burstLines({ bursts, heldOut }: TraceFit): string[] {
           `The rate fluctuates with a CV of ${digits(fit.component.cv, 3)}${range(intervals.cv)} and a correlation time of ${digits(fit.component.tauS, 3)} s${range(intervals.tauS)}; gaps have a CV of ${digits(fit.gapCv, 3)}${range(intervals.gapCv)}.`,
           `Gaps alone do not explain the trace (probability ${digits(renewal.check.probability, 2)}).`,
         ];
+  if (ramp !== null) {
+    const { cv, tauS } = ramp.asBursts.component!;
+    parts.push(
+      `The rate ${bursts.stretches > 1 ? "moves" : ramp.change < 0 ? "falls" : "rises"} by ${digits(Math.abs(ramp.change) * 100, 2)} % of its mean through ${Math.round(stretchS / 60)} minutes, more than bursts do (probability ${digits(ramp.probability, 2)}): that is the season's or a drift's. Taken for bursts it would be a CV of ${digits(cv, 3)} over ${digits(tauS, 3)} s.`,
+    );
+  }
   const inside = check.points.filter((point) => point.inside).length;
   parts.push(
     `The trace's dispersion lies in the 95 % sampling band of the fit at ${inside} of ${check.points.length} windows.`,
@@ -99,7 +116,7 @@ export function burstLines({ bursts, heldOut }: TraceFit): string[] {
   if (heldOut !== null) {
     const held = heldOut.check.points.filter((point) => point.inside).length;
     parts.push(
-      `Fitted on its first half, the second lies in the band at ${held} of ${heldOut.check.points.length} windows (probability of all together ${digits(heldOut.check.probability, 2)}).`,
+      `Fitted on its first half, the second lies in the band at ${held} of ${heldOut.check.points.length} windows (probability of all together ${digits(heldOut.check.probability, 2)}; ${digits(heldOut.check.missShare * 100, 2)} % of such halves miss one or more by luck).`,
     );
   }
   return parts;
