@@ -141,8 +141,7 @@ interface Chosen {
 
 /**
  * Gaps alone, unless the dispersion speaks against them; then a fluctuation too; and a ramp, where bursts without one rarely
- * show its like. The fluctuation stays beside a ramp: on Mooncake's first half alone the likelihood wants both (AIC of counts in
- * 6 s: 1203 with both, 1207 with the ramp alone, 1209 with the fluctuation alone), while a ramp hides from the dispersion what is missing beside it.
+ * show its like. The fluctuation stays beside a ramp, which hides from the dispersion what is missing beside it (DR-30).
  */
 function choose(curve: MeasuredCurve, seed: string, samples: number): Chosen | null {
   const tried = (shape: BurstShape, name: string) => {
