@@ -97,7 +97,7 @@ export function burstLines({ bursts, heldOut }: TraceFit): string[] {
   const parts =
     fit.component === null
       ? [
-          `Gaps with a CV of ${digits(fit.gapCv, 3)}${range(intervals.gapCv)} explain the dispersion without a moving rate.`,
+          `Gaps with a CV of ${digits(fit.gapCv, 3)}${range(intervals.gapCv)} alone: all windows together, the dispersion does not speak for a rate that moves (probability ${digits(check.probability, 2)}).`,
         ]
       : [
           `The rate fluctuates with a CV of ${digits(fit.component.cv, 3)}${range(intervals.cv)} and a correlation time of ${digits(fit.component.tauS, 3)} s${range(intervals.tauS)}; gaps have a CV of ${digits(fit.gapCv, 3)}${range(intervals.gapCv)}.`,
