@@ -1,6 +1,6 @@
 /**
  * Every sample of a recorded trace into the canonical form and, where its format has a way back, out again: the same rows, byte
- * by byte. Prints what each format came to.
+ * by byte (of a document laid out over many lines the same values). Prints what each format came to.
  */
 import { mkdtemp, readFile, rm } from "node:fs/promises";
 import { tmpdir } from "node:os";
@@ -39,7 +39,7 @@ const SAMPLES = [
 ];
 
 /** Those without a way back say so; all others give their rows back. */
-const ONE_WAY = new Set(["aiperf-sessions", "weka-sessions", "openai-batch", "azure-llm parquet"]);
+const ONE_WAY = new Set(["openai-batch", "azure-llm parquet"]);
 
 test("import and export of every sample", { timeout: 300_000 }, async () => {
   const line = (cells: readonly (string | number)[]): string =>
@@ -66,7 +66,9 @@ test("import and export of every sample", { timeout: 300_000 }, async () => {
     let back = "";
     try {
       for await (const text of exportedLines(target)) lines.push(text);
-      back = JSON.stringify(lines) === JSON.stringify(published) ? "equal" : "DIFFERENT";
+      const came = JSON.stringify(name.endsWith(".json") ? JSON.parse(lines.join("\n")) : lines);
+      const gone = JSON.stringify(name.endsWith(".json") ? JSON.parse(published.join("\n")) : published);
+      back = came === gone ? "equal" : "DIFFERENT";
     } catch (error) {
       if (!(error instanceof DataError)) throw error;
       back = "none";

@@ -114,11 +114,11 @@ describe("the way back gives the rows as they were published", () => {
   });
 
   test("a format without one says which have one, and a sorted trace says why not", async () => {
-    const [weka, fleet] = ["weka-trace-0291-subagents.json.gz", "fleetsim-batch-spike-requests.csv"].map(sample);
+    const [batch, fleet] = ["openai-batch-requests.jsonl", "fleetsim-batch-spike-requests.csv"].map(sample);
     const all = async (file: string): Promise<void> => {
       for await (const _ of exportedLines(file));
     };
-    expect(await failure(all(await importedFile(weka!)))).toContain("weka-sessions has no way back; these have: azure");
+    expect(await failure(all(await importedFile(batch!)))).toContain("openai-batch has no way back; these have: azure");
     expect(await failure(all(await importedFile(fleet!, { sort: true })))).toContain("its rows were sorted");
   });
 });

@@ -5,6 +5,7 @@
 import { DataError } from "../../kernel/errors.ts";
 import type { JsonFormat, JsonRecord, Run } from "./format.ts";
 import { countsIn, has, isRecord, listIn, needNumber, numberIn, textIn } from "./json-value.ts";
+import { besides, callFields, frameOf } from "./session-fields.ts";
 
 /**
  * Calls of one stream follow each other. A sub-agent starts after the call before it; the first call that was recorded
@@ -41,13 +42,18 @@ const weka: JsonFormat = {
       seen.add(id);
       if (numberIn(session, "block_size") !== 64)
         throw new DataError(file, row, `blocks of ${String(session["block_size"])} tokens, 64 are expected`);
-      stream(session, { id, branch: "", startS: 0, after: [] }, run, file);
+      const firstRow = run.sink.length;
+      stream(session, { id, frame: frameOf(session), firstRow, branch: "", startS: 0, after: [] }, run, file);
+      if (run.sink.length === firstRow) run.count("emptySessions");
     };
   },
 };
 
 interface Stream {
   readonly id: string;
+  /** What of the session is no call; its first row keeps it. */
+  readonly frame: JsonRecord;
+  readonly firstRow: number;
   /** Empty: the main one. */
   readonly branch: string;
   readonly startS: number;
@@ -62,7 +68,8 @@ interface Running {
 }
 
 /** Adds the calls of a stream. Returns its last call, null if it has none. `sourceRow` is the place in its stream. */
-function stream(holder: JsonRecord, { id, branch, startS, after }: Stream, run: Run, file: string): number | null {
+function stream(holder: JsonRecord, of: Stream, run: Run, file: string): number | null {
+  const { id, frame, firstRow, branch, startS, after } = of;
   const { sink } = run;
   let running: readonly Running[] = [];
   let last: number | null = null;
@@ -74,31 +81,41 @@ function stream(holder: JsonRecord, { id, branch, startS, after }: Stream, run: 
     const before = last === null ? after : [last];
     if (call["type"] === "subagent") {
       run.count("subagents");
-      const end = stream(call, { id, branch: textIn(call, "agent_id"), startS: atS, after: before }, run, file);
+      const agent = { ...of, branch: textIn(call, "agent_id"), startS: atS, after: before };
+      const end = stream(call, agent, run, file);
       const endS = atS + needNumber(call, "duration_ms", row, file) / 1000;
       if (end !== null) running = [...running, { row: end, endS }];
       continue;
     }
     const ended = running.filter(({ endS }) => endS <= atS);
     running = running.filter(({ endS }) => endS > atS);
-    const outputTokens = needNumber(call, "out", row, file);
-    if (outputTokens === 0) run.count("zeroOutput");
-    last = sink.add(row, atS, needNumber(call, "in", row, file), outputTokens);
+    // The recorded pause counts from the call before, so it holds the wait for sub-agents.
+    const thinkS = numberIn(call, "think_time");
+    const columns = {
+      model: textIn(call, "model"),
+      input: needNumber(call, "in", row, file),
+      output: needNumber(call, "out", row, file),
+      hashIds: countsIn(call, "hash_ids") ?? [],
+      finish: textIn(call, "stop"),
+      ttftS: numberIn(call, "ttft"),
+      e2eS: numberIn(call, "api_time"),
+      gapS: Math.min(thinkS, ...ended.map(({ endS }) => atS - endS)),
+    };
+    if (columns.output === 0) run.count("zeroOutput");
+    last = sink.add(row, atS, columns.input, columns.output);
     sink.text("sessionId", id);
     sink.text("branch", branch);
     sink.number("turn", turn++, row);
     sink.list("parents", [...before, ...ended.map((agent) => agent.row)], row);
-    // The recorded pause counts from the call before, so it holds the wait for sub-agents.
-    const thinkS = numberIn(call, "think_time");
-    sink.number("gapS", Math.min(thinkS, ...ended.map(({ endS }) => atS - endS)), row);
-    sink.text("model", textIn(call, "model"));
+    sink.number("gapS", columns.gapS, row);
+    sink.text("model", columns.model);
     sink.text("className", (listIn(call, "input_types") ?? []).includes("tool_result") ? "tool" : "user");
-    sink.list("hashIds", countsIn(call, "hash_ids") ?? [], row);
-    sink.number("ttftS", numberIn(call, "ttft"), row);
-    sink.number("e2eS", numberIn(call, "api_time"), row);
-    sink.text("finish", textIn(call, "stop"));
-    const { input_types, output_types, type } = call;
-    sink.text("extra", JSON.stringify({ type, input_types, output_types }));
+    sink.list("hashIds", columns.hashIds, row);
+    sink.number("ttftS", columns.ttftS, row);
+    sink.number("e2eS", columns.e2eS, row);
+    sink.text("finish", columns.finish);
+    const { t: _, ...rest } = besides(call, callFields(columns));
+    sink.text("extra", JSON.stringify(last === firstRow ? { ...rest, session: frame } : rest));
   }
   return last;
 }

@@ -6,9 +6,10 @@ import { DataError } from "../../kernel/errors.ts";
 import { readTraceTable, type TraceTable } from "../trace-table.ts";
 import type { ListColumn, NumberColumn, TextColumn, TraceAbout } from "../trace-schema.ts";
 import { dateWriter } from "./dates.ts";
+import { SESSION_WRITERS } from "./export-sessions.ts";
 
 /** Values of one row by column; empty or NaN is null. */
-interface Row {
+export interface Row {
   readonly arrivalS: number;
   readonly input: number;
   readonly output: number;
@@ -197,11 +198,16 @@ export async function* exportedLines(file: string): AsyncGenerator<string> {
   const table = await readTraceTable(file);
   const { about } = table;
   if (about === null) throw new DataError(file, null, "not written by crossover trace import");
+  const sessions = SESSION_WRITERS[about.format];
+  if (sessions !== undefined) {
+    yield* sessions({ file, table, about, row: (i) => rowOf(table, i, String) });
+    return;
+  }
   const writer = WRITERS[about.format];
   if (writer !== undefined && about.firstTime === null)
     throw new DataError(file, null, "it was read from Parquet; the rows of its source are those of this file");
   if (writer === undefined || about.firstTime === null) {
-    const formats = Object.keys(WRITERS).join(", ");
+    const formats = Object.keys({ ...WRITERS, ...SESSION_WRITERS }).join(", ");
     throw new DataError(file, null, `format ${about.format} has no way back; these have: ${formats}`);
   }
   if (table.numbers.sourceRow !== undefined)

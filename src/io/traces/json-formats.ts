@@ -7,6 +7,7 @@ import type { JsonFormat, JsonRecord } from "./format.ts";
 import { AGENT_FORMATS } from "./agent-formats.ts";
 import { countsIn, firstNumber, has, isRecord, needNumber, numberIn, textIn, valueIn } from "./json-value.ts";
 import { LOG_FORMATS } from "./log-formats.ts";
+import { besides, turnFields } from "./session-fields.ts";
 
 /** Keys of Mooncake's lines; the length of a row's `hash_ids` follows from its input. */
 const mooncake: JsonFormat = {
@@ -43,7 +44,7 @@ const sessions: JsonFormat = {
     isSession(first) &&
     has(first, "session_id") &&
     (has(first, "input_length") || has(first, "input_tokens") || has(first, "text_input")),
-  columns: () => ["sessionId", "turn", "parents", "gapS", "hashIds"],
+  columns: () => ["sessionId", "turn", "parents", "gapS", "hashIds", "extra"],
   open(run) {
     const { sink } = run;
     const open = new Map<string, { readonly startMs: number; row: number; turn: number }>();
@@ -58,12 +59,17 @@ const sessions: JsonFormat = {
       if (Number.isNaN(inputTokens) && has(record, "text_input")) return sink.drop("text without a number of tokens");
       const ms = Number.isNaN(written) ? before!.startMs : written;
       if (sink.length === 0) run.firstTime(String(ms));
-      const at = sink.add(row, ms, inputTokens, firstNumber(record, "output_length", "output_tokens"));
+      const outputTokens = firstNumber(record, "output_length", "output_tokens");
+      const hashIds = countsIn(record, "hash_ids") ?? [];
+      const gapS = delayMs / 1000;
+      const at = sink.add(row, ms, inputTokens, outputTokens);
       sink.text("sessionId", sessionId);
       sink.number("turn", before === undefined ? 0 : before.turn + 1, row);
       if (before !== undefined) sink.list("parents", [before.row], row);
-      sink.number("gapS", delayMs / 1000, row);
-      sink.list("hashIds", countsIn(record, "hash_ids") ?? [], row);
+      sink.number("gapS", gapS, row);
+      sink.list("hashIds", hashIds, row);
+      const held = turnFields({ sessionId, ms, gapS, input: inputTokens, output: outputTokens, hashIds });
+      sink.text("extra", JSON.stringify({ keys: Object.keys(record), besides: besides(record, held) }));
       open.set(sessionId, { startMs: before?.startMs ?? ms, row: at, turn: (before?.turn ?? -1) + 1 });
     };
   },
