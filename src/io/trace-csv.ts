@@ -4,9 +4,9 @@
  */
 import { DataError } from "../kernel/errors.ts";
 import { detectLayout, TraceBuilder, type Trace, type TraceLayout } from "./trace-builder.ts";
-import { CsvCursor } from "./traces/csv-cursor.ts";
+import { CsvCursor, headerNames } from "./traces/csv-cursor.ts";
 import { DateReader } from "./traces/dates.ts";
-import { BYTE_ORDER_MARK, lines, textChunks, type Packing } from "./traces/text.ts";
+import { lines, textChunks, type Packing } from "./traces/text.ts";
 
 const FIRST_CAPACITY = 65_536;
 const NANOS_PER_S = 1e9;
@@ -18,7 +18,7 @@ export async function readCsvTrace(file: string, packing: Exclude<Packing, "parq
   let open: { readonly cursor: CsvCursor; readonly layout: TraceLayout; readonly add: () => void } | null = null;
   const reading = lines(textChunks(file, packing), (text, start, stop) => {
     if (open === null) {
-      const names = text.slice(start, stop).replace(BYTE_ORDER_MARK, "").split(",");
+      const names = headerNames(text.slice(start, stop));
       const layout = detectLayout(file, names);
       const cursor = new CsvCursor(file, names);
       open = { cursor, layout, add: rowReader(cursor, layout, dates, builder) };

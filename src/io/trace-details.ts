@@ -2,9 +2,6 @@
  * A trace with its optional columns, found by name: model, tenant, client, sessionId, status, cachedTokens, hashIds.
  * Parquet holds hash ids as a list of whole numbers; in CSV they are separated by spaces.
  */
-import { createReadStream } from "node:fs";
-import { createInterface } from "node:readline";
-import { createGunzip } from "node:zlib";
 import type { DataType, Vector } from "apache-arrow";
 import { DataError } from "../kernel/errors.ts";
 import type { BlockLists, Labels, RecordedTrace } from "../scenario/recorded-trace.ts";
@@ -13,6 +10,8 @@ import { ABOUT_KEY } from "./parquet-write.ts";
 import { runParquetJob } from "./parquet-thread.ts";
 import { siblingModule } from "./thread-module.ts";
 import { readTrace } from "./trace.ts";
+import { CsvCursor, headerNames } from "./traces/csv-cursor.ts";
+import { lines, packingOf, textChunks } from "./traces/text.ts";
 
 /** Names under which a column is known, the first being ours. */
 const COLUMNS = {
@@ -91,29 +90,28 @@ function neededType(types: typeof DataType, detail: DetailName, type: DataType):
 }
 
 async function csvDetails(file: string): Promise<Details> {
-  const bytes = createReadStream(file, { end: 1 });
-  const head: Buffer[] = [];
-  for await (const chunk of bytes as AsyncIterable<Buffer>) head.push(chunk);
-  const start = Buffer.concat(head);
-  const gzipped = start[0] === 0x1f && start[1] === 0x8b;
-  const raw = createReadStream(file);
-  const lines = createInterface({ input: gzipped ? raw.pipe(createGunzip()) : raw, crlfDelay: Infinity });
-  let collector: DetailCollector | null = null;
+  const packing = await packingOf(file);
+  if (packing === "parquet") throw new DataError(file, null, "a CSV file is needed");
+  let open: { readonly cursor: CsvCursor; readonly collector: DetailCollector } | null = null;
   let columns: (readonly [DetailName, number])[] = [];
-  for await (const line of lines) {
-    if (collector === null) {
-      const names = line.replace(/^\ufeff/, "").split(",");
+  const reading = lines(textChunks(file, packing), (text, start, stop) => {
+    if (open === null) {
+      const names = headerNames(text.slice(start, stop));
       const found = foundColumns(names);
-      collector = new DetailCollector(file, names, found, {});
+      open = { cursor: new CsvCursor(file, names), collector: new DetailCollector(file, names, found, {}) };
       columns = [...found].map(([detail, name]) => [detail, names.indexOf(name)] as const);
-      if (columns.length === 0) break;
-    } else if (line !== "") {
-      const fields = line.split(",");
-      for (const [detail, column] of columns) collector.add(detail, fields[column] === "" ? null : fields[column]);
+      return;
     }
-  }
-  raw.destroy();
-  return collector!.finish();
+    const { cursor, collector } = open;
+    if (columns.length === 0 || !cursor.line(text, start, stop)) return;
+    for (const [detail, column] of columns) {
+      const field = cursor.field(column);
+      collector.add(detail, field === "" ? null : field);
+    }
+  });
+  while ((await reading.next()).done !== true);
+  if (open === null) throw new DataError(file, null, "the file is empty");
+  return (open as { readonly collector: DetailCollector }).collector.finish();
 }
 
 function foundColumns(names: readonly string[]): Map<DetailName, string> {

@@ -387,6 +387,14 @@ describe("any table by a mapping", () => {
     ]);
   });
 
+  test("quoted names of columns may hold commas and quotes", async () => {
+    const file = await saved('at,"in","out, ""all""",llm\n0,3,4,"a,b"\n');
+    const table = await imported(file, {
+      columns: { arrivalS: "at", inputTokens: "in", outputTokens: 'out, "all"', model: "llm" },
+    });
+    expect([[...table.outputTokens], texts(table, "model")]).toEqual([[4], ["a,b"]]);
+  });
+
   test("a wrong mapping says what is near", () => {
     expect(() => mappingOf("arrivalS=a,inputToken=b,outputTokens=c")).toThrow(
       "no column inputToken; nearest is inputTokens",

@@ -51,6 +51,13 @@ test.each([
   expect(found.missing.join(" ")).not.toMatch(/model|tenant|session|prefix|status/);
 });
 
+test("quoted fields with commas stay in their column", async () => {
+  const quoted = ROWS.replace("sessionId", '"sessionId"').replaceAll(",s1,", ',"s, 1",');
+  const found = await facts("quoted.csv", quoted);
+  expect(found.sessions!.sessions).toBe(2);
+  expect(found.cachedShare).toBeCloseTo(250 / 700, 12);
+});
+
 test("what is not there is named, and nothing is made up", async () => {
   const found = await facts("bare.csv", "arrivalS,inputTokens,outputTokens\n0,1,1\n1,2,0\n3,3,3\n");
   expect([found.models, found.tenants, found.sessions, found.reuse, found.season, found.failed]).toEqual(

@@ -5,7 +5,7 @@
 import { DataError } from "../../kernel/errors.ts";
 import { nearestName } from "../nearest-name.ts";
 import { digits } from "./dates.ts";
-import { utf8 } from "./text.ts";
+import { BYTE_ORDER_MARK, utf8 } from "./text.ts";
 
 export class CsvCursor {
   readonly file: string;
@@ -115,24 +115,9 @@ export class CsvCursor {
 
   /** RFC 4180. The fields are put end to end without their quotes, as if the line had been plain. */
   private quoted(record: string): boolean {
-    const fields: string[] = [];
-    let field = "";
-    let inside = false;
-    for (let i = 0; i < record.length; i++) {
-      const char = record[i]!;
-      if (inside) {
-        if (char !== '"') field += char;
-        else if (record[i + 1] === '"') field += record[++i]!;
-        else inside = false;
-      } else if (char === '"' && field === "") inside = true;
-      else if (char === ",") {
-        fields.push(field);
-        field = "";
-      } else field += char;
-    }
-    this.open = inside ? record : "";
-    if (inside) return false;
-    fields.push(field);
+    const fields = unquoted(record);
+    this.open = fields === null ? record : "";
+    if (fields === null) return false;
     this.checkWidth(fields.length);
     this.text = fields.join(",");
     let at = 0;
@@ -150,6 +135,34 @@ export class CsvCursor {
     const cut = fields < columns ? "; the file may be truncated" : "";
     this.refuse(`${fields} fields where the header has ${columns}${cut}`);
   }
+}
+
+/** Names in the first line of a table, which may begin with a byte order mark. */
+export function headerNames(line: string): string[] {
+  const plain = line.replace(BYTE_ORDER_MARK, "");
+  return (unquoted(plain) ?? plain.split(",")).map((name) => utf8(name.trim()));
+}
+
+/** Fields of a record without their quotes, as RFC 4180 has them; null where a quoted field goes on. */
+function unquoted(record: string): string[] | null {
+  const fields: string[] = [];
+  let field = "";
+  let inside = false;
+  for (let i = 0; i < record.length; i++) {
+    const char = record[i]!;
+    if (inside) {
+      if (char !== '"') field += char;
+      else if (record[i + 1] === '"') field += record[++i]!;
+      else inside = false;
+    } else if (char === '"' && field === "") inside = true;
+    else if (char === ",") {
+      fields.push(field);
+      field = "";
+    } else field += char;
+  }
+  if (inside) return null;
+  fields.push(field);
+  return fields;
 }
 
 const QUOTE = 34;

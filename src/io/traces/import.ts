@@ -12,7 +12,7 @@ import { loadParquetEncoder, type TraceAbout, type WriteColumn } from "../parque
 import { siblingModule } from "../thread-module.ts";
 import { epochSeconds } from "../trace-parquet.ts";
 import { traceUnits, type OptionalColumn } from "../trace-schema.ts";
-import { CsvCursor } from "./csv-cursor.ts";
+import { CsvCursor, headerNames } from "./csv-cursor.ts";
 import { CSV_FORMATS, csvFormatOf } from "./csv-formats.ts";
 import { DateReader } from "./dates.ts";
 import type { CsvFormat, JsonFormat, JsonReader, JsonRecord, Origin, Run } from "./format.ts";
@@ -227,7 +227,7 @@ class Importer {
       let names: string[] | null = null;
       onLine = (piece, from, to) => {
         if (names === null) {
-          names = headerOf(piece.slice(from, to));
+          names = headerNames(piece.slice(from, to));
           cursor = new CsvCursor(file, names);
           return;
         }
@@ -323,10 +323,6 @@ class Importer {
       read(record, row, of);
     };
   }
-}
-
-function headerOf(line: string): string[] {
-  return line.split(",").map((name) => utf8(name.trim().replace(/^"(.*)"$/, "$1")));
 }
 
 function parsed(line: string): unknown {
