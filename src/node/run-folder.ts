@@ -4,7 +4,7 @@
  * that we did not write is left alone (exit 4).
  */
 import { createHash } from "node:crypto";
-import { mkdir, readdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { EnvironmentFailure, environmentFailure } from "./exit.ts";
 
@@ -74,9 +74,11 @@ export async function openRunFolder(outDir: string, experimentId: string, id: st
       throw environmentFailure(error, doing);
     }
   };
-  await guarded(`cannot create ${temporary}`, async () => {
+  const made = await guarded(`cannot create ${temporary}`, async () => {
     await rm(temporary, { recursive: true, force: true });
-    await mkdir(temporary, { recursive: true });
+    const first = await mkdir(dirname(path), { recursive: true });
+    await mkdir(temporary);
+    return first;
   });
   return {
     kind: "new",
@@ -92,7 +94,11 @@ export async function openRunFolder(outDir: string, experimentId: string, id: st
         if (now === "interrupted") await rm(path, { recursive: true, force: true });
         await rename(temporary, path);
       }),
-    discard: () => remove(temporary),
+    discard: async () => {
+      await remove(temporary);
+      // The experiment's folder goes too where this run made it, and is left alone unless it is empty.
+      if (made !== undefined) await rmdir(dirname(path)).catch(() => undefined);
+    },
   };
 }
 

@@ -1,9 +1,10 @@
 /** `trace import` and `trace export` from the command line. */
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
-import { crossover } from "./crossover.ts";
+import { crossover, MAIN } from "./crossover.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "crossover-trace-cli-"));
 afterAll(() => rmSync(folder, { recursive: true }));
@@ -52,3 +53,43 @@ test("wrong data, a wrong format and a wrong target have their exit codes", () =
   expect(onto.code).toBe(4);
   expect(crossover(["trace", "import", burst, "--time-unit", "min"]).code).toBe(2);
 });
+
+test("a folder or nothing in place of a trace is said, not taken for a bug", () => {
+  for (const verb of ["import", "inspect", "export"]) {
+    const { code, stderr } = crossover(["trace", verb, folder]);
+    expect([code, stderr]).toEqual([3, `data: ${folder}: this is a folder, a file is needed\n`]);
+    expect(crossover(["trace", verb, "nowhere.csv"]).code).toBe(3);
+  }
+});
+
+test("an export that fails leaves the file that is there, and never overwrites its source", () => {
+  const kept = join(folder, "kept.csv");
+  writeFileSync(kept, "keep");
+  const unmapped = join(folder, "mapped.parquet");
+  const columns = "arrivalS=Timestamp,inputTokens=Request tokens,outputTokens=Response tokens";
+  crossover(["trace", "import", burst, "--out", unmapped, "--columns", columns]);
+  expect(crossover(["trace", "export", unmapped, "--out", kept]).code).toBe(3);
+  expect(readFileSync(kept, "utf8")).toBe("keep");
+  crossover(["trace", "import", burst, "--out", target]);
+  expect(crossover(["trace", "export", target, "--out", target]).code).toBe(4);
+  expect(crossover(["trace", "export", target, "--out", kept]).code).toBe(0);
+  expect(readFileSync(kept, "utf8")).toBe(readFileSync(burst, "utf8"));
+});
+
+test("Ctrl-C leaves no part of a file", async () => {
+  const drawn = join(folder, "drawn.parquet");
+  const child = spawn(process.execPath, [
+    MAIN,
+    "trace",
+    "synthesize",
+    "chat-consumer",
+    "--days",
+    "3000",
+    "--out",
+    drawn,
+  ]);
+  while (!existsSync(`${drawn}.tmp`)) await new Promise((resolve) => setTimeout(resolve, 50));
+  child.kill("SIGINT");
+  const code = await new Promise((resolve) => child.once("exit", resolve));
+  expect([code, existsSync(drawn), existsSync(`${drawn}.tmp`)]).toEqual([130, false, false]);
+}, 60_000);

@@ -63,7 +63,13 @@ describe("run folder", () => {
     await folder.writeFile("summary.json", "{}");
     await folder.discard();
     await folder.discard();
-    expect(readdirSync(join(out, "exp"))).toEqual([]);
+    expect(readdirSync(out)).toEqual([]);
+  });
+
+  test("discard leaves other runs of the experiment", async () => {
+    mkdirSync(join(out, "exp", "other"), { recursive: true });
+    await (await openNew("abc")).discard();
+    expect(readdirSync(join(out, "exp"))).toEqual(["other"]);
   });
 
   test("what an interrupted run left is replaced", async () => {

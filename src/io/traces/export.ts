@@ -7,6 +7,7 @@ import { readTraceTable, type TraceTable } from "../trace-table.ts";
 import type { ListColumn, NumberColumn, TextColumn, TraceAbout } from "../trace-schema.ts";
 import { dateWriter } from "./dates.ts";
 import { SESSION_WRITERS } from "./export-sessions.ts";
+import { packingOf } from "./text.ts";
 
 /** Values of one row by column; empty or NaN is null. */
 export interface Row {
@@ -195,9 +196,9 @@ const WRITERS: Readonly<Record<string, Writer>> = {
  * memory. Throws DataError for a file that no import wrote, and for a format that has no way back.
  */
 export async function* exportedLines(file: string): AsyncGenerator<string> {
-  const table = await readTraceTable(file);
-  const { about } = table;
-  if (about === null) throw new DataError(file, null, "not written by crossover trace import");
+  const table = (await packingOf(file)) === "parquet" ? await readTraceTable(file) : null;
+  const about = table?.about ?? null;
+  if (table === null || about === null) throw new DataError(file, null, "not written by crossover trace import");
   const sessions = SESSION_WRITERS[about.format];
   if (sessions !== undefined) {
     yield* sessions({ file, table, about, row: (i) => rowOf(table, i, String) });

@@ -10,7 +10,7 @@ import { DataError } from "../../kernel/errors.ts";
 
 export type Packing = "parquet" | "gzip" | "zstd" | "plain";
 
-/** What a file is, by its first bytes. Throws DataError if it is missing or empty, Node's error if it cannot be read. */
+/** What a file is, by its first bytes. Throws DataError if it is missing, empty or a folder, Node's error if it cannot be read. */
 export async function packingOf(file: string): Promise<Packing> {
   const handle = await open(file, "r").catch((error: unknown) => {
     if (error instanceof Error && "code" in error && error.code === "ENOENT")
@@ -18,6 +18,7 @@ export async function packingOf(file: string): Promise<Packing> {
     throw error;
   });
   try {
+    if ((await handle.stat()).isDirectory()) throw new DataError(file, null, "this is a folder, a file is needed");
     const { buffer, bytesRead } = await handle.read(Buffer.alloc(4), 0, 4, 0);
     const head = buffer.subarray(0, bytesRead).toString("latin1");
     if (head === "") throw new DataError(file, null, "the file is empty");

@@ -1,9 +1,12 @@
 /** `crossover trace export FILE.parquet [--out FILE]`: the rows of an imported trace in the format they came from. */
 import { createWriteStream } from "node:fs";
+import { rename } from "node:fs/promises";
+import { resolve } from "node:path";
 import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { exportedLines } from "../../io/traces/export.ts";
-import { environmentFailure } from "../exit.ts";
+import { environmentFailure, EnvironmentFailure } from "../exit.ts";
+import { wholeOrNothing } from "../whole-file.ts";
 
 /**
  * @throws DataError for a file that no import wrote, and for a format that has no way back
@@ -21,8 +24,13 @@ export async function traceExportCommand(
   async function* text(): AsyncGenerator<string> {
     for await (const line of exportedLines(file)) yield `${line}\n`;
   }
+  if (resolve(file) === resolve(target))
+    throw new EnvironmentFailure(`${target} is the file to read; give another --out`);
   try {
-    await pipeline(Readable.from(text()), createWriteStream(target));
+    await wholeOrNothing(`${target}.tmp`, async (temporary) => {
+      await pipeline(Readable.from(text()), createWriteStream(temporary));
+      await rename(temporary, target);
+    });
   } catch (error) {
     throw environmentFailure(error, `cannot write ${target}`);
   }

@@ -9,6 +9,7 @@ import { importWindows, windowFormatOf, type WindowsImported } from "../../io/tr
 import { environmentFailure, EnvironmentFailure } from "../exit.ts";
 import { Progress } from "../progress.ts";
 import { plainNumber } from "../text-table.ts";
+import { wholeOrNothing } from "../whole-file.ts";
 
 export interface TraceImportFlags {
   readonly format: string;
@@ -31,24 +32,25 @@ export async function traceImportCommand(
   if (files.some((file) => resolve(file) === resolve(flags.out)))
     throw new EnvironmentFailure(`${flags.out} is one of the files to read; give another --out`);
   const bar = new Progress("import", 1, { enabled: flags.json !== true });
+  const temporary = `${flags.out}.tmp`;
   let imported: Imported;
   try {
     const windows = flags.columns === undefined ? await windowFormat(files, flags.format) : null;
     if (windows !== null) {
-      const found = await importWindows(files, windows, flags.out);
+      const found = await wholeOrNothing(temporary, () => importWindows(files, windows, flags.out));
       out(flags.json === true ? `${JSON.stringify({ out: flags.out, ...found })}\n` : windowsText(flags.out, found));
       return;
     }
-    imported = await importTrace(
-      {
-        files,
-        target: flags.out,
-        format: flags.format === "auto" ? null : flags.format,
-        columns: flags.columns === undefined ? null : mappingOf(flags.columns),
-        timeUnit: flags.timeUnit,
-        sort: flags.sort === true,
-      },
-      ({ bytes, totalBytes }) => bar.update(totalBytes > 0 ? bytes / totalBytes : 0),
+    const request = {
+      files,
+      target: flags.out,
+      format: flags.format === "auto" ? null : flags.format,
+      columns: flags.columns === undefined ? null : mappingOf(flags.columns),
+      timeUnit: flags.timeUnit,
+      sort: flags.sort === true,
+    };
+    imported = await wholeOrNothing(temporary, () =>
+      importTrace(request, ({ bytes, totalBytes }) => bar.update(totalBytes > 0 ? bytes / totalBytes : 0)),
     );
   } catch (error) {
     throw environmentFailure(error, `cannot write ${flags.out}`);

@@ -23,6 +23,7 @@ import { loadExperiment } from "../load-experiment.ts";
 import { Progress } from "../progress.ts";
 import { plainNumber } from "../text-table.ts";
 import { packageVersion } from "../version.ts";
+import { wholeOrNothing } from "../whole-file.ts";
 
 export interface SynthesizeFlags {
   readonly days?: number;
@@ -63,20 +64,15 @@ export async function synthesizeCommand(
   const encoder = await loadParquetEncoder();
   const columns = [...columnsOf(thinks(source)), ...(isClosed(source.traffic) ? [SESSION_COLUMN] : [])];
   try {
-    await streamParquet(
-      flags.out,
-      batches(encoder, source, meter, totals, (share) => bar.update(share)),
-      {
-        table: "trace",
-        version: packageVersion(),
-        units: Object.fromEntries(
-          columns
-            .filter(({ type }) => type !== "string")
-            .map(({ name }) => [name, name === "arrivalS" ? "s" : "tokens"]),
-        ),
-      },
-      columns,
-    );
+    const about = {
+      table: "trace",
+      version: packageVersion(),
+      units: Object.fromEntries(
+        columns.filter(({ type }) => type !== "string").map(({ name }) => [name, name === "arrivalS" ? "s" : "tokens"]),
+      ),
+    };
+    const drawn = batches(encoder, source, meter, totals, (share) => bar.update(share));
+    await wholeOrNothing(`${flags.out}.tmp`, () => streamParquet(flags.out, drawn, about, columns));
   } catch (error) {
     throw environmentFailure(error, `cannot write ${flags.out}`);
   } finally {
