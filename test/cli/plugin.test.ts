@@ -166,5 +166,5 @@ test("what is wrong with a plug-in is said with its file: exit 2", () => {
   const idle = run("run", "question.yaml", "--plugin", "idle.ts", "--out", "idle");
   expect(idle.code).toBe(2);
   expect(idle.stderr).toMatch(/^plug-in: INV-6 broken: gentle-prefill scheduled nothing at \d+\.\d+ s/);
-  expect(readdirSync(resolve(folder.path, "idle", "gentle-prefill"))).toEqual([]);
+  expect(readdirSync(resolve(folder.path, "idle"))).toEqual([]);
 });
