@@ -103,7 +103,7 @@ describe("WEKA", () => {
       models: ["m"],
       block_size: 64,
       requests: [
-        agent("first", 0.5, [{ ...call, t: 0.25 }]),
+        agent("first", 0.5, [{ ...call, t: 0.25, session: { its: "own" } }]),
         { ...call, t: 3.5, ttft: 0.5, api_time: 1.25, think_time: 0, stop: "" },
         agent("outer", 5, [call, agent("inner", 1, [call, { ...call, t: 2 }]), agent("idle", 2, [])]),
         agent("parallel", 5.5, [{ ...call, t: 1 }]),

@@ -115,7 +115,7 @@ function stream(holder: JsonRecord, of: Stream, run: Run, file: string): number 
     sink.number("e2eS", columns.e2eS, row);
     sink.text("finish", columns.finish);
     const { t: _, ...rest } = besides(call, callFields(columns));
-    sink.text("extra", JSON.stringify(last === firstRow ? { ...rest, session: frame } : rest));
+    sink.text("extra", JSON.stringify({ besides: rest, session: last === firstRow ? frame : undefined }));
   }
   return last;
 }

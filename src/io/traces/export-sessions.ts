@@ -74,7 +74,7 @@ function* weka({ file, table, about, row }: Imported): SessionLines {
     if (i === undefined) throw keptLess(file);
     written++;
     const at = row(i);
-    const { session: _, ...besides } = extraOf(at, file);
+    const { besides } = extraOf(at, file);
     const held = callFields({
       model: at.text("model"),
       input: at.input,
@@ -128,10 +128,10 @@ function placeOf(session: string, branch: string, turn: number): string {
   return JSON.stringify([session, branch, turn]);
 }
 
-function extraOf(row: Row, file: string): JsonRecord {
-  const extra = row.text("extra");
-  if (extra === "") throw keptLess(file);
-  return JSON.parse(extra) as JsonRecord;
+function extraOf(row: Row, file: string): { readonly besides: JsonRecord; readonly session: unknown } {
+  const extra: unknown = JSON.parse(row.text("extra") || "null");
+  if (!isRecord(extra) || !isRecord(extra["besides"])) throw keptLess(file);
+  return { besides: extra["besides"], session: extra["session"] };
 }
 
 function keptLess(file: string): DataError {
