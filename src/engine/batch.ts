@@ -551,7 +551,6 @@ export class Batch extends TableFacts implements StepView {
     this.prefillTokens -= chunk;
     this.attendedPairs -= chunk * (done + chunk / 2);
     this.budgetTokens += chunk;
-    this.cached?.forgetFrom(seat, done >> this.blockShift);
   }
 
   private leavePrefills(slot: number): void {

@@ -2,186 +2,260 @@
  * KV blocks of one replica with what they hold, so that a prompt finds the blocks of an earlier one with the same beginning
  * (vLLM's automatic prefix caching): a block is referenced by the sequences that use it; one that nobody references is free but
  * keeps its contents until it is taken for something else, in the order of eviction (`eviction.ts`). A block can be found from when it
- * is named. Blocks without a name are all alike, so they are counted and not told apart: the work follows the blocks with names.
+ * is named. Blocks without a name are all alike, so they are counted and not told apart; those with names stand together in pieces of
+ * texts (`text-pieces.ts`), so that the work follows the pieces and not the blocks.
  * Of those that leave at one boundary, who gave up goes first, the last admitted of them first, then who is complete, in order.
  */
-import { InvariantError } from "../kernel/errors.ts";
-import { BEHIND, BlockRecords, RECORD, REFERENCES } from "./block-records.ts";
 import { ByRank, LeastRecent, type FreeBlocks } from "./eviction.ts";
-import type { PromptContent } from "./prompt-content.ts";
+import { BLOCKS_PER_TEXT, type PromptContent, textOf } from "./prompt-content.ts";
+import { NONE, TextPieces } from "./text-pieces.ts";
 
-/** No block with a name. */
-const NO_BLOCK = -1;
+/**
+ * The first blocks of a context, in order: runs of blocks of one text, which are the named ones from the beginning of a piece on, or of
+ * blocks without a name (piece NONE). Others may have split the piece since.
+ */
+export class HeldBlocks {
+  blocks = 0;
+  runs = 0;
+  readonly piece: number[] = [];
+  readonly length: number[] = [];
+
+  add(piece: number, blocks: number): void {
+    this.piece[this.runs] = piece;
+    this.length[this.runs++] = blocks;
+    this.blocks += blocks;
+  }
+
+  /** The last run is so much longer. */
+  grow(blocks: number): void {
+    this.length[this.runs - 1]! += blocks;
+    this.blocks += blocks;
+  }
+
+  /** Takes the last run away: its piece and its length. */
+  pop(): [piece: number, blocks: number] {
+    const last = --this.runs;
+    this.blocks -= this.length[last]!;
+    return [this.piece[last]!, this.length[last]!];
+  }
+
+  clear(): void {
+    this.blocks = this.runs = 0;
+  }
+}
 
 export class PrefixCache {
   /** Blocks that nobody references. */
   free: number;
   /** References beyond the first, over all blocks: what sharing saves. */
   sharedBlocks = 0;
-  /** Result of the last `match`: the blocks found, and how many of them were free. */
-  found: Int32Array = new Int32Array(64);
-  foundCount = 0;
+  /** Of the blocks that the last `match` found, so many are free. */
   foundFree = 0;
 
   private readonly blocks: number;
-  private readonly records: BlockRecords;
+  private readonly pieces: TextPieces;
   private readonly order: FreeBlocks;
-  /** Numbers that no named block has: those from `numbersUsed` on. */
-  private readonly numbers: Int32Array;
-  private numbersUsed = 0;
+  /** Result of the last `match`: each run is of one piece, but need not begin with it; its first block in the text. */
+  private readonly found = new HeldBlocks();
+  private readonly foundAt: number[] = [];
 
   constructor(blocks: number, eviction: "lru" | "fifo" | "lfu") {
     this.blocks = this.free = blocks;
-    this.records = new BlockRecords(blocks);
-    this.numbers = Int32Array.from({ length: blocks }, (_, id) => id);
-    this.order =
-      eviction === "lru" ? new LeastRecent(this.records) : new ByRank(this.records, blocks, eviction === "lfu");
+    this.pieces = new TextPieces(blocks);
+    this.order = eviction === "lru" ? new LeastRecent(blocks) : new ByRank(this.pieces, blocks, eviction === "lfu");
     this.order.enterNameless(blocks);
   }
 
-  /** Looks for the first `most` blocks of a context, up to the first that is not there: into `found`. */
+  /** Looks for the first `most` blocks of a context, up to the first that is not there, and says how many it found. */
   match(content: PromptContent, ordinal: number, classIndex: number, most: number): number {
-    const { records } = this;
-    const { cells } = records;
-    if (most > this.found.length) this.found = new Int32Array(2 * most);
-    const { found } = this;
-    this.foundCount = this.foundFree = 0;
-    let before = NO_BLOCK;
-    for (let block = 0; block < most;) {
-      let key = content.key(ordinal, classIndex, block);
-      const until = Math.min(most, block + content.run(ordinal, classIndex, block));
-      for (; block < until; block++, key++) {
-        let id = before === NO_BLOCK ? NO_BLOCK : cells[(before << RECORD) + BEHIND];
-        if (id === NO_BLOCK || !records.is(id, key)) {
-          id = records.find(key);
-          if (id === NO_BLOCK) return block;
-          if (this.order.deeper(id) > 0) this.spread(id, key, block);
-          if (before !== NO_BLOCK) cells[(before << RECORD) + BEHIND] = id;
+    const { pieces, found, foundAt } = this;
+    const { first, blocks } = pieces;
+    found.clear();
+    this.foundFree = 0;
+    let piece = NONE;
+    while (found.blocks < most) {
+      const key = content.key(ordinal, classIndex, found.blocks);
+      const text = textOf(key);
+      let at = key - text * BLOCKS_PER_TEXT;
+      const until = at + Math.min(most - found.blocks, content.run(ordinal, classIndex, found.blocks));
+      const last = piece;
+      if (piece === NONE || pieces.text[piece] !== text || first[piece] > at) piece = pieces.find(text);
+      while (at < until) {
+        piece = pieces.upTo(piece, at);
+        const there = piece === NONE ? 0 : Math.min(until, first[piece] + blocks[piece]) - at;
+        if (there <= 0) return found.blocks;
+        if (pieces.references[piece] === 0) this.foundFree += there;
+        if (piece === last) found.grow(there);
+        else {
+          foundAt[found.runs] = at;
+          found.add(piece, there);
         }
-        if (cells[(id << RECORD) + REFERENCES] === 0) this.foundFree++;
-        found[block] = before = id;
-        this.foundCount = block + 1;
+        at += there;
       }
     }
-    return this.foundCount;
+    return found.blocks;
   }
 
-  /** References the blocks of the last `match`, in order. */
-  holdFound(): void {
-    const { found, order } = this;
-    const { cells } = this.records;
-    for (let i = 0; i < this.foundCount; i++) {
-      const id = found[i];
-      if (cells[(id << RECORD) + REFERENCES]++ === 0) {
-        this.free--;
-        order.leave(id);
-      } else this.sharedBlocks++;
-      order.found(id);
+  /** References the blocks of the last `match` for a sequence that has none yet. */
+  holdFound(held: HeldBlocks): void {
+    const { pieces, order, found, foundAt } = this;
+    for (let i = 0; i < found.runs; i++) {
+      const blocks = found.length[i]!;
+      let piece = found.piece[i]!;
+      if (foundAt[i]! > pieces.first[piece]) piece = this.split(piece, foundAt[i]! - pieces.first[piece]);
+      if (blocks < pieces.blocks[piece]) this.split(piece, blocks);
+      if (pieces.references[piece]++ === 0) {
+        this.free -= blocks;
+        order.leave(piece);
+      } else this.sharedBlocks += blocks;
+      order.found(piece);
+      held.add(piece, blocks);
     }
   }
 
   /** Takes so many free blocks, which there must be; what they held is forgotten. They have no names. */
   take(blocks: number): void {
-    const { order } = this;
+    const { order, pieces } = this;
     this.free -= blocks;
     for (let left = blocks - order.takeNameless(blocks); left > 0; left -= order.takeNameless(left)) {
-      const id = order.first();
-      left -= order.takeDeeper(id, left);
-      if (left === 0) break;
-      order.leave(id);
-      this.unname(id);
-      left--;
+      const piece = order.first();
+      const taken = Math.min(left, pieces.blocks[piece]);
+      pieces.blocks[piece] -= taken;
+      left -= taken;
+      if (pieces.blocks[piece] > 0) break;
+      order.leave(piece);
+      pieces.remove(piece);
     }
   }
 
   /**
-   * A block without a name, used by one sequence since its n-th admission as block `depth` of its context, behind block `before`
-   * (-1: none with a name), holds what `key` stands for. Its number, by which it is found from now on; -1 when another block already
-   * is, and it stays without a name.
+   * The next blocks of a sequence, without names so far, are filled by its n-th admission with what `key` and the keys after it stand
+   * for. They are found from now on, but for those that another block already stands for, which stay without a name.
    */
-  name(key: number, admission: number, depth: number, before: number): number {
-    const { records } = this;
-    const found = records.find(key);
-    if (found !== NO_BLOCK) {
-      if (this.order.deeper(found) > 0) this.spread(found, key, depth);
-      return NO_BLOCK;
+  name(held: HeldBlocks, key: number, blocks: number, admission: number): void {
+    const { pieces, order } = this;
+    const { first, after } = pieces;
+    const text = textOf(key);
+    let at = key - text * BLOCKS_PER_TEXT;
+    const end = at + blocks;
+    const behind = this.endsBefore(held, text, at);
+    let head = behind ? held.piece[held.runs - 1]! : pieces.find(text);
+    let piece = pieces.upTo(head, at);
+    let grows = behind && pieces.references[piece] === 1 && order.alike(piece, admission);
+    while (at < end) {
+      const others = piece === NONE ? -1 : first[piece] + pieces.blocks[piece] - at;
+      let more: number;
+      if (others > 0) {
+        more = Math.min(others, end - at);
+        held.add(NONE, more);
+      } else {
+        const next = piece === NONE ? head : after[piece];
+        more = (next === NONE ? end : Math.min(end, first[next])) - at;
+        if (grows && others === 0) {
+          pieces.blocks[piece] += more;
+          held.grow(more);
+        } else {
+          piece = pieces.add(text, at, more, 1, piece);
+          order.filled(piece, admission);
+          held.add(piece, more);
+        }
+      }
+      grows = false;
+      at += more;
+      piece = pieces.upTo(piece, at);
     }
-    const id = this.number(key, admission, depth);
-    records.cells[(id << RECORD) + REFERENCES] = 1;
-    if (before !== NO_BLOCK) records.cells[(before << RECORD) + BEHIND] = id;
-    return id;
   }
 
-  /**
-   * So many blocks of a sequence that leaves, from `depth` on with consecutive keys from `key` on, are free with names from now on. Only
-   * the request itself can ask for them, so they share one number until it does. False, and nothing done, when the first key is taken.
-   */
-  releaseTogether(key: number, admission: number, depth: number, blocks: number): boolean {
-    if (this.records.find(key) !== NO_BLOCK) return false;
-    const id = this.number(key, admission, depth);
-    this.order.extend(id, blocks - 1);
-    this.order.enter(id);
-    this.free += blocks;
-    return true;
+  /** A sequence that is about to leave gives up the names of its blocks from the n-th on, but for those that others use too. */
+  forget(held: HeldBlocks, from: number): void {
+    const { pieces } = this;
+    const runs: [piece: number, blocks: number][] = [];
+    while (held.blocks > from) runs.push(held.pop());
+    for (const [begin, length] of runs.reverse()) {
+      if (begin === NONE) held.add(NONE, length);
+      let piece = begin;
+      for (let left = begin === NONE ? 0 : length; left > 0;) {
+        const kept = from - held.blocks;
+        if (kept > 0 && kept < pieces.blocks[piece]) this.split(piece, kept);
+        const blocks = pieces.blocks[piece];
+        const next = pieces.after[piece];
+        if (kept > 0 || pieces.references[piece] > 1) held.add(piece, blocks);
+        else {
+          pieces.remove(piece);
+          held.add(NONE, blocks);
+        }
+        left -= blocks;
+        piece = next;
+      }
+    }
   }
 
-  /** Takes the name of a block that one sequence references; false, and nothing done, when more do. */
-  forget(id: number): boolean {
-    if (this.records.cells[(id << RECORD) + REFERENCES] > 1) return false;
-    this.unname(id);
-    return true;
-  }
-
-  /** A sequence leaves with these blocks, -1 = one without a name, and so many without behind them: its references go, the last block's first. */
-  release(ids: Int32Array, count: number, nameless: number): void {
-    const { order } = this;
-    const { cells } = this.records;
+  /** A sequence leaves with these blocks, and so many without a name behind them: its references go, the last block's first. */
+  release(held: HeldBlocks, nameless: number): void {
+    const { order, pieces } = this;
+    const { blocks } = pieces;
     let freed = nameless;
     order.enterNameless(nameless);
-    for (let i = count - 1; i >= 0; i--) {
-      const id = ids[i];
-      if (id === NO_BLOCK) {
-        order.enterNameless(1);
-        freed++;
-      } else if (--cells[(id << RECORD) + REFERENCES] === 0) {
-        order.enter(id);
-        freed++;
-      } else this.sharedBlocks--;
+    for (let run = held.runs - 1; run >= 0; run--) {
+      const length = held.length[run]!;
+      let piece = held.piece[run]!;
+      if (piece === NONE) {
+        order.enterNameless(length);
+        freed += length;
+        continue;
+      }
+      for (let left = length - blocks[piece]; left > 0; left -= blocks[piece]) piece = pieces.after[piece];
+      for (let left = length; left > 0;) {
+        const before = pieces.before[piece];
+        const count = blocks[piece];
+        left -= count;
+        if (--pieces.references[piece] === 0) {
+          this.enter(piece);
+          freed += count;
+        } else this.sharedBlocks -= count;
+        piece = before;
+      }
     }
     this.free += freed;
   }
 
   clear(): void {
     this.free = this.blocks;
-    this.sharedBlocks = this.numbersUsed = 0;
-    for (let id = 0; id < this.blocks; id++) this.numbers[id] = id;
-    this.records.clear();
+    this.sharedBlocks = 0;
+    this.pieces.clear();
     this.order.clear();
     this.order.enterNameless(this.blocks);
   }
 
-  /** Gives the blocks that a free one stands for numbers of their own. */
-  private spread(id: number, key: number, depth: number): void {
-    const { order } = this;
-    for (let more = order.deeper(id); more > 0; more--) {
-      order.takeDeeper(id, 1);
-      order.enterBefore(this.number(key + more, order.admissionOf(id), depth + more), id);
+  /** A piece that nobody uses any more is free, and one with the piece behind it where both make room in turn. */
+  private enter(piece: number): void {
+    const { pieces, order } = this;
+    const { first, blocks } = pieces;
+    const after = pieces.after[piece];
+    const joins = after !== NONE && pieces.references[after] === 0 && first[piece] + blocks[piece] === first[after];
+    if (!joins || !order.enterInto(piece, after)) {
+      order.enter(piece);
+      return;
     }
+    blocks[piece] += blocks[after];
+    pieces.remove(after);
   }
 
-  /** A named block that nobody references. */
-  private number(key: number, admission: number, depth: number): number {
-    if (this.numbersUsed === this.blocks)
-      throw new InvariantError("INV-4", { named: this.blocks, blocks: this.blocks });
-    const id = this.numbers[this.numbersUsed++];
-    this.records.name(id, key);
-    this.records.cells[(id << RECORD) + REFERENCES] = 0;
-    this.order.filled(id, admission, depth);
-    return id;
+  private split(piece: number, blocks: number): number {
+    const { pieces, order } = this;
+    const last = pieces.split(piece, blocks);
+    order.split(piece, last, pieces.references[piece] === 0);
+    return last;
   }
 
-  private unname(id: number): void {
-    this.records.unname(id);
-    this.numbers[--this.numbersUsed] = id;
+  /** Whether the last block that a sequence holds has a name, as that just before block `at` of the text. */
+  private endsBefore(held: HeldBlocks, text: number, at: number): boolean {
+    if (held.runs === 0) return false;
+    const piece = held.piece[held.runs - 1]!;
+    return (
+      piece !== NONE &&
+      this.pieces.text[piece] === text &&
+      this.pieces.first[piece] + held.length[held.runs - 1]! === at
+    );
   }
 }

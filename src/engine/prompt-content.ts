@@ -11,11 +11,16 @@ export interface PromptContent {
   run(ordinal: number, classIndex: number, block: number): number;
 }
 
-/** Blocks of one stream of text that a key has room for, and streams before those of single requests. */
-const BLOCKS_PER_STREAM = 1_048_576;
-const SHARED_STREAMS = 2_147_483_648;
+/** A key is the number of a text times this, and the place of the block in its context; texts before those of single requests. */
+export const BLOCKS_PER_TEXT = 1_048_576;
+const SHARED_TEXTS = 2_147_483_648;
 /** Keys from here on are of blocks that one request alone can have; all blocks after such a one are so too. */
-export const OWN_KEYS = SHARED_STREAMS * BLOCKS_PER_STREAM;
+export const OWN_KEYS = SHARED_TEXTS * BLOCKS_PER_TEXT;
+
+/** Number of the text that a key is of. */
+export function textOf(key: number): number {
+  return Math.floor(key / BLOCKS_PER_TEXT);
+}
 
 /** A prompt as at most two shared beginnings and a rest of its own: a system prompt, then the earlier turns of its session. */
 export interface SharedBeginnings {
@@ -50,7 +55,7 @@ const GROUP_KEY = 0x4752;
 
 /** No two requests have anything in common; a request that is computed again still finds its own blocks. */
 export const NOTHING_SHARED: PromptContent = {
-  key: (ordinal, _, block) => OWN_KEYS + ordinal * BLOCKS_PER_STREAM + block,
+  key: (ordinal, _, block) => OWN_KEYS + ordinal * BLOCKS_PER_TEXT + block,
   run: () => Infinity,
 };
 
@@ -71,9 +76,9 @@ export function sharedContent(beginnings: SharedBeginnings, blockTokens: number)
     key(ordinal, classIndex, block) {
       const system = beginnings.systemStream(ordinal);
       if (system >= 0 && (block + 1) * blockTokens <= beginnings.systemTokens(ordinal))
-        return 2 * system * BLOCKS_PER_STREAM + block;
+        return 2 * system * BLOCKS_PER_TEXT + block;
       const session = beginnings.sessionStream(ordinal);
-      if (session >= 0) return (2 * session + 1) * BLOCKS_PER_STREAM + block;
+      if (session >= 0) return (2 * session + 1) * BLOCKS_PER_TEXT + block;
       return NOTHING_SHARED.key(ordinal, classIndex, block);
     },
     run(ordinal, _, block) {
@@ -105,12 +110,12 @@ export function classContent(
       const endToken = (block + 1) * blockTokens;
       if (prefix === null || endToken > prefix.tokens) {
         const text = known === null ? -1 : known.text(ordinal, endToken);
-        if (text >= 0) return (2 * text + 1) * BLOCKS_PER_STREAM + block;
+        if (text >= 0) return (2 * text + 1) * BLOCKS_PER_TEXT + block;
         return NOTHING_SHARED.key(ordinal, classIndex, block);
       }
       threefry2x32(luckKey, GROUP_KEY, known === null ? ordinal : known.session(ordinal), 0);
       const group = Math.floor(unit(words[0]!) * prefix.groups);
-      return 2 * (firstStream[classIndex]! + group) * BLOCKS_PER_STREAM + block;
+      return 2 * (firstStream[classIndex]! + group) * BLOCKS_PER_TEXT + block;
     },
     run(_, classIndex, block) {
       const prefix = prefixes[classIndex]!;

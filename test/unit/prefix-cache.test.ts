@@ -1,15 +1,17 @@
 /** The prefix cache against a list of blocks that is searched from scratch. */
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { PrefixCache } from "../../src/engine/prefix-cache.ts";
-import { NOTHING_SHARED, OWN_KEYS, sharedContent, type PromptContent } from "../../src/engine/prompt-content.ts";
+import { HeldBlocks, PrefixCache } from "../../src/engine/prefix-cache.ts";
+import { BLOCKS_PER_TEXT, NOTHING_SHARED, sharedContent, type PromptContent } from "../../src/engine/prompt-content.ts";
 
 const BLOCKS = 12;
-/** Texts are numbers: block b of text t has key 100 t + b; texts 2 n and 2 n + 1 share their first two blocks. */
+/** Texts 2 n and 2 n + 1 share their first two blocks. */
 const content: PromptContent = {
-  key: (text, _class, block) => 100 * (block < 2 ? text - (text % 2) : text) + block,
+  key: (text, _class, block) => BLOCKS_PER_TEXT * (block < 2 ? text - (text % 2) : text) + block,
   run: (_text, _class, block) => (block < 2 ? 2 - block : Infinity),
 };
+/** The same for a cache that is told of one block at a time. */
+const blockByBlock: PromptContent = { ...content, run: () => 1 };
 
 interface Block {
   key: number | null;
@@ -84,137 +86,189 @@ class Model {
   }
 }
 
-describe.each(["lru", "fifo", "lfu"] as const)("eviction %s", (eviction) => {
+/** A sequence: what the cache was told that it has, and its blocks in the model. */
+interface Sequence {
+  readonly text: number;
+  readonly admission: number;
+  readonly held: HeldBlocks;
+  readonly blocks: Block[];
+}
+
+/** The same deeds done to a cache and to the model. */
+class Pair {
+  readonly cache: PrefixCache;
+  private model: Model;
+  private readonly eviction: "lru" | "fifo" | "lfu";
+  private readonly texts: PromptContent;
+  private running: Sequence[] = [];
+  private admissions = 0;
+
+  constructor(eviction: "lru" | "fifo" | "lfu", texts: PromptContent) {
+    this.cache = new PrefixCache(BLOCKS, eviction);
+    this.model = new Model(eviction, texts);
+    this.eviction = eviction;
+    this.texts = texts;
+  }
+
+  /** A context of so many blocks, unless there is no room. */
+  admit(text: number, length: number): void {
+    const { cache, model, texts } = this;
+    const blocks = model.match(text, length - 1);
+    expect(cache.match(texts, text, 0, length - 1)).toBe(blocks.length);
+    expect(cache.foundFree).toBe(blocks.filter(({ users }) => users === 0).length);
+    if (length - blocks.length + cache.foundFree > cache.free) return;
+    const admission = ++this.admissions;
+    const held = new HeldBlocks();
+    cache.holdFound(held);
+    expect(held.blocks).toBe(blocks.length);
+    for (const block of blocks) {
+      block.users++;
+      block.found++;
+    }
+    cache.take(length - blocks.length);
+    for (let place = blocks.length; place < length; place++) blocks.push(model.take(admission, place));
+    this.running.push({ text, admission, held, blocks });
+  }
+
+  /** So many more blocks of a context are computed; the last one of all stays unknown, as one that is not full. */
+  goOn(which: number, chunk: number): void {
+    const sequence = this.running[which % this.running.length];
+    if (sequence !== undefined) this.name(sequence, Math.min(sequence.held.blocks + chunk, sequence.blocks.length - 1));
+  }
+
+  /** It leaves; of what it had named, but for what others use, the blocks from `kept` on were not computed after all. */
+  leave(which: number, kept: number): void {
+    const [sequence] = this.running.splice(which % Math.max(1, this.running.length), 1);
+    if (sequence === undefined) return;
+    const { held, blocks } = sequence;
+    const named = held.blocks;
+    this.cache.forget(held, kept);
+    expect(held.blocks).toBe(named);
+    for (const block of blocks.slice(kept, named)) if (block.users === 1) block.key = null;
+    this.cache.release(held, blocks.length - named);
+    this.model.release(blocks);
+  }
+
+  clear(): void {
+    this.cache.clear();
+    this.model = new Model(this.eviction, this.texts);
+    this.running = [];
+  }
+
+  expectSame(): void {
+    expect(this.cache.free).toBe(this.model.free);
+    expect(this.cache.sharedBlocks).toBe(this.model.shared);
+    for (let text = 0; text < 6; text++)
+      expect(this.found(text), `blocks of text ${text}`).toBe(this.model.match(text, 8).length);
+  }
+
+  found(text: number): number {
+    return this.cache.match(this.texts, text, 0, 8);
+  }
+
+  private name({ text, admission, held, blocks }: Sequence, whole: number): void {
+    for (let place = held.blocks; place < whole; place++)
+      this.model.name(blocks[place]!, this.texts.key(text, 0, place));
+    while (held.blocks < whole) {
+      const run = Math.min(whole - held.blocks, this.texts.run(text, 0, held.blocks));
+      this.cache.name(held, this.texts.key(text, 0, held.blocks), run, admission);
+    }
+  }
+}
+
+const EVICTIONS = ["lru", "fifo", "lfu"] as const;
+const CASES = EVICTIONS.flatMap((eviction) => [
+  { eviction, asked: "by runs", texts: content },
+  { eviction, asked: "block by block", texts: blockByBlock },
+]);
+
+describe.each(CASES)("eviction $eviction, asked $asked", ({ eviction, texts }) => {
   test("finds, shares, takes and forgets as the model does", () => {
-    const length = fc.integer({ min: 1, max: 6 });
-    const admit = fc.record({ what: fc.constant("admit" as const), text: fc.integer({ min: 0, max: 5 }), length });
-    const leave = fc.record({ what: fc.constant("leave" as const), which: fc.nat(20) });
-    const clear = fc.constant({ what: "clear" as const });
-    const actions = fc.array(
-      fc.oneof({ weight: 10, arbitrary: admit }, { weight: 9, arbitrary: leave }, { weight: 1, arbitrary: clear }),
-      { maxLength: 60 },
+    const nat = fc.nat(20);
+    const deed = fc.oneof(
+      {
+        weight: 10,
+        arbitrary: fc.tuple(fc.nat(5), fc.integer({ min: 1, max: 8 })).map(([text, length]) => (pair: Pair) => {
+          pair.admit(text, length);
+        }),
+      },
+      {
+        weight: 12,
+        arbitrary: fc.tuple(nat, fc.integer({ min: 1, max: 4 })).map(([which, chunk]) => (pair: Pair) => {
+          pair.goOn(which, chunk);
+        }),
+      },
+      { weight: 6, arbitrary: nat.map((which) => (pair: Pair) => pair.leave(which, BLOCKS)) },
+      {
+        weight: 3,
+        arbitrary: fc.tuple(nat, fc.nat(6)).map(([which, kept]) => (pair: Pair) => {
+          pair.leave(which, kept);
+        }),
+      },
+      { weight: 1, arbitrary: fc.constant((pair: Pair) => pair.clear()) },
     );
     fc.assert(
-      fc.property(actions, (list) => {
-        const cache = new PrefixCache(BLOCKS, eviction);
-        let model = new Model(eviction);
-        let running: { ids: number[]; blocks: Block[] }[] = [];
-        let admissions = 0;
-        for (const action of list) {
-          if (action.what === "clear") {
-            cache.clear();
-            model = new Model(eviction);
-            running = [];
-          } else if (action.what === "leave") {
-            const [gone] = running.splice(action.which % Math.max(1, running.length), 1);
-            if (gone === undefined) continue;
-            cache.release(Int32Array.from(gone.ids), gone.ids.length, gone.blocks.length - gone.ids.length);
-            model.release(gone.blocks);
-          } else {
-            const { text } = action;
-            const wanted = model.match(text, action.length);
-            expect(cache.match(content, text, 0, action.length)).toBe(wanted.length);
-            expect(cache.foundFree).toBe(wanted.filter(({ users }) => users === 0).length);
-            if (action.length - wanted.length + cache.foundFree > cache.free) continue;
-            const admission = ++admissions;
-            const ids = [...cache.found.subarray(0, cache.foundCount)];
-            cache.holdFound();
-            for (const block of wanted) {
-              block.users++;
-              block.found++;
-            }
-            cache.take(action.length - ids.length);
-            for (let place = wanted.length; place < action.length; place++) wanted.push(model.take(admission, place));
-            // The last block of a context stays unknown, as one that is not full.
-            for (let place = ids.length; place + 1 < action.length; place++) {
-              ids.push(cache.name(content.key(text, 0, place), admission, place, ids[place - 1] ?? -1));
-              model.name(wanted[place]!, content.key(text, 0, place));
-            }
-            running.push({ ids, blocks: wanted });
-          }
-          expect(cache.free).toBe(model.free);
-          expect(cache.sharedBlocks).toBe(model.shared);
-          for (let text = 0; text < 6; text++)
-            expect(cache.match(content, text, 0, 6), `blocks of text ${text}`).toBe(model.match(text, 6).length);
+      fc.property(fc.array(deed, { maxLength: 100 }), (deeds) => {
+        const pair = new Pair(eviction, texts);
+        for (const act of deeds) {
+          act(pair);
+          pair.expectSame();
         }
-      }),
-      { numRuns: 200 },
-    );
-  });
-});
-
-describe.each(["fifo", "lfu"] as const)("answers under %s", (eviction) => {
-  /** Texts from 1000 on are of one request each, which may come twice. */
-  const own: PromptContent = { key: (text, _class, block) => OWN_KEYS + 1000 * text + block, run: () => Infinity };
-
-  test("released together they go and are found as one by one", () => {
-    const action = fc.record({
-      back: fc.boolean(),
-      which: fc.nat(20),
-      length: fc.integer({ min: 1, max: 6 }),
-      leaves: fc.boolean(),
-    });
-    fc.assert(
-      fc.property(fc.array(action, { maxLength: 60 }), (list) => {
-        const cache = new PrefixCache(BLOCKS, eviction);
-        const model = new Model(eviction, own);
-        const running: { text: number; admission: number; ids: number[]; blocks: Block[]; again: boolean }[] = [];
-        const seen: number[] = [];
-        let admissions = 0;
-        for (const { back, which, length, leaves } of list) {
-          if (leaves) {
-            const [gone] = running.splice(which % Math.max(1, running.length), 1);
-            if (gone === undefined) continue;
-            const { text, admission, ids, blocks, again } = gone;
-            const whole = blocks.length - 1;
-            blocks.slice(0, whole).forEach((block, place) => model.name(block, own.key(text, 0, place)));
-            if (!again && whole > 0) {
-              expect(cache.releaseTogether(own.key(text, 0, 0), admission, 0, whole)).toBe(true);
-              cache.release(new Int32Array(0), 0, 1);
-            } else cache.release(Int32Array.from(ids), ids.length, blocks.length - ids.length);
-            model.release(blocks);
-            seen.push(text);
-          } else {
-            const again = back && seen.length > 0;
-            const text = again ? seen[which % seen.length]! : seen.length + running.length;
-            if (running.some((other) => other.text === text)) continue;
-            const wanted = model.match(text, length - 1);
-            expect(cache.match(own, text, 0, length - 1)).toBe(wanted.length);
-            if (length - wanted.length + cache.foundFree > cache.free) continue;
-            const admission = ++admissions;
-            const ids = [...cache.found.subarray(0, cache.foundCount)];
-            cache.holdFound();
-            for (const block of wanted) {
-              block.users++;
-              block.found++;
-            }
-            cache.take(length - ids.length);
-            for (let place = wanted.length; place < length; place++) wanted.push(model.take(admission, place));
-            for (let place = ids.length; again && place + 1 < length; place++) {
-              ids.push(cache.name(own.key(text, 0, place), admission, place, ids[place - 1] ?? -1));
-              model.name(wanted[place]!, own.key(text, 0, place));
-            }
-            running.push({ text, admission, ids, blocks: wanted, again });
-          }
-          expect(cache.free).toBe(model.free);
-        }
-        for (const text of seen)
-          if (!running.some((other) => other.text === text && !other.again))
-            expect(cache.match(own, text, 0, 6), `blocks of text ${text}`).toBe(model.match(text, 6).length);
       }),
       { numRuns: 300 },
     );
   });
+
+  test("a text whose end made room is continued by others, each of whom finds what is left", () => {
+    const pair = new Pair(eviction, texts);
+    const step = (found: number): void => {
+      pair.expectSame();
+      expect(pair.found(0)).toBe(found);
+    };
+    pair.admit(0, 8);
+    pair.goOn(0, 7);
+    pair.leave(0, BLOCKS);
+    step(7);
+    // Five blocks without a name, then the last ones of the text.
+    pair.admit(2, 8);
+    step(4);
+    // A third keeps two of the four and takes the last of them for its own end; a fourth goes on from the three that are left.
+    pair.admit(0, 3);
+    step(3);
+    pair.leave(0, BLOCKS);
+    pair.admit(0, 8);
+    pair.goOn(1, 2);
+    step(5);
+    pair.leave(1, BLOCKS);
+    pair.leave(0, BLOCKS);
+    pair.admit(0, 8);
+    pair.goOn(0, 7);
+    step(7);
+  });
+
+  test("texts with one beginning each keep their own end, whichever goes first", () => {
+    const pair = new Pair(eviction, texts);
+    pair.admit(0, 5);
+    pair.goOn(0, 4);
+    pair.admit(1, 5);
+    pair.goOn(1, 4);
+    expect([pair.found(0), pair.found(1)]).toEqual([4, 4]);
+    expect(pair.cache.sharedBlocks).toBe(2);
+    pair.leave(0, 0);
+    pair.expectSame();
+    // What the other uses too is kept.
+    expect([pair.found(0), pair.found(1)]).toEqual([2, 4]);
+    pair.leave(0, 3);
+    pair.expectSame();
+    expect([pair.found(0), pair.found(1)]).toEqual([2, 3]);
+  });
 });
 
-test("a block that one sequence uses can be made unknown, a shared one not", () => {
-  const cache = new PrefixCache(4, "lru");
-  cache.take(2);
-  const first = [0, 1].map((block) => cache.name(content.key(0, 0, block), 1, block, -1));
-  cache.match(content, 0, 0, 1);
-  cache.holdFound();
-  expect(first.map((id) => cache.forget(id))).toEqual([false, true]);
-  expect(cache.match(content, 0, 0, 2)).toBe(1);
+test("two caches of one content know nothing of each other", () => {
+  const [one, other] = [new Pair("lru", content), new Pair("lru", content)];
+  one.admit(0, 8);
+  one.goOn(0, 7);
+  expect([one.found(0), other.found(0)]).toEqual([7, 0]);
 });
 
 describe("what prompts share", () => {
