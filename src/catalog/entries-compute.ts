@@ -177,6 +177,9 @@ const Coefficients = z.strictObject({
     .optional()
     .describe("times that a layer reads or writes a token's hidden state beside its matrix products; none: 0"),
   quantMsPerLayer: nonNegative.optional().describe("extra per layer and step for weights other than BF16; none: 0"),
+  groupedGemmMsPerLayer: nonNegative
+    .optional()
+    .describe("extra per MoE layer and step for experts in BF16 or FP8, which share one grouped GEMM; none: 0"),
 });
 
 const CoefficientRow = z.strictObject({

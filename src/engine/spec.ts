@@ -92,6 +92,8 @@ export interface StepCoefficients {
   readonly activationPasses?: number | undefined;
   /** Extra of each layer and step where weights are not BF16: activations are quantized on the way; left out: 0. */
   readonly quantMsPerLayer?: number | undefined;
+  /** Extra of each MoE layer and step where the experts are BF16 or FP8: what one grouped GEMM for all of them takes however small; left out: 0. */
+  readonly groupedGemmMsPerLayer?: number | undefined;
 }
 
 /** Engine options under vLLM's names, all resolved to numbers. */

@@ -3,6 +3,7 @@
  *
  *   T = t0 + tl·L + moe·Lm + ts·D + [tpre·L with prefill]          overhead of the engine
  *     + [weights not BF16] quant·L + pre·P                         quantized activations; work of the engine per prompt token
+ *     + [experts BF16 or FP8] gg·Lm                                floor of one grouped GEMM over all experts
  *     + max(W(n) / (t·BW·ew), [F(n + n0) + e0·Fe(n)] / (t·peak·mfu))   weights read once, or matrix FLOPs
  *     + passes·L·h·2·n / BW                                        activations between the matrix products, on every GPU
  *     + (kvB·C + kvS·window·D) / (kvDiv·BW·ekv)                    KV cache read by decode attention; recurrent states
@@ -38,6 +39,9 @@ import type { StepTime } from "./step-time.ts";
 
 /** Bytes of an activation: BF16. */
 const ACTIVATION_BYTES = 2;
+
+/** Experts of these run in one grouped GEMM (Triton's fused MoE in vLLM and SGLang); those of four bits in kernels of their own. */
+const GROUPED_GEMM: readonly WeightDtype[] = ["bf16", "fp8", "fp8-block"];
 
 /** What the step time reads of an engine configuration. */
 export interface StepEngine
@@ -137,9 +141,13 @@ function stepCosts(gpu: GpuSpec, llm: LlmSpec, engine: StepEngine, k: StepCoeffi
   const kvBytesPerMs = kvDivisor(llm, t) * bytesPerMs * k.ekv;
   const communication = communicationMs(gpu, llm, layout, engine.weightDtype, k);
   const quantMsPerLayer = engine.weightDtype === "bf16" ? 0 : (k.quantMsPerLayer ?? 0);
+  const groupedMsPerLayer = GROUPED_GEMM.includes(engine.weightDtype) ? (k.groupedGemmMsPerLayer ?? 0) : 0;
   return {
     fixedMs:
-      k.t0Ms + (engine.stepMs ?? 0) + (k.tlMsPerLayer + quantMsPerLayer) * llm.layers + k.moeMsPerLayer * moeLayers,
+      k.t0Ms +
+      (engine.stepMs ?? 0) +
+      (k.tlMsPerLayer + quantMsPerLayer) * llm.layers +
+      (k.moeMsPerLayer + groupedMsPerLayer) * moeLayers,
     prefillMs: engine.tpreMsPerLayer * llm.layers,
     msPerSeq: k.tsMsPerSeq,
     weightMs: expertShare.map((share) => (streamed.dense + streamed.experts * share) / weightBytesPerMs),

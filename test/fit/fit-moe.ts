@@ -27,11 +27,11 @@ type Name = Exclude<keyof StepCoefficients, "scope">;
 /** Step times of MoE models scatter by about this much around any set. */
 const ROW_SPREAD = 0.1;
 /**
- * Typical value, plausible relative spread, and how far a finer set may lie from the wider one. Experts stream below the rate of dense
- * weights (many small products); `expertHalfTokens` is as the dense `mfuHalfTokens`; `activationPasses` 37 is counted.
+ * Typical value, plausible relative spread, and how far a finer set may lie from the wider one. `ew` and `groupedGemmMsPerLayer` are
+ * of kernel times (`test/fixtures/fused-moe-kernels.json`: rate and floor of a straight line through them); `expertHalfTokens` is as the dense `mfuHalfTokens`; `activationPasses` 37 is counted.
  */
 const PRIORS: Partial<Record<Name, readonly [typical: number, spread: number, offset: number]>> = {
-  ew: [0.8, 0.25, 0.2],
+  ew: [0.83, 0.1, 0.08],
   ekv: [0.8, 0.4, 0.3],
   mfu: [0.7, 0.15, 0.2],
   tlMsPerLayer: [0.04, 0.5, 0.3],
@@ -43,6 +43,7 @@ const PRIORS: Partial<Record<Name, readonly [typical: number, spread: number, of
   quantMsPerLayer: [0.015, 1, 0.3],
   activationPasses: [37, 0.15, 0.09],
   expertHalfTokens: [60, 0.5, 0.3],
+  groupedGemmMsPerLayer: [0.03, 0.5, 0.3],
 };
 const NAMES = Object.keys(PRIORS) as Name[];
 const AT_MOST_ONE: readonly Name[] = ["ew", "ekv", "mfu", "el", "ea"];
