@@ -42,6 +42,8 @@ const Fraction = z.number().min(0).max(1);
 const PositiveFraction = z.number().gt(0).max(1);
 const Positive = z.number().gt(0);
 const NotNegative = z.number().min(0);
+/** More than any fleet or provider was ever asked for; beyond it a rate is a slip. */
+const MOST_REQUESTS_PER_S = 10_000_000;
 const Place = z.enum(["dedicated_managed", "private_vpc", "onprem"]);
 const Level = z.int().min(0).max(7);
 
@@ -176,7 +178,9 @@ export const TrafficSchema = z.strictObject({
     .describe(
       "every recorded request, instead of synthetic traffic: at its recorded time, or after those it waited for",
     ),
-  requestsPerS: Positive.optional().describe("mean requests per second at the start, before growth"),
+  requestsPerS: Positive.max(MOST_REQUESTS_PER_S)
+    .optional()
+    .describe("mean requests per second at the start, before growth"),
   growthPerMonth: z
     .number()
     .gt(-1)

@@ -44,6 +44,14 @@ export function environmentFailure(error: unknown, doing: string): unknown {
   return reason === undefined ? error : new EnvironmentFailure(`${doing}: ${reason} (${code})`, { cause: error });
 }
 
+/** A data file that was named and could not be read: not there or a folder is the data's fault, all else the machine's. */
+export function unreadable(error: unknown, file: string): unknown {
+  const code = error instanceof Error && "code" in error ? error.code : "";
+  if (code === "ENOENT") return new DataError(file, null, "no such file");
+  if (code === "EISDIR") return new DataError(file, null, "this is a folder, a file is needed");
+  return environmentFailure(error, `cannot read ${file}`);
+}
+
 interface Failure {
   readonly exitCode: number;
   /** For stderr, ends in a newline. */

@@ -2,7 +2,7 @@
  * A YAML file with the position of every key and value, so that a problem found anywhere later is printed as
  * `file:line:column` with its source line, a caret and a hint. Lines and columns count from 1.
  */
-import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument } from "yaml";
+import { isAlias, isMap, isNode, isScalar, isSeq, LineCounter, parseDocument, visit } from "yaml";
 import type { Document, Node, Pair, YAMLMap } from "yaml";
 import { ConfigError } from "../kernel/errors.ts";
 import type { Problem } from "../kernel/errors.ts";
@@ -58,11 +58,16 @@ export class YamlSource {
       });
       throw new LocatedConfigError(located, renderAll(located, lines));
     }
+    const wrong = unusable(document).map(({ node, message }): LocatedProblem => {
+      const { line, col } = counter.linePos(node.range![0]);
+      return { file, path: [], message, line, column: col, width: node.range![1] - node.range![0] };
+    });
+    if (wrong.length > 0) throw new LocatedConfigError(wrong, renderAll(wrong, lines));
     let value: unknown;
     try {
       value = document.toJS();
     } catch (error) {
-      // Aliases that expand without bound or point nowhere only show when the data is built.
+      // Aliases that expand without bound only show when the data is built.
       const message = `YAML: ${error instanceof Error ? error.message : String(error)}`;
       const located = [{ file, path: [], message, line: 1, column: 1, width: 1 }];
       throw new LocatedConfigError(located, renderAll(located, lines));
@@ -121,6 +126,20 @@ export class YamlSource {
     const rest = (this.lines[line - 1] ?? "").length - col + 1;
     return { line, column: col, width: Math.max(1, Math.min(node.range[1] - node.range[0], rest)) };
   }
+}
+
+/** What is well-formed YAML, but no data: aliases of nothing, and a key that would set the prototype of what is read. */
+function unusable(document: Document): { readonly node: Node; readonly message: string }[] {
+  const found: { node: Node; message: string }[] = [];
+  visit(document, {
+    Alias(_, node) {
+      if (node.resolve(document) === undefined) found.push({ node, message: `YAML: no anchor &${node.source}` });
+    },
+    Pair(_, { key }) {
+      if (isScalar(key) && key.value === "__proto__") found.push({ node: key, message: "__proto__ can name nothing" });
+    },
+  });
+  return found;
 }
 
 function keyText(key: unknown): string {

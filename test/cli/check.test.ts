@@ -182,6 +182,14 @@ describe("what is wrong: message, position, exit code", () => {
     expect(JSON.parse(stdout)).toMatchObject({ ok: false, problems: [problem] });
   });
 
+  test("a rate beyond all reason, and one that is none", async () => {
+    for (const [rate, said] of [
+      ["1e300", "must be at most 10000000, is 1e+300"],
+      [".inf", "must be a number (per second), is Infinity"],
+    ] as const)
+      expect((await check(SOUND.replace("requestsPerS: 2", `requestsPerS: ${rate}`))).stderr).toContain(said);
+  });
+
   test("no such file", async () => {
     const { code, stderr } = await checkFile(join(folder.path, "nowhere.yaml"));
     expect(code).toBe(2);

@@ -43,7 +43,7 @@ test("limits replay: what is no file of examples", () => {
   const path = join(folder.path, "no.json");
   writeFileSync(path, "{}");
   expect(crossover(["limits", "replay", path])).toMatchObject({ code: 3, stdout: "" });
-  expect(crossover(["limits", "replay", join(folder.path, "none.json")])).toMatchObject({ code: 4, stdout: "" });
+  expect(crossover(["limits", "replay", join(folder.path, "none.json")])).toMatchObject({ code: 3, stdout: "" });
 });
 
 test("halving the requests per minute raises the 429s of windows.parquet", async () => {

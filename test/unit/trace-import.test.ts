@@ -400,6 +400,9 @@ describe("any table by a mapping", () => {
       "no column inputToken; nearest is inputTokens",
     );
     expect(() => mappingOf("arrivalS=a,inputTokens=b")).toThrow("outputTokens is missing");
+    expect(() => mappingOf("arrivalS=a,inputTokens=b,outputTokens=c,arrivalS=d")).toThrow(
+      "arrivalS is given twice: a and d",
+    );
   });
 
   test("the canonical form is read again with all its columns", async () => {

@@ -1,5 +1,5 @@
 /** `crossover validate`: generation of recorded loads, metrics, refusals, pooling, bars, and the shipped cases. */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { mkdirSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
@@ -575,6 +575,12 @@ describe("the command", () => {
     expect(text).toMatch(/not tested {2}KV capacity/);
     expect(text).toMatch(/SKIPPED, not case files: broken\.json, notes\.txt/);
     expect(text).toMatch(/band −\d+\.\d % to \+\d+\.\d %/);
+  });
+
+  test("a folder without a case is told, not passed", async () => {
+    const empty = join(folder, "empty");
+    mkdirSync(empty);
+    await expect(run({ cases: empty })).rejects.toThrow(/no recorded cases here/);
   });
 
   test("a folder that is not there is the environment's fault", async () => {

@@ -37,6 +37,17 @@ describe("positions", () => {
     expect(place(["copy", "gpu"])).toBe("5:20+4");
   });
 
+  test("an alias of nothing is shown where it stands, and so is a key that no data can have", () => {
+    const text = "rate: *none\nstrategies:\n  __proto__: {}\n";
+    expect(() => YamlSource.parse("x.yaml", text)).toThrow(LocatedConfigError);
+    try {
+      YamlSource.parse("x.yaml", text);
+    } catch (error) {
+      const places = (error as LocatedConfigError).located.map((one) => `${one.line}:${one.column}+${one.width}`);
+      expect(places).toEqual(["1:7+5", "3:3+9"]);
+    }
+  });
+
   test("positions hold with Windows line ends, tabs and a byte order mark", () => {
     const source = YamlSource.parse("x.yaml", "a: 1\r\nb: { c: 2 }\r\n");
     expect(source.locate(["b", "c"])).toEqual({ line: 2, column: 9, width: 1 });

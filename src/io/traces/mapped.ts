@@ -1,5 +1,5 @@
 /** Tables of any columns, by a mapping from ours to theirs: `arrivalS=start,inputTokens=prompt,outputTokens=answer`. */
-import { DataError } from "../../kernel/errors.ts";
+import { ConfigError, DataError } from "../../kernel/errors.ts";
 import { nearestName, nearestOf } from "../nearest-name.ts";
 import {
   isOptionalColumn,
@@ -24,26 +24,23 @@ const TICKS: Readonly<Record<TimeUnit, number>> = { s: 1, ms: 1e3, us: 1e6, ns: 
 /** Why a row of a mapped table may be dropped: it cannot be replayed. */
 const NO_TIME = "no arrival time";
 
-/** Reads `a=b,c=d`. Throws DataError that names what is wrong, with the nearest known column. */
+/** Reads `a=b,c=d`. Throws ConfigError with everything that is wrong, with the nearest known column. */
 export function mappingOf(text: string): Mapping {
   const mapping: Record<string, string> = {};
+  const wrong: string[] = [];
   const required = Object.keys(REQUIRED_COLUMNS);
   const known = [...required, ...Object.keys(OPTIONAL_COLUMNS).filter((name) => name !== "sourceRow")];
   for (const pair of text.split(",")) {
     const [ours = "", theirs = ""] = pair.split(/=(.*)/s).map((part) => part.trim());
     if (!known.includes(ours)) {
       const near = nearestOf(ours, known);
-      throw new DataError(
-        "--columns",
-        null,
-        `no column ${ours}; ${near === null ? known.join(", ") : `nearest is ${near}`}`,
-      );
-    }
-    if (theirs === "") throw new DataError("--columns", null, `${ours} is given no column: ${ours}=NAME is needed`);
+      wrong.push(`no column ${ours}; ${near === null ? known.join(", ") : `nearest is ${near}`}`);
+    } else if (theirs === "") wrong.push(`${ours} is given no column: ${ours}=NAME is needed`);
+    else if (Object.hasOwn(mapping, ours)) wrong.push(`${ours} is given twice: ${mapping[ours]} and ${theirs}`);
     mapping[ours] = theirs;
   }
-  const missing = required.find((name) => mapping[name] === undefined);
-  if (missing !== undefined) throw new DataError("--columns", null, `${missing} is missing: ${missing}=NAME`);
+  for (const name of required) if (!Object.hasOwn(mapping, name)) wrong.push(`${name} is missing: ${name}=NAME`);
+  if (wrong.length > 0) throw new ConfigError(wrong.map((message) => ({ path: ["--columns"], message })));
   return mapping;
 }
 

@@ -17,7 +17,7 @@ import type { TargetOptions } from "../../experiment/calibrate/target.ts";
 import { calibrationText } from "../../experiment/calibrate/text.ts";
 import { DataError } from "../../kernel/errors.ts";
 import { loadCatalog } from "../catalog-files.ts";
-import { EXIT, EnvironmentFailure, environmentFailure } from "../exit.ts";
+import { EXIT, EnvironmentFailure, environmentFailure, unreadable } from "../exit.ts";
 import { YamlSource } from "../yaml-source.ts";
 
 /** `models`: where entries are written; without it nothing is. `force`: write what got worse, and over files not ours. */
@@ -80,7 +80,7 @@ async function readFiles(files: readonly string[]): Promise<readonly BenchmarkFi
       try {
         return { file, text: await readFile(file, "utf8") };
       } catch (error) {
-        throw environmentFailure(error, `cannot read ${file}`);
+        throw unreadable(error, file);
       }
     }),
   );

@@ -12,7 +12,7 @@ import { WEIGHT_DTYPES, type LlmSpec } from "../../engine/spec.ts";
 import { llmSpec } from "../../experiment/resolve-pool.ts";
 import { ConfigError } from "../../kernel/errors.ts";
 import { loadCatalog } from "../catalog-files.ts";
-import { EnvironmentFailure, environmentFailure } from "../exit.ts";
+import { EnvironmentFailure, environmentFailure, unreadable } from "../exit.ts";
 import { plainNumber, textTable } from "../text-table.ts";
 
 export interface ImportLlmOptions {
@@ -58,7 +58,7 @@ async function importedFrom(configFile: string): Promise<ImportedLlm> {
   try {
     text = await readFile(configFile, "utf8");
   } catch (error) {
-    throw environmentFailure(error, `cannot read ${configFile}`);
+    throw unreadable(error, configFile);
   }
   try {
     return llmOfHfConfig(JSON.parse(text));

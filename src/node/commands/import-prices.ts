@@ -9,7 +9,7 @@ import { offersOfLitellm, type OfferChange } from "../../catalog/litellm-offers.
 import { epochSOfIso } from "../../kernel/calendar-time.ts";
 import { ConfigError, DataError } from "../../kernel/errors.ts";
 import { loadCatalog } from "../catalog-files.ts";
-import { environmentFailure } from "../exit.ts";
+import { environmentFailure, unreadable } from "../exit.ts";
 import { refuseExisting, writeNew } from "../new-file.ts";
 import { textTable } from "../text-table.ts";
 
@@ -64,7 +64,7 @@ async function readObject(file: string): Promise<Readonly<Record<string, unknown
   try {
     text = await readFile(file, "utf8");
   } catch (error) {
-    throw environmentFailure(error, `cannot read ${file}`);
+    throw unreadable(error, file);
   }
   let value: unknown;
   try {

@@ -5,7 +5,7 @@
 import { readFileSync } from "node:fs";
 import { readFixtures, type ReplayedEvent, type ReplayedFixture } from "../../experiment/limits-replay/fixture.ts";
 import { replayFixture } from "../../experiment/limits-replay/replay.ts";
-import { environmentFailure, EXIT } from "../exit.ts";
+import { EXIT, unreadable } from "../exit.ts";
 import { textTable } from "../text-table.ts";
 
 export function limitsReplayCommand(
@@ -17,7 +17,7 @@ export function limitsReplayCommand(
   try {
     text = readFileSync(file, "utf8");
   } catch (error) {
-    throw environmentFailure(error, `reading ${file}`);
+    throw unreadable(error, file);
   }
   const fixtures = readFixtures(text, file).map(replayFixture);
   out(options.json === true ? `${JSON.stringify({ fixtures }, null, 1)}\n` : tableOf(fixtures));

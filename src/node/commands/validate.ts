@@ -10,6 +10,7 @@ import { validationMarkdown } from "../../experiment/validate/markdown.ts";
 import type { Prediction } from "../../experiment/validate/predict.ts";
 import { validationText } from "../../experiment/validate/text.ts";
 import { type ValidationResult, score } from "../../experiment/validate/validate.ts";
+import { DataError } from "../../kernel/errors.ts";
 import { readCases } from "../case-files.ts";
 import { loadCatalog } from "../catalog-files.ts";
 import { Executor } from "../executor.ts";
@@ -37,6 +38,12 @@ export async function validateCommand(options: ValidateOptions, out: (text: stri
   const { catalog } = await loadCatalog(["gpus", "llms", "engines", "coefficients"], options.models);
   const folder = options.cases ?? SHIPPED_CASES;
   const { cases, skipped } = await readCases(folder);
+  if (cases.length === 0)
+    throw new DataError(
+      folder,
+      null,
+      "no recorded cases here: a JSON file is needed that is an array of cases (models/validation/README.md)",
+    );
   const predictions = await predictAll(cases, folder, catalog, options);
   if (predictions === null) {
     process.stderr.write("Interrupted; nothing was written.\n");
