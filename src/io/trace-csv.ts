@@ -18,7 +18,7 @@ export async function readCsvTrace(file: string, packing: Exclude<Packing, "parq
   let open: { readonly cursor: CsvCursor; readonly layout: TraceLayout; readonly add: () => void } | null = null;
   const reading = lines(textChunks(file, packing), (text, start, stop) => {
     if (open === null) {
-      const names = headerNames(text.slice(start, stop));
+      const names = headerNames(file, text.slice(start, stop));
       const layout = detectLayout(file, names);
       const cursor = new CsvCursor(file, names);
       open = { cursor, layout, add: rowReader(cursor, layout, dates, builder) };

@@ -96,7 +96,7 @@ async function csvDetails(file: string): Promise<Details> {
   let columns: (readonly [DetailName, number])[] = [];
   const reading = lines(textChunks(file, packing), (text, start, stop) => {
     if (open === null) {
-      const names = headerNames(text.slice(start, stop));
+      const names = headerNames(file, text.slice(start, stop));
       const found = foundColumns(names);
       open = { cursor: new CsvCursor(file, names), collector: new DetailCollector(file, names, found, {}) };
       columns = [...found].map(([detail, name]) => [detail, names.indexOf(name)] as const);

@@ -387,6 +387,14 @@ describe("any table by a mapping", () => {
     ]);
   });
 
+  test.each([
+    [";", "semicolons"],
+    ["\t", "tabs"],
+  ])("a table with %j between its columns is told so", async (separator, called) => {
+    const table = ["arrived_at", "num_prefill_tokens", "num_decode_tokens"].join(separator);
+    await expect(imported(await saved(`${table}\n`), {})).rejects.toThrow(`${called} separate its columns`);
+  });
+
   test("quoted names of columns may hold commas and quotes", async () => {
     const file = await saved('at,"in","out, ""all""",llm\n0,3,4,"a,b"\n');
     const table = await imported(file, {

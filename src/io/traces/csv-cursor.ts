@@ -137,10 +137,16 @@ export class CsvCursor {
   }
 }
 
-/** Names in the first line of a table, which may begin with a byte order mark. */
-export function headerNames(line: string): string[] {
+/** Separators that other programs write, and what they are called. */
+const OTHER_SEPARATORS = { ";": "semicolons", "\t": "tabs", "|": "bars" } as const;
+
+/** Names in the first line of a table, which may begin with a byte order mark. Throws DataError if commas do not separate them. */
+export function headerNames(file: string, line: string): string[] {
   const plain = line.replace(BYTE_ORDER_MARK, "");
-  return (unquoted(plain) ?? plain.split(",")).map((name) => utf8(name.trim()));
+  const names = (unquoted(plain) ?? plain.split(",")).map((name) => utf8(name.trim()));
+  const other = Object.entries(OTHER_SEPARATORS).find(([separator]) => names.length === 1 && plain.includes(separator));
+  if (other !== undefined) throw new DataError(file, null, `${other[1]} separate its columns, commas are needed`);
+  return names;
 }
 
 /** Fields of a record without their quotes, as RFC 4180 has them; null where a quoted field goes on. */

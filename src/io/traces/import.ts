@@ -227,7 +227,7 @@ class Importer {
       let names: string[] | null = null;
       onLine = (piece, from, to) => {
         if (names === null) {
-          names = headerNames(piece.slice(from, to));
+          names = headerNames(file, piece.slice(from, to));
           cursor = new CsvCursor(file, names);
           return;
         }
