@@ -52,6 +52,11 @@ export function resolveTraffic(
     for (const field of ["input", "output"])
       if (resolution.declared(["classes", c, field]))
         resolution.problem(["classes", c, field], "has no effect in a replay, where lengths are the recorded ones");
+    if (recording?.reasoningTokens !== undefined && resolution.declared(["classes", c, "reasoning"]))
+      resolution.problem(
+        ["classes", c, "reasoning"],
+        "has no effect here: the recording says what of each answer was thinking",
+      );
   });
   return replay(resolution, file, file.replay, recording);
 }
@@ -85,7 +90,7 @@ function replay(
   }
   resolution.from("traffic", "file");
   resolution.from("traffic.kind", "derived");
-  const { arrivalS, inputTokens, outputTokens, prefix, sessions, waits, filled } = recording;
+  const { arrivalS, inputTokens, outputTokens, reasoningTokens, prefix, sessions, waits, filled } = recording;
   if (filled !== undefined) noteFilled(resolution, filled);
   if (waits === undefined && resolution.declared(["traffic", "replay", "turns"]))
     resolution.warn("the recording says of no request what it waited for: traffic.replay.turns has no effect");
@@ -96,6 +101,7 @@ function replay(
     inputTokens,
     outputTokens,
     maxOutput: maxOutput(resolution, file, null),
+    ...(reasoningTokens === undefined ? {} : { reasoningTokens }),
     ...(prefix === undefined ? {} : { prefix }),
     ...(sessions === undefined ? {} : { sessions }),
     ...(waits === undefined || turns === "as-recorded" ? {} : { waits }),

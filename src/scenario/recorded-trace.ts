@@ -4,7 +4,7 @@ import type { ReplayTraffic } from "./resolved.ts";
 /** A recording as a replay takes it. No length is zero: what the file does not say was filled in. */
 export interface Recording extends Pick<
   ReplayTraffic,
-  "arrivalS" | "inputTokens" | "outputTokens" | "prefix" | "sessions" | "waits"
+  "arrivalS" | "inputTokens" | "outputTokens" | "reasoningTokens" | "prefix" | "sessions" | "waits"
 > {
   readonly filled?: FilledLengths;
 }

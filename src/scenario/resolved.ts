@@ -237,6 +237,8 @@ export interface ReplayTraffic {
   readonly arrivalS: Float64Array;
   readonly inputTokens: Uint32Array;
   readonly outputTokens: Uint32Array;
+  /** Of the output: what was thought before the user saw anything, where the recording says so; less than all of it. */
+  readonly reasoningTokens?: Uint32Array;
   readonly maxOutput: MaxOutputRule;
   /** Which prompts begin alike, where the recording says so. */
   readonly prefix?: RecordedPrefixes;

@@ -32,6 +32,7 @@ export class WaitingReplayCursor implements Traffic {
   inputTokens = 0;
   outputTokens = 0;
   maxOutputTokens = 0;
+  reasoningTokens = 0;
   classIndex = 0;
   request = -1;
   readonly known?: KnownText;
@@ -139,12 +140,13 @@ export class WaitingReplayCursor implements Traffic {
       return;
     }
     const row = this.firstRow + next;
-    const { inputTokens, outputTokens, maxOutput, sessions } = this.spec;
+    const { inputTokens, outputTokens, reasoningTokens, maxOutput, sessions } = this.spec;
     this.request = next;
     this.timeS = this.dueS[next]!;
     this.inputTokens = inputTokens[row]!;
     this.outputTokens = outputTokens[row]!;
     this.maxOutputTokens = maxOutputTokens(maxOutput, this.outputTokens);
+    if (reasoningTokens !== undefined) this.reasoningTokens = reasoningTokens[row]!;
     if (this.shares.length === 1) return;
     // All turns of a session are of one class.
     threefry2x32(this.key, 0, sessions === undefined ? row : sessions[row]!, 0);

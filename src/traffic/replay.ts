@@ -46,6 +46,7 @@ class ReplayCursor implements Traffic {
   inputTokens = 0;
   outputTokens = 0;
   maxOutputTokens = 0;
+  reasoningTokens = 0;
   classIndex = 0;
   request = -1;
   readonly known?: KnownText;
@@ -82,6 +83,7 @@ class ReplayCursor implements Traffic {
     this.inputTokens = spec.inputTokens[row]!;
     this.outputTokens = spec.outputTokens[row]!;
     this.maxOutputTokens = maxOutputTokens(spec.maxOutput, this.outputTokens);
+    if (spec.reasoningTokens !== undefined) this.reasoningTokens = spec.reasoningTokens[row]!;
     if (this.shares.length > 1) this.classIndex = discrete(this.shares, this.classDraw());
   }
 

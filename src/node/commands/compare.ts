@@ -165,12 +165,13 @@ function replayOf(folder: string, traffic: ReplayTraffic): ReplayTraffic {
     throw new ConfigError([{ file: folder, path: [], message, hint: "compare the experiment files instead" }]);
   };
   const counts = (column: unknown): Uint32Array => Uint32Array.from(list(column));
-  const { arrivalS, inputTokens, outputTokens, prefix, sessions, waits } = traffic;
+  const { arrivalS, inputTokens, outputTokens, reasoningTokens, prefix, sessions, waits } = traffic;
   return {
     ...traffic,
     arrivalS: Float64Array.from(list(arrivalS)),
     inputTokens: counts(inputTokens),
     outputTokens: counts(outputTokens),
+    ...(reasoningTokens && { reasoningTokens: counts(reasoningTokens) }),
     ...(prefix && { prefix: { ...prefix, offsets: counts(prefix.offsets), items: counts(prefix.items) } }),
     ...(sessions && { sessions: counts(sessions) }),
     ...(waits && {

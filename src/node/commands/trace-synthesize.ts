@@ -132,8 +132,9 @@ function optionsOf(seed: string, startEpochS: number, horizonS: number): OpenTra
 }
 
 /** Some answers begin with thinking: by the preset's record, or by a class of the experiment. */
-function thinks({ reasoning, options }: Source): boolean {
-  return reasoning !== null || (options.reasoning ?? []).some((law) => law !== undefined);
+function thinks({ traffic, reasoning, options }: Source): boolean {
+  const recorded = traffic.kind === "replay" && traffic.reasoningTokens !== undefined;
+  return recorded || reasoning !== null || (options.reasoning ?? []).some((law) => law !== undefined);
 }
 
 function columnsOf(hasReasoning: boolean) {
