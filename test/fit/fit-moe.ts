@@ -5,7 +5,8 @@
  *
  * Robust least squares of log residuals of closed-loop TPOT, as for dense models. Few rows must not bend a set out of shape: the global
  * set has priors from physics, that of an engine lies near the global one, that of a GPU and engine near the engine's. Sets
- * of one model have the priors of the global one again: what other models need on that GPU says little of them. Rows of fit set
+ * of one model have the priors of the global one again: what other models need on that GPU says little of them. A GPU and engine with
+ * measured kernels (`layer-kernels.ts`) has them as further points: its rows have few formats and four requests or more. Rows of fit set
  * `calibration` are those of that role.
  */
 import { readFileSync } from "node:fs";
@@ -20,6 +21,7 @@ import { quantile } from "../../src/experiment/validate/metrics.ts";
 import { kvDtypeOf } from "../../src/experiment/validate/predict.ts";
 import { FITTED_BUDGET_TOKENS, type Setup, layoutOf, lookUp } from "../../src/experiment/validate/setup.ts";
 import { loadCatalog } from "../../src/node/catalog-files.ts";
+import { type KernelPoint, kernelPoints } from "./layer-kernels.ts";
 import { fitRobust } from "./least-squares.ts";
 
 type Name = Exclude<keyof StepCoefficients, "scope">;
@@ -108,11 +110,26 @@ function errors(of: readonly Row[], logs: readonly number[]): number[] {
   });
 }
 
-function fit(of: readonly Row[], centre: readonly number[], spreads: readonly number[]): number[] {
+/** Log of computed over measured layers: a point counts like a row. */
+function againstKernels(points: readonly KernelPoint[], coefficients: StepCoefficients): number[] {
+  return points.map(({ measuredMs, computedMs }) => Math.log(computedMs(coefficients) / measuredMs) / ROW_SPREAD);
+}
+
+function isOf({ gpu, engine }: KernelPoint, { recorded }: Row): boolean {
+  return gpu === recorded.gpu && engine === recorded.engine;
+}
+
+function fit(
+  of: readonly Row[],
+  centre: readonly number[],
+  spreads: readonly number[],
+  points: readonly KernelPoint[],
+): number[] {
   return fitRobust(
     (logs) => [
       ...errors(of, logs).map((error) => Math.log1p(error) / ROW_SPREAD),
       ...logs.map((value, i) => (value - centre[i]!) / spreads[i]!),
+      ...againstKernels(points, coefficientsOf(logs)),
     ],
     centre,
     15,
@@ -159,6 +176,7 @@ function band(signed: readonly number[]): string {
 
 const fitted = rows.filter(({ recorded }) => fitSet === "all" || recorded.role === "calibration");
 const unseen = rows.filter((row) => !fitted.includes(row));
+const kernels = kernelPoints(catalog, "moe");
 let wider = new Map<string, number[]>();
 const byScope = new Map<CoefficientScope, Map<string, number[]>>();
 for (const [level, scope] of SCOPES.entries()) {
@@ -173,6 +191,7 @@ for (const [level, scope] of SCOPES.entries()) {
       own,
       centre,
       NAMES.map((name) => PRIORS[name]![level === 0 ? 1 : 2]),
+      scope === "gpu+engine" ? kernels.filter((point) => isOf(point, own[0]!)) : [],
     );
     sets.set(key, logs);
     print(
