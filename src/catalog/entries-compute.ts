@@ -169,6 +169,8 @@ const Coefficients = z.strictObject({
   el: positive.max(1),
   ea: positive.max(1),
   moeMsPerLayer: nonNegative,
+  fp8MfuShare: positive.max(1).optional().describe("share of `mfu` that FP8 products reach of the FP8 peak; none: 1"),
+  fp4MfuShare: positive.max(1).optional().describe("share of `mfu` that FP4 products reach of the FP4 peak; none: 1"),
   mfuHalfTokens: nonNegative.optional().describe("tokens of a step at which matrix FLOPs reach half of `mfu`; none: 0"),
   expertHalfTokens: nonNegative
     .optional()

@@ -84,6 +84,9 @@ export interface StepCoefficients {
   readonly el: number;
   readonly ea: number;
   readonly moeMsPerLayer: number;
+  /** Share of `mfu` that products in FP8 and in FP4 reach, of a peak that much higher; left out: 1. */
+  readonly fp8MfuShare?: number | undefined;
+  readonly fp4MfuShare?: number | undefined;
   /** Tokens of a step at which matrix FLOPs reach half of `mfu`; left out: they reach all of it at any size. */
   readonly mfuHalfTokens?: number | undefined;
   /** Tokens of an expert at which its FLOPs reach half of `mfu`: small grouped products fill the units badly; left out: 0. */

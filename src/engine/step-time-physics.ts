@@ -4,7 +4,7 @@
  *   T = t0 + tl·L + moe·Lm + ts·D + [tpre·L with prefill]          overhead of the engine
  *     + [weights not BF16] quant·L + pre·P                         quantized activations; work of the engine per prompt token
  *     + [experts BF16 or FP8] gg·Lm                                floor of one grouped GEMM over all experts
- *     + max(W(n) / (t·BW·ew), [F(n + n0) + e0·Fe(n)] / (t·peak·mfu))   weights read once, or matrix FLOPs
+ *     + max(W(n) / (t·BW·ew), [F(n + n0) + e0·Fe(n)] / (t·peak·mfu·share))   weights read once, or matrix FLOPs; FP8 and FP4 reach a share
  *     + passes·L·h·2·n / BW                                        activations between the matrix products, on every GPU
  *     + (kvB·C + kvS·window·D) / (kvDiv·BW·ekv)                    KV cache read by decode attention; recurrent states
  *     + 4·Lfull·H·dh·A / (t·peakBf16·ea)                           attention of the prefill
@@ -64,20 +64,17 @@ export interface StepTerms {
 }
 
 /**
- * Peak FLOP/ms of the type the matrix products run in. INT4 is unpacked to BF16, MXFP4 runs in FP8 where there are FP4 units
+ * FLOP/ms that large matrix products reach, by the type they run in. INT4 is unpacked to BF16, MXFP4 runs in FP8 where there are FP4 units
  * (Blackwell) and in BF16 elsewhere, as fitted. A GPU without FP8 or FP4 units computes in BF16 (weight-only).
  */
-function peakFlopPerMs(gpu: GpuSpec, dtype: WeightDtype): number {
+function matmulFlopPerMs(gpu: GpuSpec, dtype: WeightDtype, k: StepCoefficients): number {
   const { bf16DenseTflops, fp8DenseTflops, fp4DenseTflops } = gpu;
-  const ofDtype: Record<WeightDtype, number | null> = {
-    bf16: bf16DenseTflops,
-    fp8: fp8DenseTflops,
-    "fp8-block": fp8DenseTflops,
-    int4: bf16DenseTflops,
-    nvfp4: fp4DenseTflops,
-    mxfp4: fp4DenseTflops === null ? bf16DenseTflops : fp8DenseTflops,
-  };
-  return (ofDtype[dtype] ?? bf16DenseTflops) * 1e9;
+  const bf16 = bf16DenseTflops * k.mfu;
+  const fp8 = fp8DenseTflops === null ? bf16 : fp8DenseTflops * k.mfu * (k.fp8MfuShare ?? 1);
+  const fp4 = fp4DenseTflops === null ? bf16 : fp4DenseTflops * k.mfu * (k.fp4MfuShare ?? 1);
+  const mxfp4 = fp4DenseTflops === null ? bf16 : fp8;
+  const ofDtype: Record<WeightDtype, number> = { bf16, fp8, "fp8-block": fp8, int4: bf16, nvfp4: fp4, mxfp4 };
+  return ofDtype[dtype] * 1e9;
 }
 
 /** Everything about a step that does not depend on its batch, per unit of what does. Times in ms, not yet seconds. */
@@ -128,7 +125,7 @@ function stepCosts(gpu: GpuSpec, llm: LlmSpec, engine: StepEngine, k: StepCoeffi
   const layout = layoutOf(engine);
   const t = layout.tensor;
   const bytesPerMs = gpu.memoryBandwidthGBps * 1e6;
-  const flopPerMs = t * peakFlopPerMs(gpu, engine.weightDtype) * k.mfu;
+  const flopPerMs = t * matmulFlopPerMs(gpu, engine.weightDtype, k);
   const weightBytesPerMs = t * bytesPerMs * k.ew;
   const moeLayers = llm.moe === null ? 0 : llm.moe.moeLayers;
   const imbalance = (untouched: number): number => expertImbalance(layout, untouched);

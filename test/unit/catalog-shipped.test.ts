@@ -144,22 +144,24 @@ describe("what must be there", () => {
     const dense = catalog.coefficients.get("calibration-dense")!;
     const global = dense.sets.find((set) => set.scope === "global")!;
     expect(global.values).toEqual({
-      ew: 0.9134,
+      ew: 0.9232,
       ekv: 0.9002,
-      mfu: 0.728,
+      mfu: 0.7819,
       t0Ms: 0.01,
-      tlMsPerLayer: 0.04198,
-      tsMsPerSeq: 0.02434,
-      arMs: 0.002739,
-      el: 0.9546,
-      ea: 0.3878,
+      tlMsPerLayer: 0.04619,
+      tsMsPerSeq: 0.02376,
+      arMs: 0.003279,
+      el: 1,
+      ea: 0.5349,
       moeMsPerLayer: 0,
-      mfuHalfTokens: 63.74,
-      activationPasses: 36.95,
-      quantMsPerLayer: 0.02044,
+      mfuHalfTokens: 59.8,
+      activationPasses: 36.73,
+      quantMsPerLayer: 0.01454,
+      fp8MfuShare: 0.7388,
+      fp4MfuShare: 0.5901,
     });
-    expect([global.fittedRows, global.validationRows, global.validationMapePercent]).toEqual([571, 403, 11.1]);
-    expect(dense.residualBandsPercent.global).toEqual({ p5: -22, p25: -10, p50: -1, p75: 7, p95: 24 });
+    expect([global.fittedRows, global.validationRows, global.validationMapePercent]).toEqual([571, 403, 10.7]);
+    expect(dense.residualBandsPercent.global).toEqual({ p5: -19, p25: -9, p50: -1, p75: 8, p95: 23 });
     expect(catalog.coefficients.get("all-moe")!.residualBandsPercent.finest.p5).toBe(-18);
   });
 

@@ -6,7 +6,7 @@ import { readFileSync } from "node:fs";
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
 import { expertShareByTokens } from "../../src/engine/model-bytes.ts";
-import type { StepCoefficients } from "../../src/engine/spec.ts";
+import type { StepCoefficients, WeightDtype } from "../../src/engine/spec.ts";
 import { type StepEngine, type StepTerms, createStepTime, stepTerms } from "../../src/engine/step-time-physics.ts";
 import type { StepTime } from "../../src/engine/step-time.ts";
 import { GPUS, LLMS } from "../fixtures/engine-specs.ts";
@@ -206,6 +206,32 @@ describe("terms beyond the reference formula, by hand", () => {
   test("small products lose the FLOPs of so many tokens", () => {
     const flops = 2 * (llm.activeParams - llm.headParams) * 100;
     expect(stepMs({ mfuHalfTokens: 100 }) - before).toBeCloseTo(flops / (2 * 1978e9 * reference.mfu), 9);
+  });
+
+  test.each([
+    ["fp8", { fp8MfuShare: 0.8 }, 1978e9],
+    ["fp8-block", { fp8MfuShare: 0.8 }, 1978e9],
+    ["bf16", { fp8MfuShare: 0.8 }, 989e9],
+    ["int4", { fp8MfuShare: 0.8, fp4MfuShare: 0.6 }, 989e9],
+    ["nvfp4", { fp4MfuShare: 0.6 }, 989e9],
+  ] as const)(
+    "%s products reach their share %o of the peak, on a GPU without FP4 units",
+    (weightDtype, shares, peak) => {
+      const flopsMs = (change: Partial<StepCoefficients>): number =>
+        stepTerms(gpu, llm, { ...engine, weightDtype }, { ...reference, ...change }, batch).flopsMs;
+      const flops = 2 * ((llm.activeParams - llm.headParams) * (16 + 1024) + llm.headParams * 17);
+      const share = weightDtype.startsWith("fp8") ? 0.8 : 1;
+      expect(flopsMs(shares)).toBeCloseTo(flops / (2 * peak * reference.mfu * share), 6);
+      expect(flopsMs({})).toBeCloseTo(flops / (2 * peak * reference.mfu), 6);
+    },
+  );
+
+  test("FP4 products reach their share where there are FP4 units; MXFP4 runs in FP8 there", () => {
+    const flopsMs = (weightDtype: WeightDtype, change: Partial<StepCoefficients>): number =>
+      stepTerms(GPUS["b200"]!, llm, { ...engine, weightDtype }, { ...reference, ...change }, batch).flopsMs;
+    expect(flopsMs("nvfp4", { fp4MfuShare: 0.6 })).toBeCloseTo(flopsMs("nvfp4", {}) / 0.6, 9);
+    expect(flopsMs("nvfp4", { fp8MfuShare: 0.8 })).toBe(flopsMs("nvfp4", {}));
+    expect(flopsMs("mxfp4", { fp8MfuShare: 0.8 })).toBeCloseTo(flopsMs("mxfp4", {}) / 0.8, 9);
   });
 
   test("activations pass through memory on every GPU, whatever the tensor parallelism", () => {
