@@ -262,6 +262,71 @@ describe.each(CASES)("eviction $eviction, asked $asked", ({ eviction, texts }) =
     pair.expectSame();
     expect([pair.found(0), pair.found(1)]).toEqual([2, 3]);
   });
+
+  test("a text that two fill at once lives on in its end when its beginning makes room, and gets it again", () => {
+    const pair = new Pair(eviction, texts);
+    pair.admit(0, 4);
+    pair.admit(0, 6);
+    pair.goOn(0, 3);
+    // Its first three blocks are those of the other one, so that its own stay without names.
+    pair.goOn(1, 5);
+    expect(pair.found(0)).toBe(5);
+    pair.leave(0, BLOCKS);
+    pair.admit(2, 6);
+    pair.expectSame();
+    expect(pair.found(0)).toBe(0);
+    pair.goOn(1, 5);
+    pair.expectSame();
+    pair.leave(1, BLOCKS);
+    pair.admit(0, 4);
+    pair.goOn(1, 3);
+    pair.expectSame();
+    expect(pair.found(0)).toBe(5);
+    // Who named the end leaves and it makes room: what is left is the new beginning.
+    pair.leave(0, BLOCKS);
+    pair.admit(4, 8);
+    pair.expectSame();
+    pair.leave(0, BLOCKS);
+    for (let length = 8; length > 0; length--) {
+      pair.admit(2, length);
+      pair.expectSame();
+    }
+  });
+
+  test("a beginning that outlives its end makes room after the blocks that came free between them", () => {
+    const pair = new Pair(eviction, texts);
+    pair.admit(0, 3);
+    pair.goOn(0, 2);
+    pair.admit(0, 5);
+    pair.goOn(1, 2);
+    pair.leave(1, BLOCKS);
+    pair.leave(0, BLOCKS);
+    pair.expectSame();
+    pair.admit(2, 8);
+    pair.admit(4, 2);
+    pair.expectSame();
+    // Under fifo the beginning is the older admission's, and goes before the end.
+    expect(pair.found(0)).toBe(eviction === "fifo" ? 0 : 2);
+  });
+
+  test("both parts of a text that was cut keep how often it was found", () => {
+    const pair = new Pair(eviction, texts);
+    pair.admit(0, 5);
+    pair.goOn(0, 4);
+    pair.leave(0, BLOCKS);
+    pair.admit(0, 5);
+    pair.leave(0, BLOCKS);
+    // The second text is younger and was never found; then somebody cuts the first one.
+    pair.admit(2, 5);
+    pair.goOn(0, 4);
+    pair.leave(0, BLOCKS);
+    pair.admit(0, 3);
+    pair.expectSame();
+    pair.leave(0, BLOCKS);
+    pair.admit(4, 6);
+    pair.expectSame();
+    expect([pair.found(0), pair.found(2)]).toEqual({ lru: [2, 3], fifo: [2, 4], lfu: [4, 2] }[eviction]);
+  });
 });
 
 test("two caches of one content know nothing of each other", () => {
