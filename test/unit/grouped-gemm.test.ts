@@ -1,4 +1,4 @@
-/** The floor of a MoE layer, against kernel times that no fit has seen. */
+/** The floor of a MoE layer, against times of whole kernels: the prior of the fits is of them, so this says that the rows do not pull it away. */
 import { readFileSync } from "node:fs";
 import { linearRegression, mean } from "simple-statistics";
 import { describe, expect, test } from "vitest";
@@ -31,7 +31,7 @@ function floorUs({ bytesPerParam, experts, expertsPerToken, hiddenSize, expertWi
 }
 
 describe("what a grouped GEMM over all experts takes however few tokens there are", () => {
-  test.each(["h100-sxm", "b200"])("vLLM on %s: the calibration rows find the floor of its kernels", (gpu) => {
+  test.each(["h100-sxm", "b200"])("vLLM on %s: the fitted floor stays near that of its kernels", (gpu) => {
     const measured = mean(kernels.filter((kernel) => kernel.gpu === gpu).map(floorUs));
     const sets = catalog.coefficients.get("calibration-moe")!.sets;
     const set = sets.find((one) => one.scope === "gpu+engine" && one.gpu === gpu && one.engine === "vllm")!;
