@@ -132,7 +132,7 @@ class ReplicaObserver implements StepObserver {
     rows.admitted.push(admitted);
     rows.preempted.push(preempted);
     rows.finished.push(0);
-    rows.transferS.push(batch.transferS);
+    rows.transferS.push(batch.host.transferS);
     rows.queueHead.push(batch.waitingCount === 0 ? null : of.table.ordinal[batch.firstWaiting()]);
   }
 

@@ -1,21 +1,21 @@
 /**
  * How many drafts of a step are accepted, as a function of one 32-bit word: the k-th is when all before it are, each with the same
  * probability a, so at least k are where u < aᵏ. That is ⌊ln u ÷ ln a⌋, of which the steps are found once: taking two logarithms for every
- * sequence and step would cost more than all the rest.
+ * sequence and step would cost more than all the rest. The first byte of the word mostly decides alone, so that a caller may draw
+ * the others only where it does not.
  */
 import { log } from "../kernel/math.ts";
 import { unit } from "../kernel/random.ts";
 
 const WORDS = 4_294_967_296;
-const CELLS_LOG2 = 12;
 /** The number depends on the rest of the word. */
-const SPLIT = 255;
+export const SPLIT = 255;
 
 export class AcceptedDrafts {
+  /** The number by the first byte of the word; SPLIT where that is not enough. */
+  readonly byFirstByte = new Uint8Array(256);
   /** How many words give more than k. */
   private readonly wordsAbove: Float64Array;
-  /** By the first bits of the word. */
-  private readonly cells = new Uint8Array(1 << CELLS_LOG2);
 
   /** `acceptance` in 0 … 1. */
   constructor(draftTokens: number, acceptance: number) {
@@ -33,16 +33,15 @@ export class AcceptedDrafts {
       }
       this.wordsAbove[k] = low;
     }
-    const cellWords = WORDS / this.cells.length;
-    for (let cell = 0; cell < this.cells.length; cell++) {
-      const first = accepted(cell * cellWords);
-      this.cells[cell] = first === accepted((cell + 1) * cellWords - 1) ? first : SPLIT;
+    for (let byte = 0; byte < 256; byte++) {
+      const first = accepted(byte << 24);
+      this.byFirstByte[byte] = first === accepted((byte << 24) | 0xffffff) ? first : SPLIT;
     }
   }
 
   of(word: number): number {
-    const cell = this.cells[word >>> (32 - CELLS_LOG2)];
-    if (cell !== SPLIT) return cell;
+    const byFirst = this.byFirstByte[word >>> 24];
+    if (byFirst !== SPLIT) return byFirst;
     let k = 0;
     while (word >>> 0 < this.wordsAbove[k]) k++;
     return k;

@@ -9,6 +9,8 @@ import { InvariantError } from "../kernel/errors.ts";
 import { CachedContexts } from "./cached-contexts.ts";
 import { longerFloats, longerInts } from "./columns.ts";
 import { Decoders } from "./decoders.ts";
+import { DraftDecoders } from "./draft-decoders.ts";
+import { HostMemory } from "./host-memory.ts";
 import { NO_BLOCKS, NONE, type OrderPlugin, type StepView } from "./policies/policy.ts";
 import type { PromptContent } from "./prompt-content.ts";
 import { type ClassTraits, TableFacts } from "./request-facts.ts";
@@ -38,6 +40,7 @@ export class Batch extends TableFacts implements StepView {
   /** Running sequences in order of admission. */
   slots: Int32Array = new Int32Array(16);
   readonly decoders: Decoders;
+  readonly host: HostMemory;
   /** Those with their prompt incomplete, in the same order. */
   prefills: Int32Array = new Int32Array(16);
   prefillCount = 0;
@@ -60,8 +63,6 @@ export class Batch extends TableFacts implements StepView {
   attendedPairs = 0;
   /** Sequences that a decode step is priced at, if more than decode. */
   seats = 0;
-  /** Time to move KV to and from the host. */
-  transferS = 0;
   wakeS = Infinity;
   /** Nobody was admitted or preempted. */
   unchanged = true;
@@ -72,7 +73,6 @@ export class Batch extends TableFacts implements StepView {
   preemptions = 0;
   prefixTokensFound = 0;
   prefixTokensAsked = 0;
-  swappedOutTokens = 0;
 
   private readonly scheduler: SchedulerSpec;
   private readonly cached: CachedContexts | null;
@@ -83,7 +83,6 @@ export class Batch extends TableFacts implements StepView {
   private readonly decodeTokens: number;
   private free: number;
   private reservedBlocks = 0;
-  private onHostTokens = 0;
   private admissions = 0;
   private prefillCursor = 0;
   private step = 1;
@@ -102,6 +101,7 @@ export class Batch extends TableFacts implements StepView {
   ) {
     super(table, classes, luckKey);
     this.scheduler = scheduler;
+    this.host = new HostMemory(scheduler);
     this.maxNumSeqs = spec.maxNumSeqs;
     this.maxNumBatchedTokens = spec.maxNumBatchedTokens;
     this.longestChunkTokens =
@@ -114,8 +114,11 @@ export class Batch extends TableFacts implements StepView {
     const { prefixCache } = scheduler;
     this.cached = prefixCache === null ? null : new CachedContexts(spec, prefixCache.eviction, content, table);
     this.lastAdmittedFirst = order.victim === "last-admitted";
-    this.decodeTokens = 1 + (scheduler.speculative?.mode === "exact" ? scheduler.speculative.draftTokens : 0);
-    this.decoders = new Decoders(table, spec.blockTokens, classes.length, this.decodeTokens > 1);
+    const { speculative } = scheduler;
+    const exact = speculative?.mode === "exact";
+    const drafts = exact ? new DraftDecoders(table, classes.length, luckKey, speculative) : null;
+    this.decodeTokens = drafts?.tokensAtMost ?? 1;
+    this.decoders = new Decoders(table, spec.blockTokens, classes.length, drafts);
     this.line = new WaitingLine(order, orderOptions, this, table, classes.length);
   }
 
@@ -268,7 +271,7 @@ export class Batch extends TableFacts implements StepView {
     this.leave(request, 0, true);
     table.state[request] = WAITING;
     table.prefillTokens[request] = table.inputTokens[request] + table.generated[request];
-    table.nextAtStep[request] = table.prefilledTokens[request] = this.moveToHost(tokens) ? tokens : 0;
+    table.nextAtStep[request] = table.prefilledTokens[request] = this.host.swapOut(tokens) ? tokens : 0;
     this.line.pushPreempted(request);
     this.preemptions++;
     this.unchanged = false;
@@ -289,7 +292,8 @@ export class Batch extends TableFacts implements StepView {
   open(): void {
     this.close();
     this.budgetTokens = this.maxNumBatchedTokens;
-    this.decodeCount = this.decodeContext = this.prefillTokens = this.attendedPairs = this.seats = this.transferS = 0;
+    this.decodeCount = this.decodeContext = this.prefillTokens = this.attendedPairs = this.seats = 0;
+    this.host.transferS = 0;
     this.prefillCursor = 0;
     this.wakeS = Infinity;
     this.unchanged = true;
@@ -398,7 +402,7 @@ export class Batch extends TableFacts implements StepView {
   /** A request that waits goes away for good. */
   leaveQueue(slot: number): void {
     this.line.remove(slot);
-    this.onHostTokens -= this.table.nextAtStep[slot];
+    this.host.drop(this.table.nextAtStep[slot]);
   }
 
   /** Everything in it is lost. */
@@ -409,10 +413,11 @@ export class Batch extends TableFacts implements StepView {
       this.freeSeats[i] = this.table.seat[slot];
       this.slotOf[this.table.seat[slot]] = NONE;
     }
-    this.runningCount = this.prefillCount = this.reservedBlocks = this.onHostTokens = 0;
+    this.runningCount = this.prefillCount = this.reservedBlocks = 0;
     this.free = this.kvBlocks;
     this.decoders.clear();
     this.cached?.clear();
+    this.host.clear();
     this.line.clear();
     this.close();
   }
@@ -473,21 +478,11 @@ export class Batch extends TableFacts implements StepView {
     return Math.min(this.blocksFor(longest), this.kvBlocks);
   }
 
-  private moveToHost(tokens: number): boolean {
-    const { preemption, swapSpaceTokens, swapSPerToken } = this.scheduler;
-    if (preemption !== "swap" || tokens === 0 || this.onHostTokens + tokens > swapSpaceTokens) return false;
-    this.onHostTokens += tokens;
-    this.swappedOutTokens += tokens;
-    this.transferS += tokens * swapSPerToken;
-    return true;
-  }
-
   /** Blocks for the keys and values that come along, from the host or from a prefill replica. */
   private restore(slot: number, seat: number, tokens: number): void {
     const { nextAtStep } = this.table;
     this.take(seat, this.blocksFor(tokens));
-    this.onHostTokens -= nextAtStep[slot];
-    this.transferS += nextAtStep[slot] * this.scheduler.swapSPerToken;
+    this.host.swapIn(nextAtStep[slot]);
     nextAtStep[slot] = 0;
   }
 
@@ -505,23 +500,27 @@ export class Batch extends TableFacts implements StepView {
         if (this.isDecoding(slots[i]) && !this.plans(slots[i])) need += this.decodeBlocks(slots[i], seat[slots[i]]);
       if (need > this.freeBlocks) return false;
     }
-    const { state, inputTokens, generated } = this.table;
-    if (this.decodeCount === 0) {
+    const { drafts } = this.decoders;
+    if (this.decodeCount === 0 && drafts !== null) {
       this.decodeCount = this.decoders.count;
       this.decodeContext = this.decoders.contextTokens;
       this.budgetTokens -= this.decodeCount * this.decodeTokens;
-      for (let i = 0; i < runningCount; i++) {
-        const slot = slots[i];
-        // Mostly the last block has room for all drafts.
-        const room = this.blocks[seat[slot]] << this.blockShift;
-        if (state[slot] === DECODING && inputTokens[slot] + generated[slot] + this.decodeTokens - 1 > room)
-          this.take(seat[slot], this.decodeBlocks(slot, seat[slot]));
-      }
+      for (let i = 0, wanting = drafts.takeTight(); i < wanting; i++) this.makeRoom(drafts, drafts.tight[i]);
     } else
       for (let i = 0; i < runningCount; i++)
         if (this.isDecoding(slots[i]) && !this.plans(slots[i])) this.planDecode(slots[i], seat[slots[i]]);
     this.allDecode = true;
     return true;
+  }
+
+  /** Blocks for the next decode at this place. */
+  private makeRoom(drafts: DraftDecoders, row: number): void {
+    const { seat, inputTokens } = this.table;
+    const slot = drafts.slotAt(row);
+    const at = seat[slot];
+    const wanted = this.blocksToDecode(slot, inputTokens[slot] + drafts.generatedAt(row));
+    if (wanted > this.blocks[at]) this.take(at, wanted - this.blocks[at]);
+    drafts.makeRoomAt(row, (this.blocks[at] << this.blockShift) - inputTokens[slot] - this.decodeTokens + 1);
   }
 
   private planDecode(slot: number, seat: number): void {

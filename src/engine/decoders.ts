@@ -3,10 +3,11 @@
  * of such steps stands for all, as in `replica.ts`. What a sequence has generated is the table's `generated` and the steps since
  * `joinStep`; it ends at `finishStep` (`completions.ts`); how many need a new block at step s is `phases[s mod blockTokens]`. A step
  * that only some take part in moves those on by setting their steps back. With drafts, which give each its own number of tokens,
- * every step is visited and no count of steps is kept: whoever visits looks for ends and blocks itself. Lengths in tokens.
+ * every step is visited and `draft-decoders.ts` keeps what each has and who ends. Lengths in tokens.
  */
 import { longerInts } from "./columns.ts";
 import { Completions } from "./completions.ts";
+import type { DraftDecoders } from "./draft-decoders.ts";
 import type { RequestTable } from "./request-table.ts";
 
 export class Decoders {
@@ -18,16 +19,17 @@ export class Decoders {
   lastTokenS = -Infinity;
   fresh: Int32Array = new Int32Array(16);
   freshCount = 0;
+  /** null = no drafts that are drawn. */
+  readonly drafts: DraftDecoders | null;
 
   private readonly table: RequestTable;
   private readonly completions: Completions;
   private readonly phases: Int32Array;
   private readonly blockTokens: number;
   private readonly blockShift: number;
-  private readonly drafts: boolean;
   private steps = 0;
 
-  constructor(table: RequestTable, blockTokens: number, classes: number, drafts: boolean) {
+  constructor(table: RequestTable, blockTokens: number, classes: number, drafts: DraftDecoders | null) {
     this.table = table;
     this.completions = new Completions(table);
     this.byClass = new Int32Array(classes);
@@ -38,6 +40,7 @@ export class Decoders {
   }
 
   generated(slot: number): number {
+    if (this.drafts !== null) return this.drafts.generated(slot);
     return this.table.generated[slot] + this.steps - this.table.joinStep[slot];
   }
 
@@ -61,15 +64,18 @@ export class Decoders {
   join(slot: number): void {
     const { table, steps } = this;
     const context = table.inputTokens[slot] + table.generated[slot];
-    table.joinStep[slot] = steps;
     this.count++;
     this.contextTokens += context;
-    if (this.drafts) return;
-    table.finishStep[slot] = steps + table.outputTokens[slot] - table.generated[slot];
     this.byClass[table.classIndex[slot]]++;
+    this.freshen(slot);
+    if (this.drafts !== null) {
+      this.drafts.join(slot);
+      return;
+    }
+    table.joinStep[slot] = steps;
+    table.finishStep[slot] = steps + table.outputTokens[slot] - table.generated[slot];
     this.phases[this.phaseOf(context)]++;
     this.completions.push(slot);
-    this.freshen(slot);
   }
 
   /** Takes a sequence out and writes what it has generated, and when it last did, into the table. */
@@ -78,21 +84,44 @@ export class Decoders {
     const context = this.context(slot);
     this.count--;
     this.contextTokens -= context;
-    if (this.drafts) return;
-    this.completions.remove(slot);
     this.byClass[table.classIndex[slot]]--;
-    this.phases[this.phaseOf(context)]--;
     table.lastTokenS[slot] = this.heardS(slot);
-    table.generated[slot] = context - table.inputTokens[slot];
     this.stale(slot);
+    if (this.drafts !== null) {
+      this.drafts.leave(slot);
+      return;
+    }
+    this.completions.remove(slot);
+    this.phases[this.phaseOf(context)]--;
+    table.generated[slot] = context - table.inputTokens[slot];
   }
 
   /** A token for everybody in each of so many steps, the last of which ends at `nowS`. */
   advanceAll(steps: number, nowS: number): void {
     this.steps += steps;
     this.contextTokens += this.count * steps;
+    this.hearAll(nowS);
+  }
+
+  /** Everybody's last token came at `nowS`. */
+  hearAll(nowS: number): void {
     this.lastTokenS = nowS;
     this.freshCount = 0;
+  }
+
+  /** Its last token came at `nowS`, and not with those of everybody. */
+  hear(slot: number, nowS: number): void {
+    this.stale(slot);
+    this.table.lastTokenS[slot] = nowS;
+    this.freshen(slot);
+  }
+
+  /** Whether everybody had a token at `timeS`. */
+  allHeardAt(timeS: number): boolean {
+    const { fresh, freshCount } = this;
+    const { lastTokenS } = this.table;
+    for (let i = 0; i < freshCount; i++) if (lastTokenS[fresh[i]] !== timeS) return false;
+    return this.lastTokenS === timeS || freshCount === this.count;
   }
 
   /** So many tokens for one of them, in a step that ends at `nowS`. */
@@ -106,9 +135,7 @@ export class Decoders {
     phases[this.phaseOf(context + tokens)]++;
     completions.push(slot);
     this.contextTokens += tokens;
-    this.stale(slot);
-    table.lastTokenS[slot] = nowS;
-    this.freshen(slot);
+    this.hear(slot, nowS);
   }
 
   /** One that has all its tokens; NO_SLOT when nobody has. */
@@ -156,6 +183,7 @@ export class Decoders {
     this.byClass.fill(0);
     this.phases.fill(0);
     this.completions.clear();
+    this.drafts?.clear();
   }
 
   /** Index of the steps at which a sequence with this context now needs a new block. */

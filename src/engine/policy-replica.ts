@@ -8,9 +8,9 @@
  *   INV-6  never idle with requests waiting, unless the policy named the time until which it waits.
  */
 import { PolicyError } from "../kernel/errors.ts";
-import { threefry2x32, words } from "../kernel/random.ts";
-import { AcceptedDrafts } from "./accepted-drafts.ts";
 import { Batch, CANCELLED, DECODING, WAITING } from "./batch.ts";
+import type { DraftDecoders } from "./draft-decoders.ts";
+import { DraftGaps } from "./draft-gaps.ts";
 import type { EngineMeter, ReplicaSink } from "./meter.ts";
 import type { BatchingPolicy } from "./policies/policy.ts";
 import { batchingNamed, orderNamed, withDefaults } from "./policies/registry.ts";
@@ -33,9 +33,6 @@ const STRETCH = 2;
 const BOUNDARY = 3;
 /** Idle by the policy's wish, until `dueS`. */
 const HOLD = 4;
-
-/** Second key word of the draws of accepted drafts. */
-const ACCEPTANCE_KEY = 0x4143;
 
 export interface PolicyReplicaOptions {
   readonly spec: EngineSpec;
@@ -67,9 +64,6 @@ export class PolicyReplica implements ReplicaEngine {
   private readonly newPolicy: () => BatchingPolicy;
   private policy: BatchingPolicy;
   private readonly stretch = new Stretch();
-  private readonly speculative: SchedulerSpec["speculative"];
-  private readonly accepted: AcceptedDrafts | null;
-  private readonly luckKey: number;
   private readonly handsOn: boolean;
   private readonly walk: boolean;
   private heldTokens = 0;
@@ -82,8 +76,10 @@ export class PolicyReplica implements ReplicaEngine {
   /** By class: decodes without a stall before, and those that stalled since everybody decoded last. */
   private readonly steady: Int32Array;
   private readonly stalled: Int32Array;
-  /** By tokens and class: sequences that put out so many in a step with drafts, without a stall before. */
-  private readonly heardTogether: Int32Array;
+
+  /** With drafts: of steps of decodes only, and of those with prompts, which last longer. */
+  private readonly decodeGaps: DraftGaps | null;
+  private readonly mixedGaps: DraftGaps | null;
 
   constructor(options: PolicyReplicaOptions, table: RequestTable, sink: ReplicaSink, meter: EngineMeter) {
     const { spec, scheduler, classes, luckKey } = options;
@@ -95,12 +91,7 @@ export class PolicyReplica implements ReplicaEngine {
     this.sink = sink;
     this.meter = meter;
     this.stepTime = options.stepTime;
-    this.luckKey = luckKey;
     this.walk = options.walk;
-    this.speculative = scheduler.speculative?.mode === "exact" ? scheduler.speculative : null;
-    this.accepted =
-      this.speculative === null ? null : new AcceptedDrafts(this.speculative.draftTokens, this.speculative.acceptance);
-    this.heardTogether = new Int32Array((2 + (this.speculative?.draftTokens ?? 0)) * classes.length);
     this.handsOn = scheduler.role === "prefill";
     this.policyName = batching.name;
     const batchingOptions = withDefaults(batching.options, scheduler.batching.options);
@@ -109,6 +100,9 @@ export class PolicyReplica implements ReplicaEngine {
     const orderOptions = withDefaults(order.options, scheduler.order.options);
     const content = options.content ?? NOTHING_SHARED;
     this.batch = new Batch(spec, scheduler, order, orderOptions, classes, luckKey, content, table);
+    const { drafts } = this.batch.decoders;
+    this.decodeGaps = drafts && new DraftGaps(drafts.tokensAtMost, meter.itlS);
+    this.mixedGaps = drafts && new DraftGaps(drafts.tokensAtMost, meter.itlS);
     this.steady = new Int32Array(classes.length);
     this.stalled = new Int32Array(classes.length);
   }
@@ -146,7 +140,7 @@ export class PolicyReplica implements ReplicaEngine {
   takeOver(slot: number): boolean {
     const table = this.table;
     table.state[slot] = WAITING;
-    table.nextAtStep[slot] = table.next[slot] = 0;
+    table.nextAtStep[slot] = table.next[slot] = table.joinStep[slot] = 0;
     table.prefillTokens[slot] = table.inputTokens[slot] + table.generated[slot];
     const mustWake = this.batch.line.push(slot);
     if (this.mode === IDLE || this.mode === HOLD) {
@@ -184,7 +178,7 @@ export class PolicyReplica implements ReplicaEngine {
 
   fail(nowS: number): void {
     const { table, sink, batch } = this;
-    if (this.mode === STEP || this.mode === STRETCH) this.bookUntil(nowS);
+    if (this.mode === STEP || this.mode === STRETCH) this.book(nowS);
     // Tokens of the steps that ended before the failure are out.
     const ended = this.mode === STRETCH ? this.stretch.stepsUntil(nowS) - 1 : 0;
     if (this.mode === STRETCH) {
@@ -218,12 +212,12 @@ export class PolicyReplica implements ReplicaEngine {
     const { batch, meter } = this;
     const nowS = this.dueS;
     const steps = this.plannedSteps;
-    this.bookUntil(nowS);
+    this.book(nowS);
     meter.boundaries++;
     meter.steps += steps;
     if (steps > 1) batch.grow(steps - 1);
     const allDecoded = batch.decodeCount > 0 && batch.decodeCount === batch.decoders.count;
-    if (this.speculative !== null) this.decodeWithDrafts(nowS);
+    if (batch.decoders.drafts !== null) this.decodeWithDrafts(batch.decoders.drafts, nowS);
     else {
       this.countGaps(steps, false);
       if (batch.line.shifts) this.chargeDecodes(steps);
@@ -259,18 +253,24 @@ export class PolicyReplica implements ReplicaEngine {
       this.meter.prefillTokens += prefillTokens;
     } else lengthS = stepTime.decodeBaseS[priced] + stepTime.perContextTokenS * decodeContext;
     stretch.startS = nowS;
-    stretch.baseS = lengthS + batch.transferS;
+    stretch.baseS = lengthS + batch.host.transferS;
     stretch.slopeS = 0;
     this.mode = STEP;
     this.plannedSteps = 1;
     this.heldTokens = batch.heldTokens();
-    if (prefillTokens === 0 && decodeCount === batch.runningCount && batch.unchanged && batch.transferS === 0)
+    if (prefillTokens === 0 && decodeCount === batch.runningCount && batch.unchanged && batch.host.transferS === 0)
       this.leap();
     this.dueS = nowS + stretch.spanS(this.plannedSteps);
     this.observer?.formed(this);
   }
 
   bookUntil(timeS: number): void {
+    this.decodeGaps?.flush();
+    this.mixedGaps?.flush();
+    this.book(timeS);
+  }
+
+  private book(timeS: number): void {
     if (this.mode !== STEP && this.mode !== STRETCH) return;
     const { meter, stretch, batch } = this;
     const elapsedS = timeS - Math.max(this.bookedUntilS, stretch.startS);
@@ -304,7 +304,7 @@ export class PolicyReplica implements ReplicaEngine {
   /** Plans as many decode steps together as nothing can change. */
   private leap(): void {
     const { batch, policy, stretch } = this;
-    if (this.walk || this.speculative !== null || policy.leap === undefined) return;
+    if (this.walk || batch.decoders.drafts !== null || policy.leap === undefined) return;
     if (this.headMayGetIn()) return;
     const claimed = policy.leap(batch);
     const toNext = batch.decoders.stepsToNext();
@@ -338,50 +338,44 @@ export class PolicyReplica implements ReplicaEngine {
 
   // ---------------------------------------------------------------- ending
 
-  /** Tokens that a decode with drafts puts out: those accepted before the first that is not, and one. */
-  private tokensOut(slot: number): number {
-    const { ordinal, generated, outputTokens } = this.table;
-    const had = generated[slot];
-    threefry2x32(this.luckKey, ACCEPTANCE_KEY, ordinal[slot], had);
-    const tokens = 1 + this.accepted!.of(words[0]!);
-    const left = outputTokens[slot] - had;
-    return tokens < left ? tokens : left;
-  }
-
   /** Draws the tokens of every decode in the step, and puts them out; several tokens of one step share its gap. */
-  private decodeWithDrafts(nowS: number): void {
-    const { table, batch, meter, heardTogether } = this;
-    const { decoders, slots, runningCount } = batch;
-    const { state, classIndex, lastTokenS, generated, outputTokens } = table;
-    const { startS } = this.stretch;
-    const classes = this.steady.length;
+  private decodeWithDrafts(drafts: DraftDecoders, nowS: number): void {
+    const { batch } = this;
+    const { decoders } = batch;
     this.countPrefillGaps();
     if (batch.decodeCount === 0) return;
     const everybody = batch.decodeCount === decoders.count;
-    heardTogether.fill(0);
-    let decodes = 0;
-    let tokensAll = 0;
-    for (let i = 0; i < runningCount; i++) {
-      const slot = slots[i];
-      if (state[slot] !== DECODING || !(everybody || batch.plans(slot))) continue;
-      const tokens = this.tokensOut(slot);
-      const c = classIndex[slot];
-      if (lastTokenS[slot] === startS) heardTogether[tokens * classes + c]++;
-      else meter.itlS[c].add((nowS - lastTokenS[slot]) / tokens, tokens);
-      lastTokenS[slot] = nowS;
-      decodes++;
-      tokensAll += tokens;
-      if (batch.line.shifts) batch.line.charge(c, 0, tokens);
-      if ((generated[slot] += tokens) === outputTokens[slot]) this.leaving[this.leavingCount++] = slot;
+    const { startS } = this.stretch;
+    if (everybody && this.cancelled.length === 0 && !batch.line.shifts && decoders.allHeardAt(startS)) {
+      const gaps = batch.prefillTokens > 0 ? this.mixedGaps! : this.decodeGaps!;
+      gaps.begin(nowS - startS, decoders.byClass);
+      const tokens = drafts.stepAll(gaps.sequences);
+      decoders.contextTokens += tokens;
+      this.meter.draftTokens += decoders.count * (drafts.tokensAtMost - 1);
+      this.meter.acceptedTokens += tokens - decoders.count;
+    } else {
+      for (let i = 0; i < batch.runningCount; i++) {
+        const slot = batch.slots[i];
+        if (this.table.state[slot] !== DECODING || !(everybody || batch.plans(slot))) continue;
+        this.decodeOne(drafts, slot, nowS);
+        if (!everybody) decoders.hear(slot, nowS);
+      }
     }
-    decoders.contextTokens += tokensAll;
-    meter.draftTokens += decodes * this.speculative!.draftTokens;
-    meter.acceptedTokens += tokensAll - decodes;
-    for (let at = classes; at < heardTogether.length; at++) {
-      const tokens = Math.floor(at / classes);
-      if (heardTogether[at] > 0) meter.itlS[at % classes].add((nowS - startS) / tokens, heardTogether[at] * tokens);
-    }
-    for (let i = 0; i < this.leavingCount; i++) batch.end(this.leaving[i]);
+    if (everybody) decoders.hearAll(nowS);
+    for (let i = 0; i < drafts.endedCount; i++) this.end(drafts.ended[i]);
+    drafts.endedCount = 0;
+  }
+
+  private decodeOne(drafts: DraftDecoders, slot: number, nowS: number): void {
+    const { meter, batch } = this;
+    const { decoders } = batch;
+    const c = this.table.classIndex[slot];
+    const tokens = drafts.stepOne(slot);
+    decoders.contextTokens += tokens;
+    meter.draftTokens += drafts.tokensAtMost - 1;
+    meter.acceptedTokens += tokens - 1;
+    meter.itlS[c].add((nowS - decoders.heardS(slot)) / tokens, tokens);
+    if (batch.line.shifts) batch.line.charge(c, 0, tokens);
   }
 
   /** One token for each that decoded in a step in which others stalled; who gave up meanwhile gives it back when it leaves. */
@@ -498,7 +492,7 @@ export class PolicyReplica implements ReplicaEngine {
     while (cancelled.length > 0) {
       const slot = cancelled.pop()!;
       const decoded = batch.isDecoding(slot) && (allDecoded || batch.hadPart(slot));
-      batch.leave(slot, decoded && this.speculative === null ? 1 : 0);
+      batch.leave(slot, decoded && batch.decoders.drafts === null ? 1 : 0);
       this.sink.dropped(slot);
     }
   }
@@ -541,7 +535,7 @@ export class PolicyReplica implements ReplicaEngine {
     meter.preemptions += batch.preemptions;
     meter.prefixTokensFound += batch.prefixTokensFound;
     meter.prefixTokensAsked += batch.prefixTokensAsked;
-    meter.swappedOutTokens += batch.swappedOutTokens;
-    batch.preemptions = batch.prefixTokensFound = batch.prefixTokensAsked = batch.swappedOutTokens = 0;
+    meter.swappedOutTokens += batch.host.swappedOutTokens;
+    batch.preemptions = batch.prefixTokensFound = batch.prefixTokensAsked = batch.host.swappedOutTokens = 0;
   }
 }

@@ -54,11 +54,11 @@ export class RequestTable {
   generated: Int32Array = new Int32Array(0);
   prefillTokens: Int32Array = new Int32Array(0);
   prefilledTokens: Int32Array = new Int32Array(0);
-  /** Step count of the replica when this sequence began to decode. */
+  /** Step count of the replica when this sequence began to decode; with drafts that are drawn, the steps that it has had with them. */
   joinStep: Float64Array = new Float64Array(0);
   /** Step count of the replica at which it has all its tokens. */
   finishStep: Float64Array = new Float64Array(0);
-  /** Place in its replica's completions: in the heap, or the next that finishes at the same step. */
+  /** Place in its replica's completions: in the heap, or the next that finishes at the same step; or among those with drafts. */
   heapSlot: Int32Array = new Int32Array(0);
   nextAtStep: Int32Array = new Int32Array(0);
   firstTokenS: Float64Array = new Float64Array(0);

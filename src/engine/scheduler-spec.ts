@@ -25,18 +25,20 @@ export interface SchedulerSpec {
    * They count in the token budget, which decodes may overdraw, and have blocks of their own, but never beyond prompt and
    * max_tokens: what `reserve` set aside suffices, and a request that fits without drafts fits with them.
    */
-  readonly speculative: {
-    readonly draftTokens: number;
-    readonly acceptance: number;
-    /** One draft step as a share of a plain decode step. */
-    readonly draftCost: number;
-    /** `mean-field` gives every sequence the mean number of tokens a step, as steps that much shorter. */
-    readonly mode: "exact" | "mean-field";
-  } | null;
+  readonly speculative: SpeculativeSpec | null;
   /** A decode step costs as much as that of the next of these sizes; rising; null = no padding. */
   readonly capturedBatchSizes: readonly number[] | null;
   /** `prefill` replicas hand a request on after its first token; `decode` replicas take it with its KV. */
   readonly role: "both" | "prefill" | "decode";
+}
+
+export interface SpeculativeSpec {
+  readonly draftTokens: number;
+  readonly acceptance: number;
+  /** One draft step as a share of a plain decode step. */
+  readonly draftCost: number;
+  /** `mean-field` gives every sequence the mean number of tokens a step, as steps that much shorter. */
+  readonly mode: "exact" | "mean-field";
 }
 
 /** The choices in a line, defaults left out, for tables. */

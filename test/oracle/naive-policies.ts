@@ -24,6 +24,8 @@ interface Sequence extends Queued {
   readonly request: PolicyRequest;
   readonly maxOutput: number;
   generated: number;
+  /** Decodes so far, whatever became of what they computed. */
+  decodes: number;
   decoding: boolean;
   /** Context to be computed before it decodes, and how much of it has its keys and values. */
   toPrefill: number;
@@ -51,6 +53,7 @@ export type PolicyOutcome = NaiveOutcome & { readonly reached: PolicyReached };
 
 /** Key of the draws of accepted drafts: part of the rule, so that all strategies have the same luck. */
 const ACCEPTANCE_KEY = 0x4143;
+const ACCEPTANCE_REST_KEY = 0x4152;
 
 export function stepThroughPolicy(scenario: PolicyScenario): PolicyOutcome {
   return new NaivePolicyReplica(scenario).run();
@@ -155,6 +158,7 @@ class NaivePolicyReplica {
       arrivedS: nowS,
       arrival: ++this.arrivals,
       generated: handedOver ? 1 : 0,
+      decodes: 0,
       decoding: false,
       toPrefill: request.inputTokens + (handedOver ? 1 : 0),
       computed: 0,
@@ -243,8 +247,12 @@ class NaivePolicyReplica {
   private tokensOfDecode(sequence: Sequence): number {
     const { speculative } = this.scenario.scheduler;
     if (speculative === null) return 1;
-    threefry2x32(this.scenario.luckKey, ACCEPTANCE_KEY, sequence.index, sequence.generated);
-    const luck = unit(words[0]!);
+    // A draw holds the first bytes of the luck of eight decodes, another the rest of one.
+    const decode = sequence.decodes++;
+    threefry2x32(this.scenario.luckKey, ACCEPTANCE_KEY, sequence.index, Math.floor(decode / 8));
+    const bytes = [...words].flatMap((word) => [0, 8, 16, 24].map((shift) => (word >>> shift) & 255));
+    threefry2x32(this.scenario.luckKey, ACCEPTANCE_REST_KEY, sequence.index, decode);
+    const luck = unit(bytes[decode % 8]! * 2 ** 24 + Math.floor((words[0]! >>> 0) / 256));
     let accepted = 0;
     let chance = speculative.acceptance;
     while (accepted < speculative.draftTokens && luck <= chance) {

@@ -4,7 +4,7 @@
  */
 import { describe, expect, test } from "vitest";
 import { Batch } from "../../src/engine/batch.ts";
-import { PolicyReplica } from "../../src/engine/policy-replica.ts";
+import { DraftDecoders } from "../../src/engine/draft-decoders.ts";
 import type { BatchingPolicy } from "../../src/engine/policies/policy.ts";
 import { batchingNamed } from "../../src/engine/policies/registry.ts";
 import { PrefixCache } from "../../src/engine/prefix-cache.ts";
@@ -180,7 +180,7 @@ describe("a planted error of one is caught", () => {
     ["a block less to decode", Batch.prototype, "blocksToDecode", result((blocks) => Math.max(0, blocks - 1))],
     ["a cached block too many", PrefixCache.prototype, "match", argument(3, (most) => most + 1)],
     ["a cached block too few", PrefixCache.prototype, "match", argument(3, (most) => most - 1)],
-    ["an accepted draft too few", PolicyReplica.prototype, "tokensOut", result((tokens) => Math.max(1, tokens - 1))],
+    ["an accepted draft too few", DraftDecoders.prototype, "drawAhead", fewerDrafts],
     ["an answer not charged", WaitingLine.prototype, "charge", argument(2, () => 0)],
     ["a prompt not charged", WaitingLine.prototype, "charge", argument(1, () => 0)],
     ["tenants that save up", WaitingLine.prototype, "settle", () => () => undefined],
@@ -275,6 +275,17 @@ function firstRunning(this: Host): number {
 function firstBlockFirst(original: Method): Method {
   return function (this: never, ids: Int32Array, count: number, nameless: number) {
     return original.call(this, ids.slice(0, count).reverse() as never, count as never, nameless as never);
+  } as Method;
+}
+
+function fewerDrafts(original: Method): Method {
+  return function (this: { rows: Int32Array }, row: number) {
+    original.call(this as never, row as never);
+    // Bytes of 0 … 16 in the last columns of its row.
+    for (let word = row + 5; word < row + 9; word++) {
+      const bytes = [0, 8, 16, 24].map((shift) => Math.max(0, ((this.rows[word]! >> shift) & 255) - 1) << shift);
+      this.rows[word] = bytes.reduce((all, byte) => all | byte);
+    }
   } as Method;
 }
 
