@@ -110,9 +110,9 @@ export class OfferSide {
     const tokenGapS = table.tokenGapS[slot];
     if (output > 1 && sentS >= 0) this.book.offerItlS[table.classIndex[slot]].add(tokenGapS, output - 1);
     const { recorder } = this.book;
-    const reasoning = table.reasoningTokens[slot];
-    recorder.ttftS = firstTokenS + reasoning * tokenGapS - sentS;
-    recorder.tpotS = output - reasoning > 1 ? tokenGapS : NaN;
+    const thought = this.state.unseenTokens(slot);
+    recorder.ttftS = firstTokenS + thought * tokenGapS - sentS;
+    recorder.tpotS = output - thought > 1 ? tokenGapS : NaN;
     recorder.e2eS = nowS - sentS;
     this.desk.completed(slot, route);
   }
@@ -168,7 +168,7 @@ export class OfferSide {
   /** When the user sees the first token of an attempt: the one after what is thought. */
   private seenFromS(slot: number): number {
     const { table } = this.state;
-    return table.firstTokenS[slot] + table.reasoningTokens[slot] * table.tokenGapS[slot];
+    return table.firstTokenS[slot] + this.state.unseenTokens(slot) * table.tokenGapS[slot];
   }
 
   /** Has the user of an attempt that ends now left before its first token? */

@@ -118,11 +118,11 @@ export class PoolSide implements ReplicaSink {
     const overheadS = this.overheadS[p * this.classes + table.classIndex[slot]];
     const sentS = table.sentS[slot];
     const firstTokenS = table.firstTokenS[slot];
-    const reasoning = table.reasoningTokens[slot];
-    const visible = table.outputTokens[slot] - reasoning;
+    const output = table.outputTokens[slot];
+    const thought = this.state.unseenTokens(slot);
+    const visible = output - thought;
     // Where in the answer the user begins to see it: at the mean pace of this answer, since single steps are leapt over.
-    const seenFromS =
-      reasoning === 0 ? firstTokenS : firstTokenS + ((nowS - firstTokenS) * reasoning) / (reasoning + visible - 1);
+    const seenFromS = thought === 0 ? firstTokenS : firstTokenS + ((nowS - firstTokenS) * thought) / (output - 1);
     const recorder = this.recorder;
     recorder.ttftS = seenFromS - sentS + overheadS;
     recorder.tpotS = visible > 1 ? (nowS - seenFromS) / (visible - 1) : NaN;

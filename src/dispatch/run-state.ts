@@ -41,6 +41,12 @@ export class RunState {
     return this.traffic.timeS > nowS && this.control.firstTimeS() > nowS && this.deadlines.nextS > nowS;
   }
 
+  /** Tokens of an answer before the first one that its user sees; of an answer that is all thinking all but the last. */
+  unseenTokens(slot: number): number {
+    const { reasoningTokens, outputTokens } = this.table;
+    return Math.min(reasoningTokens[slot], outputTokens[slot] - 1);
+  }
+
   /** Tells the attempt that runs in `slot` from later ones in it. */
   attemptTag(slot: number): number {
     return this.table.ordinal[slot] * 65_536 + this.table.attempts[slot];

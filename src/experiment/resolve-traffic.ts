@@ -55,7 +55,8 @@ export function resolveTraffic(
     if (recording?.reasoningTokens !== undefined && resolution.declared(["classes", c, "reasoning"]))
       resolution.problem(
         ["classes", c, "reasoning"],
-        "has no effect here: the recording says what of each answer was thinking",
+        "the recording says what of each answer was thinking (reasoningTokens): only one of the two can count",
+        "leave it out, or import the recording without that column",
       );
   });
   return replay(resolution, file, file.replay, recording);

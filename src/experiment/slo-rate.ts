@@ -6,6 +6,7 @@ import { simulateRun } from "../dispatch/simulate.ts";
 import { openTraffic } from "../traffic/open.ts";
 import type {
   LengthDistribution,
+  ReasoningLaw,
   ReplayTraffic,
   ResolvedExperiment,
   ResolvedPool,
@@ -54,6 +55,7 @@ function meetsAt(task: SloRateTask, ratePerS: number): boolean {
   const warmupS = 0.1 * horizonS;
   const { input, output, spearman } = recorded.kind === "synthetic" ? recorded : recordedLengths(recorded);
   const own = recorded.kind === "synthetic" ? recorded.classLengths?.[task.classIndex] : undefined;
+  const thinking = recorded.kind === "replay" ? recordedThinking(recorded) : undefined;
   const spec: SyntheticTraffic = {
     kind: "synthetic",
     input: own?.input ?? input,
@@ -85,7 +87,7 @@ function meetsAt(task: SloRateTask, ratePerS: number): boolean {
       seed: `${seed}/slo-rate`,
       replication: 0,
       classShares: [1],
-      reasoning: [requestClass.reasoning],
+      reasoning: [thinking ?? requestClass.reasoning],
     }),
     { seed, replication: 0, incidents: false, replicas: [1], demand: null, rows: null, onProgress: null },
   );
@@ -99,15 +101,28 @@ function recordedLengths(trace: ReplayTraffic): Pick<SyntheticTraffic, "input" |
   return { input: quantilesOf(trace.inputTokens), output: quantilesOf(trace.outputTokens), spearman: 0 };
 }
 
+/** The part of an answer that was thinking, likewise. */
+function recordedThinking({ reasoningTokens, outputTokens }: ReplayTraffic): ReasoningLaw | undefined {
+  if (reasoningTokens === undefined) return undefined;
+  const shares = Float64Array.from(reasoningTokens, (tokens, row) => tokens / outputTokens[row]!);
+  const { percentiles, values } = ranksOf(shares.sort());
+  return { kind: "share", percentiles, shares: values };
+}
+
 function quantilesOf(tokens: Uint32Array): LengthDistribution {
-  const sorted = tokens.slice().sort();
+  const { percentiles, values } = ranksOf(tokens.slice().sort());
+  let sum = 0;
+  for (const value of tokens) sum += value;
+  return { kind: "quantiles", percentiles, tokens: values, meanTokens: sum / tokens.length };
+}
+
+/** What stands at every half per cent. */
+function ranksOf(sorted: Uint32Array | Float64Array): { percentiles: number[]; values: number[] } {
   const percentiles: number[] = [];
   const values: number[] = [];
   for (let i = 0; i <= 200; i++) {
     percentiles.push(i / 2);
     values.push(sorted[Math.round((i / 200) * (sorted.length - 1))]!);
   }
-  let sum = 0;
-  for (const value of tokens) sum += value;
-  return { kind: "quantiles", percentiles, tokens: values, meanTokens: sum / tokens.length };
+  return { percentiles, values };
 }

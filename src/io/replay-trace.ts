@@ -8,7 +8,7 @@ import { readTrace } from "./trace.ts";
 import { readTraceTable, type TraceTable } from "./trace-table.ts";
 
 /** Columns of an imported trace that a replay looks at. */
-const COLUMNS = ["hashIds", "sessionId", "parents", "gapS", "e2eS", "status", "reasoningTokens"] as const;
+const COLUMNS = ["hashIds", "sessionId", "parents", "gapS", "e2eS", "status"] as const;
 
 /** Numbers that stand for texts must lie below this; see `KnownText`. */
 const TEXT_NUMBERS = 2 ** 30;
@@ -23,9 +23,8 @@ export interface ReplayTrace extends Recording {
  * its format does not say lengths at all.
  */
 export async function readReplay(path: string): Promise<ReplayTrace> {
-  const { arrivalS, inputTokens, outputTokens, format, epochS } = await readTrace(path);
+  const { arrivalS, inputTokens, outputTokens, reasoningTokens, format, epochS } = await readTrace(path);
   const table = format === "crossover-parquet" ? await readTraceTable(path, COLUMNS) : null;
-  const reasoningTokens = reasoningOf(path, table, outputTokens);
   const filled = fillLengths(path, inputTokens, outputTokens, table?.texts.status);
   const sessions = table?.texts.sessionId === undefined ? undefined : numbered(table.texts.sessionId);
   const waits = table === null ? undefined : (waitsOf(table) ?? turnsOf(table));
@@ -41,19 +40,6 @@ export async function readReplay(path: string): Promise<ReplayTrace> {
     ...(waits === undefined ? {} : { waits }),
     ...(filled.outputs + filled.inputs === 0 ? {} : { filled }),
   };
-}
-
-/** What of each answer was thinking; at least its last token is left to be seen. Rows that do not say have none. */
-function reasoningOf(file: string, table: TraceTable | null, outputTokens: Uint32Array): Uint32Array | undefined {
-  const recorded = table?.numbers.reasoningTokens;
-  if (recorded === undefined || !recorded.some((tokens) => tokens > 0)) return undefined;
-  const reasoning = new Uint32Array(new SharedArrayBuffer(recorded.length * 4));
-  recorded.forEach((tokens, row) => {
-    const output = outputTokens[row]!;
-    if (tokens > output) throw new DataError(file, row + 1, `${tokens} reasoning tokens of an answer of ${output}`);
-    reasoning[row] = tokens > 0 ? Math.min(tokens, output - 1) : 0;
-  });
-  return reasoning;
 }
 
 /** Replaces lengths of zero, in place: an answer becomes one token, a prompt that failed the median of the others. */

@@ -11,6 +11,8 @@ export interface Trace {
   readonly arrivalS: Float64Array;
   readonly inputTokens: Uint32Array;
   readonly outputTokens: Uint32Array;
+  /** Part of the output that was thinking; only where some row of the file says so. */
+  readonly reasoningTokens?: Uint32Array;
   readonly rowsRead: number;
   readonly format: TraceFormat;
   /** Unix time of the first arrival, seconds; null where the file has no dates. */
@@ -19,7 +21,7 @@ export interface Trace {
 
 type TraceFormat = "azure-llm-parquet" | "azure-llm-csv" | "crossover-parquet" | "crossover-csv";
 
-/** The three columns that a trace is made of, by the names of one source. */
+/** The columns that a trace is made of, by the names of one source. */
 export interface TraceLayout {
   readonly name: "azure-llm" | "crossover";
   /** `dates`: points in time; else seconds as a number. */
@@ -27,12 +29,21 @@ export interface TraceLayout {
   readonly time: string;
   readonly input: string;
   readonly output: string;
+  /** May be missing. */
+  readonly reasoning?: string;
 }
 
 /** Azure: github.com/Azure/AzurePublicDataset, LLM inference traces of 2023 and 2024. Crossover: our own canonical form. */
 const LAYOUTS: readonly TraceLayout[] = [
   { name: "azure-llm", dates: true, time: "TIMESTAMP", input: "ContextTokens", output: "GeneratedTokens" },
-  { name: "crossover", dates: false, time: "arrivalS", input: "inputTokens", output: "outputTokens" },
+  {
+    name: "crossover",
+    dates: false,
+    time: "arrivalS",
+    input: "inputTokens",
+    output: "outputTokens",
+    reasoning: "reasoningTokens",
+  },
 ];
 
 /**
@@ -75,6 +86,8 @@ export class TraceBuilder {
   private arrivalS: Float64Array;
   private inputTokens: Uint32Array;
   private outputTokens: Uint32Array;
+  /** Null until a row has some. */
+  private reasoningTokens: Uint32Array | null = null;
   private readonly file: string;
 
   /** `capacity`: the number of rows if it is known, else a first guess; it grows. */
@@ -100,16 +113,28 @@ export class TraceBuilder {
     this.rows = row;
   }
 
+  /** What the last row thought; NaN where the file does not say. Throws DataError unless it is a count within the output. */
+  reasoning(tokens: number): void {
+    if (tokens === 0 || Number.isNaN(tokens)) return;
+    const at = this.rows - 1;
+    if (!isCount(tokens)) refuseCount(this.file, this.rows, "reasoning", tokens);
+    if (tokens > this.outputTokens[at]!) refuseThinking(this.file, this.rows, tokens, this.outputTokens[at]!);
+    this.reasoningTokens ??= new Uint32Array(new SharedArrayBuffer(this.arrivalS.length * 4));
+    this.reasoningTokens[at] = tokens;
+  }
+
   /** The trace. Throws DataError if it has no row. */
   finish(layout: TraceLayout, container: "parquet" | "csv", epochS: number | null): Trace {
     if (this.rows === 0) throw new DataError(this.file, null, "the trace has no rows");
     if (this.rows !== this.arrivalS.length) this.resize(this.rows);
-    const { arrivalS, inputTokens, outputTokens, rows } = this;
-    return { arrivalS, inputTokens, outputTokens, rowsRead: rows, format: `${layout.name}-${container}`, epochS };
+    const { arrivalS, inputTokens, outputTokens, reasoningTokens, rows } = this;
+    const format: TraceFormat = `${layout.name}-${container}`;
+    const thought = reasoningTokens === null ? {} : { reasoningTokens };
+    return { arrivalS, inputTokens, outputTokens, ...thought, rowsRead: rows, format, epochS };
   }
 
   private resize(capacity: number): void {
-    const { arrivalS, inputTokens, outputTokens } = this;
+    const { arrivalS, inputTokens, outputTokens, reasoningTokens } = this;
     const kept = Math.min(capacity, this.rows);
     this.arrivalS = new Float64Array(new SharedArrayBuffer(capacity * 8));
     this.inputTokens = new Uint32Array(new SharedArrayBuffer(capacity * 4));
@@ -117,6 +142,9 @@ export class TraceBuilder {
     this.arrivalS.set(arrivalS.subarray(0, kept));
     this.inputTokens.set(inputTokens.subarray(0, kept));
     this.outputTokens.set(outputTokens.subarray(0, kept));
+    if (reasoningTokens === null) return;
+    this.reasoningTokens = new Uint32Array(new SharedArrayBuffer(capacity * 4));
+    this.reasoningTokens.set(reasoningTokens.subarray(0, kept));
   }
 }
 
@@ -128,12 +156,21 @@ export function refuseTime(file: string, row: number, arrivalS: number, lastS: n
 }
 
 /** Throws DataError for a count of tokens that `isCount` refuses. */
-export function refuseCount(file: string, row: number, which: "input" | "output", tokens: number): never {
+export function refuseCount(file: string, row: number, which: "input" | "output" | "reasoning", tokens: number): never {
   const what = `${which} token count`;
   if (Number.isNaN(tokens)) throw new DataError(file, row, `the ${what} is missing or not a number`);
   if (tokens < 0) throw new DataError(file, row, `negative ${what} ${tokens}`);
   if (!Number.isInteger(tokens)) throw new DataError(file, row, `the ${what} ${tokens} is not a whole number`);
   throw new DataError(file, row, `the ${what} ${tokens} is above ${MAX_COUNT}`);
+}
+
+/** Throws DataError for more thinking than the answer that holds it. */
+export function refuseThinking(file: string, row: number, reasoningTokens: number, outputTokens: number): never {
+  throw new DataError(
+    file,
+    row,
+    `${reasoningTokens} reasoning tokens of an answer of ${outputTokens}: they are a part of the output`,
+  );
 }
 
 const MAX_COUNT = 2 ** 32 - 1;

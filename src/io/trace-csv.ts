@@ -35,6 +35,7 @@ function rowReader(cursor: CsvCursor, layout: TraceLayout, dates: DateReader, bu
   const time = cursor.column(layout.time);
   const input = cursor.column(layout.input);
   const output = cursor.column(layout.output);
+  const reasoning = layout.reasoning === undefined ? -1 : cursor.column(layout.reasoning);
   let originS = Number.NaN;
   return () => {
     let arrivalS: number;
@@ -49,6 +50,7 @@ function rowReader(cursor: CsvCursor, layout: TraceLayout, dates: DateReader, bu
       arrivalS = seconds - originS;
     }
     builder.add(arrivalS, cursor.count(input), cursor.count(output));
+    if (reasoning >= 0) builder.reasoning(cursor.optional(reasoning, "reasoning token count"));
   };
 }
 

@@ -17,13 +17,14 @@ export async function readTraceInThread(job: TraceJob, progress: Float64Array): 
   const { file } = job;
   const arrow = await import("apache-arrow");
   const source = await openParquet(file, progress);
-  const layout = detectLayout(
-    file,
-    source.fields.map((field) => field.name),
-  );
+  const names = source.fields.map((field) => field.name);
+  const layout = detectLayout(file, names);
+  const { reasoning } = layout;
+  const counts = [layout.input, layout.output];
+  if (reasoning !== undefined && names.includes(reasoning)) counts.push(reasoning);
   const typeOf = (name: string) => source.fields.find((field) => field.name === name)?.type as DataType;
   const ticksPerS = layout.dates ? ticksPerSecond(arrow, file, layout.time, typeOf(layout.time)) : 1;
-  for (const name of [layout.input, layout.output, ...(layout.dates ? [] : [layout.time])]) {
+  for (const name of [...counts, ...(layout.dates ? [] : [layout.time])]) {
     const type = typeOf(name);
     if (arrow.DataType.isInt(type) || arrow.DataType.isFloat(type)) continue;
     throw new DataError(file, null, `column ${name} has type ${String(type)}, a number is needed`);
@@ -31,7 +32,7 @@ export async function readTraceInThread(job: TraceJob, progress: Float64Array): 
 
   const builder = new TraceBuilder(file, source.rows);
   let origin: bigint | number | null = null;
-  await source.scan([layout.time, layout.input, layout.output], (batch) => {
+  await source.scan([layout.time, ...counts], (batch) => {
     const times = columnData(batch, layout.time);
     const input = columnData(batch, layout.input);
     const output = columnData(batch, layout.output);
@@ -41,7 +42,11 @@ export async function readTraceInThread(job: TraceJob, progress: Float64Array): 
     const subtract = layout.dates ? 0 : Number(origin);
     const inputAt = numberAt(input);
     const outputAt = numberAt(output);
-    for (let i = 0; i < batch.numRows; i++) builder.add((timeAt(i) - subtract) / ticksPerS, inputAt(i), outputAt(i));
+    const reasoningAt = counts.length < 3 ? null : numberAt(columnData(batch, reasoning!));
+    for (let i = 0; i < batch.numRows; i++) {
+      builder.add((timeAt(i) - subtract) / ticksPerS, inputAt(i), outputAt(i));
+      if (reasoningAt !== null) builder.reasoning(reasoningAt(i));
+    }
   });
   source.close();
   const epochS = layout.dates && origin !== null ? epochSeconds(origin, ticksPerS) : null;

@@ -237,7 +237,7 @@ export interface ReplayTraffic {
   readonly arrivalS: Float64Array;
   readonly inputTokens: Uint32Array;
   readonly outputTokens: Uint32Array;
-  /** Of the output: what was thought before the user saw anything, where the recording says so; less than all of it. */
+  /** Of the output: what was thought before the user saw anything, where the recording says so. */
   readonly reasoningTokens?: Uint32Array;
   readonly maxOutput: MaxOutputRule;
   /** Which prompts begin alike, where the recording says so. */

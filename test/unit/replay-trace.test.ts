@@ -13,7 +13,7 @@ import { DataError } from "../../src/kernel/errors.ts";
 import type { ReplayTraffic } from "../../src/scenario/resolved.ts";
 import { openTraffic } from "../../src/traffic/open.ts";
 import { resolveRaw, smallExperiment, withValue } from "../fixtures/experiment.ts";
-import { offer, pool, RowList, runOptions, setting, strategy, to } from "../fixtures/strategies.ts";
+import { pool, runOptions, setting, strategy, to } from "../fixtures/strategies.ts";
 
 const sample = (name: string): string => fileURLToPath(new URL(`../fixtures/traces/${name}`, import.meta.url));
 
@@ -241,55 +241,4 @@ test("turns: as-recorded leaves the waits out, and says so where there are none"
   expect(sentTimes(of("after-parents", agent).experiment.traffic as ReplayTraffic, () => 900)[1]).toBe(948);
   const { waits: _, ...single } = agent;
   expect(of("as-recorded", single).experiment.warnings.join()).toContain("traffic.replay.turns has no effect");
-});
-
-describe("recorded thinking", () => {
-  const rows = ["0,100,50,20", "1,100,50,50", "2,100,50,"];
-  const thought = async (lines: readonly string[]): Promise<ReplayTrace> =>
-    imported(
-      await saved(["arrivalS,inputTokens,outputTokens,reasoningTokens", ...lines, ""].join("\n"), "thought.csv"),
-    );
-
-  test("is sent with its request, and leaves at least one token to be seen", async () => {
-    const recorded = await thought(rows);
-    expect([...recorded.reasoningTokens!]).toEqual([20, 49, 0]);
-    for (const waits of [
-      undefined,
-      { offsets: new Uint32Array(4), parents: new Uint32Array(0), gapS: new Float64Array(3) },
-    ]) {
-      const cursor = openTraffic({ ...traffic(recorded), ...(waits && { waits }) }, WINDOW);
-      const sent: (number | undefined)[] = [];
-      for (; cursor.timeS < Infinity; cursor.advance()) sent.push(cursor.reasoningTokens);
-      expect(sent).toEqual([20, 49, 0]);
-    }
-  });
-
-  test("delays what the user sees by its share of the answer, and costs what the answer costs", async () => {
-    const { reasoningTokens: _, ...plain } = await thought(rows);
-    const of = setting({ horizonS: 1000 });
-    const run = (recorded: ReplayTrace) => {
-      const list = new RowList();
-      const options = runOptions({ rows: list, replicas: [] });
-      const opened = openTraffic(traffic(recorded), { ...WINDOW, horizonS: of.horizonS });
-      const { series } = simulateRun(of, strategy([[to("offer")]], [], [offer()]), opened, options);
-      return { rows: list.list, usd: series.ledger.usd };
-    };
-    const [before, after] = [run(plain), run(await thought(rows))];
-    const pace = before.rows[0]!.tpotS;
-    expect(after.rows.map(({ ttftS }, i) => (ttftS - before.rows[i]!.ttftS) / pace)).toEqual([
-      expect.closeTo(20, 9),
-      expect.closeTo(49, 9),
-      expect.closeTo(0, 9),
-    ]);
-    expect(after.rows.map(({ e2eS }) => e2eS)).toEqual(before.rows.map(({ e2eS }) => e2eS));
-    expect(after.usd).toEqual(before.usd);
-  });
-
-  test("of more than the answer is refused with its row; a law beside it has no effect and is told so", async () => {
-    await expect(thought([...rows, "3,100,50,51"])).rejects.toThrow(/row 4: 51 reasoning tokens of an answer of 50/);
-    const replayed = withValue(smallExperiment(), ["traffic"], { replay: { file: "x.parquet" } });
-    const both = withValue(replayed, ["classes", 0, "reasoning"], "openai-high");
-    const recording = await thought(rows);
-    expect(() => resolveRaw(both, { recording })).toThrow(/recording says what of each answer was thinking/);
-  });
 });

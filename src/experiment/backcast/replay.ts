@@ -24,7 +24,7 @@ export interface Period {
 /**
  * The experiment with the recorded requests for its traffic, one strategy, and no warm-up: every request counts, and time
  * goes on after the period until the last of them is answered or given up. Throws a
- * ConfigError for a strategy that is not there, a DataError for a request that no target of it can hold.
+ * ConfigError for a strategy that is not there or thinking that is both recorded and drawn, a DataError for a request that no target of it can hold.
  */
 export function replayed(experiment: ResolvedExperiment, wanted: string | null, period: Period): ResolvedExperiment {
   const { strategies } = experiment;
@@ -37,6 +37,11 @@ export function replayed(experiment: ResolvedExperiment, wanted: string | null, 
   }
   const { file, startEpochS, lengthS } = period;
   const { filled: _, ...recording } = period.recording;
+  const thinking = experiment.classes.find(({ reasoning }) => reasoning !== undefined);
+  if (thinking !== undefined && recording.reasoningTokens !== undefined) {
+    const message = `says what of each answer was thinking (reasoningTokens), and so does class ${thinking.name} of the experiment: only one of the two can count`;
+    throw new ConfigError([{ path: ["trace"], message, hint: "leave reasoning out of the class" }]);
+  }
   const longest = Math.max(
     ...strategy.pools.map((pool) => pool.engine.maxModelLen),
     ...strategy.offers.map((offer) => offer.contextTokens),

@@ -159,6 +159,7 @@ const otelGenAi: JsonFormat = {
     "sessionId",
     "status",
     "cachedTokens",
+    "reasoningTokens",
     "maxOutputTokens",
     "ttftS",
     "e2eS",
@@ -191,6 +192,8 @@ const otelGenAi: JsonFormat = {
       );
       sink.status(failed ? "error" : "ok");
       sink.number("cachedTokens", firstNumber(attributes, "gen_ai.usage.cache_read.input_tokens"), row);
+      if (!Number.isNaN(outputTokens))
+        sink.number("reasoningTokens", firstNumber(attributes, "gen_ai.usage.reasoning.output_tokens"), row);
       sink.number("maxOutputTokens", firstNumber(attributes, "gen_ai.request.max_tokens"), row);
       sink.number("ttftS", firstNumber(attributes, "gen_ai.latency.time_to_first_token"), row);
       if (end !== null && !failed) sink.number("e2eS", Number(end - start) / NANOS_PER_S, row);
@@ -246,7 +249,7 @@ const aiperfRecords: JsonFormat = {
   clock: "dates",
   sorts: true,
   matches: (first) => !Number.isNaN(numberIn(first, "metadata", "request_start_ns")),
-  columns: () => ["sessionId", "turn", "status", "ttftS", "e2eS"],
+  columns: () => ["sessionId", "turn", "reasoningTokens", "status", "ttftS", "e2eS"],
   open(run) {
     const { sink } = run;
     return (record, row, file) => {
@@ -265,6 +268,8 @@ const aiperfRecords: JsonFormat = {
       );
       sink.text("sessionId", textIn(record, "metadata", "conversation_id"));
       sink.number("turn", numberIn(record, "metadata", "turn_index"), row);
+      // The sequence is what was thought and what was said; a count of tokens alone is what was said.
+      if (!Number.isNaN(output)) sink.number("reasoningTokens", metric("reasoning_token_count"), row);
       sink.status(cancelled ? "cancelled" : failed ? "error" : "ok");
       if (cancelled || failed) return;
       sink.number("ttftS", metricS(record, "time_to_first_token", row, file), row);

@@ -4,7 +4,7 @@
  */
 import { DataError, InvariantError } from "../../kernel/errors.ts";
 import { codedStrings, numbers, type TraceAbout, type WriteColumn } from "../parquet-write.ts";
-import { isCount, refuseCount, refuseTime } from "../trace-builder.ts";
+import { isCount, refuseCount, refuseThinking, refuseTime } from "../trace-builder.ts";
 import {
   OPTIONAL_COLUMNS,
   type ListColumn,
@@ -198,10 +198,12 @@ export class TraceSink {
     if (text !== "") this.block.texts.get(column)!.set(this.at, text);
   }
 
-  /** A value of the current row; NaN is null. Throws DataError if a column of counts cannot hold it. */
+  /** A value of the current row; NaN is null. Throws DataError if a column of counts cannot hold it, or the answer its thinking. */
   number(column: NumberColumn, value: number, sourceRow: number): void {
     const fits = OPTIONAL_COLUMNS[column].kind === "float64" ? Math.abs(value) < Infinity : isCount(value);
     if (!fits && !Number.isNaN(value)) throw new DataError(this.file, sourceRow, `${column} cannot be ${value}`);
+    if (column === "reasoningTokens" && value > this.block.outputTokens[this.at]!)
+      refuseThinking(this.file, sourceRow, value, this.block.outputTokens[this.at]!);
     this.block.numbers.get(column)!.values[this.at] = value;
   }
 
