@@ -5,11 +5,13 @@
  *   anthropic  Console CSV: usage_date_utc, model_version, usage_input_tokens_no_cache, …
  * Times in UTC seconds since 1970, money in USD.
  */
+import { readFile } from "node:fs/promises";
 import { DAY_S, epochSOfIso } from "../kernel/calendar-time.ts";
+import { parseCsv, type CsvTable } from "../kernel/csv.ts";
 import { DataError } from "../kernel/errors.ts";
 import type { CostRow, UsageBucket } from "../scenario/usage.ts";
-import { readCsvTable, type CsvTable } from "./csv-table.ts";
 import { nearestName } from "./nearest-name.ts";
+import { packingOf } from "./traces/text.ts";
 
 export interface UsageExport {
   readonly format: UsageFormat;
@@ -72,6 +74,12 @@ export async function readCosts(file: string): Promise<CostRow[]> {
     const usd = row.numberOrNull(amount);
     return usd === null ? [] : [{ startEpochS: row.time(time), usd }];
   });
+}
+
+async function readCsvTable(file: string): Promise<CsvTable> {
+  const packing = await packingOf(file);
+  if (packing !== "plain") throw new DataError(file, null, `this is ${packing}, a plain CSV file is needed`);
+  return parseCsv(file, await readFile(file, "utf8"));
 }
 
 function need(file: string, { names }: CsvTable, needed: readonly string[]): void {

@@ -2,6 +2,7 @@
  * One line of CSV after the other, by the position of its fields: nothing is allocated per row unless a field is quoted.
  * Counts data rows from 1; blank lines are counted where they end the file and refused where they leave a hole.
  */
+import { refuseOtherSeparator } from "../../kernel/csv.ts";
 import { DataError } from "../../kernel/errors.ts";
 import { nearestName } from "../nearest-name.ts";
 import { digits } from "./dates.ts";
@@ -137,15 +138,11 @@ export class CsvCursor {
   }
 }
 
-/** Separators that other programs write, and what they are called. */
-const OTHER_SEPARATORS = { ";": "semicolons", "\t": "tabs", "|": "bars" } as const;
-
 /** Names in the first line of a table, which may begin with a byte order mark. Throws DataError if commas do not separate them. */
 export function headerNames(file: string, line: string): string[] {
   const plain = line.replace(BYTE_ORDER_MARK, "");
   const names = (unquoted(plain) ?? plain.split(",")).map((name) => utf8(name.trim()));
-  const other = Object.entries(OTHER_SEPARATORS).find(([separator]) => names.length === 1 && plain.includes(separator));
-  if (other !== undefined) throw new DataError(file, null, `${other[1]} separate its columns, commas are needed`);
+  refuseOtherSeparator(file, names);
   return names;
 }
 

@@ -3,6 +3,7 @@
  * request, times in whole µs, and a YAML header beside it that names the server. What was simulated (`mode: generated`
  * or `replayed`) is refused: it would calibrate one simulator to another.
  */
+import { numberInField, type CsvTable } from "../../../kernel/csv.ts";
 import { DataError } from "../../../kernel/errors.ts";
 import {
   type BenchmarkRun,
@@ -12,7 +13,6 @@ import {
   requestsOf,
   runOfRequests,
 } from "../benchmark-run.ts";
-import { type Csv, cellNumber } from "./csv.ts";
 import { numberAt, textAt } from "./json.ts";
 
 const NEEDED = [
@@ -25,7 +25,7 @@ const NEEDED = [
   "status",
 ] as const;
 
-export function isBlisTrace({ names }: Csv): boolean {
+export function isBlisTrace({ names }: CsvTable): boolean {
   return names.includes("first_chunk_time_us") && names.includes("send_time_us");
 }
 
@@ -34,7 +34,7 @@ export function isBlisHeader(value: unknown): boolean {
 }
 
 /** `header`: the parsed YAML, null when there is none. Throws DataError with the row that is wrong. */
-export function readBlisTrace(file: string, id: string, csv: Csv, header: unknown): BenchmarkRun {
+export function readBlisTrace(file: string, id: string, csv: CsvTable, header: unknown): BenchmarkRun {
   const mode = textAt(header, "mode");
   if (mode !== null && mode !== "real")
     throw new DataError(file, null, `its header says mode ${mode}: these times were simulated, not measured`);
@@ -52,12 +52,12 @@ export function readBlisTrace(file: string, id: string, csv: Csv, header: unknow
   const rows: RequestRow[] = [];
   csv.rows.forEach((cells, i) => {
     const row = i + 1;
-    const at = (which: number): number => cellNumber(file, row, NEEDED[which]!, cells[columns[which]!]!);
+    const at = (which: number): number => numberInField(file, row, NEEDED[which]!, cells[columns[which]!]!);
     const status = cells[columns[6]!]!;
     if (status !== "ok") return dropped.add(status === "" ? "no status" : status);
     if (at(1) === 0) return dropped.add("no output");
     const sentUs = at(3) > 0 ? at(3) : at(2);
-    const servedInput = serverInput < 0 ? 0 : cellNumber(file, row, "server_input_tokens", cells[serverInput]!);
+    const servedInput = serverInput < 0 ? 0 : numberInField(file, row, "server_input_tokens", cells[serverInput]!);
     rows.push({
       row,
       arrivalS: sentUs / 1e6,
@@ -72,7 +72,7 @@ export function readBlisTrace(file: string, id: string, csv: Csv, header: unknow
   return runOfRequests(run, requestsOf(file, rows), dropped.counts);
 }
 
-function factsOf(header: unknown, { names, rows }: Csv): RunFacts {
+function factsOf(header: unknown, { names, rows }: CsvTable): RunFacts {
   const modelColumn = names.indexOf("model");
   const server = (name: string): number | null => {
     const value = numberAt(header, "server", name);

@@ -1,9 +1,9 @@
 /** Which format a benchmark's file has, by its content, and its runs. Pure: text in, runs out. */
+import { parseCsv } from "../../../kernel/csv.ts";
 import { DataError } from "../../../kernel/errors.ts";
 import { type BenchmarkRun, FORMATS } from "../benchmark-run.ts";
 import { isAiperfRecord, isAiperfSummary, readAiperfRequests, readAiperfSummary } from "./aiperf.ts";
 import { isBlisTrace, readBlisTrace } from "./blis-trace.ts";
-import { parseCsv } from "./csv.ts";
 import { isGuideLlm, readGuideLlm } from "./guidellm.ts";
 import { readRequestCsv } from "./request-csv.ts";
 import { isVllmBench, readVllmBench } from "./vllm-bench.ts";

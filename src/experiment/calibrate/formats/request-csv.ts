@@ -8,9 +8,9 @@
  *   inputTokens, outputTokens
  */
 import { hintFor } from "../../../catalog/nearest.ts";
+import { numberInField, type CsvTable } from "../../../kernel/csv.ts";
 import { ConfigError, DataError } from "../../../kernel/errors.ts";
 import { type BenchmarkRun, Dropped, type RequestRow, requestsOf, runOfRequests } from "../benchmark-run.ts";
-import { type Csv, cellNumber } from "./csv.ts";
 
 const UNITS = { S: 1, Ms: 1e-3, Us: 1e-6, Ns: 1e-9 } as const;
 const QUANTITIES = ["arrival", "firstToken", "ttft", "lastToken", "e2e", "tpot"] as const;
@@ -51,7 +51,7 @@ interface Column {
 export function readRequestCsv(
   file: string,
   id: string,
-  csv: Csv,
+  csv: CsvTable,
   mapping: Readonly<Record<string, string>>,
 ): BenchmarkRun {
   const time = (quantity: Quantity): Column | null => {
@@ -87,7 +87,7 @@ export function readRequestCsv(
   const rows: RequestRow[] = [];
   csv.rows.forEach((cells, i) => {
     const row = i + 1;
-    const read = (column: Column): number => cellNumber(file, row, column.name, cells[column.at]!) * column.toUnit;
+    const read = (column: Column): number => numberInField(file, row, column.name, cells[column.at]!) * column.toUnit;
     const outputTokens = read(output);
     if (outputTokens === 0) return dropped.add("no output");
     const arrivalS = read(arrival);
@@ -108,7 +108,12 @@ export function readRequestCsv(
   return runOfRequests(run, requestsOf(file, rows), dropped.counts);
 }
 
-function columnOf(file: string, csv: Csv, mapping: Readonly<Record<string, string>>, field: string): Column | null {
+function columnOf(
+  file: string,
+  csv: CsvTable,
+  mapping: Readonly<Record<string, string>>,
+  field: string,
+): Column | null {
   const name = mapping[field] ?? field;
   const at = csv.names.indexOf(name);
   if (at >= 0) return { at, name, toUnit: 1 };
