@@ -115,6 +115,18 @@ export class Resolution {
     if (ageDays > OLD_PRICE_DAYS) this.warn(`${what} is ${ageDays} days old (${asOf})`);
   }
 
+  /** Warns of values that are of a later date than the experiment's own clock: they were not known then. */
+  noteLater(asOf: string): void {
+    const dated = [...this.byId.values()].filter(({ kind }) => kind !== "declared" && kind !== "derived");
+    // A year or a month alone is later only if all of it is.
+    const later = dated.map((entry) => entry.asOf).filter((date) => date > asOf.slice(0, date.length));
+    if (later.length === 0) return;
+    const last = later.reduce((a, b) => (a > b ? a : b));
+    this.warn(
+      `asOf ${asOf} lies before the date of ${later.length} of ${dated.length} values that the answer rests on (the last is of ${last}): they are not those of that day, and have no age`,
+    );
+  }
+
   /** By id, so that the order does not depend on who came first. */
   assumptions(): Assumption[] {
     return [...this.byId.values()].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));

@@ -6,6 +6,7 @@ import type { Catalog } from "../catalog/schema.ts";
 import { DAY_S, epochSOfIso } from "../kernel/calendar-time.ts";
 import { ConfigError } from "../kernel/errors.ts";
 import { readExperiment, type FieldSchema } from "./read.ts";
+import { tooManyRequests } from "./request-bound.ts";
 import { requestSizes } from "./request-size.ts";
 import { resolveClasses } from "./resolve-classes.ts";
 import { userRegions } from "./resolve-network.ts";
@@ -49,6 +50,7 @@ export function resolveExperiment(raw: unknown, catalog: Catalog, options: Resol
   const all = [...problems, ...resolution.problems];
   if (experiment === null || all.length > 0) throw new ConfigError(all);
   noteDeclared(resolution, experimentJsonSchema() as FieldSchema, raw, asOf);
+  if (file.asOf !== undefined) resolution.noteLater(file.asOf);
   return {
     experiment: { ...experiment, assumptions: resolution.assumptions(), warnings: resolution.warnings },
     origins: resolution.origins,
@@ -87,6 +89,7 @@ function assemble(
   if (entries.length === 0) resolution.problem(["strategies"], "at least one strategy is needed");
   const strategies = entries.map(([name, strategy], i) => resolveStrategy(resolution, name, strategy, i, context));
   const horizonS = resolveHorizon(resolution, file, traffic);
+  if (traffic !== null && horizonS !== null) boundRequests(resolution, file, traffic, horizonS);
   noteOrigins(resolution, file, options);
   const teamMissing = team === null && file.team !== undefined;
   if (traffic === null || client === null || teamMissing || horizonS === null || strategies.includes(null)) return null;
@@ -141,6 +144,14 @@ function resolveHorizon(resolution: Resolution, file: ExperimentFile, traffic: R
     resolution.warn(`the recording ends after ${recorded} s, the rest of the ${Math.round(horizonS)} s has no traffic`);
   }
   return horizonS;
+}
+
+/** The problem stands at the rate, where the file gives one. */
+function boundRequests(resolution: Resolution, file: ExperimentFile, traffic: ResolvedTraffic, horizonS: number): void {
+  const found = tooManyRequests(traffic, periodOf(file).startEpochS, -file.warmupMinutes * 60, horizonS);
+  if (found === null) return;
+  const field = file.traffic.requestsPerS === undefined ? "preset" : "requestsPerS";
+  resolution.problem(["traffic", field], found.message, found.hint);
 }
 
 /** Length of a recording in whole seconds; null for traffic that goes on. */

@@ -8,6 +8,7 @@ import { BurstSchema } from "../catalog/rate-law.ts";
 import { DEFAULT_ROUTER } from "../fleet/routers/registry.ts";
 import { WEIGHT_DTYPES } from "../engine/spec.ts";
 import type { MaxOutputRule, Provenance } from "../scenario/resolved.ts";
+import { MOST_DAYS, MOST_REQUESTS_PER_S } from "./request-bound.ts";
 import { Day, Instant, rateFactorFields } from "./schema-traffic.ts";
 import { managedFields } from "./schema-forms.ts";
 import { ReasoningSchema } from "./schema-reasoning.ts";
@@ -42,8 +43,6 @@ const Fraction = z.number().min(0).max(1);
 const PositiveFraction = z.number().gt(0).max(1);
 const Positive = z.number().gt(0);
 const NotNegative = z.number().min(0);
-/** More than any fleet or provider was ever asked for; beyond it a rate is a slip. */
-const MOST_REQUESTS_PER_S = 10_000_000;
 const Place = z.enum(["dedicated_managed", "private_vpc", "onprem"]);
 const Level = z.int().min(0).max(7);
 
@@ -517,12 +516,12 @@ export const ExperimentSchema = z
     finding: z.string().optional().describe("what came out, written after it"),
     asOf: Day.optional().describe("date that prices and ages are relative to; without it the catalogue's"),
     start: Instant.describe("simulated start, UTC"),
-    days: Positive.max(3660)
+    days: Positive.max(MOST_DAYS)
       .optional()
       .describe("length in days, fractions allowed; a replay may leave it out to run to the end of its trace"),
-    warmupMinutes: NotNegative.default(30).describe(
-      "simulated before the start and left out of every statistic and bill",
-    ),
+    warmupMinutes: NotNegative.max(MOST_DAYS * 1440)
+      .default(30)
+      .describe("simulated before the start and left out of every statistic and bill"),
     seed: z
       .union([z.int(), z.string().min(1)])
       .default(1)

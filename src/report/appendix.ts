@@ -56,7 +56,8 @@ export function assumptionsView(assumptions: readonly Assumption[], asOf: string
             cell(kind, null, entry.unverified === true ? "bad" : entry.kind === "assumed" ? "warn" : null),
             cell(entry.source),
             cell(entry.asOf),
-            cell(age === null ? "–" : `${age} d`, null, age !== null && age > 90 ? "warn" : null),
+            // What is of a later date has no age: a minus would look like one.
+            cell(age === null || age < 0 ? "–" : `${age} d`, null, age !== null && age > 90 ? "warn" : null),
           ],
         };
       }),

@@ -208,6 +208,9 @@ describe("banners", () => {
       "fitted",
     ]);
     expect(table.rows[0]?.cells[4]?.text).toBe("70 d");
+    // What is of a later date has no age.
+    const early = buildReport({ ...input, summary: { ...input.summary, asOf: "2020-01-01" } }).assumptions.table;
+    expect(early.rows.map((row) => row.cells[4]?.text).filter((age) => age !== "–")).toEqual([]);
   });
 });
 

@@ -11,8 +11,9 @@ import { hintFor } from "../../catalog/nearest.ts";
 import { batchingNamed, orderNamed } from "../../engine/policies/registry.ts";
 import { compareStrategies } from "../../experiment/compare.ts";
 import { type Frontier, frontierAt, frontierOf } from "../../experiment/frontier.ts";
+import { MOST_REQUESTS_PER_S, tooManyRequests } from "../../experiment/request-bound.ts";
 import { ConfigError } from "../../kernel/errors.ts";
-import type { ReplayTraffic, ResolvedExperiment, ResolvedStrategy } from "../../scenario/resolved.ts";
+import type { ReplayTraffic, ResolvedExperiment, ResolvedStrategy, SyntheticTraffic } from "../../scenario/resolved.ts";
 import { comparisonText } from "../comparison-text.ts";
 import { EnvironmentFailure, EXIT } from "../exit.ts";
 import { frontierText } from "../frontier-text.ts";
@@ -87,6 +88,7 @@ async function compareRates(
     throw new ConfigError([
       { path: ["--rates"], message: "a replay has its recorded rate: rates need synthetic traffic" },
     ]);
+  checkRates(experiment, traffic, rates);
   const columns: Pick<Frontier, "points" | "best">[] = [];
   let interrupted = false;
   for (const [i, ratePerS] of rates.entries()) {
@@ -117,6 +119,23 @@ async function compareRates(
     out(`${JSON.stringify({ ...whole, horizonDays: horizonS / 86_400, ...frontier, warnings }, null, 1)}\n`);
   else out(frontierText({ title, seed, horizonS, replications, frontier, warnings }));
   return interrupted ? EXIT.interrupted : EXIT.done;
+}
+
+/** Throws a ConfigError with every rate that no run can have. */
+function checkRates(
+  { startEpochS, warmupS, horizonS }: ResolvedExperiment,
+  traffic: SyntheticTraffic,
+  rates: readonly number[],
+): void {
+  const problems = rates.flatMap((ratePerS) => {
+    if (ratePerS > MOST_REQUESTS_PER_S)
+      return [
+        { path: ["--rates"], message: `must be at most ${MOST_REQUESTS_PER_S} requests per second, is ${ratePerS}` },
+      ];
+    const found = tooManyRequests({ ...traffic, meanRatePerS: ratePerS }, startEpochS, -warmupS, horizonS);
+    return found === null ? [] : [{ path: ["--rates"], ...found, message: `${ratePerS}: ${found.message}` }];
+  });
+  if (problems.length > 0) throw new ConfigError(problems);
 }
 
 async function load(input: string, options: CompareOptions): Promise<ResolvedExperiment> {

@@ -6,11 +6,12 @@
 import type { WasmBatch } from "../../io/parquet-read.ts";
 import { codedStrings, loadParquetEncoder, numbers, type ParquetEncoder } from "../../io/parquet-write.ts";
 import { streamParquet } from "../../io/parquet-stream.ts";
+import { MOST_DAYS, MOST_REQUESTS_PER_S, tooManyRequests } from "../../experiment/request-bound.ts";
 import { Resolution } from "../../experiment/resolution.ts";
 import { resolveTraffic } from "../../experiment/resolve-traffic.ts";
 import { TrafficSchema } from "../../experiment/schema.ts";
 import { DAY_S, epochSOfIso } from "../../kernel/calendar-time.ts";
-import { ConfigError } from "../../kernel/errors.ts";
+import { ConfigError, type Problem } from "../../kernel/errors.ts";
 import type { ResolvedTraffic } from "../../scenario/resolved.ts";
 import { DemandMeter, type DemandMeasures } from "../../traffic/demand.ts";
 import { openTraffic } from "../../traffic/open.ts";
@@ -57,7 +58,12 @@ export async function synthesizeCommand(
   flags: SynthesizeFlags,
   out: (text: string) => void,
 ): Promise<void> {
+  checkFlags(flags);
   const source = /\.ya?ml$/.test(what) ? await ofExperiment(what, flags) : await ofPreset(what, flags);
+  const { startEpochS, horizonS } = source.options;
+  const tooMany = tooManyRequests(source.traffic, startEpochS, 0, horizonS);
+  if (tooMany !== null)
+    throw new ConfigError([{ ...tooMany, path: [flags.requestsPerS === undefined ? "--days" : "--requests-per-s"] }]);
   const meter = new DemandMeter(source.options.horizonS);
   const bar = new Progress("synthesize", 1, { enabled: flags.json !== true });
   const totals = { inputTokens: 0, outputTokens: 0 };
@@ -81,6 +87,19 @@ export async function synthesizeCommand(
   const measures = meter.measures();
   const facts = { out: flags.out, ...measures, ...totals, warnings: source.warnings };
   out(flags.json === true ? `${JSON.stringify(facts)}\n` : accountText(flags.out, measures, totals, source.warnings));
+}
+
+/** Throws a ConfigError with every flag beyond what an experiment may say. */
+function checkFlags({ days, requestsPerS }: SynthesizeFlags): void {
+  const problems: Problem[] = [];
+  if (days !== undefined && days > MOST_DAYS)
+    problems.push({ path: ["--days"], message: `must be at most ${MOST_DAYS}, is ${days}` });
+  if (requestsPerS !== undefined && requestsPerS > MOST_REQUESTS_PER_S)
+    problems.push({
+      path: ["--requests-per-s"],
+      message: `must be at most ${MOST_REQUESTS_PER_S}, is ${requestsPerS}`,
+    });
+  if (problems.length > 0) throw new ConfigError(problems);
 }
 
 async function ofPreset(preset: string, flags: SynthesizeFlags): Promise<Source> {
