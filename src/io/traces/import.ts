@@ -4,7 +4,8 @@
  */
 import { rm, stat } from "node:fs/promises";
 import { basename } from "node:path";
-import { DataError } from "../../kernel/errors.ts";
+import { ConfigError, DataError } from "../../kernel/errors.ts";
+import { nearestOf } from "../nearest-name.ts";
 import { PROGRESS_SLOTS } from "../parquet-read.ts";
 import { streamParquet } from "../parquet-stream.ts";
 import { runParquetJob } from "../parquet-thread.ts";
@@ -55,19 +56,15 @@ export const TRACE_FORMATS: readonly string[] = [...new Set([...CSV_FORMATS, ...
 
 /**
  * Reads `files` in the given order as one trace and writes `target`. `watch` is called several times a second. Throws
- * DataError with file and row for whatever is wrong in a file, Node's error for the disk; the target is then as it was.
+ * DataError with file and row for whatever is wrong in a file, ConfigError for a format that is none or would be ignored,
+ * Node's error for the disk; the target is then as it was.
  */
 export async function importTrace(
   request: ImportRequest,
   watch: (progress: ImportProgress) => void = () => {},
 ): Promise<Imported> {
-  const { files, target, format } = request;
-  if (format !== null && !TRACE_FORMATS.includes(format))
-    throw new DataError(
-      "--format",
-      null,
-      `${format} is none of ${["auto", ...TRACE_FORMATS, "usage", "servegen"].join(", ")}`,
-    );
+  const { files, target } = request;
+  checkFormat(request);
   const slots = new Float64Array(new SharedArrayBuffer((PROGRESS_SLOTS + 2) * 8));
   const job: ImportJob = { ...request, kind: "trace-import" };
   const timer = setInterval(
@@ -80,6 +77,19 @@ export async function importTrace(
     clearInterval(timer);
     await rm(`${target}.tmp`, { force: true });
   }
+}
+
+function checkFormat({ format, columns }: ImportRequest): void {
+  if (format === null) return;
+  const path = ["--format"];
+  const known = ["auto", ...TRACE_FORMATS, "usage", "servegen"];
+  if (!known.includes(format)) {
+    const near = nearestOf(format, known);
+    const hint = near === null ? `known: ${known.join(", ")}` : `did you mean "${near}"?`;
+    throw new ConfigError([{ path, message: `unknown format "${format}"`, hint }]);
+  }
+  if (columns !== null)
+    throw new ConfigError([{ path, message: "has no effect beside --columns, which says what the columns are" }]);
 }
 
 /** The worker's side of `importTrace`. */

@@ -23,9 +23,15 @@ const FIELDS: readonly string[] = [
   "outputTokens",
 ];
 
-/** Columns by field, from `arrivalS=start,ttftMs=ttft`. Throws ConfigError for what is no field. */
+/** The quantity of a field of time, whatever its unit; else the field. */
+function quantityOf(field: string): string {
+  return QUANTITIES.find((quantity) => Object.keys(UNITS).some((unit) => quantity + unit === field)) ?? field;
+}
+
+/** Columns by field, from `arrivalS=start,ttftMs=ttft`. Throws ConfigError for what is no field, or is given twice. */
 export function columnMapping(text: string): Readonly<Record<string, string>> {
   const mapping: Record<string, string> = {};
+  const before = new Map<string, string>();
   const problems = text.split(",").flatMap((pair) => {
     const at = pair.indexOf("=");
     const field = pair.slice(0, at).trim();
@@ -34,7 +40,14 @@ export function columnMapping(text: string): Readonly<Record<string, string>> {
       const hint = hintFor(field, FIELDS) ?? "for example arrivalS, inputTokens, outputTokens, ttftMs, e2eMs";
       return [{ path: ["--columns"], message: `"${field}" is no field of a request`, hint }];
     }
+    const quantity = quantityOf(field);
+    const first = before.get(quantity);
+    if (first !== undefined)
+      return [{ path: ["--columns"], message: `${quantity} is given twice: ${first} and ${pair.trim()}` }];
+    before.set(quantity, pair.trim());
     mapping[field] = pair.slice(at + 1).trim();
+    if (mapping[field] === "")
+      return [{ path: ["--columns"], message: `${field} is given no column: ${field}=NAME is needed` }];
     return [];
   });
   if (problems.length > 0) throw new ConfigError(problems);
