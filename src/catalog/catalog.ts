@@ -3,6 +3,7 @@
  * thrown together as one ConfigError; nothing here reads files or knows a clock.
  */
 import { ConfigError, type Problem } from "../kernel/errors.ts";
+import { explained, valueAt } from "./explain.ts";
 import { hintFor } from "./nearest.ts";
 import { layeredOffers, type LayeredOffer } from "./offer-layers.ts";
 import { checkTiers, withRules, withTiers } from "./offer-tiers.ts";
@@ -75,16 +76,6 @@ function referencesOf(entry: AnyEntry): Reference[] {
   return out;
 }
 
-/** The value at a path, or undefined where there is none. */
-function valueAt(value: unknown, path: readonly (string | number)[]): unknown {
-  let at: unknown = value;
-  for (const key of path) {
-    if (typeof at !== "object" || at === null || !Object.hasOwn(at, key)) return undefined;
-    at = (at as Record<string | number, unknown>)[key];
-  }
-  return at;
-}
-
 type Report = (
   file: string,
   path: readonly (string | number)[],
@@ -96,19 +87,10 @@ type Report = (
 function parseDocument(document: CatalogDocument, report: Report): AnyEntry | null {
   const { kind, file, value, override } = document;
   const schema = KINDS[kind].schema;
-  const parsed = schema.safeParse(value);
+  const parsed = schema.safeParse(value, { reportInput: true });
   if (!parsed.success) {
-    for (const issue of parsed.error.issues) {
-      const path = issue.path.map((key) => (typeof key === "symbol" ? String(key) : key));
-      if (issue.code === "unrecognized_keys") {
-        const object = "in" in schema ? schema.in : schema;
-        const known = "shape" in object ? Object.keys(object.shape) : [];
-        for (const key of issue.keys)
-          report(file, [...path, key], "unknown field", path.length === 0 ? hintFor(key, known) : undefined, true);
-      } else {
-        report(file, path, valueAt(value, path) === undefined ? "is missing" : issue.message);
-      }
-    }
+    for (const { path, message, hint, onKey } of explained(schema, parsed.error.issues, value))
+      report(file, path, message, hint, onKey);
     return null;
   }
   for (const path of Object.keys(parsed.data.fields ?? {})) {
@@ -253,12 +235,15 @@ const NOUN: Record<CatalogKind, string> = {
 export type Found<T> =
   { readonly ok: true; readonly value: T } | { readonly ok: false; readonly message: string; readonly hint?: string };
 
-/** A miss with its nearest known name, in the form that `Problem` takes. */
-export function miss<T>(what: string, name: string, candidates: readonly string[]): Found<T> {
-  const hint = hintFor(name, candidates);
+/** A miss with its nearest known name, or what `otherwise` says, in the form that `Problem` takes. */
+export function miss<T>(what: string, name: string, candidates: readonly string[], otherwise?: string): Found<T> {
+  const hint = hintFor(name, candidates) ?? otherwise;
   const message = `unknown ${what} "${name}"`;
   return hint === undefined ? { ok: false, message } : { ok: false, message, hint };
 }
+
+/** So many ids are still listed in a message. */
+const LISTED = 24;
 
 /** Finds an entry by id or alias, without regard to case. Never throws: the caller adds its own path to the problem. */
 export function find<K extends CatalogKind>(catalog: Catalog, kind: K, name: string): Found<CatalogEntry<K>> {
@@ -273,5 +258,7 @@ export function find<K extends CatalogKind>(catalog: Catalog, kind: K, name: str
       names.push(known);
     }
   }
-  return miss(NOUN[kind], name, names);
+  const ids = [...entries.keys()];
+  const all = ids.length <= LISTED ? `known: ${ids.join(", ")}` : `crossover catalog ${KINDS[kind].folder} lists them`;
+  return miss(NOUN[kind], name, names, all);
 }

@@ -45,10 +45,10 @@ export function nearest(name: string, candidates: Iterable<string>): string | nu
   return best ?? (begunBy.length === 1 ? begunBy[0]! : null);
 }
 
-/** `did you mean "x"?`, or the whole list when it is short, or nothing. */
+/** `did you mean "x"?`, or the whole list when it is short, or nothing. A name that is given twice is listed once. */
 export function hintFor(name: string, candidates: readonly string[]): string | undefined {
   const meant = nearest(name, candidates);
   if (meant !== null) return `did you mean "${meant}"?`;
-  if (candidates.length > 0 && candidates.length <= 12) return `known: ${candidates.join(", ")}`;
-  return undefined;
+  const known = [...new Set(candidates)];
+  return known.length > 0 && known.length <= 12 ? `known: ${known.join(", ")}` : undefined;
 }

@@ -11,6 +11,7 @@ import { hintFor } from "../catalog/nearest.ts";
 import { CATALOG_KINDS, KINDS, type Catalog, type CatalogKind } from "../catalog/schema.ts";
 import { epochSOfIso } from "../kernel/calendar-time.ts";
 import { ConfigError, type Problem } from "../kernel/errors.ts";
+import { problemsText } from "./exit.ts";
 
 /** `models/` of this package: two levels up from `src/node/` and from `dist/node/` alike. */
 export const MODELS_DIRECTORY = fileURLToPath(new URL("../../models/", import.meta.url));
@@ -193,7 +194,9 @@ async function located(problems: readonly Problem[], files: readonly FoundFile[]
     byFile.set(file, [...(byFile.get(file) ?? []), problem]);
   }
   const errors = [...byFile].map(([file, ofFile]) => {
-    const text = files.find(({ shown }) => shown === file)?.text ?? "";
+    const text = files.find(({ shown }) => shown === file)?.text;
+    // Nothing was read that it could stand in.
+    if (text === undefined) return new LocatedConfigError(ofFile, problemsText(ofFile));
     try {
       return YamlSource.parse(file, text).error(ofFile);
     } catch (error) {

@@ -2,7 +2,14 @@
  * Exit codes, and what stderr says for each kind of error. Pure code throws; only this file decides how the process
  * ends. Codes: 0 done, 1 run failed, 2 configuration, 3 data, 4 environment, 5 infeasible, 70 our bug, 130 interrupted.
  */
-import { ConfigError, DataError, InfeasibleError, InvariantError, PolicyError } from "../kernel/errors.ts";
+import {
+  ConfigError,
+  DataError,
+  InfeasibleError,
+  InvariantError,
+  PolicyError,
+  type Problem,
+} from "../kernel/errors.ts";
 
 export const EXIT = {
   done: 0,
@@ -62,7 +69,7 @@ interface Failure {
 export function describeFailure(error: unknown, replay: string): Failure {
   // LocatedConfigError carries its rendering; recognised by shape so that this file does not load the YAML parser.
   if (error instanceof ConfigError) {
-    const text = "text" in error && typeof error.text === "string" ? error.text : configText(error);
+    const text = "text" in error && typeof error.text === "string" ? error.text : problemsText(error.problems);
     return { exitCode: EXIT.config, text };
   }
   if (error instanceof PolicyError) return { exitCode: EXIT.config, text: `plug-in: ${error.message}\n` };
@@ -79,8 +86,9 @@ export function describeFailure(error: unknown, replay: string): Failure {
   };
 }
 
-function configText(error: ConfigError): string {
-  return error.problems
+/** Problems that stand at no line, each with its hint. */
+export function problemsText(problems: readonly Problem[]): string {
+  return problems
     .map(({ file, path, message, hint }) => {
       const where = [file, path.join(".")].filter((part) => part !== undefined && part !== "").join(": ");
       return `${where === "" ? "" : `${where}: `}${message}\n${hint === undefined ? "" : `  hint: ${hint}\n`}`;

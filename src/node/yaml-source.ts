@@ -18,11 +18,11 @@ interface LocatedProblem extends Problem, Place {
   readonly file: string;
 }
 
-/** A ConfigError whose problems have been found in a file; `text` is ready for stderr. */
+/** A ConfigError whose problems have their places in files, as far as the files could be read; `text` is ready for stderr. */
 export class LocatedConfigError extends ConfigError {
-  readonly located: readonly LocatedProblem[];
+  readonly located: readonly (Problem & Partial<Place>)[];
   readonly text: string;
-  constructor(located: readonly LocatedProblem[], text: string) {
+  constructor(located: readonly (Problem & Partial<Place>)[], text: string) {
     super(located);
     this.name = "LocatedConfigError";
     this.located = located;

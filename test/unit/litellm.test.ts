@@ -168,7 +168,7 @@ describe("a price of one's own", () => {
       /mine.yaml:1:5: id: no offer "openai\/gpt-5-mimi" to change[^]*did you mean "openai\/gpt-5-mini"/,
     ],
     [`id: openai/gpt-5-mini\nasOf: "2026-10-01"\nkind: published\n${prices}`, /mine.yaml:1:1: source: is missing/],
-    [`id: openai/gpt-5-mini\n${contract}price: []\n`, /mine.yaml:5:1: price: unknown field[^]*did you mean "prices"/],
+    [`id: openai/gpt-5-mini\n${contract}price: []\n`, /mine.yaml:5:1: price: unknown field[^]*did you mean prices/],
     [
       `id: openai/gpt-5-mini\n${contract}${prices.replace("1.5", "-1.5")}`,
       /mine.yaml:6:59: prices\[0\].outputUsdPerMTok: /,

@@ -1,6 +1,6 @@
 /** The schema of a backcast file: what was recorded, what it cost, and the experiment to replay it with. */
 import { z } from "zod";
-import { hintFor } from "../../catalog/nearest.ts";
+import { explained } from "../../catalog/explain.ts";
 import { ConfigError, type Problem } from "../../kernel/errors.ts";
 
 const Positive = z.number().gt(0);
@@ -59,22 +59,10 @@ export type BackcastFile = z.output<typeof BackcastSchema>;
 
 /** Checks the plain data of a backcast file. Throws a ConfigError with every problem. */
 export function readBackcast(raw: unknown): BackcastFile {
-  const parsed = BackcastSchema.safeParse(raw);
+  const parsed = BackcastSchema.safeParse(raw, { reportInput: true });
   const problems: Problem[] = parsed.success
     ? meaning(parsed.data)
-    : parsed.error.issues.flatMap((issue): Problem[] => {
-        const path = issue.path.map((key) => (typeof key === "symbol" ? String(key) : key));
-        if (issue.code !== "unrecognized_keys") return [{ path, message: issue.message }];
-        return issue.keys.map((key) => {
-          const hint = path.length === 0 ? hintFor(key, Object.keys(BackcastSchema.shape)) : undefined;
-          return {
-            path: [...path, key],
-            message: "unknown field",
-            onKey: true,
-            ...(hint === undefined ? {} : { hint }),
-          };
-        });
-      });
+    : explained(BackcastSchema, parsed.error.issues, raw);
   if (!parsed.success || problems.length > 0) throw new ConfigError(problems);
   return parsed.data;
 }
