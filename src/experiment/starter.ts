@@ -8,6 +8,7 @@ import type { Catalog, CatalogEntry, CatalogKind } from "../catalog/schema.ts";
 import { DAY_S, epochSOfIso, isoDate, secondOfWeek } from "../kernel/calendar-time.ts";
 import { ConfigError, type Problem } from "../kernel/errors.ts";
 import { exp, log, normalCdf } from "../kernel/math.ts";
+import { MOST_REQUESTS_PER_S } from "./request-bound.ts";
 import { smallestParallelSize } from "./resolve-engine.ts";
 import { gpuSpec, llmSpec } from "./resolve-pool.ts";
 
@@ -65,6 +66,8 @@ const BURST_TAU_S = 1800;
 const BIN_S = 300;
 const PEAK_RANK = 0.999;
 const PEAK_TO_MEAN_MAX = 40;
+/** Below 1, so that the open class keeps a share. */
+const RESTRICTED_MAX = 1 - 1e-6;
 
 const SIMULATED_REQUESTS = 20e6;
 
@@ -87,25 +90,32 @@ export function starterExperiment(catalog: Catalog): string {
   });
 }
 
+type Said = { readonly [K in keyof Workload]?: Workload[K] | undefined };
+
+/** What cannot be of what is said of a workload, by the options that say it. */
+export function workloadProblems(said: Said, catalog: Catalog): Problem[] {
+  const problems: Problem[] = [];
+  const between = (value: number | undefined, option: string, least: number, most: number, message: string): void => {
+    if (value !== undefined && !(value >= least && value <= most)) problems.push({ path: [option], message });
+  };
+  const known = (kind: "llms" | "gpus", name: string | undefined, option: string): void => {
+    const found = name === undefined ? null : find(catalog, kind, name);
+    if (found?.ok === false) problems.push(missed(found, option));
+  };
+  const mostADay = MOST_REQUESTS_PER_S * DAY_S;
+  between(said.requestsPerDay, "--requests-per-day", 0.001, mostADay, `must be from 0.001 to ${mostADay}`);
+  between(said.inputTokens, "--input", 1, Infinity, "must be at least 1");
+  between(said.outputTokens, "--output", 1, Infinity, "must be at least 1");
+  between(said.peakToMean, "--peak-to-mean", 1, PEAK_TO_MEAN_MAX, `must be from 1 to ${PEAK_TO_MEAN_MAX}`);
+  between(said.restrictedShare, "--restricted", 0, RESTRICTED_MAX, "must be at least 0 and below 1");
+  known("llms", said.model, "--model");
+  known("gpus", said.gpu, "--gpu");
+  return problems;
+}
+
 /** An experiment for this workload. Throws a ConfigError with everything about it that cannot be. */
 export function experimentFor(workload: Workload, catalog: Catalog): string {
-  const problems: Problem[] = [];
-  const demand = (ok: boolean, option: string, message: string): void => {
-    if (!ok) problems.push({ path: [option], message });
-  };
-  demand(workload.requestsPerDay > 0, "--requests-per-day", "must be above 0");
-  demand(workload.inputTokens >= 1, "--input", "must be at least 1");
-  demand(workload.outputTokens >= 1, "--output", "must be at least 1");
-  demand(
-    workload.peakToMean >= 1 && workload.peakToMean <= PEAK_TO_MEAN_MAX,
-    "--peak-to-mean",
-    `must be from 1 to ${PEAK_TO_MEAN_MAX}`,
-  );
-  demand(
-    workload.restrictedShare >= 0 && workload.restrictedShare < 1,
-    "--restricted",
-    "must be at least 0 and below 1",
-  );
+  const problems = workloadProblems(workload, catalog);
   if (problems.length > 0) throw new ConfigError(problems);
 
   const meanRatePerS = workload.requestsPerDay / DAY_S;
@@ -236,8 +246,11 @@ function choosePool(catalog: Catalog, model: string, gpuName: string, longestTok
 function mustFind<K extends CatalogKind>(catalog: Catalog, kind: K, name: string, option: string): CatalogEntry<K> {
   const found = find(catalog, kind, name);
   if (found.ok) return found.value;
-  const problem = { path: [option], message: found.message };
-  throw new ConfigError([found.hint === undefined ? problem : { ...problem, hint: found.hint }]);
+  throw new ConfigError([missed(found, option)]);
+}
+
+function missed({ message, hint }: { readonly message: string; readonly hint?: string }, option: string): Problem {
+  return { path: [option], message, ...(hint === undefined ? {} : { hint }) };
 }
 
 interface Parts {

@@ -8,6 +8,7 @@ import {
   shippedSeason,
   starterExperiment,
   WORKLOAD_DEFAULTS,
+  workloadProblems,
   type Workload,
 } from "../../experiment/starter.ts";
 import { usageComments, usageSeason } from "../../experiment/usage-text.ts";
@@ -40,7 +41,7 @@ export async function initCommand(file: string, options: InitOptions, talk: (lin
   }
   if (options.models !== undefined)
     throw new ConfigError([{ path: ["--models"], message: "has no effect without --from-usage" }]);
-  const workload = workloadOf(options);
+  const workload = workloadOf(options, catalog);
   const text = workload === null ? starterExperiment(catalog) : experimentFor(workload, catalog);
   await writeNew(file, text, "name");
   talk(`wrote ${file}\nnext: crossover check ${file}\n`);
@@ -95,15 +96,19 @@ function shared(options: InitOptions): Pick<Workload, "peakToMean" | "model" | "
   };
 }
 
-/** Null when no workload is described. */
-function workloadOf(options: InitOptions): Workload | null {
+/** Null when no workload is described. Throws a ConfigError with what is missing and, beside it, what cannot be. */
+function workloadOf(options: InitOptions, catalog: Catalog): Workload | null {
   if (Object.keys(options).length === 0) return null;
   const { requestsPerDay, input, output } = options;
   if (requestsPerDay === undefined || input === undefined || output === undefined) {
     const needed = { "--requests-per-day": requestsPerDay, "--input": input, "--output": output };
     const missing = Object.entries(needed).filter(([, value]) => value === undefined);
     const message = "is needed too: a workload has a rate, a prompt length and an answer length";
-    throw new ConfigError(missing.map(([option]) => ({ path: [option], message })));
+    const said = { ...shared(options), requestsPerDay, inputTokens: input, outputTokens: output };
+    throw new ConfigError([
+      ...missing.map(([option]) => ({ path: [option], message })),
+      ...workloadProblems(said, catalog),
+    ]);
   }
   return { requestsPerDay, inputTokens: input, outputTokens: output, ...shared(options) };
 }
