@@ -3,6 +3,7 @@ import { readFileSync } from "node:fs";
 import { readFile, readdir } from "node:fs/promises";
 import { join, resolve, sep } from "node:path";
 import { type ParsedCase, parseCaseFile } from "../experiment/validate/case.ts";
+import { DataError } from "../kernel/errors.ts";
 import { environmentFailure } from "./exit.ts";
 
 interface CaseFolder {
@@ -11,7 +12,7 @@ interface CaseFolder {
   readonly skipped: readonly string[];
 }
 
-/** The cases of a folder's files in the order of their names. Throws EnvironmentFailure. */
+/** The cases of a folder's files in the order of their names. Throws DataError where there is no such folder, else EnvironmentFailure. */
 export async function readCases(folder: string): Promise<CaseFolder> {
   try {
     const entries = await readdir(folder, { withFileTypes: true });
@@ -24,6 +25,9 @@ export async function readCases(folder: string): Promise<CaseFolder> {
     }
     return { cases, skipped };
   } catch (error) {
+    const code = error instanceof Error && "code" in error ? error.code : "";
+    if (code === "ENOENT") throw new DataError(folder, null, "no such folder of recorded cases");
+    if (code === "ENOTDIR") throw new DataError(folder, null, "this is a file, a folder of recorded cases is needed");
     throw environmentFailure(error, `cannot read the cases of ${folder}`);
   }
 }

@@ -5,9 +5,9 @@ import { dirname, resolve } from "node:path";
 import { valueAt } from "../experiment/read.ts";
 import { resolveExperiment, type Resolved, type ResolveOptions } from "../experiment/resolve.ts";
 import type { Recording } from "../scenario/recorded-trace.ts";
-import { ConfigError } from "../kernel/errors.ts";
+import { ConfigError, DataError } from "../kernel/errors.ts";
 import { loadCatalog } from "./catalog-files.ts";
-import { environmentFailure, EnvironmentFailure } from "./exit.ts";
+import { unreadable } from "./exit.ts";
 import { YamlSource } from "./yaml-source.ts";
 
 export interface LoadOptions extends Omit<ResolveOptions, "recording"> {
@@ -21,17 +21,11 @@ export interface LoadedExperiment extends Resolved {
 }
 
 /**
- * Throws LocatedConfigError for what is wrong in the file or the catalogue, DataError for a broken recording and
- * EnvironmentFailure when the file cannot be read.
+ * Throws LocatedConfigError for what is wrong in the file or the catalogue, DataError for a broken recording or a file that is
+ * no text, and EnvironmentFailure when the file cannot be read.
  */
 export async function loadExperiment(file: string, options: LoadOptions = {}): Promise<LoadedExperiment> {
-  const text = await readFile(file, "utf8").catch((error: unknown) => {
-    if (!existsSync(file))
-      throw new ConfigError([{ file, path: [], message: "no such file", hint: "crossover init writes one" }]);
-    throw environmentFailure(error, `cannot read ${file}`);
-  });
-  if (text.includes("\u0000")) throw new EnvironmentFailure(`${file} is no text file`);
-  const source = YamlSource.parse(file, text);
+  const source = YamlSource.parse(file, await readYamlText(file, "an experiment", "crossover init writes one"));
   const { catalog, hashes } = await loadCatalog(undefined, options.models);
   const recording = await readRecording(file, source.value);
   try {
@@ -39,6 +33,20 @@ export async function loadExperiment(file: string, options: LoadOptions = {}): P
   } catch (error) {
     throw error instanceof ConfigError ? source.error(error.problems) : error;
   }
+}
+
+/**
+ * The text of `what` ("an experiment") that the user names. Throws ConfigError where there is no such file, DataError for what
+ * is no text and EnvironmentFailure where it cannot be read.
+ */
+export async function readYamlText(file: string, what: string, hint?: string): Promise<string> {
+  const text = await readFile(file, "utf8").catch((error: unknown) => {
+    if (!existsSync(file))
+      throw new ConfigError([{ file, path: [], message: "no such file", ...(hint === undefined ? {} : { hint }) }]);
+    throw unreadable(error, file);
+  });
+  if (text.includes("\u0000")) throw new DataError(file, null, `this is no text: ${what} (YAML) is needed`);
+  return text;
 }
 
 /** The recording that the file replays, null when it names none or there is no such file. */

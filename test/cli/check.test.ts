@@ -196,8 +196,8 @@ describe("what is wrong: message, position, exit code", () => {
     expect(stderr).toContain("nowhere.yaml: no such file");
   });
 
-  test("a folder instead of a file is the environment's fault", async () => {
-    expect((await checkFile(folder.path)).code).toBe(4);
+  test("a folder instead of a file is no experiment", async () => {
+    expect((await checkFile(folder.path)).code).toBe(3);
   });
 
   test("a recording that does not exist is shown where it is named, a broken one is a data error", async () => {

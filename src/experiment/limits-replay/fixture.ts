@@ -45,6 +45,7 @@ export function readFixtures(text: string, file: string): Fixture[] {
   }
   const list = Array.isArray(parsed) ? parsed : isRecord(parsed) ? parsed["fixtures"] : undefined;
   if (!Array.isArray(list)) throw wrong('the file has no list "fixtures"');
+  if (list.length === 0) throw wrong("it holds no examples: there is nothing to replay");
   return list.map((value: unknown, i) => {
     const where = `fixtures[${i}]`;
     if (!isRecord(value)) throw wrong(`${where} is no object`);

@@ -3,8 +3,6 @@
  * prices of their dates; with an experiment the requests are replayed as well, which predicts latency and, from a trace, what
  * is answered and paid. stdout is the table of predicted against actual, or the JSON.
  */
-import { readFile } from "node:fs/promises";
-import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { arrivalsOf } from "../../experiment/backcast/arrivals.ts";
 import { priceUsage, type UsageBill } from "../../experiment/backcast/bill.ts";
@@ -16,8 +14,8 @@ import { ConfigError } from "../../kernel/errors.ts";
 import type { ResolvedExperiment } from "../../scenario/resolved.ts";
 import { backcastText, type Backcast } from "../backcast-text.ts";
 import { loadCatalog } from "../catalog-files.ts";
-import { environmentFailure, EXIT } from "../exit.ts";
-import { loadExperiment } from "../load-experiment.ts";
+import { EXIT } from "../exit.ts";
+import { loadExperiment, readYamlText } from "../load-experiment.ts";
 import { packageVersion } from "../version.ts";
 import { YamlSource } from "../yaml-source.ts";
 import { nothingCollected, simulate } from "./run.ts";
@@ -35,11 +33,7 @@ export async function backcastCommand(
   options: BackcastOptions,
   out: (text: string) => void,
 ): Promise<number> {
-  const text = await readFile(path, "utf8").catch((error: unknown) => {
-    if (!existsSync(path)) throw new ConfigError([{ file: path, path: [], message: "no such file" }]);
-    throw environmentFailure(error, `cannot read ${path}`);
-  });
-  const source = YamlSource.parse(path, text);
+  const source = YamlSource.parse(path, await readYamlText(path, "a backcast"));
   const beside = (name: string): string => resolve(dirname(path), name);
   try {
     const file = readBackcast(source.value);

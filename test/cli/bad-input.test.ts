@@ -1,0 +1,89 @@
+/** What cannot be, on the command line and in files: an exit code, the option or file at fault, what was expected; never a crash. */
+import { mkdirSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { stringify } from "yaml";
+import { smallExperiment, withValue } from "../fixtures/experiment.ts";
+import { crossover, temporaryFolder } from "./crossover.ts";
+
+const folder = temporaryFolder();
+afterAll(() => folder.remove());
+
+const MAPPING = "arrivalS=a,inputTokens=b,outputTokens=b";
+
+function saved(name: string, content: unknown): string {
+  writeFileSync(join(folder.path, name), typeof content === "string" ? content : stringify(content));
+  return name;
+}
+
+mkdirSync(join(folder.path, "dir"));
+saved("small.yaml", smallExperiment());
+saved("a.csv", "a,b\n1,2\n");
+saved("none.json", "[]");
+saved("binary.yaml", "id: x\u0000\n");
+saved(
+  "crowded.yaml",
+  withValue(withValue(smallExperiment(), ["days"], 30), ["traffic"], {
+    requestsPerS: 1e7,
+    input: { kind: "constant", tokens: 10 },
+    output: { kind: "constant", tokens: 10 },
+  }),
+);
+saved("backcast.yaml", "title: 5\ntrace: t.csv\nexperimnt: e.yaml\nactual: { usd: -1, ttftMs: { p50: fast } }\n");
+
+describe("refused", () => {
+  test.each([
+    ["check crowded.yaml", 2, "traffic.requestsPerS: about 2.6e+13 requests in a replication", "at most 1655 requests"],
+    ["compare small.yaml --rates 2,1e300", 2, "--rates: must be at most 10000000 requests per second, is 1e+300"],
+    [
+      "trace synthesize rag --days 1e9 --requests-per-s 1e12",
+      2,
+      "--days: must be at most 3660",
+      "--requests-per-s: must",
+    ],
+    ["trace synthesize rag --days 3000 --requests-per-s 1e5", 2, "--requests-per-s: about", "(32 bits) at most"],
+    ["trace synthesize zzzzzz", 2, 'unknown traffic preset "zzzzzz"', "known: api-midsize, batch-enrichment"],
+    ["trace import a.csv --format burstgp", 2, 'unknown format "burstgp"', 'did you mean "burstgpt"?'],
+    ["trace import a.csv --format foo", 2, 'unknown format "foo"', "known: auto, "],
+    [`trace import a.csv --format vidur --columns ${MAPPING}`, 2, "--format: has no effect beside --columns"],
+    ["calibrate a.csv --columns ttftMs=a,ttftMs=b", 2, "ttft is given twice: ttftMs=a and ttftMs=b"],
+    ["calibrate a.csv --columns ttftMs=a,ttftS=b,e2eS=", 2, "ttft is given twice", "e2eS is given no column"],
+    ["init --from-usage dir", 3, "dir: this is a folder, a file is needed"],
+    [
+      "init --model llama-3.3-70bb --gpu nothing-like-it",
+      2,
+      "--input: is needed too",
+      'mean "llama-3.3-70b"?',
+      "--gpu: ",
+    ],
+    ["validate --cases none", 3, "none: no such folder of recorded cases"],
+    ["validate --cases a.csv", 3, "a.csv: this is a file, a folder of recorded cases is needed"],
+    ["run dir", 3, "dir: this is a folder, a file is needed"],
+    ["check binary.yaml", 3, "binary.yaml: this is no text: an experiment (YAML) is needed"],
+    ["backcast dir", 3, "dir: this is a folder, a file is needed"],
+    ["limits replay none.json", 3, "none.json: it holds no examples: there is nothing to replay"],
+    ["check small.yaml --models nowhere", 2, "nowhere: no such folder of catalogue entries\n"],
+    [
+      "backcast backcast.yaml",
+      2,
+      "backcast.yaml:1:8: title: must be text, is 5",
+      "experimnt: unknown field",
+      "did you mean experiment?",
+      "actual.usd: must be above 0, is -1",
+      'actual.ttftMs.p50: must be a number, is "fast"',
+    ],
+  ] as [string, number, ...string[]][])("%s: exit %d", (line, code, ...messages) => {
+    const outcome = crossover(line.split(" "), folder.path);
+    for (const message of messages) expect(outcome.stderr).toContain(message);
+    expect([outcome.code, outcome.stdout]).toEqual([code, ""]);
+  });
+});
+
+test("an experiment that is older than what it rests on is warned of", () => {
+  const warningsOf = (asOf: string): string => {
+    saved("dated.yaml", withValue(smallExperiment(), ["asOf"], asOf));
+    return crossover(["check", "dated.yaml"], folder.path).stdout;
+  };
+  expect(warningsOf("2020-01-01")).toMatch(/warning: asOf 2020-01-01 lies before the date of \d+ of \d+ values/);
+  expect(warningsOf("2026-11-24")).not.toContain("lies before");
+});
