@@ -2,11 +2,6 @@
 import { expectedRequests } from "../traffic/rate.ts";
 import type { ResolvedTraffic } from "../scenario/resolved.ts";
 
-/** More than any fleet or provider was ever asked for; beyond it a rate is a slip. */
-export const MOST_REQUESTS_PER_S = 10_000_000;
-/** Longest time that is simulated: some ten years. */
-export const MOST_DAYS = 3660;
-
 const MOST_REQUESTS = 4_294_967_296;
 
 /**

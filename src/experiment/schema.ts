@@ -8,7 +8,7 @@ import { BurstSchema } from "../catalog/rate-law.ts";
 import { DEFAULT_ROUTER } from "../fleet/routers/registry.ts";
 import { WEIGHT_DTYPES } from "../engine/spec.ts";
 import type { MaxOutputRule, Provenance } from "../scenario/resolved.ts";
-import { MOST_DAYS, MOST_REQUESTS_PER_S } from "./request-bound.ts";
+import { MOST_DAYS, MOST_REPLICATIONS, MOST_REQUESTS_PER_S } from "./bounds.ts";
 import { Day, Instant, rateFactorFields } from "./schema-traffic.ts";
 import { managedFields } from "./schema-forms.ts";
 import { ReasoningSchema } from "./schema-reasoning.ts";
@@ -529,7 +529,7 @@ export const ExperimentSchema = z
     replications: z
       .int()
       .min(1)
-      .max(1000)
+      .max(MOST_REPLICATIONS)
       .default(10)
       .describe("independent repeats; below 10 the verdict is indicative only"),
     stepTimeError: z

@@ -5,6 +5,7 @@
  */
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { CalibrateOptions } from "./commands/calibrate.ts";
+import { MOST_REPLICATIONS } from "../experiment/bounds.ts";
 import { describeFailure, EXIT } from "./exit.ts";
 import type { ConformFlags } from "./commands/conform.ts";
 import type { BackcastOptions } from "./commands/backcast.ts";
@@ -52,6 +53,12 @@ type RequestFlag =
 
 const PLUGIN_HELP = "a TypeScript or JavaScript file with scheduling policies of your own; may be given again";
 
+/** More than any machine has cores; each takes memory of its own. */
+const MOST_THREADS = 512;
+const replications = upTo(MOST_REPLICATIONS);
+const threads = upTo(MOST_THREADS);
+const wholeNumber = upTo(999_999);
+
 let exitCode: number = EXIT.done;
 
 const out = (text: string): void => {
@@ -76,10 +83,10 @@ function buildProgram(): Command {
     .argument("<file>", "experiment (YAML)")
     .option("--json", "print the summary as JSON")
     .option("--seed <seed>", "instead of the file's", text)
-    .option("--replications <n>", "instead of the file's", wholeNumber)
-    .option("--threads <n>", "worker threads (default: one per core)", wholeNumber)
-    .option("--out <dir>", "folder of results", "output")
-    .option("--models <dir>", "catalogue entries that replace shipped ones")
+    .option("--replications <n>", "instead of the file's", replications)
+    .option("--threads <n>", "worker threads (default: one per core)", threads)
+    .option("--out <dir>", "folder of results", text, "output")
+    .option("--models <dir>", "catalogue entries that replace shipped ones", text)
     .option("--plugin <file>", PLUGIN_HELP, collected)
     .option("--requests <which>", "also write single requests: all, sample:FRACTION or worst:COUNT", requestFlag)
     .option(
@@ -99,12 +106,12 @@ function buildProgram(): Command {
     .argument("<inputs...>", "experiments (YAML) or folders of finished runs; the first strategy is the baseline")
     .option("--strategies <names>", "those to compare, separated by commas (default: all)", names)
     .option("--rates <rates>", "requests per second instead of the file's, separated by commas: the frontier", rates)
-    .option("--html <file>", "page of the frontier (default: output/compare.html)")
+    .option("--html <file>", "page of the frontier (default: output/compare.html)", text)
     .option("--json", "print the differences as JSON")
     .option("--seed <seed>", "instead of the files'", text)
-    .option("--replications <n>", "instead of the files'", wholeNumber)
-    .option("--threads <n>", "worker threads (default: one per core)", wholeNumber)
-    .option("--models <dir>", "catalogue entries that replace shipped ones")
+    .option("--replications <n>", "instead of the files'", replications)
+    .option("--threads <n>", "worker threads (default: one per core)", threads)
+    .option("--models <dir>", "catalogue entries that replace shipped ones", text)
     .option("--plugin <file>", PLUGIN_HELP, collected)
     .action(async (inputs: string[], flags: CompareOptions) => {
       const { compareCommand } = await import("./commands/compare.ts");
@@ -117,9 +124,9 @@ function buildProgram(): Command {
     .argument("<file>", "what was recorded and measured (YAML)")
     .option("--json", "print the result as JSON")
     .option("--seed <seed>", "instead of the experiment's", text)
-    .option("--replications <n>", "instead of the experiment's", wholeNumber)
-    .option("--threads <n>", "worker threads (default: one per core)", wholeNumber)
-    .option("--models <dir>", "catalogue entries that replace shipped ones")
+    .option("--replications <n>", "instead of the experiment's", replications)
+    .option("--threads <n>", "worker threads (default: one per core)", threads)
+    .option("--models <dir>", "catalogue entries that replace shipped ones", text)
     .action(async (file: string, flags: BackcastOptions) => {
       const { backcastCommand } = await import("./commands/backcast.ts");
       exitCode = await backcastCommand(file, flags, out);
@@ -130,7 +137,7 @@ function buildProgram(): Command {
     .description("check an experiment without running it")
     .argument("<file>", "experiment (YAML)")
     .option("--json", "print the result as JSON")
-    .option("--models <dir>", "catalogue entries that replace shipped ones")
+    .option("--models <dir>", "catalogue entries that replace shipped ones", text)
     .option("--plugin <file>", PLUGIN_HELP, collected)
     .option("--what-if-unrestricted", "lift the data boundary rules")
     .action(async (file: string, flags: CheckFlags) => {
@@ -155,15 +162,15 @@ function buildProgram(): Command {
     .command("init")
     .description("write an experiment to start from; with a workload given, one that fits it")
     .argument("[file]", "file to write", "experiment.yaml")
-    .option("--from-usage <file>", "derive the workload from a usage export: daily or hourly totals (CSV)")
+    .option("--from-usage <file>", "derive the workload from a usage export: daily or hourly totals (CSV)", text)
     .option("--requests-per-day <n>", "mean, for example 400k", quantity)
     .option("--input <tokens>", "mean prompt length", quantity)
     .option("--output <tokens>", "mean answer length", quantity)
     .option("--peak-to-mean <ratio>", "of the rate over 5-minute bins (2 unless given)", quantity)
-    .option("--model <id>", "open-weight model for own GPUs (llama-3.3-70b unless given)")
-    .option("--gpu <id>", "GPU for it (h100-sxm unless given)")
+    .option("--model <id>", "open-weight model for own GPUs (llama-3.3-70b unless given)", text)
+    .option("--gpu <id>", "GPU for it (h100-sxm unless given)", text)
     .option("--restricted <share>", "share of requests that may not leave your boundary (0 unless given)", quantity)
-    .option("--models <dir>", "with --from-usage: where the weekly profile of the export is written")
+    .option("--models <dir>", "with --from-usage: where the weekly profile of the export is written", text)
     .action(async (file: string, flags: InitOptions) => {
       const { initCommand } = await import("./commands/init.ts");
       await initCommand(file, flags, (line: string) => process.stderr.write(line));
@@ -179,7 +186,7 @@ function buildProgram(): Command {
     .description("what a trace shows: rates, bursts, lengths, season, sessions, prefix reuse, and what is missing")
     .argument("<file>", "trace (Parquet or CSV, also gzipped)")
     .option("--json", "print the figures as JSON")
-    .option("--html <file>", "also draw them on a page")
+    .option("--html <file>", "also draw them on a page", text)
     .action(async (file: string, flags: TraceInspectOptions) => {
       const { traceInspectCommand } = await import("./commands/trace-inspect.ts");
       await traceInspectCommand(file, flags, out);
@@ -189,8 +196,8 @@ function buildProgram(): Command {
     .command("fit")
     .description("write a traffic preset that is as bursty and as long as the trace, and say how sure it is")
     .argument("<file>", "trace (Parquet or CSV, also gzipped)")
-    .requiredOption("--id <id>", "id of the preset")
-    .requiredOption("--models <dir>", "folder of your own catalogue entries")
+    .requiredOption("--id <id>", "id of the preset", text)
+    .requiredOption("--models <dir>", "folder of your own catalogue entries", text)
     .action(async (file: string, flags: Omit<TraceFitOptions, "today">) => {
       const { traceFitCommand } = await import("./commands/trace-fit.ts");
       await traceFitCommand(file, { ...flags, today: new Date().toISOString().slice(0, 10) }, out);
@@ -210,11 +217,11 @@ function buildProgram(): Command {
     .enablePositionalOptions()
     .argument("[kind]", "for example gpus, llms, offers; or policies, routers, dispatch")
     .option("--json", "print the entries as JSON")
-    .option("--models <dir>", "catalogue entries that replace shipped ones")
+    .option("--models <dir>", "catalogue entries that replace shipped ones", text)
     .option("--as-of <date>", "date that ages count from")
     .option("--date <date>", "of offers: prices of this day (the date that ages count from unless given)")
     .option("--provider <id>", "of offers: those of one provider")
-    .option("--model <text>", "of offers: those with this in their name")
+    .option("--model <text>", "of offers: those with this in their name", text)
     .action(async (kind: string | undefined, flags: CatalogOptions) => {
       const { catalogCommand } = await import("./commands/catalog.ts");
       await catalogCommand(kind, flags, out);
@@ -223,10 +230,10 @@ function buildProgram(): Command {
   catalog
     .command("import")
     .description("take prices from LiteLLM's price file into your own entries, and say what is wrong with it")
-    .requiredOption("--litellm <file>", "model_prices_and_context_window.json")
-    .requiredOption("--as-of <date>", "day of that file")
-    .requiredOption("--models <dir>", "folder of your own catalogue entries")
-    .option("--previous <file>", "an older one: prices that jumped since are held back")
+    .requiredOption("--litellm <file>", "model_prices_and_context_window.json", text)
+    .requiredOption("--as-of <date>", "day of that file", text)
+    .requiredOption("--models <dir>", "folder of your own catalogue entries", text)
+    .option("--previous <file>", "an older one: prices that jumped since are held back", text)
     .option("--confirm", "take prices that jumped")
     .option("--allow-free", "take models that cost nothing")
     .option("--json", "print what became of each entry as JSON")
@@ -239,10 +246,10 @@ function buildProgram(): Command {
     .command("import-llm")
     .description("write the entry of a model from the config.json of its Hugging Face repository")
     .argument("<config>", "config.json")
-    .requiredOption("--id <id>", "id of the entry")
-    .requiredOption("--models <dir>", "folder of your own catalogue entries")
-    .option("--name <name>", "as people write it (the id unless given)")
-    .option("--source <text>", "where the file is from")
+    .requiredOption("--id <id>", "id of the entry", text)
+    .requiredOption("--models <dir>", "folder of your own catalogue entries", text)
+    .option("--name <name>", "as people write it (the id unless given)", text)
+    .option("--source <text>", "where the file is from", text)
     .option("--as-of <date>", "date of the file (the catalogue's unless given)")
     .action(async (config: string, flags: ImportLlmOptions) => {
       const { importLlmCommand } = await import("./commands/import-llm.ts");
@@ -266,7 +273,7 @@ function buildProgram(): Command {
     .description("turn trace files of one format into the canonical Parquet form; the format is told by the content")
     .argument("<files...>", "one trace, in order of time; plain, .gz or .zst")
     .option("--format <name>", "instead of auto", text, "auto")
-    .option("--out <file>", "file to write", "trace.parquet")
+    .option("--out <file>", "file to write", text, "trace.parquet")
     .option(
       "--columns <mapping>",
       "of any other table: arrivalS=start,inputTokens=prompt,outputTokens=answer,...",
@@ -295,11 +302,11 @@ function buildProgram(): Command {
     .description("draw months of traffic into a trace, streamed")
     .argument("<what>", "traffic preset of the catalogue, or an experiment (YAML) for its traffic")
     .option("--days <n>", "length (1 unless given; an experiment's own)", positiveNumber)
-    .option("--out <file>", "file to write", "trace.parquet")
+    .option("--out <file>", "file to write", text, "trace.parquet")
     .option("--seed <seed>", "of everything drawn (1 unless given; an experiment's own)", text)
     .option("--requests-per-s <n>", "mean rate, instead of the preset's", positiveNumber)
     .option("--start <date>", "first day, which says where the season begins (2026-11-02, a Monday, unless given)")
-    .option("--models <dir>", "catalogue entries that replace shipped ones")
+    .option("--models <dir>", "catalogue entries that replace shipped ones", text)
     .option("--json", "print the account as JSON")
     .action(async (what: string, flags: SynthesizeFlags) => {
       const { synthesizeCommand } = await import("./commands/trace-synthesize.ts");
@@ -309,12 +316,12 @@ function buildProgram(): Command {
   program
     .command("validate")
     .description("compare the simulator with recorded measurements")
-    .option("--cases <dir>", "folder of cases instead of the shipped ones")
+    .option("--cases <dir>", "folder of cases instead of the shipped ones", text)
     .option("--json", "print the comparison as JSON")
     .option("--markdown", "print the table of models/README.md")
-    .option("--html <file>", "page that draws predicted against measured", "output/validate.html")
-    .option("--threads <n>", "worker threads (default: one per core)", wholeNumber)
-    .option("--models <dir>", "catalogue entries that replace shipped ones")
+    .option("--html <file>", "page that draws predicted against measured", text, "output/validate.html")
+    .option("--threads <n>", "worker threads (default: one per core)", threads)
+    .option("--models <dir>", "catalogue entries that replace shipped ones", text)
     .action(async (flags: ValidateOptions) => {
       const { validateCommand } = await import("./commands/validate.ts");
       exitCode = await validateCommand(flags, out);
@@ -324,20 +331,20 @@ function buildProgram(): Command {
     .command("calibrate")
     .description("fit the engine's constants to your own benchmark and write them into --models")
     .argument("<files...>", "vLLM bench, GuideLLM, AIPerf or GenAI-Perf, BLIS TraceV2, or CSV with a row a request")
-    .option("--gpu <id>", "GPU that was benchmarked")
-    .option("--model <id>", "model, where the files do not name it")
+    .option("--gpu <id>", "GPU that was benchmarked", text)
+    .option("--model <id>", "model, where the files do not name it", text)
     .option("--tensor-parallel-size <n>", "GPUs of a replica, where the files do not name it", wholeNumber)
-    .option("--weight-dtype <dtype>", "bf16, fp8, fp8-block or nvfp4")
-    .option("--engine <name>", "vllm, where the files do not name it")
-    .option("--engine-version <version>", "as it is to stand in the profile")
-    .option("--clock <who>", "who timed: client or engine (client unless a CSV)")
+    .option("--weight-dtype <dtype>", "bf16, fp8, fp8-block or nvfp4", text)
+    .option("--engine <name>", "vllm, where the files do not name it", text)
+    .option("--engine-version <version>", "as it is to stand in the profile", text)
+    .option("--clock <who>", "who timed: client or engine (client unless a CSV)", text)
     .option("--request-rate <n>", "requests per second, where a file has no times of sending", positiveNumber)
     .option("--max-concurrency <n>", "requests in flight, where a file does not say", wholeNumber)
     .option("--max-num-seqs <n>", "of the engine, where it is not the profile's", wholeNumber)
     .option("--max-num-batched-tokens <n>", "of the engine, where it is not the profile's", wholeNumber)
     .option("--kv-blocks <n>", "that the engine printed at its start, instead of computed ones", wholeNumber)
     .option("--columns <mapping>", "of a CSV: arrivalS=start,inputTokens=prompt,ttftMs=ttft,...", text)
-    .option("--models <dir>", "catalogue entries of yours; the calibration is written there")
+    .option("--models <dir>", "catalogue entries of yours; the calibration is written there", text)
     .option("--force", "write although it got worse, and over entries that no calibration wrote")
     .option("--json", "print everything as JSON")
     .action(async (files: string[], flags: CalibrateFlags) => {
@@ -367,7 +374,7 @@ function timeUnit(value: string): string {
 }
 
 function collected(value: string, before: string[] | undefined): string[] {
-  return [...(before ?? []), value];
+  return [...(before ?? []), text(value)];
 }
 
 function names(value: string): string[] {
@@ -383,9 +390,13 @@ function rates(value: string): number[] {
   return numbers;
 }
 
-function wholeNumber(value: string): number {
-  if (!/^[1-9]\d{0,5}$/.test(value)) throw new InvalidArgumentError("must be a whole number from 1");
-  return Number(value);
+/** Reads a whole number from 1 to `most`. */
+function upTo(most: number): (value: string) => number {
+  return (value) => {
+    if (!/^[1-9]\d*$/.test(value) || Number(value) > most)
+      throw new InvalidArgumentError(`must be a whole number from 1 to ${most}`);
+    return Number(value);
+  };
 }
 
 function positiveNumber(value: string): number {

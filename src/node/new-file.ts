@@ -1,7 +1,8 @@
 /** Files that a command writes for the user to keep: never over one that is there. */
-import { access, mkdir, writeFile } from "node:fs/promises";
+import { access, writeFile } from "node:fs/promises";
 import { dirname } from "node:path";
 import { EnvironmentFailure, environmentFailure } from "./exit.ts";
+import { makeFolder } from "./make-folder.ts";
 
 /** Before work whose result `writeNew` will keep. `instead`: what to give another of, "name" or "--id". */
 export async function refuseExisting(file: string, instead: string): Promise<void> {
@@ -27,7 +28,7 @@ export async function writeEntry(file: string, entry: object, instead: string): 
   const text = new Document(entry, { aliasDuplicateObjects: false });
   visit(text, { Seq: (_, list) => void (list.flow = true) });
   try {
-    await mkdir(dirname(file), { recursive: true });
+    await makeFolder(dirname(file));
   } catch (error) {
     throw environmentFailure(error, `cannot write ${file}`);
   }

@@ -3,7 +3,7 @@
  * evaluates that text, so that all run the same code, whatever becomes of the file meanwhile.
  */
 import { createHash } from "node:crypto";
-import { existsSync } from "node:fs";
+import { existsSync, statSync } from "node:fs";
 import { readFile, realpath } from "node:fs/promises";
 import { SourceMap, type SourceMapPayload } from "node:module";
 import { basename, dirname, resolve } from "node:path";
@@ -52,6 +52,10 @@ export async function readPlugins(files: readonly string[]): Promise<PluginSourc
   for (const file of files) {
     if (!existsSync(file)) {
       problems.push({ file, path: [], message: "no such plug-in file", ...siblingHint(file) });
+      continue;
+    }
+    if (statSync(file).isDirectory()) {
+      problems.push({ file, path: [], message: "this is a folder, a plug-in file is needed" });
       continue;
     }
     const path = await realpath(file);

@@ -7,6 +7,7 @@ import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { EnvironmentFailure, environmentFailure } from "./exit.ts";
+import { makeFolder } from "./make-folder.ts";
 
 /** A folder without it is not a finished run of ours. */
 const MANIFEST = "manifest.json";
@@ -76,7 +77,7 @@ export async function openRunFolder(outDir: string, experimentId: string, id: st
   };
   const made = await guarded(`cannot create ${temporary}`, async () => {
     await rm(temporary, { recursive: true, force: true });
-    const first = await mkdir(dirname(path), { recursive: true });
+    const first = await makeFolder(dirname(path));
     await mkdir(temporary);
     return first;
   });

@@ -1,10 +1,10 @@
 /** What cannot be, on the command line and in files: an exit code, the option or file at fault, what was expected; never a crash. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { mkdirSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { smallExperiment, withValue } from "../fixtures/experiment.ts";
-import { crossover, temporaryFolder } from "./crossover.ts";
+import { crossover, type Outcome, temporaryFolder } from "./crossover.ts";
 
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
@@ -29,6 +29,18 @@ saved(
     output: { kind: "constant", tokens: 10 },
   }),
 );
+saved("empty.json", "{}");
+saved("bench.json", '{"input_lens": [5], "output_lens": [5], "ttfts": [0.1], "itls": [[0.1]], "completed": 1}');
+for (const [name, text] of [
+  ["cut", "{"],
+  ["nothing", "null"],
+  ["bare", '{"version": "0.1.0", "experiment": {}}'],
+] as const) {
+  mkdirSync(join(folder.path, name));
+  saved(join(name, "manifest.json"), text);
+}
+saved("calc.json", JSON.stringify([{ id: "a", calc: "cost", config: {}, events: [], expected: [] }]));
+saved("nowhere.yaml", "title: a\nusage: a.csv\nexperiment: missing.yaml\n");
 saved("backcast.yaml", "title: 5\ntrace: t.csv\nexperimnt: e.yaml\nactual: { usd: -1, ttftMs: { p50: fast } }\n");
 
 describe("refused", () => {
@@ -61,6 +73,21 @@ describe("refused", () => {
     ["run dir", 3, "dir: this is a folder, a file is needed"],
     ["check binary.yaml", 3, "binary.yaml: this is no text: an experiment (YAML) is needed"],
     ["backcast dir", 3, "dir: this is a folder, a file is needed"],
+    ["run small.yaml --replications 1001", 2, "must be a whole number from 1 to 1000"],
+    ["run small.yaml --threads 1e9", 2, "must be a whole number from 1 to 512"],
+    ["run small.yaml --out=", 2, "'--out <dir>' argument '' is invalid. must not be empty"],
+    ["run small.yaml --plugin dir", 2, "dir: this is a folder, a plug-in file is needed"],
+    ["compare cut", 3, "cut/manifest.json: not JSON"],
+    ["compare nothing", 3, "nothing/manifest.json: this is no manifest of a run"],
+    ["compare bare", 3, "bare/manifest.json: this is no manifest of a run"],
+    ["compare small.yaml --strategies own,own", 2, '--strategies: "own" is given twice'],
+    ["backcast nowhere.yaml", 2, "nowhere.yaml:3:13: experiment: no such file", "missing.yaml"],
+    ["calibrate bench.json --columns ttftMs=a", 2, "--columns: has no effect: no file is a CSV"],
+    [
+      "catalog import --litellm empty.json --as-of 2026-07-24 --models m",
+      3,
+      "empty.json: it holds no entry of a model",
+    ],
     ["limits replay none.json", 3, "none.json: it holds no examples: there is nothing to replay"],
     ["check small.yaml --models nowhere", 2, "nowhere: no such folder of catalogue entries\n"],
     [
@@ -77,6 +104,21 @@ describe("refused", () => {
     for (const message of messages) expect(outcome.stderr).toContain(message);
     expect([outcome.code, outcome.stdout]).toEqual([code, ""]);
   });
+});
+
+test("an example without events does not pass", () => {
+  const { code, stdout } = crossover(["limits", "replay", "calc.json"], folder.path);
+  expect([code, stdout]).toEqual([5, expect.stringContaining("it has no events")]);
+});
+
+test("a finished run whose summary was taken away is the environment's fault", { timeout: 60_000 }, () => {
+  saved("tiny.yaml", withValue(withValue(smallExperiment(), ["days"], 0.001), ["replications"], 1));
+  const run = (): Outcome => crossover(["run", "tiny.yaml", "--out", "out"], folder.path);
+  expect(run().code).toBe(0);
+  const runs = join(folder.path, "out", "small");
+  writeFileSync(join(runs, readdirSync(runs)[0]!, "summary.json"), "{");
+  const { code, stderr } = run();
+  expect([code, stderr]).toEqual([4, expect.stringMatching(/summary\.json is no JSON any more; remove out/)]);
 });
 
 test("an experiment that is older than what it rests on is warned of", () => {

@@ -583,7 +583,7 @@ describe("the command", () => {
     await expect(run({ cases: empty })).rejects.toThrow(/no recorded cases here/);
   });
 
-  test("a folder that is not there is the environment's fault", async () => {
-    await expect(run({ cases: join(folder, "none") })).rejects.toThrow(/no such file or folder/);
+  test("a folder that is not there is missing data", async () => {
+    await expect(run({ cases: join(folder, "none") })).rejects.toThrow(/no such folder of recorded cases/);
   });
 });

@@ -99,8 +99,22 @@ export function priceUsage(input: BillInput): UsageBill {
     days,
     models,
     total: { ...tokensOf(priced), usd: difference(predictedUsd(priced), paid) },
-    notes: [...notesOf(priced, tariffs, catalog), ...daysBeyond(days, costs)],
+    notes: [
+      ...notesOf(priced, tariffs, catalog),
+      ...unusedOffers(input.offers, [...tariffs.keys()]),
+      ...daysBeyond(days, costs),
+    ],
   };
+}
+
+/** Choices for models that the export does not name: they change nothing. */
+function unusedOffers(offers: BillInput["offers"], models: readonly string[]): string[] {
+  return Object.keys(offers)
+    .filter((model) => !models.includes(model))
+    .map((model) => {
+      const hint = hintFor(model, models);
+      return `offers names ${model}, which the export does not${hint === undefined ? "" : ` (${hint})`}`;
+    });
 }
 
 interface Priced {

@@ -4,6 +4,7 @@ import { explained } from "../../catalog/explain.ts";
 import { ConfigError, type Problem } from "../../kernel/errors.ts";
 
 const Positive = z.number().gt(0);
+const MOST_MULTIPLIER = 1000;
 const File = z.string().min(1);
 
 const LatencySchema = z
@@ -27,10 +28,16 @@ const BackcastSchema = z.strictObject({
         z.string(),
         z.strictObject({
           offer: z.string().describe("offer of the catalogue: provider/model"),
-          priceMultiplier: z.number().min(0).default(1).describe("multiplies list prices, for example a discount"),
+          priceMultiplier: z
+            .number()
+            .min(0)
+            .max(MOST_MULTIPLIER)
+            .default(1)
+            .describe("multiplies list prices, for example a discount"),
           batchMultiplier: z
             .number()
             .min(0)
+            .max(MOST_MULTIPLIER)
             .nullable()
             .default(null)
             .describe("on top of that for tokens through the batch interface; without it the catalogue's"),

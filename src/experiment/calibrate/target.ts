@@ -99,8 +99,10 @@ export function resolveTarget(runs: readonly BenchmarkRun[], options: TargetOpti
         : `unknown weight dtype "${options.weightDtype}"`,
       hintFor(options.weightDtype ?? "", WEIGHT_DTYPES),
     );
+  if (tensorParallelSize !== null && ![1, 2, 4, 8].includes(tensorParallelSize))
+    problem("--tensor-parallel-size", `${tensorParallelSize} is not 1, 2, 4 or 8`);
   const clock = clockOf(runs, options.clock, problem);
-  const profile = engine === null || clock === null ? null : profileOf(catalogs, engine, clock, problem);
+  const profile = engine === null ? null : profileOf(catalogs, engine, clock ?? "client", problem);
   if (
     problems.length > 0 ||
     gpu === null ||
@@ -111,8 +113,6 @@ export function resolveTarget(runs: readonly BenchmarkRun[], options: TargetOpti
     tensorParallelSize === null
   )
     throw new ConfigError(problems);
-  if (![1, 2, 4, 8].includes(tensorParallelSize))
-    throw new ConfigError([{ path: ["--tensor-parallel-size"], message: `${tensorParallelSize} is not 1, 2, 4 or 8` }]);
 
   const target = { gpu, llm, weightDtype, profile, tensorParallelSize };
   const spec = engineSpec(runs, options, target);

@@ -11,6 +11,7 @@ import type { Fixture, ReplayedEvent, ReplayedFixture } from "./fixture.ts";
 export function replayFixture(fixture: Fixture): ReplayedFixture {
   const { id, calc, config, events, expected } = fixture;
   const step = refusing(() => {
+    if (events.length === 0) throw new Refusal("it has no events: there is nothing to replay");
     if (events.length !== expected.length) {
       throw new Refusal(`${events.length} events, but ${expected.length} expected`);
     }

@@ -3,6 +3,7 @@
  * prices of their dates; with an experiment the requests are replayed as well, which predicts latency and, from a trace, what
  * is answered and paid. stdout is the table of predicted against actual, or the JSON.
  */
+import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { arrivalsOf } from "../../experiment/backcast/arrivals.ts";
 import { priceUsage, type UsageBill } from "../../experiment/backcast/bill.ts";
@@ -37,6 +38,8 @@ export async function backcastCommand(
   const beside = (name: string): string => resolve(dirname(path), name);
   try {
     const file = readBackcast(source.value);
+    if (file.experiment !== undefined && !existsSync(beside(file.experiment)))
+      throw new ConfigError([{ path: ["experiment"], message: `no such file: ${beside(file.experiment)}` }]);
     const usage = file.usage === undefined ? null : await readUsage(beside(file.usage));
     const bill = usage === null ? null : await billOf(file, usage, beside, options);
     let interrupted = false;

@@ -3,7 +3,7 @@
  * stdout is the report or the JSON, stderr says what was written. Exit 0; 5 when what was held out got worse, or nothing
  * could be held out, and so nothing was written.
  */
-import { mkdir, readFile, rename, rm, writeFile } from "node:fs/promises";
+import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
 import { dirname, extname, join } from "node:path";
 import { KINDS } from "../../catalog/schema.ts";
@@ -15,9 +15,10 @@ import { columnMapping } from "../../experiment/calibrate/formats/request-csv.ts
 import type { LoadOptions } from "../../experiment/calibrate/load.ts";
 import type { TargetOptions } from "../../experiment/calibrate/target.ts";
 import { calibrationText } from "../../experiment/calibrate/text.ts";
-import { DataError } from "../../kernel/errors.ts";
+import { ConfigError, DataError } from "../../kernel/errors.ts";
 import { loadCatalog } from "../catalog-files.ts";
 import { EXIT, EnvironmentFailure, environmentFailure, unreadable } from "../exit.ts";
+import { makeFolder } from "../make-folder.ts";
 import { YamlSource } from "../yaml-source.ts";
 
 /** `models`: where entries are written; without it nothing is. `force`: write what got worse, and over files not ours. */
@@ -38,6 +39,8 @@ export async function calibrateCommand(
 ): Promise<number> {
   const columns = options.columns === undefined ? {} : columnMapping(options.columns);
   const runs = (await readFiles(files)).flatMap((file) => readBenchmark(file, columns));
+  if (options.columns !== undefined && !runs.some(({ format }) => format === "request-csv"))
+    throw new ConfigError([{ path: ["--columns"], message: "has no effect: no file is a CSV with one row a request" }]);
   const own = options.models !== undefined && existsSync(options.models) ? options.models : undefined;
   const { catalog } = await loadCatalog(["gpus", "llms", "engines", "coefficients"], own);
   const { catalog: shipped } = await loadCatalog(["gpus", "llms", "engines", "coefficients"]);
@@ -136,7 +139,7 @@ async function writeEntries(
   const temporary = (file: string): string => `${file}.${process.pid}.partial`;
   try {
     for (const { file, text } of files) {
-      await mkdir(dirname(file), { recursive: true });
+      await makeFolder(dirname(file));
       await writeFile(temporary(file), text);
     }
     for (const { file } of files) await rename(temporary(file), file);

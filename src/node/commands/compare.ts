@@ -9,10 +9,12 @@ import { readFile, stat } from "node:fs/promises";
 import { join } from "node:path";
 import { hintFor } from "../../catalog/nearest.ts";
 import { batchingNamed, orderNamed } from "../../engine/policies/registry.ts";
+import { valueAt } from "../../experiment/read.ts";
 import { compareStrategies } from "../../experiment/compare.ts";
 import { type Frontier, frontierAt, frontierOf } from "../../experiment/frontier.ts";
-import { MOST_REQUESTS_PER_S, tooManyRequests } from "../../experiment/request-bound.ts";
-import { ConfigError } from "../../kernel/errors.ts";
+import { MOST_REQUESTS_PER_S } from "../../experiment/bounds.ts";
+import { tooManyRequests } from "../../experiment/request-bound.ts";
+import { ConfigError, DataError } from "../../kernel/errors.ts";
 import type { ReplayTraffic, ResolvedExperiment, ResolvedStrategy, SyntheticTraffic } from "../../scenario/resolved.ts";
 import { comparisonText } from "../comparison-text.ts";
 import { EnvironmentFailure, EXIT } from "../exit.ts";
@@ -141,11 +143,7 @@ function checkRates(
 async function load(input: string, options: CompareOptions): Promise<ResolvedExperiment> {
   const found = await stat(input).catch(() => null);
   if (found?.isDirectory() !== true) return (await loadExperiment(input, options)).experiment;
-  const { experiment, version } = await readManifest(input);
-  if (version !== packageVersion())
-    throw new EnvironmentFailure(
-      `${input} was written by version ${version}, this is ${packageVersion()}: compare the experiment files instead`,
-    );
+  const experiment = await readManifest(input);
   checkPolicies(input, experiment);
   const { seed, replications } = options;
   return {
@@ -166,14 +164,32 @@ function checkPolicies(input: string, { strategies }: ResolvedExperiment): void 
   }
 }
 
-async function readManifest(folder: string): Promise<{ experiment: ResolvedExperiment; version: string }> {
-  const text = await readFile(join(folder, "manifest.json"), "utf8").catch(() => {
+/**
+ * The experiment of a run. Throws ConfigError for a folder of none, DataError for a manifest that is none and EnvironmentFailure
+ * for that of another version.
+ */
+async function readManifest(folder: string): Promise<ResolvedExperiment> {
+  const file = join(folder, "manifest.json");
+  const text = await readFile(file, "utf8").catch(() => {
     throw new ConfigError([{ file: folder, path: [], message: "is no folder of a run: it holds no manifest.json" }]);
   });
-  const { experiment, version } = JSON.parse(text) as { experiment: ResolvedExperiment; version: string };
+  let manifest: unknown;
+  try {
+    manifest = JSON.parse(text);
+  } catch (error) {
+    throw new DataError(file, null, `not JSON: ${error instanceof Error ? error.message : String(error)}`);
+  }
+  const version = valueAt(manifest, ["version"]);
+  const has = (...path: (string | number)[]): boolean => valueAt(manifest, ["experiment", ...path]) !== undefined;
+  if (typeof version !== "string" || !has("traffic", "kind") || !has("classes", 0) || !has("strategies", 0))
+    throw new DataError(file, null, "this is no manifest of a run");
+  if (version !== packageVersion())
+    throw new EnvironmentFailure(
+      `${folder} was written by version ${version}, this is ${packageVersion()}: compare the experiment files instead`,
+    );
+  const { experiment } = manifest as { readonly experiment: ResolvedExperiment };
   const { traffic } = experiment;
-  if (traffic.kind !== "replay") return { experiment, version };
-  return { experiment: { ...experiment, traffic: replayOf(folder, traffic) }, version };
+  return traffic.kind === "replay" ? { ...experiment, traffic: replayOf(folder, traffic) } : experiment;
 }
 
 /** Columns come out of JSON as lists. */
@@ -223,6 +239,8 @@ function joined(
   });
   const all = distinctNames(loaded.flatMap((experiment) => experiment.strategies));
   const names = all.map(({ name }) => name);
+  const twice = wanted?.find((name, i) => wanted.indexOf(name) < i);
+  if (twice !== undefined) throw new ConfigError([{ path: ["--strategies"], message: `"${twice}" is given twice` }]);
   const strategies = (wanted ?? names).map((name) => {
     const strategy = all.find((candidate) => candidate.name === name);
     if (strategy !== undefined) return strategy;

@@ -2,7 +2,7 @@
  * `crossover catalog import-llm CONFIG --id ID --models DIR`: writes the catalogue entry of a model from the `config.json` of its
  * Hugging Face repository into `DIR/llms/`, and prints what was derived. Never overwrites.
  */
-import { mkdir, readFile, writeFile } from "node:fs/promises";
+import { readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
 import { llmOfHfConfig, type ImportedLlm } from "../../catalog/hf-config.ts";
 import { buildCatalog } from "../../catalog/catalog.ts";
@@ -13,6 +13,7 @@ import { llmSpec } from "../../experiment/resolve-pool.ts";
 import { ConfigError } from "../../kernel/errors.ts";
 import { loadCatalog } from "../catalog-files.ts";
 import { EnvironmentFailure, environmentFailure, unreadable } from "../exit.ts";
+import { makeFolder } from "../make-folder.ts";
 import { plainNumber, textTable } from "../text-table.ts";
 
 export interface ImportLlmOptions {
@@ -74,7 +75,7 @@ async function importedFrom(configFile: string): Promise<ImportedLlm> {
 async function write(file: string, entry: object, folder: string): Promise<void> {
   const { stringify } = await import("yaml");
   try {
-    await mkdir(folder, { recursive: true });
+    await makeFolder(folder);
     await writeFile(file, stringify(entry), { flag: "wx" });
   } catch (error) {
     if (error instanceof Error && "code" in error && error.code === "EEXIST")

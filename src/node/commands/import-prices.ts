@@ -2,7 +2,7 @@
  * `crossover catalog import --litellm FILE --as-of DATE --models DIR`: takes prices from LiteLLM's price file into a folder of one's
  * own, `DIR/offers/litellm.json`, and says what became of each entry. Never overwrites.
  */
-import { readFile, rm, mkdir } from "node:fs/promises";
+import { readFile, rm } from "node:fs/promises";
 import { join } from "node:path";
 import { readLitellm, type LitellmResult, type LitellmRow } from "../../catalog/litellm.ts";
 import { offersOfLitellm, type OfferChange } from "../../catalog/litellm-offers.ts";
@@ -10,6 +10,7 @@ import { epochSOfIso } from "../../kernel/calendar-time.ts";
 import { ConfigError, DataError } from "../../kernel/errors.ts";
 import { loadCatalog } from "../catalog-files.ts";
 import { environmentFailure, unreadable } from "../exit.ts";
+import { makeFolder } from "../make-folder.ts";
 import { refuseExisting, writeNew } from "../new-file.ts";
 import { textTable } from "../text-table.ts";
 
@@ -36,7 +37,9 @@ export async function importPricesCommand(options: ImportPricesOptions, out: (te
   const file = join(options.models, "offers", "litellm.json");
   await refuseExisting(file, "--models");
   const previous = options.previous === undefined ? null : await readObject(options.previous);
-  const results = readLitellm(await readObject(options.litellm), {
+  const prices = await readObject(options.litellm);
+  if (Object.keys(prices).length === 0) throw new DataError(options.litellm, null, "it holds no entry of a model");
+  const results = readLitellm(prices, {
     asOf: options.asOf,
     previous,
     allowFree: options.allowFree ?? false,
@@ -46,10 +49,12 @@ export async function importPricesCommand(options: ImportPricesOptions, out: (te
   );
   const { catalog } = await loadCatalog(["offers"]);
   const { changes, notOffered } = offersOfLitellm(taken, catalog);
-  await write(file, changes, options);
+  if (changes.length > 0) await write(file, changes, options);
   if (options.json === true) {
     const written = changes.map(({ key, id, replacesAsOf, notes }) => ({ key, id, replacesAsOf, notes }));
-    out(`${JSON.stringify({ asOf: options.asOf, file, rows: results, written, notOffered }, null, 2)}\n`);
+    out(
+      `${JSON.stringify({ asOf: options.asOf, file: changes.length > 0 ? file : null, rows: results, written, notOffered }, null, 2)}\n`,
+    );
     return;
   }
   out(report(file, options.asOf, results, changes, notOffered));
@@ -88,7 +93,7 @@ async function write(file: string, changes: readonly OfferChange[], options: Imp
   const lines = Object.entries(head).map(([key, value]) => `${JSON.stringify(key)}: ${JSON.stringify(value)}`);
   const rows = changes.map(({ entry }) => JSON.stringify(entry)).join(",\n");
   try {
-    await mkdir(join(options.models, "offers"), { recursive: true });
+    await makeFolder(join(options.models, "offers"));
   } catch (error) {
     throw environmentFailure(error, `cannot write ${file}`);
   }
@@ -119,8 +124,10 @@ function report(
   const notes = changes.flatMap(({ id, notes: own }) => own.map((note) => [id, note]));
   const known = changes.filter(({ replacesAsOf }) => replacesAsOf !== null);
   const younger = known.filter(({ replacesAsOf }) => replacesAsOf! > asOf);
+  const nothing = `wrote nothing: none of ${results.length} entries has a price to take\n`;
+  const wrote = `wrote ${file}: prices of ${known.length} offers of the catalogue and ${changes.length - known.length} new ones, of ${results.length} entries\n`;
   return (
-    `wrote ${file}: prices of ${known.length} offers of the catalogue and ${changes.length - known.length} new ones, of ${results.length} entries\n` +
+    (changes.length === 0 ? nothing : wrote) +
     (younger.length === 0 ? "" : `warning: ${younger.length} of them replace prices that are younger than ${asOf}\n`) +
     table(
       odd.map(({ key, action, rules, reasons }) => [key, action, rules.join(", "), reasons.join("; ")]),

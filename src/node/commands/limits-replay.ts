@@ -45,8 +45,7 @@ function tableOf(fixtures: readonly ReplayedFixture[]): string {
 function whatDiffers({ events, reason }: ReplayedFixture): string {
   if (reason !== undefined) return reason;
   const at = events.findIndex(({ pass }) => !pass);
-  const event = events[at];
-  if (event === undefined) return "no events";
+  const event = events[at]!;
   return `event ${at}: ${event.reason ?? event.differs.map((path) => difference(path, event)).join("; ")}`;
 }
 

@@ -15,7 +15,7 @@ import { servesAlone, type SloRateTask } from "../../experiment/slo-rate.ts";
 import { isPriced, summarise, type StrategySetup } from "../../experiment/summarise.ts";
 import type { Summary } from "../../decision/summary.ts";
 import { Executor } from "../executor.ts";
-import { EXIT } from "../exit.ts";
+import { EnvironmentFailure, environmentFailure, EXIT } from "../exit.ts";
 import { loadExperiment, type LoadedExperiment } from "../load-experiment.ts";
 import { hashesOf, loadPlugins, type PluginSource } from "../plugins.ts";
 import { Progress } from "../progress.ts";
@@ -63,7 +63,7 @@ export async function runCommand(file: string, options: RunOptions, out: (text: 
   });
   const folder = await openRunFolder(options.out, experiment.id, id);
   if (folder.kind === "complete") {
-    const summary = JSON.parse(await readFile(join(folder.path, "summary.json"), "utf8")) as Summary;
+    const summary = await summaryOf(folder.path);
     process.stderr.write(`This question was answered before; ${folder.path} is reused.\n`);
     show(summary, folder.path, options, out);
     return EXIT.done;
@@ -326,6 +326,18 @@ async function write(
     "manifest.json",
     `${JSON.stringify({ ...manifest, complete: summary.complete, experiment: JSON.parse(canonicalJson(experiment)), origins: loaded.origins }, null, 1)}\n`,
   );
+}
+
+/** Of a run that was complete. Throws EnvironmentFailure where somebody has taken it away since. */
+async function summaryOf(folder: string): Promise<Summary> {
+  const file = join(folder, "summary.json");
+  try {
+    return JSON.parse(await readFile(file, "utf8")) as Summary;
+  } catch (error) {
+    if (error instanceof SyntaxError)
+      throw new EnvironmentFailure(`${file} is no JSON any more; remove ${folder} to run it again`);
+    throw environmentFailure(error, `cannot read ${file}; remove ${folder} to run it again`);
+  }
 }
 
 /** The command that gives these results again. */

@@ -6,7 +6,8 @@
 import type { WasmBatch } from "../../io/parquet-read.ts";
 import { codedStrings, loadParquetEncoder, numbers, type ParquetEncoder } from "../../io/parquet-write.ts";
 import { streamParquet } from "../../io/parquet-stream.ts";
-import { MOST_DAYS, MOST_REQUESTS_PER_S, tooManyRequests } from "../../experiment/request-bound.ts";
+import { MOST_DAYS, MOST_REQUESTS_PER_S } from "../../experiment/bounds.ts";
+import { tooManyRequests } from "../../experiment/request-bound.ts";
 import { Resolution } from "../../experiment/resolution.ts";
 import { resolveTraffic } from "../../experiment/resolve-traffic.ts";
 import { TrafficSchema } from "../../experiment/schema.ts";
