@@ -3,22 +3,32 @@ import { z } from "zod";
 
 const Positive = z.number().gt(0);
 const NotNegative = z.number().min(0);
+/** A rate that moves faster than this is chance, and would have to be followed step by step. */
+const SHORTEST_S = 0.1;
 
 const burstFields = {
   components: z
     .array(
       z.strictObject({
         cv: Positive.max(5).describe("coefficient of variation of the intensity"),
-        tauS: Positive.describe("correlation time, seconds"),
+        tauS: z.number().min(SHORTEST_S).describe("correlation time, seconds"),
       }),
     )
     .describe("slow fluctuations of the arrival rate; empty: none"),
-  gapCv: Positive.max(20).default(1).describe("coefficient of variation of the gaps in operational time; 1: Poisson"),
+  gapCv: z
+    .number()
+    .min(0.01)
+    .max(20)
+    .default(1)
+    .describe("coefficient of variation of the gaps in operational time; 1: Poisson"),
   switching: z
     .strictObject({
       highFactor: z.number().gt(1).describe("rate in the high state over the mean rate"),
-      highS: Positive.describe("mean length of the high state, seconds"),
-      lowS: Positive.describe("mean length of the low state, seconds; its rate follows from the mean"),
+      highS: z.number().min(SHORTEST_S).describe("mean length of the high state, seconds"),
+      lowS: z
+        .number()
+        .min(SHORTEST_S)
+        .describe("mean length of the low state, seconds; its rate follows from the mean"),
     })
     .refine(
       ({ highFactor, highS, lowS }) => (highFactor * highS) / (highS + lowS) <= 1,
@@ -47,9 +57,9 @@ const burstFields = {
       intermittent: z
         .strictObject({
           volumeShare: z.number().gt(0).max(1).describe("share of the requests from clients who come and go"),
-          onMedianS: Positive.describe("median time of presence, seconds"),
+          onMedianS: z.number().min(SHORTEST_S).describe("median time of presence, seconds"),
           onSigma: NotNegative.max(3).describe("standard deviation of its logarithm"),
-          offMedianS: Positive.describe("median time of absence, seconds"),
+          offMedianS: z.number().min(SHORTEST_S).describe("median time of absence, seconds"),
           offSigma: NotNegative.max(3).describe("standard deviation of its logarithm"),
         })
         .optional()
@@ -81,5 +91,5 @@ export const DayLevelSchema = z.strictObject({
 
 export const DriftSchema = z.strictObject({
   sigma: Positive.max(1.5).describe("standard deviation of the logarithm of the rate"),
-  tauS: Positive.describe("correlation time, seconds; tens of minutes to hours"),
+  tauS: z.number().min(SHORTEST_S).describe("correlation time, seconds; tens of minutes to hours"),
 });

@@ -5,3 +5,5 @@ export const MOST_REQUESTS_PER_S = 10_000_000;
 /** Some ten years. */
 export const MOST_DAYS = 3660;
 export const MOST_REPLICATIONS = 1000;
+/** A client that waits less has given up before anything could come; its requests are looked through once in that time. */
+export const SHORTEST_TIMEOUT_S = 0.001;

@@ -1,5 +1,6 @@
 /** Schemas of how clients retry and how a strategy's gateway treats its targets: `client`, `breaker`, `hedge`, `dispatch`. Seconds. */
 import { z } from "zod";
+import { SHORTEST_TIMEOUT_S } from "./bounds.ts";
 import { Instant } from "./schema-traffic.ts";
 
 const Positive = z.number().gt(0);
@@ -30,9 +31,13 @@ export const ClientSchema = z.union([
     attemptTimeoutS: Positive.nullable()
       .optional()
       .describe("one attempt is ended and retried after so many seconds; null: never; without it the profile's"),
-    deadlineS: Positive.optional().describe(
-      "the client gives up so long after the first send, over all attempts, where the class's timeoutS is not shorter",
-    ),
+    deadlineS: z
+      .number()
+      .min(SHORTEST_TIMEOUT_S)
+      .optional()
+      .describe(
+        "the client gives up so long after the first send, over all attempts, where the class's timeoutS is not shorter",
+      ),
     retryBudget: RetryBudgetSchema.optional().describe(
       "retries that all clients together may make; without it each retries for itself",
     ),

@@ -8,7 +8,7 @@ import { BurstSchema } from "../catalog/rate-law.ts";
 import { DEFAULT_ROUTER } from "../fleet/routers/registry.ts";
 import { WEIGHT_DTYPES } from "../engine/spec.ts";
 import type { MaxOutputRule, Provenance } from "../scenario/resolved.ts";
-import { MOST_DAYS, MOST_REPLICATIONS, MOST_REQUESTS_PER_S } from "./bounds.ts";
+import { MOST_DAYS, MOST_REPLICATIONS, MOST_REQUESTS_PER_S, SHORTEST_TIMEOUT_S } from "./bounds.ts";
 import { Day, Instant, rateFactorFields } from "./schema-traffic.ts";
 import { managedFields } from "./schema-forms.ts";
 import { ReasoningSchema } from "./schema-reasoning.ts";
@@ -138,9 +138,11 @@ const ClassSchema = z.strictObject({
     .default([])
     .describe("control over the model or its serving that the class needs"),
   slo: SloSchema.prefault({}),
-  timeoutS: Positive.default(600).meta(
-    assumed("client deadline over all attempts, from the first send", "s", "time-out of the common SDKs"),
-  ),
+  timeoutS: z
+    .number()
+    .min(SHORTEST_TIMEOUT_S)
+    .default(600)
+    .meta(assumed("client deadline over all attempts, from the first send", "s", "time-out of the common SDKs")),
   priority: z
     .int()
     .default(0)

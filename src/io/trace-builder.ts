@@ -102,7 +102,7 @@ export class TraceBuilder {
   add(arrivalS: number, inputTokens: number, outputTokens: number): void {
     const at = this.rows;
     const row = at + 1;
-    if (!(arrivalS >= this.lastS && arrivalS < Infinity)) refuseTime(this.file, row, arrivalS, this.lastS);
+    if (!(arrivalS >= this.lastS && arrivalS <= MOST_SPAN_S)) refuseTime(this.file, row, arrivalS, this.lastS);
     if (!isCount(inputTokens)) refuseCount(this.file, row, "input", inputTokens);
     if (!isCount(outputTokens)) refuseCount(this.file, row, "output", outputTokens);
     if (at === this.arrivalS.length) this.resize(Math.max(at * 2, 1));
@@ -148,9 +148,18 @@ export class TraceBuilder {
   }
 }
 
-/** Throws DataError for an arrival that is no number or lies before the last one. Seconds since the first arrival. */
+/** Twenty years: what lasts longer has another unit, or a date that stands for none. */
+const MOST_SPAN_S = 631_152_000;
+
+/** Throws DataError for an arrival that is no number, lies before the last one or beyond any recording. Seconds since the first arrival. */
 export function refuseTime(file: string, row: number, arrivalS: number, lastS: number): never {
   if (!Number.isFinite(arrivalS)) throw new DataError(file, row, "the arrival time is missing or not finite");
+  if (arrivalS > MOST_SPAN_S && arrivalS >= lastS)
+    throw new DataError(
+      file,
+      row,
+      `${arrivalS} s after the first arrival, more than twenty years: is its unit another?`,
+    );
   const backwards = `time runs backwards: ${arrivalS} s after ${lastS} s (counted from the first arrival)`;
   throw new DataError(file, row, backwards);
 }

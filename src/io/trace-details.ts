@@ -98,8 +98,9 @@ async function csvDetails(file: string): Promise<Details> {
     if (open === null) {
       const names = headerNames(file, text.slice(start, stop));
       const found = foundColumns(names);
-      open = { cursor: new CsvCursor(file, names), collector: new DetailCollector(file, names, found, {}) };
-      columns = [...found].map(([detail, name]) => [detail, names.indexOf(name)] as const);
+      const cursor = new CsvCursor(file, names);
+      open = { cursor, collector: new DetailCollector(file, names, found, {}) };
+      columns = [...found].map(([detail, name]) => [detail, cursor.column(name)] as const);
       return;
     }
     const { cursor, collector } = open;

@@ -7,7 +7,7 @@
  */
 import { readFile } from "node:fs/promises";
 import { DAY_S, epochSOfIso } from "../kernel/calendar-time.ts";
-import { parseCsv, type CsvTable } from "../kernel/csv.ts";
+import { columnOf, parseCsv, type CsvTable } from "../kernel/csv.ts";
 import { DataError } from "../kernel/errors.ts";
 import type { CostRow, UsageBucket } from "../scenario/usage.ts";
 import { nearestName } from "./nearest-name.ts";
@@ -160,7 +160,7 @@ class Row {
 
   /** Empty where the column is not there. */
   text(column: string): string {
-    return (this.table.rows[this.index]![this.table.names.indexOf(column)] ?? "").trim();
+    return (this.table.rows[this.index]![columnOf(this.file, this.table.names, column)] ?? "").trim();
   }
 
   numberOrNull(column: string): number | null {

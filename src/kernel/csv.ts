@@ -61,6 +61,13 @@ export function refuseOtherSeparator(file: string, names: readonly string[]): vo
   if (other !== undefined) throw new DataError(file, null, `${other[1]} separate its columns, commas are needed`);
 }
 
+/** Index of a column, -1 where there is none. Throws DataError where two have the name: which of them is meant? */
+export function columnOf(file: string, names: readonly string[], name: string): number {
+  const at = names.indexOf(name);
+  if (names.includes(name, at + 1) && at >= 0) throw new DataError(file, null, `two columns have the name ${name}`);
+  return at;
+}
+
 /** The number in a field. Throws DataError when it is none. */
 export function numberInField(file: string, row: number, name: string, field: string): number {
   const value = field.trim() === "" ? NaN : Number(field);

@@ -29,6 +29,16 @@ saved(
     output: { kind: "constant", tokens: 10 },
   }),
 );
+saved("far.csv", "arrivalS,inputTokens,outputTokens\n0,1,1\n1e12,1,1\n");
+saved("twice.csv", "arrivalS,inputTokens,outputTokens,inputTokens\n0,1,1,2\n");
+saved(
+  "hasty.yaml",
+  withValue(
+    withValue(smallExperiment(), ["traffic", "burst"], { components: [{ cv: 1, tauS: 1e-9 }], gapCv: 1e-9 }),
+    ["classes", 0, "timeoutS"],
+    1e-9,
+  ),
+);
 saved("empty.json", "{}");
 saved("bench.json", '{"input_lens": [5], "output_lens": [5], "ttfts": [0.1], "itls": [[0.1]], "completed": 1}');
 for (const [name, text] of [
@@ -88,6 +98,16 @@ describe("refused", () => {
       3,
       "empty.json: it holds no entry of a model",
     ],
+    [
+      "check hasty.yaml",
+      2,
+      "classes[0].timeoutS: must be at least 0.001, is 1e-9",
+      "traffic.burst.components[0].tauS: must be at least 0.1, is 1e-9",
+      "traffic.burst.gapCv: must be at least 0.01, is 1e-9",
+    ],
+    ["trace inspect far.csv", 3, "far.csv: row 2: 1000000000000 s after the first arrival, more than twenty years"],
+    ["trace inspect twice.csv", 3, "twice.csv: two columns have the name inputTokens"],
+    ["trace import twice.csv --out t.parquet", 3, "twice.csv: two columns have the name inputTokens"],
     ["limits replay none.json", 3, "none.json: it holds no examples: there is nothing to replay"],
     ["check small.yaml --models nowhere", 2, "nowhere: no such folder of catalogue entries\n"],
     [

@@ -10,6 +10,8 @@ import { quantile } from "../validate/metrics.ts";
 export const DISPERSION_WINDOWS_S = [1, 5, 10, 30, 60, 120, 240] as const;
 /** With fewer windows the estimate says nothing. */
 const MIN_WINDOWS = 10;
+/** Three years of seconds: more would not fit into memory. */
+const MAX_WINDOWS = 100_000_000;
 
 /** Stretches of equal length; dispersion is taken within each, so that slower changes of the rate stay out of it. */
 export interface Stretches {
@@ -19,7 +21,7 @@ export interface Stretches {
 
 /**
  * Index of dispersion by window: sample variance (n − 1) ÷ mean of the counts in whole windows from the start of each
- * stretch, variances and means summed over the stretches. Null with fewer than ten windows in a stretch, or no arrival.
+ * stretch, variances and means summed over the stretches. Null with fewer than ten windows in a stretch, too many to count, or no arrival.
  * About a ramp, the variance is that about each stretch's own straight line (n − 2).
  */
 export function dispersionCurve(
@@ -30,7 +32,7 @@ export function dispersionCurve(
 ): (number | null)[] {
   return windowsS.map((windowS) => {
     const windows = Math.floor(lengthS / windowS);
-    if (windows < MIN_WINDOWS) return null;
+    if (windows < MIN_WINDOWS || windows > MAX_WINDOWS) return null;
     const counts = new Float64Array(windows);
     let variances = 0;
     let means = 0;

@@ -220,7 +220,9 @@ function missingOf(facts: Omit<TraceFacts, "missing">, dated: boolean, columns: 
       : season === null
         ? "season: no hour of the day was seen twice in whole"
         : "weekdays: fewer than two weeks, so hours of the day are known but not days of the week",
-    unseen.length === 0 ? null : `dispersion at ${unseen.join(", ")} s: fewer than ten such windows`,
+    unseen.length === 0
+      ? null
+      : `dispersion at ${unseen.join(", ")} s: fewer than ten such windows, or too many to count`,
     facts.models === null ? "models: no column model" : null,
     facts.tenants === null && facts.clients === null ? "tenants and clients: no column tenant or client" : null,
     facts.sessions === null ? "sessions: no column sessionId; what follows from an answer cannot be told" : null,

@@ -2,7 +2,7 @@
  * One line of CSV after the other, by the position of its fields: nothing is allocated per row unless a field is quoted.
  * Counts data rows from 1; blank lines are counted where they end the file and refused where they leave a hole.
  */
-import { refuseOtherSeparator } from "../../kernel/csv.ts";
+import { columnOf, refuseOtherSeparator } from "../../kernel/csv.ts";
 import { DataError } from "../../kernel/errors.ts";
 import { nearestName } from "../nearest-name.ts";
 import { digits } from "./dates.ts";
@@ -48,13 +48,14 @@ export class CsvCursor {
     if (this.open !== "") this.refuse("a quoted field is not closed");
   }
 
+  /** Index of a column, -1 where there is none. Throws DataError where two have the name. */
   column(name: string): number {
-    return this.names.indexOf(name);
+    return columnOf(this.file, this.names, name);
   }
 
   /** Index of a column that must be there. Throws DataError that names the nearest one. */
   need(name: string): number {
-    const at = this.names.indexOf(name);
+    const at = this.column(name);
     if (at < 0) throw new DataError(this.file, null, `no column ${name}${nearestName(name, this.names)}`);
     return at;
   }

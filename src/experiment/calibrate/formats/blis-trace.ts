@@ -3,7 +3,7 @@
  * request, times in whole µs, and a YAML header beside it that names the server. What was simulated (`mode: generated`
  * or `replayed`) is refused: it would calibrate one simulator to another.
  */
-import { numberInField, type CsvTable } from "../../../kernel/csv.ts";
+import { columnOf, numberInField, type CsvTable } from "../../../kernel/csv.ts";
 import { DataError } from "../../../kernel/errors.ts";
 import {
   type BenchmarkRun,
@@ -42,11 +42,11 @@ export function readBlisTrace(file: string, id: string, csv: CsvTable, header: u
   if (unit !== null && unit !== "us" && unit !== "microseconds")
     throw new DataError(file, null, `its header says time_unit ${unit}; us is what the columns are named for`);
   const columns = NEEDED.map((name) => {
-    const at = csv.names.indexOf(name);
+    const at = columnOf(file, csv.names, name);
     if (at < 0) throw new DataError(file, null, `no column ${name}`);
     return at;
   });
-  const serverInput = csv.names.indexOf("server_input_tokens");
+  const serverInput = columnOf(file, csv.names, "server_input_tokens");
   const warmup = numberAt(header, "warm_up_requests") ?? 0;
   const dropped = new Dropped();
   const rows: RequestRow[] = [];

@@ -8,7 +8,7 @@
  *   inputTokens, outputTokens
  */
 import { hintFor } from "../../../catalog/nearest.ts";
-import { numberInField, type CsvTable } from "../../../kernel/csv.ts";
+import { columnOf, numberInField, type CsvTable } from "../../../kernel/csv.ts";
 import { ConfigError, DataError } from "../../../kernel/errors.ts";
 import { type BenchmarkRun, Dropped, type RequestRow, requestsOf, runOfRequests } from "../benchmark-run.ts";
 
@@ -69,13 +69,13 @@ export function readRequestCsv(
 ): BenchmarkRun {
   const time = (quantity: Quantity): Column | null => {
     for (const [unit, toUnit] of Object.entries(UNITS)) {
-      const column = columnOf(file, csv, mapping, quantity + unit);
+      const column = columnFor(file, csv, mapping, quantity + unit);
       if (column !== null) return { ...column, toUnit };
     }
     return null;
   };
-  const input = columnOf(file, csv, mapping, "inputTokens");
-  const output = columnOf(file, csv, mapping, "outputTokens");
+  const input = columnFor(file, csv, mapping, "inputTokens");
+  const output = columnFor(file, csv, mapping, "outputTokens");
   const arrival = time("arrival");
   const firstToken = time("firstToken");
   const ttft = time("ttft");
@@ -121,14 +121,14 @@ export function readRequestCsv(
   return runOfRequests(run, requestsOf(file, rows), dropped.counts);
 }
 
-function columnOf(
+function columnFor(
   file: string,
   csv: CsvTable,
   mapping: Readonly<Record<string, string>>,
   field: string,
 ): Column | null {
   const name = mapping[field] ?? field;
-  const at = csv.names.indexOf(name);
+  const at = columnOf(file, csv.names, name);
   if (at >= 0) return { at, name, toUnit: 1 };
   if (mapping[field] === undefined) return null;
   const hint = hintFor(name, csv.names);
