@@ -471,6 +471,26 @@ describe("scores", () => {
     expect(pooled.validation.all["tpotMsMean"]!.mape).toBeCloseTo(0.375, 9);
   });
 
+  test.each([
+    [{ kind: "closed", concurrency: 1e308 }, "not a case: load: concurrency: must be at most 100000, is 1e+308"],
+    [{ arrivalCv: 1e-300 }, "not a case: load: arrivalCv: must be 0 or at least 0.01, is 1e-300"],
+    [{ requests: "many" }, 'not a case: load: requests: must be a number, is "many"'],
+  ])("%j is no load that anybody measured", (change, reason) => {
+    const [parsed] = parseCaseFile("f.json", [{ ...BASE, load: { ...BASE.load, ...change } }])!;
+    expect(parsed).toMatchObject({ ok: false, reason });
+  });
+
+  test("more requests than are replayed are refused", () => {
+    const load = { ...BASE.load, requests: undefined, ratePerS: 1e4, durationS: 1e4 };
+    const [parsed] = parseCaseFile("f.json", [{ ...BASE, load }])!;
+    const predicted = predictCase(parsed!.ok ? parsed!.case : expect.unreachable(), {
+      catalog,
+      simulate: simulateCase,
+      readText: () => null,
+    });
+    expect(predicted.refused).toContain("100000000 requests, of which 1000000 at most are replayed");
+  });
+
   test("compared cases: the share of pairs in the measured order", () => {
     const measured = (e2eMsMean: number) => ({ e2eMsMean });
     const long = { ...BASE.load, outputTokens: constant(512) };

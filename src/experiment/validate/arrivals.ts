@@ -4,7 +4,7 @@
  */
 import { gamma } from "../../kernel/samplers.ts";
 import { stream } from "../../kernel/random.ts";
-import type { RecordedCase } from "./case.ts";
+import { MOST_REQUESTS, type RecordedCase } from "./case.ts";
 import { type PromptContent, sharedPrompts } from "./content.ts";
 import { LoadError, drawLengths } from "./lengths.ts";
 
@@ -129,6 +129,7 @@ function openArrivals({ load, id }: RecordedCase, draw: number): Pick<CaseArriva
   stages.forEach(({ ratePerS, durationS }, stage) => {
     // A product such as 0.1 × 30 may come out just below a whole number.
     const size = Math.floor(ratePerS * durationS + 1e-6);
+    if (size > MOST_REQUESTS) throw new LoadError(`${size} requests, of which ${MOST_REQUESTS} at most are replayed`);
     const gaps = Float64Array.from({ length: size }, gap);
     const unitS = durationS / gaps.reduce((sum, one) => sum + one, 0);
     let units = 0;

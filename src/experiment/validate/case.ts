@@ -3,9 +3,14 @@
  * Fields that nothing here reads are kept out of the way, not refused: sources record more than we predict.
  */
 import { z } from "zod";
+import { explained } from "../../catalog/explain.ts";
 
-const tokens = z.number().positive();
-const count = z.int().min(1);
+/** More than anybody measured, and as much as is replayed within minutes: beyond it a number is a slip. */
+export const MOST_REQUESTS = 1_000_000;
+const tokens = z.number().positive().max(10_000_000);
+const count = z.int().min(1).max(MOST_REQUESTS);
+const perS = z.number().min(1e-6).max(MOST_REQUESTS);
+const seconds = z.number().positive().max(10_000_000);
 
 const KnownLengths = z.discriminatedUnion("dist", [
   z.looseObject({ dist: z.literal("constant"), value: tokens }),
@@ -33,27 +38,30 @@ const Prefix = z.looseObject({
   multiTurn: z.boolean().default(false),
 });
 
+const Stage = z.looseObject({ ratePerS: perS, durationS: seconds });
+
 const Load = z.looseObject({
   kind: z.string(),
-  ratePerS: z.number().positive().optional(),
-  arrivalCv: z.number().min(0).optional(),
-  stages: z
-    .array(z.looseObject({ ratePerS: z.number().positive(), durationS: z.number().positive() }))
-    .min(1)
+  ratePerS: perS.optional(),
+  arrivalCv: z
+    .number()
+    .max(100)
+    .refine((cv) => cv === 0 || cv >= 0.01, "must be 0 or at least 0.01")
     .optional(),
-  concurrency: z.number().min(1).optional(),
+  stages: z.array(Stage).min(1).optional(),
+  concurrency: z.number().min(1).max(100_000).optional(),
   requests: count.optional(),
-  durationS: z.number().positive().optional(),
-  warmupRequests: z.int().min(0).optional(),
+  durationS: seconds.optional(),
+  warmupRequests: z.int().min(0).max(MOST_REQUESTS).optional(),
   inputTokens: Lengths.optional(),
   outputTokens: Lengths.optional(),
-  sharedPrefixTokens: z.number().min(0).optional(),
+  sharedPrefixTokens: z.number().min(0).max(10_000_000).optional(),
   prefix: Prefix.optional(),
   requestsFile: z.string().min(1).optional(),
 });
 
 const EngineOptions = z.looseObject({
-  maxNumSeqs: z.int().min(1).optional(),
+  maxNumSeqs: z.int().min(1).max(65_536).optional(),
   maxNumBatchedTokens: z.int().min(1).optional(),
   longPrefillTokenThreshold: z.int().min(0).optional(),
   gpuMemoryFraction: z.number().positive().max(1).optional(),
@@ -122,14 +130,14 @@ function isCaseLike(value: unknown): boolean {
 export function parseCaseFile(file: string, value: unknown): readonly ParsedCase[] | null {
   if (!Array.isArray(value) || !value.some(isCaseLike)) return null;
   return value.map((element: unknown, index): ParsedCase => {
-    const parsed = RecordedCase.safeParse(element);
+    const parsed = RecordedCase.safeParse(element, { reportInput: true });
     if (parsed.success) return { ok: true, case: parsed.data };
     const named = typeof element === "object" && element !== null && "id" in element ? element.id : undefined;
-    const issue = parsed.error.issues[0]!;
+    const { path, message } = explained(RecordedCase, parsed.error.issues, element)[0]!;
     return {
       ok: false,
       id: typeof named === "string" ? named : `${file}[${index}]`,
-      reason: `not a case: ${[...issue.path, issue.message].map(String).join(": ")}`,
+      reason: `not a case: ${[...path, message].join(": ")}`,
     };
   });
 }

@@ -42,7 +42,7 @@ export async function validateCommand(options: ValidateOptions, out: (text: stri
     throw new DataError(
       folder,
       null,
-      "no recorded cases here: a JSON file is needed that is an array of cases (models/validation/README.md)",
+      `no recorded cases here${skipped.length === 0 ? "" : `, nor in ${skipped.join(", ")}`}: a JSON file is needed that is an array of cases (models/validation/README.md)`,
     );
   const predictions = await predictAll(cases, folder, catalog, options);
   if (predictions === null) {
