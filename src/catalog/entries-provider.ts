@@ -3,6 +3,7 @@ import { z } from "zod";
 import { LimitRule, LimitTier } from "./entries-limits.ts";
 import { Id, common, count, fraction, nonNegative, positive } from "./entry.ts";
 import { originShape, rowOriginShape } from "./origin.ts";
+import { outageFields } from "./outage-fields.ts";
 
 const PromptCacheRules = z.strictObject({
   automatic: z.boolean().describe("without the client asking for it"),
@@ -180,11 +181,7 @@ export const CongestionEntry = z
 
 export const OutageProfileEntry = z.strictObject({
   ...common,
-  gapWeibullShape: positive,
-  gapWeibullScaleH: positive,
-  durationLnHMean: z.number(),
-  durationLnHSigma: nonNegative,
-  durationMaxH: positive,
+  ...outageFields,
   hazard: z.strictObject({ businessHours: nonNegative, otherWeekday: nonNegative, weekend: nonNegative }),
   severities: z
     .array(z.strictObject({ name: z.string(), weight: nonNegative, errorFraction: fraction, latencyFactor: positive }))

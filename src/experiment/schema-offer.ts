@@ -1,5 +1,6 @@
 /** Schema of an API offer of a strategy, with what the user's own account replaces. Units are in the field names. */
 import { z } from "zod";
+import { outageFields } from "../catalog/outage-fields.ts";
 import { LimitsSchema } from "./schema-limits.ts";
 import { PricePathSchema, RetireSchema } from "./schema-prices.ts";
 import { FormSchema } from "./schema-forms.ts";
@@ -61,11 +62,13 @@ const OfferOverrideSchema = z.strictObject({
         commonCauseFraction: Fraction.optional().describe(
           "share of the outages whose cause strikes every provider that has such a share; without it none, 0.02 to 0.05 is plausible",
         ),
-        gapWeibullShape: Positive.optional().describe("shape of the gap between outage starts"),
-        gapWeibullScaleH: Positive.optional().describe("scale of that gap, hours"),
-        durationLnHMean: z.number().optional().describe("mean of the logarithm of the duration in hours"),
-        durationLnHSigma: NotNegative.optional().describe("its standard deviation"),
-        durationMaxH: Positive.optional().describe("longest outage, hours"),
+        gapWeibullShape: outageFields.gapWeibullShape.optional().describe("shape of the gap between outage starts"),
+        gapWeibullScaleH: outageFields.gapWeibullScaleH.optional().describe("scale of that gap, hours"),
+        durationLnHMean: outageFields.durationLnHMean
+          .optional()
+          .describe("mean of the logarithm of the duration in hours"),
+        durationLnHSigma: outageFields.durationLnHSigma.optional().describe("its standard deviation"),
+        durationMaxH: outageFields.durationMaxH.optional().describe("longest outage, hours"),
       }),
     ])
     .optional()

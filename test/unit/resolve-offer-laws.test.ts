@@ -55,6 +55,17 @@ describe("outages", () => {
     ]);
   });
 
+  test.each([
+    ["gapWeibullShape", 1e-300, "must be at least 0.2, is 1e-300"],
+    ["gapWeibullScaleH", 1e-9, "must be at least 0.01, is 1e-9"],
+    ["durationLnHMean", 1e308, "must be at most 10, is 1e+308"],
+    ["durationLnHSigma", 1e9, "must be at most 4, is 1000000000"],
+    ["durationMaxH", 1e-300, "must be at least 0.001, is 1e-300"],
+  ])("%s of %d, with which a run would not end, is refused", (field, value, message) => {
+    const [problem] = problemsWith("outages", { [field]: value });
+    expect(problem).toMatchObject({ path: [...OFFER, "outages", field], message });
+  });
+
   test("another profile of the catalogue", () => {
     expect(offerWith({ outages: { profile: "anthropic-2023-2024" } }).outages!.severities).toHaveLength(2);
     expect(problemsWith("outages", { profile: "anthropic" })[0]!.path).toEqual([...OFFER, "outages", "profile"]);
