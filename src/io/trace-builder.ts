@@ -126,6 +126,7 @@ export class TraceBuilder {
   /** The trace. Throws DataError if it has no row. */
   finish(layout: TraceLayout, container: "parquet" | "csv", epochS: number | null): Trace {
     if (this.rows === 0) throw new DataError(this.file, null, "the trace has no rows");
+    refuseNoDate(this.file, epochS);
     if (this.rows !== this.arrivalS.length) this.resize(this.rows);
     const { arrivalS, inputTokens, outputTokens, reasoningTokens, rows } = this;
     const format: TraceFormat = `${layout.name}-${container}`;
@@ -149,7 +150,20 @@ export class TraceBuilder {
 }
 
 /** Twenty years: what lasts longer has another unit, or a date that stands for none. */
-const MOST_SPAN_S = 631_152_000;
+export const MOST_SPAN_S = 631_152_000;
+
+/** The end of the year 9999, Unix seconds; years before 1970 are as far away on the other side. */
+const LAST_EPOCH_S = 253_402_300_799;
+
+/** Throws DataError for a first arrival that is no date of a calendar. */
+export function refuseNoDate(file: string, epochS: number | null): void {
+  if (epochS === null || Math.abs(epochS) <= LAST_EPOCH_S) return;
+  throw new DataError(
+    file,
+    null,
+    `it begins ${epochS} s from 1970: that is no date, is the unit of its times another?`,
+  );
+}
 
 /** Throws DataError for an arrival that is no number, lies before the last one or beyond any recording. Seconds since the first arrival. */
 export function refuseTime(file: string, row: number, arrivalS: number, lastS: number): never {

@@ -39,6 +39,7 @@ saved(
     1e-9,
   ),
 );
+saved("dateless.jsonl", '{"metadata": {"request_start_ns": 1e60}, "metrics": {}}\n');
 saved("empty.json", "{}");
 saved("bench.json", '{"input_lens": [5], "output_lens": [5], "ttfts": [0.1], "itls": [[0.1]], "completed": 1}');
 for (const [name, text] of [
@@ -106,6 +107,8 @@ describe("refused", () => {
       "traffic.burst.gapCv: must be at least 0.01, is 1e-9",
     ],
     ["trace inspect far.csv", 3, "far.csv: row 2: 1000000000000 s after the first arrival, more than twenty years"],
+    ["trace import far.csv --out t.parquet", 3, "far.csv: row 2: 1000000000000 s after the first arrival"],
+    ["trace import dateless.jsonl --out t.parquet", 3, "dateless.jsonl: it begins 1e+51 s from 1970: that is no date"],
     ["trace inspect twice.csv", 3, "twice.csv: two columns have the name inputTokens"],
     ["trace import twice.csv --out t.parquet", 3, "twice.csv: two columns have the name inputTokens"],
     ["limits replay none.json", 3, "none.json: it holds no examples: there is nothing to replay"],

@@ -11,6 +11,7 @@ import { streamParquet } from "../parquet-stream.ts";
 import { runParquetJob } from "../parquet-thread.ts";
 import { loadParquetEncoder, type TraceAbout, type WriteColumn } from "../parquet-write.ts";
 import { siblingModule } from "../thread-module.ts";
+import { refuseNoDate } from "../trace-builder.ts";
 import { epochSeconds } from "../trace-parquet.ts";
 import { traceUnits, type OptionalColumn } from "../trace-schema.ts";
 import { CsvCursor, headerNames } from "./csv-cursor.ts";
@@ -160,6 +161,7 @@ class Importer {
     const { format, run } = this.opened!;
     const { name, clock, ticksPerS, blockTokens, hashScope } = format;
     const startS = this.dates.epochS ?? (this.origin.ticks === null ? 0 : epochSeconds(this.origin.ticks, ticksPerS));
+    if (clock === "dates") refuseNoDate(this.job.files[0]!, startS + run.sink.origin / ticksPerS);
     return {
       format: name,
       files: this.job.files.map((file) => basename(file)),

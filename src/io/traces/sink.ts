@@ -4,7 +4,7 @@
  */
 import { DataError, InvariantError } from "../../kernel/errors.ts";
 import { codedStrings, numbers, type TraceAbout, type WriteColumn } from "../parquet-write.ts";
-import { isCount, refuseCount, refuseThinking, refuseTime } from "../trace-builder.ts";
+import { isCount, MOST_SPAN_S, refuseCount, refuseThinking, refuseTime } from "../trace-builder.ts";
 import {
   OPTIONAL_COLUMNS,
   type ListColumn,
@@ -182,6 +182,8 @@ export class TraceSink {
       if (ticks === this.lastTicks) this.sameTime++;
       this.lastTicks = ticks;
       if (Number.isNaN(this.originTicks)) this.originTicks = ticks;
+      const since = ticks - this.originTicks;
+      if (since > MOST_SPAN_S * this.ticksPerS) refuseTime(this.file, sourceRow, since / this.ticksPerS, 0);
     }
     const at = block.rows++;
     for (const list of block.lists.values()) list.offsets[at + 1] = list.offsets[at]!;
