@@ -279,7 +279,7 @@ function buildProgram(): Command {
       "of any other table: arrivalS=start,inputTokens=prompt,outputTokens=answer,...",
       text,
     )
-    .option("--time-unit <unit>", "of numbers in the mapped column of times: s, ms, us or ns", timeUnit, "s")
+    .option("--time-unit <unit>", "of numbers in the mapped column of times: s, ms, us or ns (default: s)", timeUnit)
     .option("--sort", "sort what is not in order of time, in memory, instead of refusing it")
     .option("--json", "print the account as JSON")
     .action(async (files: string[], flags: TraceImportFlags) => {

@@ -69,6 +69,8 @@ describe("refused", () => {
     ["trace import a.csv --format burstgp", 2, 'unknown format "burstgp"', 'did you mean "burstgpt"?'],
     ["trace import a.csv --format foo", 2, 'unknown format "foo"', "known: auto, "],
     [`trace import a.csv --format vidur --columns ${MAPPING}`, 2, "--format: has no effect beside --columns"],
+    ["trace import a.csv --time-unit ms", 2, "--time-unit: has no effect without --columns"],
+    ["trace import a.csv --format usage --sort", 2, "--sort: has no effect on windows of time"],
     ["calibrate a.csv --columns ttftMs=a,ttftMs=b", 2, "ttft is given twice: ttftMs=a and ttftMs=b"],
     ["calibrate a.csv --columns ttftMs=a,ttftS=b,e2eS=", 2, "ttft is given twice", "e2eS is given no column"],
     ["init --from-usage dir", 3, "dir: this is a folder, a file is needed"],

@@ -6,6 +6,7 @@ import { resolve } from "node:path";
 import { importTrace, type Imported } from "../../io/traces/import.ts";
 import { mappingOf, type TimeUnit } from "../../io/traces/mapped.ts";
 import { importWindows, windowFormatOf, type WindowsImported } from "../../io/traces/windows.ts";
+import { ConfigError } from "../../kernel/errors.ts";
 import { environmentFailure, EnvironmentFailure } from "../exit.ts";
 import { Progress } from "../progress.ts";
 import { plainNumber } from "../text-table.ts";
@@ -15,12 +16,13 @@ export interface TraceImportFlags {
   readonly format: string;
   readonly out: string;
   readonly columns?: string;
-  readonly timeUnit: TimeUnit;
+  readonly timeUnit?: TimeUnit;
   readonly sort?: boolean;
   readonly json?: boolean;
 }
 
 /**
+ * @throws ConfigError for an option that would be ignored
  * @throws DataError with file and row for what is wrong in a file, or in the mapping
  * @throws EnvironmentFailure for a target that cannot be written
  */
@@ -31,12 +33,15 @@ export async function traceImportCommand(
 ): Promise<void> {
   if (files.some((file) => resolve(file) === resolve(flags.out)))
     throw new EnvironmentFailure(`${flags.out} is one of the files to read; give another --out`);
+  if (flags.timeUnit !== undefined && flags.columns === undefined)
+    throw noEffect("--time-unit", "has no effect without --columns: known formats have units of their own");
   const bar = new Progress("import", 1, { enabled: flags.json !== true });
   const temporary = `${flags.out}.tmp`;
   let imported: Imported;
   try {
     const windows = flags.columns === undefined ? await windowFormat(files, flags.format) : null;
     if (windows !== null) {
+      if (flags.sort === true) throw noEffect("--sort", "has no effect on windows of time");
       const found = await wholeOrNothing(temporary, () => importWindows(files, windows, flags.out));
       out(flags.json === true ? `${JSON.stringify({ out: flags.out, ...found })}\n` : windowsText(flags.out, found));
       return;
@@ -46,7 +51,7 @@ export async function traceImportCommand(
       target: flags.out,
       format: flags.format === "auto" ? null : flags.format,
       columns: flags.columns === undefined ? null : mappingOf(flags.columns),
-      timeUnit: flags.timeUnit,
+      timeUnit: flags.timeUnit ?? "s",
       sort: flags.sort === true,
     };
     imported = await wholeOrNothing(temporary, () =>
@@ -58,6 +63,10 @@ export async function traceImportCommand(
     bar.stop();
   }
   out(flags.json === true ? `${JSON.stringify({ out: flags.out, ...imported })}\n` : accountText(flags.out, imported));
+}
+
+function noEffect(option: string, message: string): ConfigError {
+  return new ConfigError([{ path: [option], message }]);
 }
 
 /** The kind of windows to read, null for traces of single requests. */
