@@ -64,7 +64,7 @@ describe("AIPerf and Dynamo", () => {
       { hash_ids: [7], output_tokens: 3, input_tokens: 20, created_time: 100.25, session_id: "a", model: "m" },
       { session_id: "b", input_length: 12, output_length: 2, delay: 33.3, delay_ms: 40 },
       { session_id: "a", timestamp: 4999.9, input_length: "30", output_length: 4, priority: { level: 1 } },
-      { session_id: 9, timestamp: 1_763_000_000_000.125, input_length: 1, output_length: 1, delay: null },
+      { session_id: 9, timestamp: 86_400_000_000.125, input_length: 1, output_length: 1, delay: null },
     ];
     expect((await back(await saved(...rows))).join("\n")).toBe(rows.map((row) => JSON.stringify(row)).join("\n"));
   });
