@@ -42,6 +42,7 @@ const ENVIRONMENT_CODES: Readonly<Record<string, string>> = {
   EMFILE: "too many open files",
   EEXIST: "it exists already",
   ENOTEMPTY: "the folder is not empty",
+  ENAMETOOLONG: "the name is too long",
 };
 
 /** A failed file operation as EnvironmentFailure with a plain reason; anything else comes back unchanged. */

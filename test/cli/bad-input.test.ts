@@ -29,6 +29,7 @@ saved(
     output: { kind: "constant", tokens: 10 },
   }),
 );
+saved("month.yaml", withValue(smallExperiment(), ["days"], 30));
 saved("far.csv", "arrivalS,inputTokens,outputTokens\n0,1,1\n1e12,1,1\n");
 saved("twice.csv", "arrivalS,inputTokens,outputTokens,inputTokens\n0,1,1,2\n");
 saved(
@@ -69,6 +70,9 @@ describe("refused", () => {
     ["trace import a.csv --format burstgp", 2, 'unknown format "burstgp"', 'did you mean "burstgpt"?'],
     ["trace import a.csv --format foo", 2, 'unknown format "foo"', "known: auto, "],
     [`trace import a.csv --format vidur --columns ${MAPPING}`, 2, "--format: has no effect beside --columns"],
+    // Half an hour of simulation, which it must not come to.
+    ["compare month.yaml --rates 1000 --html dir", 4, "cannot write dir: this is a folder, a file is needed"],
+    [`trace inspect a.csv --html ${"x".repeat(300)}`, 4, "the name is too long"],
     ["trace import a.csv --time-unit ms", 2, "--time-unit: has no effect without --columns"],
     ["trace import a.csv --format usage --sort", 2, "--sort: has no effect on windows of time"],
     ["calibrate a.csv --columns ttftMs=a,ttftMs=b", 2, "ttft is given twice: ttftMs=a and ttftMs=b"],

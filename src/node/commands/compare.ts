@@ -23,7 +23,7 @@ import { loadExperiment } from "../load-experiment.ts";
 import { loadPlugins, type PluginSource } from "../plugins.ts";
 import { canonicalJson } from "../run-folder.ts";
 import { packageVersion } from "../version.ts";
-import { writePage } from "../write-page.ts";
+import { checkPage, writePage } from "../write-page.ts";
 import { nothingCollected, simulate } from "./run.ts";
 
 export interface CompareOptions {
@@ -91,6 +91,8 @@ async function compareRates(
       { path: ["--rates"], message: "a replay has its recorded rate: rates need synthetic traffic" },
     ]);
   checkRates(experiment, traffic, rates);
+  const page = options.html ?? FRONTIER_PAGE;
+  await checkPage(page);
   const columns: Pick<Frontier, "points" | "best">[] = [];
   let interrupted = false;
   for (const [i, ratePerS] of rates.entries()) {
@@ -112,7 +114,6 @@ async function compareRates(
     complete: !interrupted,
   };
   if (columns.length > 0) {
-    const page = options.html ?? FRONTIER_PAGE;
     const { frontierPage } = await import("../../report/frontier/page.ts");
     await writePage(page, frontierPage({ ...experiment, ...whole, frontier }));
     process.stderr.write(`Frontier: ${page}\n`);

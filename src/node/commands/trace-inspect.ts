@@ -4,7 +4,7 @@ import { inspectTrace } from "../../experiment/trace/inspect.ts";
 import { readRecordedTrace } from "../../io/trace-details.ts";
 import { inspectText } from "../trace-text.ts";
 import { packageVersion } from "../version.ts";
-import { writePage } from "../write-page.ts";
+import { checkPage, writePage } from "../write-page.ts";
 
 export interface TraceInspectOptions {
   readonly json?: boolean;
@@ -18,6 +18,7 @@ export async function traceInspectCommand(
   options: TraceInspectOptions,
   out: (text: string) => void,
 ): Promise<void> {
+  if (options.html !== undefined) await checkPage(options.html);
   const facts = inspectTrace(await readRecordedTrace(file));
   if (options.html !== undefined) {
     const { tracePage } = await import("../../report/trace/page.ts");

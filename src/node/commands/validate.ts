@@ -17,7 +17,7 @@ import { Executor } from "../executor.ts";
 import { EXIT } from "../exit.ts";
 import { Progress } from "../progress.ts";
 import { packageVersion } from "../version.ts";
-import { writePage } from "../write-page.ts";
+import { checkPage, writePage } from "../write-page.ts";
 
 /** `models`: the user's folder of catalogue entries that replace shipped ones. `html`: where the page goes. */
 export interface ValidateOptions {
@@ -44,6 +44,7 @@ export async function validateCommand(options: ValidateOptions, out: (text: stri
       null,
       `no recorded cases here${skipped.length === 0 ? "" : `, nor in ${skipped.join(", ")}`}: a JSON file is needed that is an array of cases (models/validation/README.md)`,
     );
+  await checkPage(options.html);
   const predictions = await predictAll(cases, folder, catalog, options);
   if (predictions === null) {
     process.stderr.write("Interrupted; nothing was written.\n");
