@@ -53,17 +53,17 @@ function spread(schemas: readonly FieldSchema[]): readonly FieldSchema[] {
 }
 
 /** A problem, with the name that a misspelt field was meant to have. */
-export interface Found extends Problem {
+export interface Explained extends Problem {
   readonly meant?: string;
 }
 
 /** What `schema` found wrong in `raw`, every issue of it as problems. */
-export function explained(schema: z.ZodType, issues: readonly object[], raw: unknown): Found[] {
+export function explained(schema: z.ZodType, issues: readonly object[], raw: unknown): Explained[] {
   const root = z.toJSONSchema(schema, { io: "input", unrepresentable: "any" }) as FieldSchema;
   return (issues as readonly Issue[]).flatMap((issue) => explain(issue, [], root, raw));
 }
 
-function explain(issue: Issue, base: Path, root: FieldSchema, raw: unknown): Found[] {
+function explain(issue: Issue, base: Path, root: FieldSchema, raw: unknown): Explained[] {
   const path: Path = [...base, ...(issue.path as Path)];
   const name = String(path.at(-1) ?? "the file");
   switch (issue.code) {
@@ -126,7 +126,7 @@ function problem(path: Path, message: string, hint: string | undefined): Problem
   return hint === undefined ? { path, message } : { path, message, hint };
 }
 
-function unknownField(path: Path, key: string, root: FieldSchema, raw: unknown): Found {
+function unknownField(path: Path, key: string, root: FieldSchema, raw: unknown): Explained {
   const parent = path.slice(0, -1);
   const known = [...new Set(meantSchemas(root, parent, raw).flatMap((schema) => Object.keys(schema.properties ?? {})))];
   const sameStem = known.find((name) => name.toLowerCase() !== key.toLowerCase() && stem(name) === stem(key));

@@ -513,7 +513,7 @@ export class Batch extends TableFacts implements StepView {
     return true;
   }
 
-  /** Blocks for the next decode at this place. */
+  /** Blocks for the next decode of a row of `drafts`, and how long they do. */
   private makeRoom(drafts: DraftDecoders, row: number): void {
     const { seat, inputTokens } = this.table;
     const slot = drafts.slotAt(row);

@@ -76,7 +76,6 @@ export class PolicyReplica implements ReplicaEngine {
   /** By class: decodes without a stall before, and those that stalled since everybody decoded last. */
   private readonly steady: Int32Array;
   private readonly stalled: Int32Array;
-
   /** With drafts: of steps of decodes only, and of those with prompts, which last longer. */
   private readonly decodeGaps: DraftGaps | null;
   private readonly mixedGaps: DraftGaps | null;
@@ -270,23 +269,6 @@ export class PolicyReplica implements ReplicaEngine {
     this.book(timeS);
   }
 
-  private book(timeS: number): void {
-    if (this.mode !== STEP && this.mode !== STRETCH) return;
-    const { meter, stretch, batch } = this;
-    const elapsedS = timeS - Math.max(this.bookedUntilS, stretch.startS);
-    meter.busyS += elapsedS;
-    meter.occupancySeqS += batch.runningCount * elapsedS;
-    const ended = timeS === this.dueS;
-    const perStep = this.mode === STRETCH ? batch.decodeCount : 0;
-    const steps = ended ? this.plannedSteps : this.mode === STEP ? 0 : stretch.stepsDoneBy(timeS);
-    const inStepS = ended ? 0 : timeS - stretch.startS - stretch.spanS(steps);
-    const kvTokenS =
-      stretch.tokenSeconds(steps, this.heldTokens, perStep) + (this.heldTokens + steps * perStep) * inStepS;
-    meter.kvTokenS += kvTokenS - this.bookedKvTokenS;
-    this.bookedKvTokenS = kvTokenS;
-    this.bookedUntilS = timeS;
-  }
-
   // ---------------------------------------------------------------- forming
 
   /** Nothing to do now: idle, or waiting by the policy's wish. */
@@ -337,6 +319,24 @@ export class PolicyReplica implements ReplicaEngine {
   }
 
   // ---------------------------------------------------------------- ending
+
+  /** Moves what the step under way has come to by `timeS` into the meter of the pool. */
+  private book(timeS: number): void {
+    if (this.mode !== STEP && this.mode !== STRETCH) return;
+    const { meter, stretch, batch } = this;
+    const elapsedS = timeS - Math.max(this.bookedUntilS, stretch.startS);
+    meter.busyS += elapsedS;
+    meter.occupancySeqS += batch.runningCount * elapsedS;
+    const ended = timeS === this.dueS;
+    const perStep = this.mode === STRETCH ? batch.decodeCount : 0;
+    const steps = ended ? this.plannedSteps : this.mode === STEP ? 0 : stretch.stepsDoneBy(timeS);
+    const inStepS = ended ? 0 : timeS - stretch.startS - stretch.spanS(steps);
+    const kvTokenS =
+      stretch.tokenSeconds(steps, this.heldTokens, perStep) + (this.heldTokens + steps * perStep) * inStepS;
+    meter.kvTokenS += kvTokenS - this.bookedKvTokenS;
+    this.bookedKvTokenS = kvTokenS;
+    this.bookedUntilS = timeS;
+  }
 
   /** Draws the tokens of every decode in the step, and puts them out; several tokens of one step share its gap. */
   private decodeWithDrafts(drafts: DraftDecoders, nowS: number): void {

@@ -2,7 +2,7 @@
  * From plain data to a checked experiment file: runs the schema and says in plain words what is wrong, with the nearest
  * known name and, where a value carries a unit, the value in the unit of its field.
  */
-import { explained, type Found, type Issue, type Path, valueAt } from "../catalog/explain.ts";
+import { explained, type Explained, type Issue, type Path, valueAt } from "../catalog/explain.ts";
 import type { Problem } from "../kernel/errors.ts";
 import { ExperimentSchema } from "./schema.ts";
 import type { ExperimentFile } from "./schema.ts";
@@ -87,7 +87,7 @@ function copy(value: unknown): unknown {
 }
 
 /** Gives a misspelt field the name it was meant to have, if that is free: its new path, or nothing. */
-function rename(raw: unknown, { path, meant }: Found): Path[] {
+function rename(raw: unknown, { path, meant }: Explained): Path[] {
   const parent = valueAt(raw, path.slice(0, -1)) as Record<string, unknown> | undefined;
   if (meant === undefined || parent === undefined || Object.hasOwn(parent, meant)) return [];
   const key = String(path.at(-1));
