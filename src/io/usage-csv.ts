@@ -16,6 +16,13 @@ import { packingOf } from "./traces/text.ts";
 export interface UsageExport {
   readonly format: UsageFormat;
   readonly buckets: readonly UsageBucket[];
+  /** What a reader of its figures should know. */
+  readonly warnings: readonly string[];
+}
+
+export interface CostExport {
+  readonly rows: readonly CostRow[];
+  readonly warnings: readonly string[];
 }
 
 export type UsageFormat = "crossover" | "openai" | "anthropic";
@@ -54,11 +61,26 @@ export async function readUsage(file: string): Promise<UsageExport> {
     return bucket === null ? [] : [bucket];
   });
   if (buckets.length === 0) throw new DataError(file, null, "the export has no row with usage");
-  return { format, buckets };
+  return { format, buckets, warnings: equalRows(file, table) };
+}
+
+/** Rows that two exports of overlapping periods, pasted together, give twice; both count, since a grouping that was left out looks the same. */
+function equalRows(file: string, { rows }: CsvTable): string[] {
+  const seen = new Map<string, number>();
+  const pairs = rows.flatMap((row, i) => {
+    const key = row.join("\0");
+    const first = seen.get(key);
+    if (first === undefined) seen.set(key, i + 1);
+    return first === undefined ? [] : [[first, i + 1]];
+  });
+  if (pairs.length === 0) return [];
+  const [[first, second]] = pairs as [[number, number]];
+  const more = pairs.length === 1 ? "" : `, and ${pairs.length - 1} more such pairs`;
+  return [`${file}: rows ${first} and ${second} are equal in every column${more}; both count`];
 }
 
 /** Money by bucket: start and costUsd, or OpenAI's start_time and amount_value, or Anthropic's usage_date_utc and cost_usd. */
-export async function readCosts(file: string): Promise<CostRow[]> {
+export async function readCosts(file: string): Promise<CostExport> {
   const table = await readCsvTable(file);
   const [time, amount] = (
     [
@@ -67,13 +89,14 @@ export async function readCosts(file: string): Promise<CostRow[]> {
     ] as const
   ).find(([, column]) => table.names.includes(column)) ?? ["start", "costUsd"];
   need(file, table, [time, amount]);
-  return table.rows.flatMap((_, r): CostRow[] => {
+  const rows = table.rows.flatMap((_, r): CostRow[] => {
     const row = new Row(file, table, r);
     const currency = row.text("amount_currency");
     if (currency !== "" && currency.toLowerCase() !== "usd") row.refuse(`the currency is ${currency}, not USD`);
     const usd = row.numberOrNull(amount);
     return usd === null ? [] : [{ startEpochS: row.time(time), usd }];
   });
+  return { rows, warnings: equalRows(file, table) };
 }
 
 async function readCsvTable(file: string): Promise<CsvTable> {

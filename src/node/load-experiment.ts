@@ -29,10 +29,18 @@ export async function loadExperiment(file: string, options: LoadOptions = {}): P
   const { catalog, hashes } = await loadCatalog(undefined, options.models);
   const recording = await readRecording(file, source.value);
   try {
-    return { ...resolveExperiment(source.value, catalog, { ...options, recording }), catalogHashes: hashes };
+    const resolved = resolveExperiment(source.value, catalog, { ...options, recording });
+    const warnings = [...resolved.experiment.warnings, ...ownEntriesWarnings(options.models, hashes)];
+    return { ...resolved, experiment: { ...resolved.experiment, warnings }, catalogHashes: hashes };
   } catch (error) {
     throw error instanceof ConfigError ? source.error(error.problems) : error;
   }
+}
+
+/** A folder one level too high or too low gives nothing, and the answer would silently be that of the shipped entries. */
+function ownEntriesWarnings(models: string | undefined, hashes: Readonly<Record<string, string>>): string[] {
+  if (models === undefined || Object.keys(hashes).some((name) => name.startsWith("override:"))) return [];
+  return [`--models ${models} holds no catalogue entries: everything is as shipped`];
 }
 
 /**

@@ -158,3 +158,24 @@ test("an experiment that is older than what it rests on is warned of", () => {
   expect(warningsOf("2020-01-01")).toMatch(/warning: asOf 2020-01-01 lies before the date of \d+ of \d+ values/);
   expect(warningsOf("2026-11-24")).not.toContain("lies before");
 });
+
+test("a folder of own entries that has none is warned of", () => {
+  mkdirSync(join(folder.path, "own", "notes"), { recursive: true });
+  const { code, stdout } = crossover(["check", "small.yaml", "--models", "own"], folder.path);
+  expect([code, stdout]).toEqual([0, expect.stringContaining("warning: --models own holds no catalogue entries")]);
+});
+
+test("usage rows that stand twice in an export are told", () => {
+  const hours = Array.from({ length: 48 }, (_, hour) => {
+    const start = new Date(Date.UTC(2026, 9, 1, hour)).toISOString();
+    return `${start},3600,m,100,50000,9000`;
+  });
+  const header = "start,bucketS,model,requests,inputTokens,outputTokens";
+  saved("overlap.csv", [header, ...hours, hours[5], hours[6]].join("\n"));
+  const warning = "rows 6 and 49 are equal in every column, and 1 more such pairs; both count";
+  expect(crossover(["init", "again.yaml", "--from-usage", "overlap.csv"], folder.path).stderr).toContain(warning);
+  saved("overlap.yaml", "title: x\nusage: overlap.csv\noffers:\n  m: openai/gpt-5-mini\n");
+  expect(crossover(["backcast", "overlap.yaml"], folder.path).stdout).toContain(`overlap.csv: ${warning}`);
+  const imported = crossover(["trace", "import", "overlap.csv", "--out", "overlap.parquet"], folder.path).stdout;
+  expect(imported).toContain("equalWindows: 2");
+});

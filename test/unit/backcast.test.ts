@@ -233,12 +233,14 @@ describe("exports", () => {
 
   test("costs of either provider and in our form; another currency is refused", async () => {
     expect(
-      await readCosts(write(`start_time,amount_value,amount_currency\n${OCTOBER_S},1.5,usd\n${OCTOBER_S},,\n`)),
+      (await readCosts(write(`start_time,amount_value,amount_currency\n${OCTOBER_S},1.5,usd\n${OCTOBER_S},,\n`))).rows,
     ).toEqual([{ startEpochS: OCTOBER_S, usd: 1.5 }]);
-    expect(await readCosts(write("usage_date_utc,token_type,cost_usd\n2026-10-01,output,2\n"))).toEqual([
+    expect((await readCosts(write("usage_date_utc,token_type,cost_usd\n2026-10-01,output,2\n"))).rows).toEqual([
       { startEpochS: OCTOBER_S, usd: 2 },
     ]);
-    expect(await readCosts(write("start,costUsd\n2026-10-01,3\n"))).toEqual([{ startEpochS: OCTOBER_S, usd: 3 }]);
+    expect((await readCosts(write("start,costUsd\n2026-10-01,3\n"))).rows).toEqual([
+      { startEpochS: OCTOBER_S, usd: 3 },
+    ]);
     await expect(readCosts(write(`start_time,amount_value,amount_currency\n${OCTOBER_S},1,eur\n`))).rejects.toThrow(
       /eur, not USD/,
     );

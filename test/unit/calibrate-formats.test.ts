@@ -151,6 +151,16 @@ describe("what is wrong says where", () => {
       "ttfts has 1 entries, input_lens has 2",
     ],
     [
+      "errors that are no list",
+      JSON.stringify({ completed: 1, input_lens: [1], output_lens: [2], ttfts: [1], itls: [[1]], errors: "none" }),
+      "errors is no list",
+    ],
+    [
+      "first tokens that are no list",
+      JSON.stringify({ completed: 1, mean_ttft_ms: 1, input_lens: [1], output_lens: [2], ttfts: 1, itls: [[1]] }),
+      "ttfts is no list",
+    ],
+    [
       "a request without gaps",
       JSON.stringify({ completed: 1, mean_ttft_ms: 1, input_lens: [1], output_lens: [2], ttfts: [1], itls: [null] }),
       "b: row 1: itls has no list of numbers for it",

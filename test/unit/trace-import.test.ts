@@ -195,6 +195,14 @@ describe("what failed stays as offered load, and what is dropped is counted by r
     expect([...table.numbers.e2eS!]).toEqual([0.5, Number.NaN, 0.75]);
     const { start_times: _, ...old } = run;
     expect(await failure(imported(await saved(JSON.stringify(old))))).toContain("no start_times");
+    for (const [wrong, message] of [
+      [{ ttfts: 0.25 }, "ttfts is no list but 0.25"],
+      [{ itls: { first: [0.25] } }, 'itls is no list but {"first":[0.25]}'],
+      [{ errors: "none" }, 'errors is no list but "none"'],
+      [{ ttfts: [0.25] }, "ttfts has 1 entries, input_lens has 3"],
+    ] as const)
+      expect(await failure(imported(await saved(JSON.stringify({ ...run, ...wrong }))))).toContain(message);
+    expect((await imported(await saved(JSON.stringify({ ...run, errors: null })))).about?.failed).toBe(1);
   });
 
   test("LiteLLM's failures, from CSV with quoted JSON, newest first", async () => {
@@ -520,6 +528,11 @@ describe("wrong files", () => {
       "a line that is no JSON",
       '{"timestamp": 0, "input_length": 1, "output_length": 1, "hash_ids": []}\n{"timest',
       "row 2: not a JSON object",
+    ],
+    [
+      "blocks that are no list",
+      '{"timestamp": 0, "input_length": 1, "output_length": 1, "hash_ids": []}\n{"timestamp": 1, "input_length": 1, "output_length": 1, "hash_ids": "5"}\n',
+      'row 2: hash_ids is no list but "5"',
     ],
     [
       "a hash id that is no number",

@@ -4,7 +4,7 @@
  */
 import { DataError } from "../../kernel/errors.ts";
 import type { JsonFormat, JsonRecord, Run } from "./format.ts";
-import { countsIn, has, isRecord, listIn, needNumber, numberIn, textIn } from "./json-value.ts";
+import { has, isRecord, needNumber, numberIn, optionalCounts, optionalList, textIn } from "./json-value.ts";
 import { besides, callFields, frameOf } from "./session-fields.ts";
 
 /**
@@ -74,7 +74,7 @@ function stream(holder: JsonRecord, of: Stream, run: Run, file: string): number 
   let running: readonly Running[] = [];
   let last: number | null = null;
   let turn = 0;
-  for (const [i, call] of (listIn(holder, "requests") ?? []).entries()) {
+  for (const [i, call] of (optionalList(holder, "requests", null, file) ?? []).entries()) {
     const row = i + 1;
     if (!isRecord(call)) throw new DataError(file, row, "a request that is no object");
     const atS = startS + needNumber(call, "t", row, file);
@@ -95,7 +95,7 @@ function stream(holder: JsonRecord, of: Stream, run: Run, file: string): number 
       model: textIn(call, "model"),
       input: needNumber(call, "in", row, file),
       output: needNumber(call, "out", row, file),
-      hashIds: countsIn(call, "hash_ids") ?? [],
+      hashIds: optionalCounts(call, "hash_ids", row, file) ?? [],
       finish: textIn(call, "stop"),
       ttftS: numberIn(call, "ttft"),
       e2eS: numberIn(call, "api_time"),
@@ -109,7 +109,10 @@ function stream(holder: JsonRecord, of: Stream, run: Run, file: string): number 
     sink.list("parents", [...before, ...ended.map((agent) => agent.row)], row);
     sink.number("gapS", columns.gapS, row);
     sink.text("model", columns.model);
-    sink.text("className", (listIn(call, "input_types") ?? []).includes("tool_result") ? "tool" : "user");
+    sink.text(
+      "className",
+      (optionalList(call, "input_types", row, file) ?? []).includes("tool_result") ? "tool" : "user",
+    );
     sink.list("hashIds", columns.hashIds, row);
     sink.number("ttftS", columns.ttftS, row);
     sink.number("e2eS", columns.e2eS, row);

@@ -5,7 +5,7 @@
 import { DataError } from "../../kernel/errors.ts";
 import type { JsonFormat, JsonRecord } from "./format.ts";
 import { AGENT_FORMATS } from "./agent-formats.ts";
-import { countsIn, firstNumber, has, isRecord, needNumber, numberIn, textIn, valueIn } from "./json-value.ts";
+import { firstNumber, has, isRecord, needNumber, numberIn, optionalCounts, textIn, valueIn } from "./json-value.ts";
 import { LOG_FORMATS } from "./log-formats.ts";
 import { besides, turnFields } from "./session-fields.ts";
 
@@ -26,7 +26,7 @@ const mooncake: JsonFormat = {
       const ms = needNumber(record, "timestamp", row, file);
       if (sink.length === 0) run.firstTime(textIn(record, "timestamp"));
       sink.add(row, ms, numberIn(record, "input_length"), numberIn(record, "output_length"));
-      sink.list("hashIds", countsIn(record, "hash_ids") ?? [], row);
+      sink.list("hashIds", optionalCounts(record, "hash_ids", row, file) ?? [], row);
     };
   },
 };
@@ -60,7 +60,7 @@ const sessions: JsonFormat = {
       const ms = Number.isNaN(written) ? before!.startMs : written;
       if (sink.length === 0) run.firstTime(String(ms));
       const outputTokens = firstNumber(record, "output_length", "output_tokens");
-      const hashIds = countsIn(record, "hash_ids") ?? [];
+      const hashIds = optionalCounts(record, "hash_ids", row, file) ?? [];
       const gapS = delayMs / 1000;
       const at = sink.add(row, ms, inputTokens, outputTokens);
       sink.text("sessionId", sessionId);
@@ -104,7 +104,7 @@ const bailian: JsonFormat = {
       sink.text("sessionId", session);
       sink.number("turn", numberIn(record, "turn") - 1, row);
       if (parent !== undefined) sink.list("parents", [parent.row], row);
-      sink.list("hashIds", countsIn(record, "hash_ids") ?? [], row);
+      sink.list("hashIds", optionalCounts(record, "hash_ids", row, file) ?? [], row);
       chats.set(chat, { session, row: at });
     };
   },

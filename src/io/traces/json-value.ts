@@ -34,9 +34,28 @@ export function listIn(value: unknown, ...path: readonly string[]): readonly unk
   return Array.isArray(found) ? found : null;
 }
 
-/** Whole numbers; null if it is no list. What is no number becomes NaN, which the sink refuses. */
-export function countsIn(value: unknown, ...path: readonly string[]): number[] | null {
-  return listIn(value, ...path)?.map((item) => (typeof item === "number" ? item : Number.NaN)) ?? null;
+/** The list under a key of a record; null if there is none. Throws DataError for anything else. `row`: null if it is the file. */
+export function optionalList(
+  record: JsonRecord,
+  key: string,
+  row: number | null,
+  file: string,
+): readonly unknown[] | null {
+  const value = record[key] ?? null;
+  if (value === null || Array.isArray(value)) return value;
+  throw new DataError(file, row, `${key} is no list but ${shortJson(value)}`);
+}
+
+/** The numbers of a list that may be missing. What is no number becomes NaN, which the sink refuses. */
+export function optionalCounts(record: JsonRecord, key: string, row: number | null, file: string): number[] | null {
+  return optionalList(record, key, row, file)?.map((item) => (typeof item === "number" ? item : Number.NaN)) ?? null;
+}
+
+const SHOWN_CHARACTERS = 40;
+
+function shortJson(value: unknown): string {
+  const text = JSON.stringify(value);
+  return text.length > SHOWN_CHARACTERS ? `${text.slice(0, SHOWN_CHARACTERS)}…` : text;
 }
 
 /** Whether all keys are there. */

@@ -7,7 +7,18 @@
 import { DataError } from "../../kernel/errors.ts";
 import { DateReader, unixNanos } from "./dates.ts";
 import type { JsonFormat, JsonRecord } from "./format.ts";
-import { countsIn, firstNumber, has, isRecord, listIn, needNumber, numberIn, textIn, valueIn } from "./json-value.ts";
+import {
+  firstNumber,
+  has,
+  isRecord,
+  listIn,
+  needNumber,
+  numberIn,
+  optionalCounts,
+  optionalList,
+  textIn,
+  valueIn,
+} from "./json-value.ts";
 
 /** One document a run; `start_times` (from 2025 on) are seconds of a clock of its own. */
 const vllmBench: JsonFormat = {
@@ -22,32 +33,30 @@ const vllmBench: JsonFormat = {
     const { sink } = run;
     return (document, row, file) => {
       if (row > 1) throw new DataError(file, row, "a second run, whose clock is another; one run a file is needed");
-      const inputs = countsIn(document, "input_lens");
-      const outputs = countsIn(document, "output_lens");
-      const starts = countsIn(document, "start_times");
+      const inputs = optionalCounts(document, "input_lens", null, file);
+      const outputs = optionalCounts(document, "output_lens", null, file);
+      const starts = optionalCounts(document, "start_times", null, file);
       if (inputs === null || outputs === null)
         throw new DataError(file, null, "only a summary; vllm bench serve --save-detailed writes the requests");
       if (starts === null)
         throw new DataError(file, null, "no start_times, which vLLM writes from 2025 on: no arrivals");
-      if (outputs.length !== inputs.length || starts.length !== inputs.length)
-        throw new DataError(
-          file,
-          null,
-          `${inputs.length} input_lens, ${outputs.length} output_lens and ${starts.length} start_times`,
-        );
-      const ttfts = listIn(document, "ttfts") ?? [];
-      const itls = listIn(document, "itls") ?? [];
-      const errors = listIn(document, "errors") ?? [];
+      const ttfts = optionalList(document, "ttfts", null, file);
+      const itls = optionalList(document, "itls", null, file);
+      const errors = optionalList(document, "errors", null, file);
+      for (const [key, list] of Object.entries({ output_lens: outputs, start_times: starts, ttfts, itls, errors })) {
+        if (list !== null && list.length !== inputs.length)
+          throw new DataError(file, null, `${key} has ${list.length} entries, input_lens has ${inputs.length}`);
+      }
       const model = textIn(document, "model_id");
       inputs.forEach((inputTokens, i) => {
-        const failed = typeof errors[i] === "string" && errors[i] !== "";
+        const failed = typeof errors?.[i] === "string" && errors[i] !== "";
         sink.add(i + 1, starts[i]!, inputTokens, outputs[i]!);
         sink.text("model", model);
         sink.status(failed || outputs[i] === 0 ? "error" : "ok");
-        const ttftS = ttfts[i];
+        const ttftS = ttfts?.[i];
         if (failed || typeof ttftS !== "number") return;
         sink.number("ttftS", ttftS, i + 1);
-        const gaps = itls[i];
+        const gaps = itls?.[i];
         if (!Array.isArray(gaps)) return;
         sink.number(
           "e2eS",

@@ -83,6 +83,10 @@ export async function importWindows(
     else await readServeGen(file, windows, bins, counts);
   }
   windows.sort((a, b) => a.startS - b.startS);
+  if (format === "usage") {
+    const equal = windows.length - new Set(windows.map((window) => Object.values(window).join("\0"))).size;
+    if (equal > 0) counts["equalWindows"] = equal;
+  }
   const originS = format === "usage" ? (windows[0]?.startS ?? 0) : 0;
   const columns: WriteColumn[] = [
     numbers(

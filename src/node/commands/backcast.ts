@@ -13,6 +13,7 @@ import { readReplay } from "../../io/replay-trace.ts";
 import { readCosts, readUsage, type UsageExport } from "../../io/usage-csv.ts";
 import { ConfigError } from "../../kernel/errors.ts";
 import type { ResolvedExperiment } from "../../scenario/resolved.ts";
+import type { CostRow } from "../../scenario/usage.ts";
 import { backcastText, type Backcast } from "../backcast-text.ts";
 import { loadCatalog } from "../catalog-files.ts";
 import { EXIT } from "../exit.ts";
@@ -41,10 +42,11 @@ export async function backcastCommand(
     if (file.experiment !== undefined && !existsSync(beside(file.experiment)))
       throw new ConfigError([{ path: ["experiment"], message: `no such file: ${beside(file.experiment)}` }]);
     const usage = file.usage === undefined ? null : await readUsage(beside(file.usage));
-    const bill = usage === null ? null : await billOf(file, usage, beside, options);
+    const costs = usage === null || file.costs === undefined ? null : await readCosts(beside(file.costs));
+    const bill = usage === null ? null : await billOf(file, usage, costs?.rows ?? null, options);
     let interrupted = false;
     let replay: Backcast["replay"] = null;
-    let warnings: readonly string[] = [];
+    let warnings = [...(usage?.warnings ?? []), ...(costs?.warnings ?? [])];
     if (file.experiment !== undefined) {
       const { experiment } = await loadExperiment(beside(file.experiment), options);
       const period = await periodOf(file, usage, experiment, beside);
@@ -57,7 +59,7 @@ export async function backcastCommand(
         replications: outcomes.length,
         rows: replayRows(again, outcomes, recordedIn(period, bill, file), file.actual),
       };
-      warnings = experiment.warnings;
+      warnings = [...warnings, ...experiment.warnings];
     }
     const whole: Backcast = { title: file.title, bill, replay, warnings };
     out(
@@ -76,7 +78,7 @@ export async function backcastCommand(
 async function billOf(
   file: BackcastFile,
   { buckets, format }: UsageExport,
-  beside: (name: string) => string,
+  costs: readonly CostRow[] | null,
   { models }: BackcastOptions,
 ): Promise<UsageBill> {
   const { catalog } = await loadCatalog(["offers"], models);
@@ -88,7 +90,7 @@ async function billOf(
   );
   return priceUsage({
     buckets,
-    costs: file.costs === undefined ? null : await readCosts(beside(file.costs)),
+    costs,
     totalUsd: file.actual.usd ?? null,
     offers,
     provider: format === "crossover" ? null : format,

@@ -56,14 +56,14 @@ async function initFromUsage(
 ): Promise<void> {
   if (options.output !== undefined)
     throw new ConfigError([{ path: ["--output"], message: "has no effect with --from-usage, which knows it" }]);
-  const { buckets, format } = await readUsage(usageFile);
+  const { buckets, format, warnings } = await readUsage(usageFile);
   const usage = usageWorkload(buckets, {
     ...(options.requestsPerDay === undefined ? {} : { requestsPerDay: options.requestsPerDay }),
     ...(options.input === undefined ? {} : { inputTokens: options.input }),
   });
   const source = { file: basename(usageFile), format };
   const entry = options.models === undefined ? null : usageSeason(usage, shippedSeason(catalog), source);
-  const comments = usageComments(usage, source, entry !== null);
+  const comments = [...usageComments(usage, source, entry !== null), ...warnings.map((text) => `warning: ${text}`)];
   const workload: Workload = {
     requestsPerDay: Math.round(usage.requestsPerDay),
     inputTokens: Math.max(1, Math.round(usage.inputTokens)),

@@ -1,4 +1,4 @@
-/** Looking into parsed JSON of unknown make. Nothing here throws but `numbersAt`. */
+/** Looking into parsed JSON of unknown make. Nothing here throws but what takes the file. */
 import { DataError } from "../../../kernel/errors.ts";
 
 export function valueAt(value: unknown, ...path: readonly string[]): unknown {
@@ -27,14 +27,21 @@ export function listAt(value: unknown, ...path: readonly string[]): readonly unk
   return Array.isArray(found) ? found : null;
 }
 
-/** A list of `length` numbers; null when there is none. Throws DataError for one of another length or with anything else. */
+/** A list of `length` entries; null when there is none. Throws DataError for anything else. */
+export function listOf(file: string, value: unknown, name: string, length: number): readonly unknown[] | null {
+  const found = valueAt(value, name) ?? null;
+  if (found === null) return null;
+  if (!Array.isArray(found)) throw new DataError(file, null, `${name} is no list`);
+  if (found.length !== length)
+    throw new DataError(file, null, `${name} has ${found.length} entries, input_lens has ${length}`);
+  return found;
+}
+
+/** The same of numbers. */
 export function numbersAt(file: string, value: unknown, name: string, length: number): readonly number[] | null {
-  const list = listAt(value, name);
-  if (list === null) return null;
-  if (list.length !== length)
-    throw new DataError(file, null, `${name} has ${list.length} entries, input_lens has ${length}`);
-  list.forEach((item, i) => {
+  const list = listOf(file, value, name, length);
+  list?.forEach((item, i) => {
     if (typeof item !== "number") throw new DataError(file, i + 1, `${name} is ${JSON.stringify(item)}, not a number`);
   });
-  return list as readonly number[];
+  return list as readonly number[] | null;
 }

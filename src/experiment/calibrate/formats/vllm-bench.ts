@@ -13,7 +13,7 @@ import {
   requestsOf,
   runOfRequests,
 } from "../benchmark-run.ts";
-import { listAt, numberAt, numbersAt, textAt, valueAt } from "./json.ts";
+import { listAt, listOf, numberAt, numbersAt, textAt, valueAt } from "./json.ts";
 
 export function isVllmBench(document: unknown): boolean {
   const measured = valueAt(document, "mean_ttft_ms") ?? valueAt(document, "ttfts");
@@ -24,7 +24,8 @@ export function isVllmBench(document: unknown): boolean {
 export function readVllmBench(file: string, id: string, document: unknown): BenchmarkRun {
   const run = { id, file, format: "vllm-bench", facts: factsOf(document) } as const;
   const inputs = listAt(document, "input_lens");
-  if (inputs !== null && listAt(document, "ttfts") !== null) return readDetails(run, document, inputs.length);
+  if (inputs !== null && (valueAt(document, "ttfts") ?? null) !== null)
+    return readDetails(run, document, inputs.length);
   const completed = numberAt(document, "completed")!;
   const inputTokens = numberAt(document, "total_input_tokens");
   const outputTokens = numberAt(document, "total_output_tokens");
@@ -69,8 +70,8 @@ function readDetails(
   const outputs = need("output_lens");
   const ttfts = need("ttfts");
   const starts = numbersAt(file, document, "start_times", count);
-  const itls = listAt(document, "itls") ?? [];
-  const errors = listAt(document, "errors") ?? [];
+  const itls = listOf(file, document, "itls", count) ?? [];
+  const errors = listOf(file, document, "errors", count) ?? [];
   const dropped = new Dropped();
   const rows: RequestRow[] = [];
   for (let i = 0; i < count; i++) {
