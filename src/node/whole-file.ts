@@ -1,10 +1,17 @@
 /** A file that appears whole or not at all, also when Ctrl-C ends the command that writes it. */
 import { rmSync } from "node:fs";
-import { rm } from "node:fs/promises";
+import { open, rm, stat } from "node:fs/promises";
 import { EXIT } from "./exit.ts";
 
-/** Runs `work`, which writes `temporary` and renames it at its end. Whatever stops it, `temporary` does not stay. */
-export async function wholeOrNothing<T>(temporary: string, work: (temporary: string) => Promise<T>): Promise<T> {
+/**
+ * Runs `work`, which writes `temporary`, beside `target`, and renames it at its end. Whatever stops it, `temporary` does not
+ * stay. Throws Node's error before `work` begins where it could not end.
+ */
+export async function wholeOrNothing<T>(target: string, work: (temporary: string) => Promise<T>): Promise<T> {
+  const found = await stat(target).catch(() => null);
+  if (found?.isDirectory() === true) throw Object.assign(new Error(), { code: "EISDIR" });
+  const temporary = `${target}.tmp`;
+  await (await open(temporary, "w")).close();
   const onSignal = (): never => {
     rmSync(temporary, { force: true });
     process.stderr.write("\nInterrupted; nothing was written.\n");

@@ -117,6 +117,9 @@ describe("refused", () => {
     ["trace import dateless.jsonl --out t.parquet", 3, "dateless.jsonl: it begins 1e+51 s from 1970: that is no date"],
     ["trace inspect twice.csv", 3, "twice.csv: two columns have the name inputTokens"],
     ["trace import twice.csv --out t.parquet", 3, "twice.csv: two columns have the name inputTokens"],
+    ["trace import a.csv --format usage --out dir", 4, "cannot write dir: this is a folder, a file is needed"],
+    ["trace import a.csv --columns arrivalS=a,inputTokens=b,outputTokens=b --out no/t.parquet", 4, "cannot write no/t"],
+    ["trace synthesize rag --days 1 --out dir", 4, "cannot write dir: this is a folder, a file is needed"],
     ["limits replay none.json", 3, "none.json: it holds no examples: there is nothing to replay"],
     ["check small.yaml --models nowhere", 2, "nowhere: no such folder of catalogue entries\n"],
     [

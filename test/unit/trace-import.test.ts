@@ -225,6 +225,40 @@ r1,2026-11-02 10:00:00,2026-11-02 10:00:01,,m,10,0,{},failure
     );
   });
 
+  test("what LiteLLM and Batch say was thought is a part of the output, or told", async () => {
+    const spend = (id: string, output: number, thought: number): string =>
+      JSON.stringify({
+        request_id: id,
+        startTime: "2026-11-02T10:00:05Z",
+        endTime: "2026-11-02T10:00:09Z",
+        prompt_tokens: 10,
+        completion_tokens: output,
+        metadata: { usage_object: { completion_tokens_details: { reasoning_tokens: thought } } },
+      });
+    const table = await imported(await saved(`${spend("a", 50, 40)}\n${spend("b", 50, 60)}\n`));
+    expect([...table.numbers.reasoningTokens!]).toEqual([40, Number.NaN]);
+    expect(table.about?.counts).toMatchObject({ thinkingBesideOutput: 1 });
+
+    const answer = (id: string, usage: object): string =>
+      JSON.stringify({ custom_id: id, response: { status_code: 200, body: { model: "m", usage } }, error: null });
+    const chat = {
+      prompt_tokens: 30,
+      completion_tokens: 20,
+      prompt_tokens_details: { cached_tokens: 16 },
+      completion_tokens_details: { reasoning_tokens: 12 },
+    };
+    const response = {
+      input_tokens: 31,
+      output_tokens: 21,
+      input_tokens_details: { cached_tokens: 0 },
+      output_tokens_details: { reasoning_tokens: 13 },
+    };
+    const batch = await imported(await saved(`${answer("a", chat)}\n${answer("b", response)}\n`));
+    expect([...batch.inputTokens, ...batch.outputTokens]).toEqual([30, 31, 20, 21]);
+    expect([...batch.numbers.reasoningTokens!]).toEqual([12, 13]);
+    expect([...batch.numbers.cachedTokens!]).toEqual([16, 0]);
+  });
+
   test("spans of no model call, in OTLP", async () => {
     const span = (
       spanId: string,

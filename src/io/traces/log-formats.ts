@@ -6,7 +6,7 @@
  */
 import { DataError } from "../../kernel/errors.ts";
 import { DateReader, unixNanos } from "./dates.ts";
-import type { JsonFormat, JsonRecord } from "./format.ts";
+import type { JsonFormat, JsonRecord, Run } from "./format.ts";
 import {
   firstNumber,
   has,
@@ -108,6 +108,7 @@ export const liteLlm: JsonFormat = {
     "sessionId",
     "status",
     "cachedTokens",
+    "reasoningTokens",
     "ttftS",
     "e2eS",
     "className",
@@ -125,12 +126,8 @@ export const liteLlm: JsonFormat = {
       const metadata = parsedObject(record["metadata"]);
       const said = textIn(record, "status") || textIn(metadata, "status");
       const failed = said !== "" && said !== "success";
-      sink.add(
-        row,
-        startS,
-        needNumber(record, "prompt_tokens", row, file),
-        needNumber(record, "completion_tokens", row, file),
-      );
+      const outputTokens = needNumber(record, "completion_tokens", row, file);
+      sink.add(row, startS, needNumber(record, "prompt_tokens", row, file), outputTokens);
       sink.text("requestId", id);
       sink.text("model", textIn(record, "model_group") || textIn(record, "model"));
       sink.text("tenant", textIn(record, "team_id") || textIn(metadata, "user_api_key_team_id"));
@@ -138,8 +135,7 @@ export const liteLlm: JsonFormat = {
       sink.text("sessionId", textIn(record, "session_id") || textIn(record, "trace_id"));
       sink.text("className", textIn(record, "call_type"));
       sink.status(failed ? "error" : "ok");
-      const details = ["usage_object", "prompt_tokens_details", "cached_tokens"] as const;
-      sink.number("cachedTokens", numberIn(metadata, ...details), row);
+      addDetails(run, valueIn(metadata, "usage_object"), outputTokens, row);
       if (failed) return;
       const firstS = unixS(record, "completionStartTime");
       const endS = unixS(record, "endTime");
@@ -149,6 +145,23 @@ export const liteLlm: JsonFormat = {
     };
   },
 };
+
+/**
+ * What OpenAI's chat completions and responses say of a usage: input read from the cache, and output that was thought. Some
+ * providers count thinking beside the output; a count that cannot be a part of it is told and left out.
+ */
+function addDetails(run: Run, usage: unknown, outputTokens: number, row: number): void {
+  const detailsOf = (side: string): JsonRecord => {
+    const details = valueIn(usage, `${side}_tokens_details`);
+    return isRecord(details) ? details : {};
+  };
+  const input = { ...detailsOf("prompt"), ...detailsOf("input") };
+  const output = { ...detailsOf("completion"), ...detailsOf("output") };
+  const thought = numberIn(output, "reasoning_tokens");
+  run.sink.number("cachedTokens", numberIn(input, "cached_tokens"), row);
+  if (thought > outputTokens) run.count("thinkingBesideOutput");
+  else run.sink.number("reasoningTokens", thought, row);
+}
 
 const NANOS_PER_S = 1e9;
 
@@ -305,7 +318,16 @@ const openAiBatch: JsonFormat = {
   ticksPerS: 1,
   clock: "none",
   matches: (first) => has(first, "custom_id") && (has(first, "url", "body") || has(first, "response")),
-  columns: () => ["requestId", "model", "className", "maxOutputTokens", "status", "serviceTier"],
+  columns: () => [
+    "requestId",
+    "model",
+    "className",
+    "cachedTokens",
+    "reasoningTokens",
+    "maxOutputTokens",
+    "status",
+    "serviceTier",
+  ],
   open(run) {
     const { sink } = run;
     const seen = new Set<string>();
@@ -316,14 +338,11 @@ const openAiBatch: JsonFormat = {
       const usage = valueIn(record, "response", "body", "usage");
       const body = record["body"] ?? valueIn(record, "response", "body");
       const failed = (record["error"] ?? null) !== null || numberIn(record, "response", "status_code") >= 400;
-      const inputTokens = orZero(firstNumber(isRecord(usage) ? usage : {}, "prompt_tokens", "input_tokens"));
+      const counted = isRecord(usage) ? usage : {};
+      const inputTokens = orZero(firstNumber(counted, "prompt_tokens", "input_tokens"));
+      const outputTokens = orZero(firstNumber(counted, "completion_tokens", "output_tokens"));
       if (inputTokens === 0) run.count("unknownInput");
-      sink.add(
-        row,
-        0,
-        inputTokens,
-        orZero(firstNumber(isRecord(usage) ? usage : {}, "completion_tokens", "output_tokens")),
-      );
+      sink.add(row, 0, inputTokens, outputTokens);
       sink.text("requestId", id);
       sink.text("model", textIn(body, "model"));
       sink.text("className", textIn(record, "url"));
@@ -334,6 +353,7 @@ const openAiBatch: JsonFormat = {
       );
       sink.status(failed ? "error" : "ok");
       sink.text("serviceTier", "batch");
+      addDetails(run, counted, outputTokens, row);
     };
   },
 };

@@ -27,7 +27,7 @@ export async function traceExportCommand(
   if (resolve(file) === resolve(target))
     throw new EnvironmentFailure(`${target} is the file to read; give another --out`);
   try {
-    await wholeOrNothing(`${target}.tmp`, async (temporary) => {
+    await wholeOrNothing(target, async (temporary) => {
       await pipeline(Readable.from(text()), createWriteStream(temporary));
       await rename(temporary, target);
     });

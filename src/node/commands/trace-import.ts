@@ -36,13 +36,12 @@ export async function traceImportCommand(
   if (flags.timeUnit !== undefined && flags.columns === undefined)
     throw noEffect("--time-unit", "has no effect without --columns: known formats have units of their own");
   const bar = new Progress("import", 1, { enabled: flags.json !== true });
-  const temporary = `${flags.out}.tmp`;
   let imported: Imported;
   try {
     const windows = flags.columns === undefined ? await windowFormat(files, flags.format) : null;
     if (windows !== null) {
       if (flags.sort === true) throw noEffect("--sort", "has no effect on windows of time");
-      const found = await wholeOrNothing(temporary, () => importWindows(files, windows, flags.out));
+      const found = await wholeOrNothing(flags.out, () => importWindows(files, windows, flags.out));
       out(flags.json === true ? `${JSON.stringify({ out: flags.out, ...found })}\n` : windowsText(flags.out, found));
       return;
     }
@@ -54,7 +53,7 @@ export async function traceImportCommand(
       timeUnit: flags.timeUnit ?? "s",
       sort: flags.sort === true,
     };
-    imported = await wholeOrNothing(temporary, () =>
+    imported = await wholeOrNothing(flags.out, () =>
       importTrace(request, ({ bytes, totalBytes }) => bar.update(totalBytes > 0 ? bytes / totalBytes : 0)),
     );
   } catch (error) {

@@ -79,7 +79,7 @@ export async function synthesizeCommand(
       ),
     };
     const drawn = batches(encoder, source, meter, totals, (share) => bar.update(share));
-    await wholeOrNothing(`${flags.out}.tmp`, () => streamParquet(flags.out, drawn, about, columns));
+    await wholeOrNothing(flags.out, () => streamParquet(flags.out, drawn, about, columns));
   } catch (error) {
     throw environmentFailure(error, `cannot write ${flags.out}`);
   } finally {
