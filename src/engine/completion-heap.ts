@@ -32,7 +32,7 @@ export class CompletionHeap {
     const moved = this.slots[--this.size];
     if (moved === slot) return;
     const key = this.table.finishStep;
-    if (hole > 0 && key[moved] < key[this.slots[(hole - 1) >> 1]]) this.up(hole, moved);
+    if (hole > 0 && ((key[moved] - key[this.slots[(hole - 1) >> 1]]) | 0) < 0) this.up(hole, moved);
     else this.down(hole, moved);
   }
 
@@ -44,7 +44,7 @@ export class CompletionHeap {
     while (i > 0) {
       const parent = (i - 1) >> 1;
       const above = slots[parent];
-      if (key[above] <= finish) break;
+      if (((key[above] - finish) | 0) <= 0) break;
       slots[i] = above;
       heapSlot[above] = i;
       i = parent;
@@ -62,9 +62,9 @@ export class CompletionHeap {
     for (;;) {
       let child = 2 * i + 1;
       if (child >= size) break;
-      if (child + 1 < size && key[slots[child + 1]] < key[slots[child]]) child++;
+      if (child + 1 < size && ((key[slots[child + 1]] - key[slots[child]]) | 0) < 0) child++;
       const below = slots[child];
-      if (key[below] >= finish) break;
+      if (((key[below] - finish) | 0) >= 0) break;
       slots[i] = below;
       heapSlot[below] = i;
       i = child;

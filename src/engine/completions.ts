@@ -2,6 +2,8 @@
  * The decoding sequences of one replica by the step count at which each has all its tokens. Those that end within
  * `NEAR_STEPS` of their join stand in a ring of lists, one for each step, with a bitmap to find the next one: O(1) and
  * without the coin-toss branches of a heap. The few longer ones stand in a heap.
+ * Step counts are 32-bit integers that wrap, so only their differences say anything; as doubles each would cost a conversion
+ * wherever it is used.
  *   ENG-1  Every decoding sequence stands in exactly one of the two, where its join and finish step put it.
  */
 import { InvariantError } from "../kernel/errors.ts";
@@ -12,6 +14,7 @@ import { NO_SLOT, type RequestTable } from "./request-table.ts";
 const NEAR_STEPS = 512;
 const RING_MASK = NEAR_STEPS - 1;
 const WORD_MASK = NEAR_STEPS / 32 - 1;
+const MOST_STEPS = 0x7fffffff;
 
 export class Completions {
   private readonly table: RequestTable;
@@ -30,7 +33,7 @@ export class Completions {
   push(slot: number): void {
     const table = this.table;
     const finish = table.finishStep[slot];
-    if (finish - table.joinStep[slot] >= NEAR_STEPS) {
+    if (((finish - table.joinStep[slot]) | 0) >= NEAR_STEPS) {
       this.far.push(slot);
       return;
     }
@@ -43,7 +46,7 @@ export class Completions {
 
   remove(slot: number): void {
     const table = this.table;
-    if (table.finishStep[slot] - table.joinStep[slot] >= NEAR_STEPS) {
+    if (((table.finishStep[slot] - table.joinStep[slot]) | 0) >= NEAR_STEPS) {
       this.far.remove(slot);
       return;
     }
@@ -72,7 +75,7 @@ export class Completions {
   /** Steps from step count `step` to the next finish; there must be one, and none at or before `step`. */
   stepsToNext(step: number): number {
     const far = this.far;
-    const farSteps = far.size > 0 ? this.table.finishStep[far.first()] - step : Infinity;
+    const farSteps = far.size > 0 ? (this.table.finishStep[far.first()] - step) | 0 : MOST_STEPS;
     if (this.near === 0) return farSteps;
     const words = this.words;
     const from = (step + 1) & RING_MASK;

@@ -41,7 +41,7 @@ export class Decoders {
 
   generated(slot: number): number {
     if (this.drafts !== null) return this.drafts.generated(slot);
-    return this.table.generated[slot] + this.steps - this.table.joinStep[slot];
+    return this.table.generated[slot] + ((this.steps - this.table.joinStep[slot]) | 0);
   }
 
   /** Prompt and answer so far: the newest token has its keys and values computed in the next step. */
@@ -98,7 +98,7 @@ export class Decoders {
 
   /** A token for everybody in each of so many steps, the last of which ends at `nowS`. */
   advanceAll(steps: number, nowS: number): void {
-    this.steps += steps;
+    this.steps = (this.steps + steps) | 0;
     this.contextTokens += this.count * steps;
     this.hearAll(nowS);
   }
@@ -166,7 +166,7 @@ export class Decoders {
   stepsAffordable(most: number, blocks: number): number {
     if (this.count * (((most - 1) >> this.blockShift) + 1) <= blocks) return most;
     const mask = this.blockTokens - 1;
-    const cycles = Math.floor(blocks / this.count);
+    const cycles = (blocks / this.count) | 0;
     let left = blocks - cycles * this.count;
     let steps = 0;
     while (steps <= mask) {

@@ -214,7 +214,7 @@ export class Replica implements ReplicaEngine {
       if (this.mode === STRETCH) this.freeBlocks -= this.blocksForSteps(steps);
       this.contextTokens += decodes * steps;
     }
-    this.stepCount += steps;
+    this.stepCount = (this.stepCount + steps) | 0;
     this.bookedUntilS = -Infinity;
     this.bookedKvTokenS = 0;
     const wasMixed = this.mode === MIXED;
@@ -388,7 +388,7 @@ export class Replica implements ReplicaEngine {
     const decoded = table.state[slot] === DECODING;
     this.leaveBatch(slot);
     if (decoded) {
-      table.generated[slot] += this.stepCount - table.joinStep[slot];
+      table.generated[slot] += (this.stepCount - table.joinStep[slot]) | 0;
       table.lastTokenS[slot] = this.startS;
     }
     table.state[slot] = WAITING;
@@ -474,7 +474,7 @@ export class Replica implements ReplicaEngine {
     this.runningCount--;
     if (table.state[slot] === DECODING) {
       // Tokens whose keys and values are held: all but the newest token, which the next step would compute.
-      const held = table.inputTokens[slot] + table.generated[slot] + (this.stepCount - table.joinStep[slot]) - 1;
+      const held = table.inputTokens[slot] + table.generated[slot] + ((this.stepCount - table.joinStep[slot]) | 0) - 1;
       this.completions.remove(slot);
       this.decodeCount--;
       this.decodesByClass[table.classIndex[slot]]--;
@@ -553,7 +553,7 @@ export class Replica implements ReplicaEngine {
   private stepsUntil(timeS: number): number {
     const wantedS = timeS - this.startS;
     const linear = this.baseS - this.slopeS / 2;
-    let k = Math.ceil((2 * wantedS) / (linear + Math.sqrt(linear * linear + 2 * this.slopeS * wantedS)));
+    let k = Math.ceil((2 * wantedS) / (linear + Math.sqrt(linear * linear + 2 * this.slopeS * wantedS))) | 0;
     if (k < 1) k = 1;
     while (k > 1 && this.startS + this.spanS(k - 1) >= timeS) k--;
     while (this.startS + this.spanS(k) < timeS) k++;
@@ -577,7 +577,7 @@ export class Replica implements ReplicaEngine {
 
   /** Largest number of steps whose new blocks are free; at least 1 (the first step was checked before). */
   private stepsAffordable(): number {
-    const cycles = Math.floor(this.freeBlocks / this.decodeCount);
+    const cycles = (this.freeBlocks / this.decodeCount) | 0;
     let left = this.freeBlocks - cycles * this.decodeCount;
     let steps = 0;
     while (steps <= this.blockMask) {

@@ -54,10 +54,13 @@ export class RequestTable {
   generated: Int32Array = new Int32Array(0);
   prefillTokens: Int32Array = new Int32Array(0);
   prefilledTokens: Int32Array = new Int32Array(0);
-  /** Step count of the replica when this sequence began to decode; with drafts that are drawn, the steps that it has had with them. */
-  joinStep: Float64Array = new Float64Array(0);
+  /**
+   * Step count of the replica when this sequence began to decode; with drafts that are drawn, the steps that it has had with
+   * them. Step counts wrap at 2^31 (`completions.ts`).
+   */
+  joinStep: Int32Array = new Int32Array(0);
   /** Step count of the replica at which it has all its tokens. */
-  finishStep: Float64Array = new Float64Array(0);
+  finishStep: Int32Array = new Int32Array(0);
   /** Place in its replica's completions: in the heap, or the next that finishes at the same step; or among those with drafts. */
   heapSlot: Int32Array = new Int32Array(0);
   nextAtStep: Int32Array = new Int32Array(0);
@@ -110,8 +113,8 @@ export class RequestTable {
     this.ordinal = float(this.ordinal);
     this.sentS = float(this.sentS);
     this.deadlineS = float(this.deadlineS);
-    this.joinStep = float(this.joinStep);
-    this.finishStep = float(this.finishStep);
+    this.joinStep = int(this.joinStep);
+    this.finishStep = int(this.finishStep);
     this.orderKey = float(this.orderKey);
     this.orderTicket = float(this.orderTicket);
     this.firstTokenS = float(this.firstTokenS);
