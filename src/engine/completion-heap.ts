@@ -6,6 +6,8 @@ import type { RequestTable } from "./request-table.ts";
 
 export class CompletionHeap {
   size = 0;
+  /** `finishStep` of the first; undefined behaviour when empty. */
+  firstStep = 0;
   private readonly table: RequestTable;
   private slots = new Int32Array(64);
 
@@ -25,6 +27,7 @@ export class CompletionHeap {
       this.slots = bigger;
     }
     this.up(this.size++, slot);
+    this.firstStep = this.table.finishStep[this.slots[0]];
   }
 
   remove(slot: number): void {
@@ -34,6 +37,7 @@ export class CompletionHeap {
     const key = this.table.finishStep;
     if (hole > 0 && ((key[moved] - key[this.slots[(hole - 1) >> 1]]) | 0) < 0) this.up(hole, moved);
     else this.down(hole, moved);
+    this.firstStep = key[this.slots[0]];
   }
 
   private up(i: number, slot: number): void {

@@ -66,16 +66,17 @@ export class Completions {
 
   /** A sequence that finishes at step count `step`, which no unfinished one precedes; NO_SLOT when none does. */
   finishingAt(step: number): number {
-    const slot = this.heads[step & RING_MASK];
-    if (slot !== NO_SLOT) return slot;
+    const at = step & RING_MASK;
+    // The bitmap is in the cache when the ring is not.
+    if ((this.words[at >> 5] & (1 << (at & 31))) !== 0) return this.heads[at];
     const far = this.far;
-    return far.size > 0 && this.table.finishStep[far.first()] === step ? far.first() : NO_SLOT;
+    return far.size > 0 && far.firstStep === step ? far.first() : NO_SLOT;
   }
 
   /** Steps from step count `step` to the next finish; there must be one, and none at or before `step`. */
   stepsToNext(step: number): number {
     const far = this.far;
-    const farSteps = far.size > 0 ? (this.table.finishStep[far.first()] - step) | 0 : MOST_STEPS;
+    const farSteps = far.size > 0 ? (far.firstStep - step) | 0 : MOST_STEPS;
     if (this.near === 0) return farSteps;
     const words = this.words;
     const from = (step + 1) & RING_MASK;
