@@ -45,6 +45,32 @@ test(`leaping gives what walking gives, in ${SCENARIOS} random scenarios`, () =>
     expect(share(name), name).toBeGreaterThan(0.005);
 });
 
+test("the same when the step count wraps amid the answers", () => {
+  let wrapped = 0;
+  class NearTheEnd extends Replica {
+    constructor(...args: ConstructorParameters<ReplicaClass>) {
+      super(...args);
+      Object.assign(this, { stepCount: 0x7fffffff - 20 });
+    }
+    override finish(): void {
+      const before = this.steps();
+      super.finish();
+      if (this.steps() < before) wrapped++;
+    }
+    private steps(): number {
+      return (this as unknown as { readonly stepCount: number }).stepCount;
+    }
+  }
+  const failed: string[] = [];
+  for (let number = 0; number < 600; number++) {
+    const scenario = randomScenario(number);
+    const found = wrong(scenario, stepThrough(scenario), NearTheEnd);
+    if (found.length > 0) failed.push(`scenario ${number}: ${found.join("; ")}`);
+  }
+  expect(failed.slice(0, 5), `${failed.length} scenarios differ`).toEqual([]);
+  expect(wrapped).toBeGreaterThan(300);
+});
+
 describe("a planted error of one is caught", () => {
   const numbers = Array.from({ length: 300 }, (_, i) => i);
   const cases = numbers.map((number) => {

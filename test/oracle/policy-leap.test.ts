@@ -4,6 +4,7 @@
  */
 import { describe, expect, test } from "vitest";
 import { Batch } from "../../src/engine/batch.ts";
+import { Decoders } from "../../src/engine/decoders.ts";
 import { DraftDecoders } from "../../src/engine/draft-decoders.ts";
 import type { BatchingPolicy } from "../../src/engine/policies/policy.ts";
 import { batchingNamed } from "../../src/engine/policies/registry.ts";
@@ -107,6 +108,34 @@ test("leaping is walking, in as many scenarios again", () => {
     if (found.length > 0) failed.push(`scenario ${number}: ${found.join("; ")}`);
   }
   expect(failed.slice(0, 5), `${failed.length} scenarios differ`).toEqual([]);
+});
+
+test("the same when the step count wraps amid the answers", () => {
+  let wrapped = 0;
+  const { join, advanceAll } = Decoders.prototype;
+  type Counts = { steps: number };
+  Decoders.prototype.join = function (slot) {
+    const counts = this as unknown as Counts;
+    if (this.count === 0 && counts.steps < 1000) counts.steps = 0x7fffffff - 20;
+    join.call(this, slot);
+  };
+  Decoders.prototype.advanceAll = function (steps, nowS) {
+    const before = (this as unknown as Counts).steps;
+    advanceAll.call(this, steps, nowS);
+    if ((this as unknown as Counts).steps < before) wrapped++;
+  };
+  const failed: string[] = [];
+  try {
+    for (let number = 0; number < 600; number++) {
+      const scenario = randomPolicyScenario(number);
+      const found = wrong(() => differences(scenario, drivePolicyScenario(scenario), stepThroughPolicy(scenario)));
+      if (found.length > 0) failed.push(`scenario ${number}: ${found.join("; ")}`);
+    }
+  } finally {
+    Object.assign(Decoders.prototype, { join, advanceAll });
+  }
+  expect(failed.slice(0, 5), `${failed.length} scenarios differ`).toEqual([]);
+  expect(wrapped).toBeGreaterThan(300);
 });
 
 /** A scenario for the plain engine, as one for the engine of policies. */
