@@ -32,6 +32,8 @@ const GPU_FIELDS = [
   "fp8DenseTflops",
   "fp4DenseTflops",
   "linkGBpsPerDirection",
+  "matmulBf16Tflops",
+  "sameChipAs",
 ];
 const LLM_FIELDS = [
   "layers",
@@ -89,6 +91,12 @@ export function resolvePool(
   resolution.useEntry("llms", llmEntry, LLM_FIELDS);
   const gpu = gpuSpec(gpuEntry);
   const llm = llmSpec(llmEntry);
+  const { nativeDtype } = llmEntry;
+  // A missing format is BF16; weights that were never published that way are no smaller for it.
+  if (!nativeDtype.startsWith("bf16") && !resolution.declared([...path, "weightDtype"]))
+    resolution.warn(
+      `${path.join(".")}: ${llm.id} was published in ${nativeDtype}, but runs in bf16 here since weightDtype is not given`,
+    );
   const engine = resolveEngine(resolution, file, { gpu, llm, profile }, path, at, sizes);
   if (
     engine === null ||
@@ -199,6 +207,8 @@ export function gpuSpec(entry: CatalogEntry<"gpus">): GpuSpec {
     fp8DenseTflops,
     fp4DenseTflops,
     linkGBpsPerDirection,
+    matmulBf16Tflops,
+    sameChipAs,
   } = entry;
   return {
     id,
@@ -210,6 +220,8 @@ export function gpuSpec(entry: CatalogEntry<"gpus">): GpuSpec {
     fp8DenseTflops,
     fp4DenseTflops,
     linkGBpsPerDirection,
+    ...(matmulBf16Tflops === undefined ? {} : { matmulBf16Tflops }),
+    ...(sameChipAs === undefined ? {} : { sameChipAs }),
   };
 }
 

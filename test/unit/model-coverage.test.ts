@@ -25,6 +25,23 @@ test("35 models, 21 GPUs", () => {
   expect([llms.length, gpus.length]).toEqual([35, 21]);
 });
 
+test("a run takes the coefficients that validate takes, from the whole entry of a GPU", () => {
+  const fits = ["global", "engine"] as const;
+  for (const entry of catalog.gpus.values()) {
+    for (const id of ["llama-3.1-8b", "llama-3.1-70b", "qwen3-30b-a3b"]) {
+      for (const dense of fits) {
+        const of = (gpu: (typeof gpus)[number]) => ({
+          ...request(llmSpec(catalog.llms.get(id)!), gpu, "bf16", 1),
+          fallbackScope: { dense, moe: dense },
+        });
+        const chosen = chooseCoefficients(sets, of(gpuSpec(entry)), "all");
+        expect(chosen, `${entry.id} ${id}`).toEqual(chooseCoefficients(sets, of(entry), "all"));
+        expect(outsideValidatedRange(sets, of(gpuSpec(entry)))).toBe(outsideValidatedRange(sets, of(entry)));
+      }
+    }
+  }
+});
+
 describe.each(llms.map((llm) => [llm.id, llm] as const))("%s", (_id, llm) => {
   test("steps take longer with more sequences, more context and more prefill, and less reading with more GPUs", () => {
     for (const [i, gpu] of gpus.entries()) {
