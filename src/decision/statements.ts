@@ -85,7 +85,10 @@ export function steadinessStatement(one: SegmentCase, value: NodeValue): string 
   if (value === "n/a") {
     return `How well "${segment.id}" would use own GPUs was not measured, since ${selfMissing(one)}.`;
   }
-  const use = `own GPUs would do ${withInterval(measured.uSlo, percent)} of the work they could do within target (needed: ${percent(uSloMin)})`;
+  const use =
+    measured.uSlo === null
+      ? `how much of the work within target own GPUs would do is not known, because it was not measured or a class that they serve misses its target at any load (needed: ${percent(uSloMin)})`
+      : `own GPUs would do ${withInterval(measured.uSlo, percent)} of the work they could do within target (needed: ${percent(uSloMin)})`;
   const peak = `the peak is ${withInterval(measured.peakToMean, ratio)} times the mean (at most ${ratio(peakToMeanMax)})`;
   const error = `the forecast error is ${withInterval(measured.wape, percent)} (at most ${percent(wapeMax)})`;
   const verdicts: Readonly<Record<NodeValue, string>> = {

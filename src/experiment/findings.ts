@@ -105,7 +105,10 @@ export interface PoolSummary {
   /** Starts from zero and requests that waited for one; null where the pool is always there. */
   readonly coldStarts: Estimate | null;
   readonly coldStartRequests: Estimate | null;
-  /** Null: not swept, or a replica of it serves nobody alone because it hands on or takes over. */
+  /**
+   * Null: not swept, a replica of it serves nobody alone because it hands on or takes over, or it serves a class that misses its
+   * target at any load.
+   */
   readonly uSlo: Estimate | null;
   /** Steady requests per second and replica at which the SLO is still met. */
   readonly sloRatePerReplica: number | null;

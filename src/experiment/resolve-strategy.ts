@@ -283,7 +283,7 @@ function applyBoundary(
   { pools, offers }: { readonly pools: readonly ResolvedPool[]; readonly offers: readonly ResolvedOffer[] },
   context: StrategyContext,
 ): Pick<ResolvedStrategy, "routes" | "barred" | "forbidden" | "counterfactual"> {
-  let lifted = false;
+  const lifted: string[] = [];
   const barred: (string | null)[] = [];
   const forbidden: RouteTarget[][] = [];
   const kept = routes.map((route, i) => {
@@ -301,7 +301,7 @@ function applyBoundary(
     });
     const reasons = refused.filter((reason) => reason !== null);
     if (context.whatIfUnrestricted) {
-      lifted ||= reasons.length > 0;
+      if (reasons.length > 0) lifted.push(context.classes[i]!.name);
       barred.push(null);
       forbidden.push([]);
       return route;
@@ -319,11 +319,15 @@ function applyBoundary(
       for (const reason of reasons) resolution.warn(`${name}: ${reason}; it is left out of the route`);
     return rest;
   });
+  if (lifted.length > 0)
+    resolution.warn(
+      `${name}: boundary rules are lifted for ${lifted.join(", ")} (--what-if-unrestricted), so nothing of it is evidence for the verdict, which may be another one without the option`,
+    );
   return {
     routes: kept.map(lastNeverOverflows),
     barred,
     ...(forbidden.every((targets) => targets.length === 0) ? {} : { forbidden }),
-    counterfactual: lifted,
+    counterfactual: lifted.length > 0,
   };
 }
 

@@ -59,7 +59,7 @@ export function summarise(input: SummariseInput): Findings {
     version: input.version,
     asOf: experiment.asOf,
     seed: experiment.seed,
-    replications: experiment.replications,
+    replications: Math.min(experiment.replications, ...strategies.map((strategy) => strategy.replications)),
     complete: input.complete,
     horizonDays: experiment.horizonS / 86_400,
     requestsSimulated: strategies.reduce((sum, strategy) => sum + strategy.requestsSimulated, 0),
@@ -161,17 +161,7 @@ function summariseStrategy(
         managed: pool.managed?.preset ?? null,
         coldStarts: pool.scaleToZero === undefined ? null : of((result) => result.coldStarts),
         coldStartRequests: pool.scaleToZero === undefined ? null : of((result) => result.coldStartRequests),
-        uSlo:
-          known.length === 0
-            ? null
-            : of((result) => {
-                const replicaS = (result.busyH + result.idleH + result.warmH + result.downH) * 3600;
-                const neededS = result.completedByClass.reduce((sum, served, c) => {
-                  const rate = rates[c] ?? null;
-                  return rate === null ? sum : sum + served / rate;
-                }, 0);
-                return neededS / replicaS;
-              }),
+        uSlo: known.length === 0 ? null : estimateOrNull(results.map((result) => usedWithinSlo(result, rates))),
         sloRatePerReplica: known.length === 0 ? null : Math.min(...known),
         outsideValidatedRange: pool.outsideValidatedRange,
       };
@@ -202,6 +192,19 @@ function summariseStrategy(
     targets: summariseTargets(strategy, runs, months),
     retriesDenied: estimate(runs.map((run) => run.retriesDenied)),
   };
+}
+
+/** Share of what a pool could serve within the SLO that it did serve; NaN where it served a class that misses its target at any load. */
+export function usedWithinSlo(
+  pool: Pick<RunResult["pools"][number], "busyH" | "idleH" | "warmH" | "downH" | "completedByClass">,
+  rates: readonly (number | null)[],
+): number {
+  const replicaS = (pool.busyH + pool.idleH + pool.warmH + pool.downH) * 3600;
+  const neededS = pool.completedByClass.reduce(
+    (sum, served, c) => sum + (served === 0 ? 0 : served / (rates[c] ?? NaN)),
+    0,
+  );
+  return neededS / replicaS;
 }
 
 /** All classes of a run as one; sketches are merged, never averaged. */

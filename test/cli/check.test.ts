@@ -213,10 +213,12 @@ describe("what is wrong: message, position, exit code", () => {
   });
 });
 
-test("--what-if-unrestricted lifts what is not permitted", async () => {
+test("--what-if-unrestricted lifts what is not permitted, and says what that does to the verdict", async () => {
   const text = SOUND.replace("share: 1", "share: 1, sensitivity: restricted");
   expect((await check(text)).stdout).toContain("not permitted: gpt is at boundary level 0");
-  expect((await check(text, { whatIfUnrestricted: true })).stdout).not.toContain("not permitted");
+  const { stdout } = await check(text, { whatIfUnrestricted: true });
+  expect(stdout).not.toContain("not permitted");
+  expect(stdout).toMatch(/warning: .*boundary rules are lifted for open .* nothing of it is evidence for the verdict/);
 });
 
 test("--models replaces entries of the catalogue", async () => {

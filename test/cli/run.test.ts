@@ -148,6 +148,9 @@ describe("what goes wrong", () => {
     expect(summary.complete).toBe(false);
     expect(summary.strategies.length).toBeGreaterThan(0);
     for (const strategy of summary.strategies) expect(strategy.replications).toBeLessThan(200);
+    // What all of them have: fewer than ten are indicative, however many were asked for.
+    expect(summary.replications).toBe(Math.min(...summary.strategies.map(({ replications }) => replications)));
+    expect(summary.verdict!.indicative).toBe(summary.replications < 10);
     expect(readdirSync(join(work, "cut", "chat-self-host-or-api"))).toHaveLength(1);
   }, 120_000);
 
