@@ -84,6 +84,8 @@ class NaivePolicyReplica {
   private admissions = 0;
   // Of a closed batch (static, dynamic): seats it started with, and whether somebody was sent away from it.
   private seats = 0;
+  /** Seats of a batch whose prompts are not all in yet; 0: they are. */
+  private comingSeats = 0;
   private sentAway = false;
   /** When an incomplete batch has waited long enough; Infinity when nothing is waited for. */
   private holdUntilS = Infinity;
@@ -200,7 +202,7 @@ class NaivePolicyReplica {
     this.queue.restart();
     this.reachEvictions();
     this.blocks = this.emptyBlocks();
-    this.seats = 0;
+    this.seats = this.comingSeats = 0;
     this.sentAway = false;
     this.holdUntilS = Infinity;
     this.headBefore = undefined;
@@ -370,13 +372,30 @@ class NaivePolicyReplica {
       if (this.sentAway) this.reach("returnedToBatch");
       this.sentAway = false;
       this.seats = 0;
-      while (this.seats < batchSize && this.admitFirst(nowS, maxNumBatchedTokens)) this.seats++;
+      this.comingSeats = Math.min(waiting.length, batchSize, maxNumSeqs);
+      this.seat(nowS);
       return 0;
     }
     this.continuePrompts(nowS, maxNumBatchedTokens);
-    if (this.planned("chunk").length === 0) this.decodeAll(nowS);
+    if (this.preempted || this.sentAway) this.comingSeats = 0;
+    if (this.comingSeats > 0) this.reach("seatedLater");
+    this.seat(nowS);
+    const onlyDecodes = this.running.every(({ plan }) => plan === "nothing");
+    if (onlyDecodes) this.decodeAll(nowS);
     if (this.preempted) this.sentAway = true;
-    return this.planned("chunk").length === 0 ? Math.min(this.seats, maxNumSeqs) : 0;
+    return onlyDecodes ? Math.min(this.seats, maxNumSeqs) : 0;
+  }
+
+  /** More of a batch whose answers have not begun, as far as the budget goes; for good where somebody has no room. */
+  private seat(nowS: number): void {
+    while (this.seats < this.comingSeats && this.budget() > 0) {
+      if (!this.admitFirst(nowS, this.scenario.spec.maxNumBatchedTokens)) {
+        this.comingSeats = 0;
+        return;
+      }
+      this.seats++;
+    }
+    if (this.seats === this.comingSeats) this.comingSeats = 0;
   }
 
   // ---------------------------------------------------------------- what steps are made of

@@ -79,7 +79,7 @@ test(`leaping and walking give what the naive stepper gives, in ${SCENARIOS} sce
     "reserveBlocked",
     "paddedStep",
   ]);
-  atLeast(0.05, ["startedFull", "startedLate", "headOvertaken", "role prefill", "role decode"]);
+  atLeast(0.05, ["startedFull", "startedLate", "seatedLater", "headOvertaken", "role prefill", "role decode"]);
   atLeast(0.02, [
     "fairHeadChanged",
     "swappedOut",
