@@ -28,6 +28,26 @@ export function estimateOrNull(values: readonly number[]): Estimate | null {
   return { mean: middle, lo: middle - half, hi: middle + half, n: known.length };
 }
 
+/**
+ * `findings` with each interval that of a run instead of the mean over runs: as wide as if there had been one replication with the
+ * spread of all. For what all replications may be wrong about together, which more of them must not make sure.
+ */
+export function intervalsOfARun<T>(findings: T): T {
+  if (Array.isArray(findings)) return findings.map((one: unknown) => intervalsOfARun(one)) as T;
+  if (typeof findings !== "object" || findings === null) return findings;
+  if (isEstimate(findings)) {
+    const { mean: middle, lo, hi, n } = findings;
+    if (lo === null || hi === null) return findings;
+    const wider = Math.sqrt(n);
+    return { ...findings, lo: middle - (middle - lo) * wider, hi: middle + (hi - middle) * wider };
+  }
+  return Object.fromEntries(Object.entries(findings).map(([key, value]) => [key, intervalsOfARun(value)])) as T;
+}
+
+function isEstimate(value: object): value is Estimate {
+  return "mean" in value && "lo" in value && "hi" in value && "n" in value;
+}
+
 /** As `estimateOrNull` for values of which at least one is a number; without any it is zero of no replications. */
 export function estimate(values: readonly number[]): Estimate {
   return estimateOrNull(values) ?? { mean: 0, lo: null, hi: null, n: 0 };

@@ -67,6 +67,10 @@ function assemble(
   const traffic = resolveTraffic(resolution, file.traffic, file.classes, options.recording ?? null, periodOf(file));
   const client = resolveClient(resolution, file.client, ["client"], "client");
   const team = file.team === undefined ? null : resolveTeam(resolution, file.team);
+  if (file.stepTimeError === "drawn")
+    resolution.warn(
+      "stepTimeError is drawn: intervals are those of a run, not of the mean, for no number of replications tells what the step-time model does not know",
+    );
   const { startEpochS } = periodOf(file);
   const context = {
     classes,

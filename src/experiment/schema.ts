@@ -538,7 +538,7 @@ export const ExperimentSchema = z
       .enum(["none", "drawn"])
       .default("none")
       .describe(
-        "drawn: in each replication the engines of own pools are off by a draw of the errors that their step-time model had on measurements it had not seen, so that intervals carry the model's own doubt",
+        "drawn: in each replication the engines of own pools are off by a draw of the errors that their step-time model had on measurements it had not seen, so that intervals carry the model's own doubt: they are those of a run then, and more replications do not narrow them",
       ),
     classes: z.array(ClassSchema).min(1).describe("request classes; each is a segment of the decision"),
     traffic: TrafficSchema,

@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import { estimate, estimateOrNull, studentT95 } from "../../src/experiment/estimate.ts";
+import { estimate, estimateOrNull, intervalsOfARun, studentT95 } from "../../src/experiment/estimate.ts";
 
 test("Student's t, from the table and beyond it", () => {
   expect(studentT95(2)).toBeCloseTo(4.302653, 6);
@@ -13,6 +13,19 @@ test("mean ± t·s/√n", () => {
   expect([mean, n]).toEqual([2, 3]);
   expect(hi! - mean).toBeCloseTo(4.302653 / Math.sqrt(3), 6);
   expect(mean - lo!).toBeCloseTo(hi! - mean, 12);
+});
+
+test("the interval of a run does not narrow with replications, wherever the estimate stands", () => {
+  const half = (values: readonly number[]): number => {
+    const { lists } = intervalsOfARun({ lists: [{ a: estimate(values), b: null, c: "x" }] });
+    expect(lists[0]).toMatchObject({ b: null, c: "x", a: { mean: 2, n: values.length } });
+    return lists[0]!.a.hi! - lists[0]!.a.mean;
+  };
+  const thirty = Array.from({ length: 30 }, (_, i) => 1 + (i % 3));
+  expect(half([1, 2, 3])).toBeCloseTo(4.302653, 6);
+  expect(half(thirty) / (estimate(thirty).hi! - 2)).toBeCloseTo(Math.sqrt(30), 9);
+  const alone = estimate([5]);
+  expect(intervalsOfARun(alone)).toEqual(alone);
 });
 
 test("one replication has no interval; a replication without a measure (0/0, x/0) is left out", () => {
