@@ -1,8 +1,8 @@
 /**
  * Strategies side by side on the same traffic and the same luck: for each figure the differences of the replications that
- * both finished, other minus baseline, with their 95 % Student-t interval. No money anywhere. Times in ms; percentiles come
- * from a sketch of 1 % relative error, so that differences below that may read as none. Each interval stands for its figure
- * alone: of many that do not differ, one in twenty seems to.
+ * both finished, other minus baseline, with their 95 % Student-t interval. No money anywhere. Times in ms; percentiles are
+ * midpoints of a sketch's buckets (SK-1), so that their intervals hold that error too. Each interval stands for its figure alone:
+ * of many that do not differ, one in twenty seems to.
  */
 import type { ResolvedExperiment } from "../scenario/resolved.ts";
 import { estimateOrNull } from "./estimate.ts";
@@ -81,6 +81,19 @@ export function compareStrategies(
   });
 }
 
+/** How far a percentile may lie from its order statistic, SK-1. */
+const SKETCH_ERROR = 1 / 128;
+
+/** Whether a figure of milliseconds is read from a sketch's buckets. */
+export function isPercentile(metric: string): boolean {
+  return /P\d+$/.test(metric);
+}
+
+function widened(estimate: Estimate | null, by: number): Estimate | null {
+  if (estimate === null || estimate.lo === null || estimate.hi === null) return estimate;
+  return { ...estimate, lo: estimate.lo - by, hi: estimate.hi + by };
+}
+
 function pairedDifference<T>(
   { metric, unit, of }: Metric<T>,
   className: string | null,
@@ -91,13 +104,17 @@ function pairedDifference<T>(
     .filter((pair) => pair.every((value) => Number.isFinite(value)));
   // A P99 that some replications can't give is given by none: those that can are the busy ones.
   const known = metric.includes("P99") && values.length < results.length ? [] : values;
-  const difference = estimateOrNull(known.map(([a, b]) => b - a));
+  const baseline = estimateOrNull(known.map(([a]) => a));
+  const other = estimateOrNull(known.map(([, b]) => b));
+  const exact = estimateOrNull(known.map(([a, b]) => b - a));
+  const errorMs = isPercentile(metric) ? SKETCH_ERROR * ((baseline?.mean ?? 0) + (other?.mean ?? 0)) : 0;
+  const difference = known.some(([a, b]) => a !== b) ? widened(exact, errorMs) : exact;
   return {
     metric,
     unit,
     className,
-    baseline: estimateOrNull(known.map(([a]) => a)),
-    other: estimateOrNull(known.map(([, b]) => b)),
+    baseline,
+    other,
     difference,
     separable:
       difference === null || difference.lo === null || difference.hi === null

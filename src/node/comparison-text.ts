@@ -1,5 +1,5 @@
 /** What the terminal shows of a comparison: one table of paired differences for each strategy against the baseline. */
-import type { Comparison, PairedDifference } from "../experiment/compare.ts";
+import { type Comparison, isPercentile, type PairedDifference } from "../experiment/compare.ts";
 import type { Estimate } from "../experiment/findings.ts";
 import { plainNumber, textTable } from "./text-table.ts";
 
@@ -96,8 +96,9 @@ function change({ baseline, difference }: PairedDifference): string {
   return `${percent > 0 ? "+" : ""}${plainNumber(percent, 1)} %`;
 }
 
-function finding({ separable, difference }: PairedDifference): string {
+function finding({ metric, separable, difference }: PairedDifference): string {
   if (difference === null || separable === null) return "";
   if (separable) return difference.mean < 0 ? "lower" : "higher";
-  return difference.lo === 0 && difference.hi === 0 ? "the same" : "not separable";
+  if (difference.lo !== 0 || difference.hi !== 0) return "not separable";
+  return isPercentile(metric) ? "the same within 1 %" : "the same";
 }

@@ -113,3 +113,22 @@ test("replications pair by number, whichever finished; a P99 wants a thousand sa
   expect(row(more, "ttftP99")).not.toMatchObject({ difference: null });
   expect(row(more, "ttftP99", "short")).toMatchObject({ difference: null });
 });
+
+test("a percentile that moves by one bucket of its sketch is not told apart", () => {
+  // Every answer of every replication in the next bucket: a difference without any spread.
+  const slower = outcomes[0]!.map(({ run, ...rest }) => ({
+    ...rest,
+    run: { ...run, classes: run.classes.map((one) => ({ ...one, e2eS: { ...one.e2eS, from: one.e2eS.from + 1 } })) },
+  }));
+  const [moved] = compareStrategies(experiment, [outcomes[0]!, slower, outcomes[2]!]) as [Comparison];
+  const { difference, baseline, separable } = row(moved, "e2eP50");
+  expect(difference!.mean / baseline!.mean).toBeCloseTo(1 / 90, 2);
+  expect(separable).toBe(false);
+  // Three buckets are told.
+  const slowerStill = slower.map(({ run, ...rest }) => ({
+    ...rest,
+    run: { ...run, classes: run.classes.map((one) => ({ ...one, e2eS: { ...one.e2eS, from: one.e2eS.from + 2 } })) },
+  }));
+  const [told] = compareStrategies(experiment, [outcomes[0]!, slowerStill, outcomes[2]!]) as [Comparison];
+  expect(row(told, "e2eP50").separable).toBe(true);
+});
