@@ -225,6 +225,11 @@ export class RunBook {
         return weightedTokens(inputTokens, outputTokens);
       }),
     );
+    // Who may go to a pool answers for one that nobody went to.
+    const idleKeys = this.pools.map((_, p) => {
+      const goes = strategy.routes.map((route) => route.some(({ kind, index }) => kind === "pool" && index === p));
+      return setting.classes.map(({ shareFraction }, c) => (goes[c] || !goes.includes(true) ? shareFraction : 0));
+    });
     return {
       strategy: strategy.name,
       replication,
@@ -243,7 +248,7 @@ export class RunBook {
         windows: recorder.windows,
         poolHours: this.poolHours,
         incidents: this.incidents,
-        ledger: this.ledger.price(poolTokens, people, this.offers.map(termsOf)),
+        ledger: this.ledger.price(poolTokens, idleKeys, people, this.offers.map(termsOf)),
       },
     };
   }

@@ -173,21 +173,26 @@ export class Ledger {
   }
 
   /**
-   * The priced table. `poolTokens[pool][class]` = weighted tokens served, the key of allocation; `peopleUsdPerMonth` is
-   * spread over time at 730 hours a month; `terms[offer]` = its commercial form, null for pay-as-you-go.
+   * The priced table. `poolTokens[pool][class]` = weighted tokens served, the key of allocation; `idleKeys` stand in for those of a
+   * pool that served nobody, which costs no less; `peopleUsdPerMonth` is spread over time at 730 hours a month; `terms[offer]` = its
+   * commercial form, null for pay-as-you-go.
    */
   price(
     poolTokens: readonly (readonly number[])[],
+    idleKeys: readonly (readonly number[])[],
     peopleUsdPerMonth: number,
     terms: readonly (OfferTerms | null)[] = [],
   ): LedgerTable {
     const table = noLines();
     const { classes } = this;
-    const everyPool = classes.map((_, c) => poolTokens.reduce((sum, pool) => sum + pool[c], 0));
+    const served = poolTokens.map((keys, p) => (isNothing(keys) ? idleKeys[p] : keys));
+    const allPools = (keys: readonly (readonly number[])[]) =>
+      classes.map((_, c) => keys.reduce((sum, pool) => sum + pool[c], 0));
+    const everyPool = isNothing(allPools(poolTokens)) ? allPools(idleKeys) : allPools(poolTokens);
     let fromS = 0;
     this.months.forEach((month, m) => {
       const toS = fromS + this.hours[m] * 3600;
-      this.pools.forEach((pool, p) => this.pricePool(table, month, pool, this.poolHours[m][p], poolTokens[p]));
+      this.pools.forEach((pool, p) => this.pricePool(table, month, pool, this.poolHours[m][p], served[p]));
       this.offers.forEach((_, o) => this.priceOffer(table, m, o, terms[o] ?? null, fromS, toS));
       this.redactions[m].forEach(({ requests, usd }, c) => {
         add(table, { month, line: "api-redaction", target: "", quantity: requests, unit: "request", usd }, classes[c]);
@@ -284,6 +289,10 @@ function add(table: LedgerTable, line: Line, className: string): void {
   table.chargeCategory.push(category);
   table.pricingCategory.push(committed ? "Committed" : "Standard");
   table.commitmentDiscountStatus.push(commitment ?? "");
+}
+
+function isNothing(keys: readonly number[]): boolean {
+  return keys.every((key) => key === 0);
 }
 
 /** One line for each class by its key; without any key one for nobody. */
