@@ -12,7 +12,19 @@ import {
   outcomeHeadline,
   poolHeadline,
 } from "./findings.ts";
-import { chosen, count, durationMs, intervalText, list, MONTHS, percent, plural, usd } from "./format.ts";
+import {
+  chosen,
+  count,
+  durationMs,
+  intervalText,
+  list,
+  MONTHS,
+  NOT_NEGATIVE,
+  percent,
+  plural,
+  usd,
+  within,
+} from "./format.ts";
 import { isPurchase, isSpare, lineColor, lineLabel, PEOPLE, SPARE_COLOR } from "./ledger-lines.ts";
 import { titleOf } from "./strategies.ts";
 import type {
@@ -60,6 +72,7 @@ export function costChart(summary: Summary, views: readonly StrategyView[]): Cos
     alt: `Bars of cost per month: ${list(summary.strategies.map(costText))}.`,
     legend: lines.map((line) => ({ label: lineLabel(line), color: colorOf(line) })),
     bars: paired(summary, views).map(({ strategy, view }) => {
+      const total = within(strategy.usdPerMonth, NOT_NEGATIVE);
       const people = amount(strategy, (line) => line === PEOPLE);
       const spare = amount(strategy, isSpare);
       return {
@@ -67,8 +80,8 @@ export function costChart(summary: Summary, views: readonly StrategyView[]): Cos
         color: view.color,
         permitted: strategy.permitted,
         usdPerMonth: strategy.usdPerMonth.mean,
-        loUsd: strategy.usdPerMonth.lo,
-        hiUsd: strategy.usdPerMonth.hi,
+        loUsd: total.lo,
+        hiUsd: total.hi,
         label: usd(strategy.usdPerMonth.mean),
         parts: strategy.ledger
           .filter(({ line }) => !isPurchase(line))

@@ -5,7 +5,7 @@
 import type { RequestClass } from "../scenario/resolved.ts";
 import type { ClassSummary, Estimate, StrategySummary } from "../experiment/findings.ts";
 import type { Summary } from "../decision/summary.ts";
-import { durationMs, intervalText, list, percent, usd } from "./format.ts";
+import { durationMs, intervalText, list, NOT_NEGATIVE, percent, usd, within } from "./format.ts";
 import { choosable, choosableByCost, costOrder, pairedDifference, titleOf } from "./strategies.ts";
 
 /** Where an estimate lies against a limit. `single`-replication estimates are judged by their mean. */
@@ -184,6 +184,6 @@ export function poolHeadline(summary: Summary): string {
 
 /** Cost of one strategy with its interval, for texts of pictures. */
 export function costText(strategy: StrategySummary): string {
-  const interval = intervalText(strategy.usdPerMonth, usd);
+  const interval = intervalText(within(strategy.usdPerMonth, NOT_NEGATIVE), usd);
   return `${titleOf(strategy)} ${usd(strategy.usdPerMonth.mean)} a month${interval === null ? "" : ` (95 % interval ${interval})`}`;
 }

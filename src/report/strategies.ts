@@ -5,7 +5,7 @@
 import type { Option } from "../decision/evidence.ts";
 import { showsMoney, type Estimate, type StrategySummary } from "../experiment/findings.ts";
 import type { Summary } from "../decision/summary.ts";
-import { durationMs, intervalText, percent, usd } from "./format.ts";
+import { durationMs, intervalText, NOT_NEGATIVE, percent, usd, within } from "./format.ts";
 import type { StrategyView } from "./model.ts";
 
 const OPTION_COLORS: Readonly<Record<Option | "conflict", string>> = {
@@ -108,7 +108,7 @@ export function viewStrategies(summary: Summary): StrategyView[] {
 }
 
 function figures({ usdPerMonth, sloAttainment, ttftMs }: StrategySummary): StrategyView["figures"] {
-  const interval = intervalText(usdPerMonth, usd);
+  const interval = intervalText(within(usdPerMonth, NOT_NEGATIVE), usd);
   return [
     ...(usdPerMonth.n === 0
       ? []

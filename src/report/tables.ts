@@ -13,7 +13,23 @@ import {
 } from "../experiment/findings.ts";
 import type { Summary } from "../decision/summary.ts";
 import { attained } from "./findings.ts";
-import { chosen, count, dateText, durationMs, type Format, hours, percent, plain, ratePerS, usd } from "./format.ts";
+import {
+  type Bounds,
+  chosen,
+  count,
+  dateText,
+  durationMs,
+  type Format,
+  hours,
+  intervalText,
+  NOT_NEGATIVE,
+  percent,
+  plain,
+  ratePerS,
+  SHARE,
+  usd,
+  within,
+} from "./format.ts";
 import type { Cell, StrategyView, TableView, Tone } from "./model.ts";
 
 type Row = TableView["rows"][number];
@@ -31,19 +47,8 @@ export function estimateCell(
   tone: Tone | null = null,
 ): Cell {
   if (estimate === null) return cell("–", "too few requests", "muted");
-  const { lo, hi } = estimate;
-  if (lo === null || hi === null || lo === hi) return cell(format(estimate.mean), null, tone);
-  const cut = (value: number): number => Math.min(Math.max(value, bounds.lo), bounds.hi);
-  const [low, high] = [format(cut(lo)), format(cut(hi))];
-  return cell(format(estimate.mean), low === high ? null : `${low} – ${high}`, tone);
+  return cell(format(estimate.mean), intervalText(within(estimate, bounds), format), tone);
 }
-
-interface Bounds {
-  readonly lo: number;
-  readonly hi: number;
-}
-const NOT_NEGATIVE: Bounds = { lo: 0, hi: Infinity };
-const SHARE: Bounds = { lo: 0, hi: 1 };
 
 export function strategyColumns(
   first: string,

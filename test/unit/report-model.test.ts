@@ -114,6 +114,16 @@ describe("numbers come from the summary", () => {
     for (const cell of words(render(input)).match(/<td[^>]*><div><span>[^<]*/g) ?? []) expect(html).toContain(cell);
   });
 
+  test("no interval of a cost reaches below zero: not on the card, in the tables or as a whisker", () => {
+    const model = buildReport(withStrategy("hybrid", () => ({ usdPerMonth: estimate(422, 1255) })));
+    expect(model.strategies[2]!.figures[0]).toEqual({ value: "$422", label: "a month, $0 – $1.68k" });
+    expect(model.comparison.permitted!.rows.find((row) => row.header === "Per month")!.cells[1]!.note).toBe(
+      "$0 – $1.68k",
+    );
+    expect(model.cost.bars[1]).toMatchObject({ title: "Hybrid", loUsd: 0, hiUsd: 1677 });
+    expect(model.cost.alt).toContain("Hybrid $422 a month (95 % interval $0 – $1.68k)");
+  });
+
   test("a missing P99 is a dash with its reason, not a number", () => {
     const html = words(render(withStrategy("hybrid", ({ ttftMs }) => ({ ttftMs: { ...ttftMs, p99: null } }))));
     expect(html).toContain("<span>–</span><small>too few requests</small>");
