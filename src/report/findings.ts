@@ -3,27 +3,11 @@
  * not contain zero (or the target); otherwise it says that the two cannot be told apart.
  */
 import type { RequestClass } from "../scenario/resolved.ts";
-import type { ClassSummary, Estimate, StrategySummary } from "../experiment/findings.ts";
+import type { StrategySummary } from "../experiment/findings.ts";
 import type { Summary } from "../decision/summary.ts";
 import { durationMs, intervalText, list, NOT_NEGATIVE, percent, usd, within } from "./format.ts";
 import { choosable, choosableByCost, costOrder, pairedDifference, titleOf } from "./strategies.ts";
-
-/** Where an estimate lies against a limit. `single`-replication estimates are judged by their mean. */
-type Side = "within" | "beyond" | "unclear" | "unknown";
-
-function side(estimate: Estimate | null, limit: number, goodSide: "below" | "above"): Side {
-  if (estimate === null) return "unknown";
-  const lo = estimate.lo ?? estimate.mean;
-  const hi = estimate.hi ?? estimate.mean;
-  if (goodSide === "below") return hi <= limit ? "within" : lo > limit ? "beyond" : "unclear";
-  return lo >= limit ? "within" : hi < limit ? "beyond" : "unclear";
-}
-
-/** The worst of several sides: one missed target misses, one doubtful one leaves doubt. */
-function worst(sides: readonly Side[]): Side {
-  for (const candidate of ["beyond", "unclear", "unknown"] as const) if (sides.includes(candidate)) return candidate;
-  return sides.length === 0 ? "unknown" : "within";
-}
+import { judgements, sideOfTtft, worst, type Side } from "./targets.ts";
 
 /** `, in the one replication run` where nothing has an interval. */
 function caution(summary: Summary): string {
@@ -73,27 +57,28 @@ export function differenceHeadline(summary: Summary): string {
   return `${titleOf(cheapest)} costs ${list(parts)} a month, with the same traffic and the same failures`;
 }
 
-/** Which permitted strategies hold P99 TTFT under the target of every class that has one. */
+/** Which permitted strategies hold TTFT under the target of every class that has one, at the percentile it names. */
 export function latencyHeadline(summary: Summary, classes: readonly RequestClass[]): string {
   const targets = classes.filter((entry) => entry.slo.ttftS !== null);
   if (targets.length === 0) return p99List(summary);
   const of = (strategy: StrategySummary): Side =>
     worst(
       strategy.classes.flatMap((entry) => {
-        const ttftS = targets.find((target) => target.name === entry.name)?.slo.ttftS;
-        return entry.barred !== null || ttftS === undefined || ttftS === null
-          ? []
-          : [side(entry.ttftMs.p99, ttftS * 1000, "below")];
+        const target = targets.find((candidate) => candidate.name === entry.name);
+        const judged = entry.barred !== null || target === undefined ? null : sideOfTtft(entry, target);
+        return judged === null ? [] : [judged];
       }),
     );
-  const name = "P99 time to first token";
+  const percentiles = new Set(targets.map(({ slo }) => `P${Number((slo.targetFraction * 100).toPrecision(9))}`));
+  const name = `${list([...percentiles])} time to first token`;
   return sentence(summary, of, {
     within: (titles, many) => `${titles} ${many ? "keep" : "keeps"} ${name} under the SLO`,
     beyond: (titles, many, first) =>
       `${titles} ${many ? "do" : "does"} not${first ? ` keep ${name} under the SLO` : ""}`,
     unclear: (titles, many, first) =>
       `whether ${titles} ${many ? "keep" : "keeps"} ${first ? name : "it"} under the SLO is open: the interval holds values on both sides`,
-    unknown: (titles) => `${titles} completed too few requests for a P99`,
+    unknown: (titles, many, first) =>
+      `whether ${titles} ${many ? "keep" : "keeps"} ${first ? name : "it"} under the SLO is not known`,
   });
 }
 
@@ -108,22 +93,14 @@ function p99List(summary: Summary): string {
 
 /** Which permitted strategies meet the SLO of every class, on the basis the class declares; misses are named. */
 export function outcomeHeadline(summary: Summary, classes: readonly RequestClass[]): string {
-  const judgements = (strategy: StrategySummary): { side: Side; text: string }[] =>
-    strategy.classes.flatMap((entry) => {
-      const target = classes.find((candidate) => candidate.name === entry.name);
-      if (entry.barred !== null || target === undefined) return [];
-      const estimate = attained(entry, target);
-      return [
-        { side: side(estimate, target.slo.targetFraction, "above"), text: `${entry.name}: ${percent(estimate.mean)}` },
-      ];
-    });
-  const of = (strategy: StrategySummary): Side => worst(judgements(strategy).map((judgement) => judgement.side));
+  const of = (strategy: StrategySummary): Side =>
+    worst(judgements(strategy, classes).map((judgement) => judgement.side));
   const described = (strategy: StrategySummary): string => {
-    const open = judgements(strategy).filter(
+    const open = judgements(strategy, classes).filter(
       (judgement) => judgement.side === "beyond" || judgement.side === "unclear",
     );
     const met = `${percent(strategy.sloAttainment.mean)} of requests`;
-    return `${titleOf(strategy)} (${open.length === 0 ? met : open.map((judgement) => judgement.text).join(", ")})`;
+    return `${titleOf(strategy)} (${open.length === 0 ? met : open.map(({ name, estimate }) => `${name}: ${percent(estimate.mean)}`).join(", ")})`;
   };
   return sentence(
     summary,
@@ -137,11 +114,6 @@ export function outcomeHeadline(summary: Summary, classes: readonly RequestClass
     },
     described,
   );
-}
-
-/** The attainment that the class is judged by. */
-export function attained(entry: ClassSummary, target: RequestClass): Estimate {
-  return target.slo.attainBasis === "windows" ? entry.sloAttainmentWindows : entry.sloAttainment;
 }
 
 type Phrases = Readonly<Record<Side, (titles: string, many: boolean, first: boolean) => string>>;

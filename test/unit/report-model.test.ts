@@ -187,6 +187,41 @@ describe("ranks and headlines", () => {
     );
   });
 
+  test("time to first token is judged at the percentile that the target names", () => {
+    const { experiment } = input;
+    const aimedAt = (targetFraction: number, tpotS: number | null, p95: number, attained: number): ReportInput => ({
+      ...withStrategy("hybrid", ({ ttftMs, classes }) => {
+        const latency = { ...ttftMs, p50: estimate(900), p95: estimate(p95), p99: estimate(4500) };
+        const sloAttainment = estimate(attained);
+        const figures = { ttftMs: latency, sloAttainment, sloAttainmentWindows: sloAttainment };
+        return { ttftMs: latency, classes: classes.map((entry) => ({ ...entry, ...figures })) };
+      }),
+      experiment: {
+        ...experiment,
+        classes: experiment.classes.map((entry) => ({ ...entry, slo: { ...entry.slo, targetFraction, tpotS } })),
+      },
+    });
+    const tones = (of: ReportInput): unknown[] => {
+      const { permitted, classes } = buildReport(of).comparison;
+      const start = permitted!.rows.findIndex(({ header }) => header.startsWith("Time to first"));
+      const rows = permitted!.rows.slice(start + 1, start + 5);
+      return [...rows.map(({ cells }) => cells[1]!.tone), classes.rows.at(-1)!.cells[1]!.tone];
+    };
+    const headline = (of: ReportInput): string => buildReport(of).latency.headline;
+    const kept = aimedAt(0.95, null, 2900, 0.97);
+    expect(headline(kept)).toBe("Self-hosted and Hybrid keep P95 time to first token under the SLO");
+    expect(tones(kept)).toEqual([null, null, null, null, null]);
+    const missed = aimedAt(0.95, null, 3100, 0.94);
+    expect(headline(missed)).toBe("Self-hosted keeps P95 time to first token under the SLO; Hybrid does not");
+    expect(tones(missed)).toEqual([null, null, "bad", null, "bad"]);
+    expect(tones(aimedAt(0.99, null, 2900, 0.97))).toEqual([null, null, null, "bad", "bad"]);
+    // The summary has no P98: the share within the SLO decides, unless other targets than this one are in it.
+    expect(headline(aimedAt(0.98, null, 2900, 0.985))).toMatch(/^.* and Hybrid keep P98 time to first token/);
+    expect(headline(aimedAt(0.98, null, 2900, 0.97))).toMatch(/; Hybrid does not$/);
+    expect(headline(aimedAt(0.98, 0.08, 2900, 0.97))).toMatch(/; whether Hybrid keeps it under the SLO is not known$/);
+    expect(headline(aimedAt(0.98, 0.08, 3100, 0.97))).toMatch(/; Hybrid does not$/);
+  });
+
   test("one replication: no interval anywhere, and the headlines say so", () => {
     const model = buildReport(reportInput({ days: 7, replications: 1 }));
     expect(model.cost.headline).toContain("single replication");
