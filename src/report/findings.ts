@@ -7,7 +7,7 @@ import type { StrategySummary } from "../experiment/findings.ts";
 import type { Summary } from "../decision/summary.ts";
 import { durationMs, intervalText, list, NOT_NEGATIVE, percent, usd, within } from "./format.ts";
 import { choosable, choosableByCost, costOrder, pairedDifference, titleOf } from "./strategies.ts";
-import { judgements, sideOfTtft, worst, type Side } from "./targets.ts";
+import { judgements, missedTarget, sideOfTtft, worst, type Side } from "./targets.ts";
 
 /** `, in the one replication run` where nothing has an interval. */
 function caution(summary: Summary): string {
@@ -20,20 +20,60 @@ function judged(summary: Summary): readonly StrategySummary[] {
   return open.length > 0 ? open : summary.strategies;
 }
 
+/** Those compared on cost, cheapest first: the ones that miss no target, or all where every one does. */
+function compared(summary: Summary, classes: readonly RequestClass[]): StrategySummary[] {
+  const ordered = choosableByCost(summary, classes);
+  const able = ordered.filter((strategy) => missedTarget(strategy, classes) === null);
+  return able.length > 0 ? able : ordered;
+}
+
+/** What stands behind a headline on cost: which strategies cost less only by answering less. Empty where none does. */
+function reservation(summary: Summary, classes: readonly RequestClass[]): string {
+  const [cheapest] = compared(summary, classes);
+  if (cheapest === undefined) return "";
+  const missing = choosable(summary).flatMap((strategy) => {
+    const missed = missedTarget(strategy, classes);
+    return missed === null ? [] : [{ strategy, missed }];
+  });
+  if (missing.some(({ strategy }) => strategy === cheapest)) {
+    if (missing.length === 1) return `; it misses its target: ${missing[0]!.missed}`;
+    const parts = missing.map(({ strategy, missed }) => `${titleOf(strategy)} ${missed}`);
+    return `; every permitted strategy misses its target: ${parts.join(", ")}`;
+  }
+  return missing
+    .filter(({ strategy }) => strategy.usdPerMonth.mean < cheapest.usdPerMonth.mean)
+    .map(
+      ({ strategy, missed }) =>
+        `; ${titleOf(strategy)} costs less (${usd(strategy.usdPerMonth.mean)}), but misses its target: ${missed}`,
+    )
+    .join("");
+}
+
 /** Which permitted strategy is the cheapest, and by how much. */
-export function costHeadline(summary: Summary): string {
-  const ordered = choosableByCost(summary);
+export function costHeadline(summary: Summary, classes: readonly RequestClass[]): string {
+  const ordered = compared(summary, classes);
   const [cheapest, next] = ordered;
   if (cheapest === undefined) return "No strategy is permitted for every class, so none is compared on cost";
+  return `${costSentence(summary, ordered, cheapest, next)}${reservation(summary, classes)}`;
+}
+
+function costSentence(
+  summary: Summary,
+  ordered: readonly StrategySummary[],
+  cheapest: StrategySummary,
+  next: StrategySummary | undefined,
+): string {
   const cost = `${usd(cheapest.usdPerMonth.mean)} a month`;
-  if (next === undefined) return `${titleOf(cheapest)} costs ${cost}; no other strategy is permitted`;
+  const all = ordered.length === choosable(summary).length;
+  if (next === undefined && all) return `${titleOf(cheapest)} costs ${cost}; no other strategy is permitted`;
+  if (next === undefined) return `${titleOf(cheapest)} costs ${cost}; every other permitted strategy misses its target`;
   const difference = pairedDifference(summary, cheapest.name, next.name);
   const less = usd(Math.abs(difference === null ? next.usdPerMonth.mean - cheapest.usdPerMonth.mean : difference.mean));
   switch (costOrder(summary, cheapest, next)) {
     case "cheaper":
-      return `${titleOf(cheapest)} is the cheapest permitted strategy at ${cost}, ${less} below ${titleOf(next)}`;
+      return `${titleOf(cheapest)} is the cheapest permitted strategy ${all ? "" : "that misses no target, "}at ${cost}, ${less} below ${titleOf(next)}`;
     case "single":
-      return `${titleOf(cheapest)} comes out cheapest at ${cost}, ${less} below ${titleOf(next)},${caution(summary)}`;
+      return `${titleOf(cheapest)} comes out cheapest ${all ? "" : "of those that miss no target, "}at ${cost}, ${less} below ${titleOf(next)},${caution(summary)}`;
     default: {
       const tied = ordered.filter((other) => other === cheapest || costOrder(summary, cheapest, other) === "unclear");
       return `${list(tied.map((strategy) => `${titleOf(strategy)} (${usd(strategy.usdPerMonth.mean)})`))} cannot be told apart on cost per month`;
@@ -42,19 +82,23 @@ export function costHeadline(summary: Summary): string {
 }
 
 /** What the paired differences say, cheapest first. */
-export function differenceHeadline(summary: Summary): string {
-  const [cheapest, ...others] = choosableByCost(summary);
+export function differenceHeadline(summary: Summary, classes: readonly RequestClass[]): string {
+  const [cheapest, ...others] = compared(summary, classes);
+  const after = reservation(summary, classes);
+  const all = others.length + 1 >= choosable(summary).length;
   if (cheapest === undefined || others.length === 0)
-    return "Nothing to compare: fewer than two strategies are permitted";
+    return all
+      ? "Nothing to compare: fewer than two strategies are permitted"
+      : `Nothing to compare: fewer than two permitted strategies miss no target${after}`;
   const clear = others.filter((other) => costOrder(summary, cheapest, other) === "cheaper");
   const parts = clear.map((other) => {
     const pair = pairedDifference(summary, cheapest.name, other.name);
     return `${usd(Math.abs(pair === null ? other.usdPerMonth.mean - cheapest.usdPerMonth.mean : pair.mean))} less than ${titleOf(other)}`;
   });
-  if (summary.replications < 2) return "One replication gives differences, but no interval around them";
+  if (summary.replications < 2) return `One replication gives differences, but no interval around them${after}`;
   if (parts.length === 0)
-    return `No strategy is cheaper than another beyond the interval of ${summary.replications} replications`;
-  return `${titleOf(cheapest)} costs ${list(parts)} a month, with the same traffic and the same failures`;
+    return `${all ? "No strategy" : "None of the strategies that miss no target"} is cheaper than another beyond the interval of ${summary.replications} replications${after}`;
+  return `${titleOf(cheapest)} costs ${list(parts)} a month, with the same traffic and the same failures${after}`;
 }
 
 /** Which permitted strategies hold TTFT under the target of every class that has one, at the percentile it names. */
@@ -100,7 +144,7 @@ export function outcomeHeadline(summary: Summary, classes: readonly RequestClass
       (judgement) => judgement.side === "beyond" || judgement.side === "unclear",
     );
     const met = `${percent(strategy.sloAttainment.mean)} of requests`;
-    return `${titleOf(strategy)} (${open.length === 0 ? met : open.map(({ name, estimate }) => `${name}: ${percent(estimate.mean)}`).join(", ")})`;
+    return `${titleOf(strategy)} (${open.length === 0 ? met : open.map(({ target, estimate }) => `${target.name}: ${percent(estimate.mean)}`).join(", ")})`;
   };
   return sentence(
     summary,

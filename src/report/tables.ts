@@ -30,7 +30,7 @@ import {
   within,
 } from "./format.ts";
 import type { Cell, StrategyView, TableView, Tone } from "./model.ts";
-import { attained, judgedPercentile } from "./targets.ts";
+import { attained, judgedPercentile, missedTarget } from "./targets.ts";
 
 type Row = TableView["rows"][number];
 type Column = TableView["columns"][number];
@@ -92,15 +92,14 @@ export function comparisonTable(
   const tpotTarget = commonTarget(experiment.classes, "tpotS");
   const e2eTarget = commonTarget(experiment.classes, "e2eS");
   const ranks = views.map((view) => view.rank);
-  const rankText = (strategy: StrategySummary): string => {
+  const rankCell = (strategy: StrategySummary): Cell => {
     const rank = views.find((view) => view.name === strategy.name)?.rank ?? null;
-    return rank === null ? "–" : `${rank}${ranks.filter((other) => other === rank).length > 1 ? " =" : ""}`;
+    const text = rank === null ? "–" : `${rank}${ranks.filter((other) => other === rank).length > 1 ? " =" : ""}`;
+    return missedTarget(strategy, experiment.classes) === null ? cell(text) : cell(text, "misses its target", "bad");
   };
   const cost: Row[] = [
     group("Cost"),
-    ...(permitted
-      ? [row("Rank on cost", "= shared: not to be told apart", (strategy) => cell(rankText(strategy)))]
-      : []),
+    ...(permitted ? [row("Rank on cost", "= shared: not to be told apart", rankCell)] : []),
     row("Per month", null, (strategy) => estimateCell(strategy.usdPerMonth, usd)),
     row("Per 1M output tokens", null, (strategy) => estimateCell(strategy.usdPerMTokOutput, usd)),
     row("Per request", null, (strategy) => estimateCell(strategy.usdPerRequest, usd)),

@@ -1,6 +1,7 @@
 /** Where figures lie against the targets of the classes: what headlines, ranks and the colours of tables judge by. */
 import type { RequestClass, Slo } from "../scenario/resolved.ts";
 import type { ClassSummary, Estimate, StrategySummary } from "../experiment/findings.ts";
+import { list, percent } from "./format.ts";
 
 /** Where an estimate lies against a limit. `single`-replication estimates are judged by their mean. */
 export type Side = "within" | "beyond" | "unclear" | "unknown";
@@ -26,7 +27,7 @@ export function attained(entry: ClassSummary, target: RequestClass): Estimate {
 
 /** One class that the strategy may take, against the share that its SLO wants. */
 interface Judgement {
-  readonly name: string;
+  readonly target: RequestClass;
   readonly side: Side;
   readonly estimate: Estimate;
 }
@@ -36,8 +37,43 @@ export function judgements(strategy: StrategySummary, classes: readonly RequestC
     const target = classes.find((candidate) => candidate.name === entry.name);
     if (entry.barred !== null || target === undefined) return [];
     const estimate = attained(entry, target);
-    return [{ name: entry.name, side: side(estimate, target.slo.targetFraction, "above"), estimate }];
+    return [{ target, side: side(estimate, target.slo.targetFraction, "above"), estimate }];
   });
+}
+
+/**
+ * `3.10 % of requests within SLO` where the strategy misses the target of a class, beyond the interval; null where it does
+ * not. What it costs is the cost of less than was asked for.
+ */
+export function missedTarget(strategy: StrategySummary, classes: readonly RequestClass[]): string | null {
+  return shares(strategy, judgements(strategy, classes), (judgement) => judgement.side === "beyond");
+}
+
+/** The same with its verb; also where the mean alone misses. */
+export function missSentence(strategy: StrategySummary, classes: readonly RequestClass[]): string | null {
+  const missed = missedTarget(strategy, classes);
+  if (missed !== null) return `Misses its target: ${missed}`;
+  const below = shares(
+    strategy,
+    judgements(strategy, classes),
+    ({ side: where, estimate, target }) => where === "unclear" && estimate.mean < target.slo.targetFraction,
+  );
+  return below === null ? null : `May miss its target: ${below}`;
+}
+
+function shares(
+  strategy: StrategySummary,
+  judged: readonly Judgement[],
+  counts: (judgement: Judgement) => boolean,
+): string | null {
+  const low = judged.filter(counts);
+  if (low.length === 0) return null;
+  if (low.length === judged.length && low.every(({ target }) => target.slo.attainBasis === "requests"))
+    return `${percent(strategy.sloAttainment.mean)} of requests within SLO`;
+  const texts = low.map(
+    ({ target, estimate }) => `${percent(estimate.mean)} of the ${target.slo.attainBasis} of ${target.name}`,
+  );
+  return `${list(texts)} within SLO`;
 }
 
 const PERCENTILES = [

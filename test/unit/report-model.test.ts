@@ -171,6 +171,74 @@ describe("ranks and headlines", () => {
     expect(unclear.strategies.map((view) => view.rank)).toEqual([null, 1, 1]);
   });
 
+  test("a strategy that misses its target is ranked after those that meet theirs, and the words say so", () => {
+    const serving = (name: string, mean: number, half: number, base: ReportInput): ReportInput => {
+      const attained = estimate(mean, half);
+      return withStrategy(
+        name,
+        ({ classes }) => ({
+          sloAttainment: attained,
+          classes: classes.map((entry) => ({ ...entry, sloAttainment: attained, sloAttainmentWindows: attained })),
+        }),
+        base,
+      );
+    };
+    const { experiment } = input;
+    const byRequests: ReportInput = {
+      ...pair(estimate(5000, 1000)),
+      experiment: {
+        ...experiment,
+        classes: experiment.classes.map((entry) => ({ ...entry, slo: { ...entry.slo, attainBasis: "requests" } })),
+      },
+    };
+    const good = serving("self-hosted", 0.995, 0.001, serving("hybrid", 0.995, 0.001, byRequests));
+    expect(buildReport(good).strategies.map(({ rank, missed }) => [rank, missed])).toEqual([
+      [null, null],
+      [2, null],
+      [1, null],
+    ]);
+    const text = "3.10 % of requests within SLO";
+    const short = serving("hybrid", 0.031, 0.001, good);
+    const missing = buildReport(short);
+    expect(missing.strategies.map(({ rank, missed }) => [rank, missed])).toEqual([
+      [null, null],
+      [1, null],
+      [2, `Misses its target: ${text}`],
+    ]);
+    const after = new RegExp(`; Hybrid costs less \\(\\$[^)]*\\), but misses its target: ${text}$`);
+    expect(missing.cost.headline).toMatch(/^Self-hosted costs .*; every other permitted strategy misses its target;/);
+    expect(missing.cost.headline).toMatch(after);
+    expect(missing.differences.headline).toMatch(after);
+    const rank = missing.comparison.permitted!.rows.find(({ header }) => header === "Rank on cost")!;
+    expect(rank.cells).toMatchObject([{ note: null }, { note: "misses its target", tone: "bad" }]);
+    expect(words(renderReport(missing))).toContain(`<p class="missed">Misses its target: ${text}</p>`);
+
+    // Where none meets its target they are compared, with the reservation.
+    const none = buildReport(serving("self-hosted", 0.9, 0.001, short));
+    expect(none.strategies.map((view) => view.rank)).toEqual([null, 2, 1]);
+    expect(none.cost.headline).toMatch(
+      /^Hybrid is the cheapest permitted .*; every permitted strategy misses its target: Self-hosted 90.0 % .*, Hybrid 3.10 % of/,
+    );
+    // An interval that reaches to the target leaves the rank, and says that it is open.
+    const open = buildReport(serving("hybrid", 0.8, 0.5, good));
+    expect(open.strategies.map((view) => view.rank)).toEqual([null, 2, 1]);
+    expect(open.strategies[2]!.missed).toBe("May miss its target: 80.0 % of requests within SLO");
+    expect(open.cost.headline).toMatch(/^Hybrid is the cheapest permitted strategy at/);
+    // One class alone is named.
+    const oneClass = withStrategy(
+      "hybrid",
+      ({ classes }) => ({
+        classes: classes.map((entry) =>
+          entry.name === "restricted" ? { ...entry, sloAttainment: estimate(0.5, 0.01) } : entry,
+        ),
+      }),
+      good,
+    );
+    expect(buildReport(oneClass).strategies[2]!.missed).toBe(
+      "Misses its target: 50.0 % of the requests of restricted within SLO",
+    );
+  });
+
   test("the latency headline turns with the P99 and hedges when the interval holds the SLO", () => {
     const classP99 = (mean: number, half: number): ReportInput =>
       withStrategy("hybrid", ({ classes }) => ({
