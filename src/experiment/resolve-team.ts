@@ -49,8 +49,17 @@ interface MonthOfWork {
   readonly nodes: number;
 }
 
-/** Nobody is named, so nobody is priced. */
-export function noPeople(resolution: Resolution): PeopleCost {
+/** Nobody is named, so nobody is priced: said where own GPUs have a cost that people are missing from. */
+export function noPeople(resolution: Resolution, strategies: readonly ResolvedStrategy[]): PeopleCost {
+  const pools = strategies.flatMap((strategy) => strategy.pools.map((pool) => ({ strategy: strategy.name, pool })));
+  const unpriced = pools.filter(({ pool }) => pool.usdPerGpuHour === null);
+  // Without any price the question is one of serving alone.
+  if (unpriced.length > 0 && (unpriced.length < pools.length || strategies.some(({ offers }) => offers.length > 0))) {
+    const names = unpriced.map(({ strategy, pool }) => `${strategy}.${pool.name}`).join(", ");
+    resolution.warn(`no money is shown, and there is no verdict: no gpuPrice is given for ${names}`);
+  } else if (unpriced.length === 0 && pools.some(({ pool }) => pool.managed === undefined)) {
+    resolution.warn("no team is named: people are not in the cost of own GPUs, and there is no verdict");
+  }
   for (const field of ["team", "people.fte", "people.loadedUsdPerYear", "people.preset"])
     resolution.from(field, "default");
   return { fte: 0, loadedUsdPerYear: 0, preset: "none" };

@@ -99,7 +99,7 @@ function assemble(
   if (traffic === null || client === null || teamMissing || horizonS === null || strategies.includes(null)) return null;
   const people =
     file.team === undefined || team === null
-      ? noPeople(resolution)
+      ? noPeople(resolution, strategies as ResolvedStrategy[])
       : resolvePeople(resolution, file.team, team, strategies as ResolvedStrategy[]);
   if (people === null) return null;
   return {

@@ -12,7 +12,19 @@ import {
   outcomeHeadline,
   poolHeadline,
 } from "./findings.ts";
-import { chosen, count, durationMs, intervalText, list, MONTHS, percent, plural, usd } from "./format.ts";
+import {
+  chosen,
+  count,
+  durationMs,
+  intervalText,
+  list,
+  MONTHS,
+  NOT_NEGATIVE,
+  percent,
+  plural,
+  usd,
+  within,
+} from "./format.ts";
 import { isPurchase, isSpare, lineColor, lineLabel, PEOPLE, SPARE_COLOR } from "./ledger-lines.ts";
 import { titleOf } from "./strategies.ts";
 import type {
@@ -48,18 +60,19 @@ function paired(summary: Summary, views: readonly StrategyView[]): { strategy: S
   return [...all.filter(({ strategy }) => strategy.permitted), ...all.filter(({ strategy }) => !strategy.permitted)];
 }
 
-export function costChart(summary: Summary, views: readonly StrategyView[]): CostChart {
+export function costChart(summary: Summary, experiment: ResolvedExperiment, views: readonly StrategyView[]): CostChart {
   const all = [...new Set(summary.strategies.flatMap((strategy) => strategy.ledger.map((entry) => entry.line)))];
   const lines = all.filter((line) => !isPurchase(line));
   const colorOf = (line: string): string => lineColor(line, lines.indexOf(line));
   const amount = (strategy: StrategySummary, of: (line: string) => boolean): number =>
     strategy.ledger.reduce((sum, entry) => sum + (of(entry.line) ? entry.usdPerMonth.mean : 0), 0);
   return {
-    headline: costHeadline(summary),
+    headline: costHeadline(summary, experiment.classes),
     subtitle: `USD a month by ledger line; people and unused GPUs again as bars of their own.${summary.replications > 1 ? " Whisker: 95 % interval of the total." : ""}`,
     alt: `Bars of cost per month: ${list(summary.strategies.map(costText))}.`,
     legend: lines.map((line) => ({ label: lineLabel(line), color: colorOf(line) })),
     bars: paired(summary, views).map(({ strategy, view }) => {
+      const total = within(strategy.usdPerMonth, NOT_NEGATIVE);
       const people = amount(strategy, (line) => line === PEOPLE);
       const spare = amount(strategy, isSpare);
       return {
@@ -67,8 +80,8 @@ export function costChart(summary: Summary, views: readonly StrategyView[]): Cos
         color: view.color,
         permitted: strategy.permitted,
         usdPerMonth: strategy.usdPerMonth.mean,
-        loUsd: strategy.usdPerMonth.lo,
-        hiUsd: strategy.usdPerMonth.hi,
+        loUsd: total.lo,
+        hiUsd: total.hi,
         label: usd(strategy.usdPerMonth.mean),
         parts: strategy.ledger
           .filter(({ line }) => !isPurchase(line))
@@ -301,7 +314,11 @@ export function outcomeChart(
   };
 }
 
-export function differenceChart(summary: Summary, views: readonly StrategyView[]): DifferenceChart {
+export function differenceChart(
+  summary: Summary,
+  experiment: ResolvedExperiment,
+  views: readonly StrategyView[],
+): DifferenceChart {
   const view = (name: string): StrategyView | undefined => views.find((candidate) => candidate.name === name);
   const ranked = summary.pairedCost.filter(
     ({ first, second }) => (view(first)?.rank ?? null) !== null && (view(second)?.rank ?? null) !== null,
@@ -327,7 +344,7 @@ export function differenceChart(summary: Summary, views: readonly StrategyView[]
     };
   });
   return {
-    headline: differenceHeadline(summary),
+    headline: differenceHeadline(summary, experiment.classes),
     subtitle: `Paired differences on common random numbers, USD a month${summary.replications > 1 ? ", 95 % interval" : ""}.${left.length === 0 ? "" : ` Left out: ${list(left)}.`}`,
     alt: `Differences in cost per month: ${rows.length === 0 ? "none" : list(rows.map((row) => `${row.label} ${row.text}`))}.`,
     rows,

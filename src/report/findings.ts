@@ -3,27 +3,11 @@
  * not contain zero (or the target); otherwise it says that the two cannot be told apart.
  */
 import type { RequestClass } from "../scenario/resolved.ts";
-import type { ClassSummary, Estimate, StrategySummary } from "../experiment/findings.ts";
+import type { StrategySummary } from "../experiment/findings.ts";
 import type { Summary } from "../decision/summary.ts";
-import { durationMs, intervalText, list, percent, usd } from "./format.ts";
+import { durationMs, intervalText, list, NOT_NEGATIVE, percent, usd, within } from "./format.ts";
 import { choosable, choosableByCost, costOrder, pairedDifference, titleOf } from "./strategies.ts";
-
-/** Where an estimate lies against a limit. `single`-replication estimates are judged by their mean. */
-type Side = "within" | "beyond" | "unclear" | "unknown";
-
-function side(estimate: Estimate | null, limit: number, goodSide: "below" | "above"): Side {
-  if (estimate === null) return "unknown";
-  const lo = estimate.lo ?? estimate.mean;
-  const hi = estimate.hi ?? estimate.mean;
-  if (goodSide === "below") return hi <= limit ? "within" : lo > limit ? "beyond" : "unclear";
-  return lo >= limit ? "within" : hi < limit ? "beyond" : "unclear";
-}
-
-/** The worst of several sides: one missed target misses, one doubtful one leaves doubt. */
-function worst(sides: readonly Side[]): Side {
-  for (const candidate of ["beyond", "unclear", "unknown"] as const) if (sides.includes(candidate)) return candidate;
-  return sides.length === 0 ? "unknown" : "within";
-}
+import { judgements, missedTarget, sideOfTtft, worst, type Side } from "./targets.ts";
 
 /** `, in the one replication run` where nothing has an interval. */
 function caution(summary: Summary): string {
@@ -36,20 +20,60 @@ function judged(summary: Summary): readonly StrategySummary[] {
   return open.length > 0 ? open : summary.strategies;
 }
 
+/** Those compared on cost, cheapest first: the ones that miss no target, or all where every one does. */
+function compared(summary: Summary, classes: readonly RequestClass[]): StrategySummary[] {
+  const ordered = choosableByCost(summary, classes);
+  const able = ordered.filter((strategy) => missedTarget(strategy, classes) === null);
+  return able.length > 0 ? able : ordered;
+}
+
+/** What stands behind a headline on cost: which strategies cost less only by answering less. Empty where none does. */
+function reservation(summary: Summary, classes: readonly RequestClass[]): string {
+  const [cheapest] = compared(summary, classes);
+  if (cheapest === undefined) return "";
+  const missing = choosable(summary).flatMap((strategy) => {
+    const missed = missedTarget(strategy, classes);
+    return missed === null ? [] : [{ strategy, missed }];
+  });
+  if (missing.some(({ strategy }) => strategy === cheapest)) {
+    if (missing.length === 1) return `; it misses its target: ${missing[0]!.missed}`;
+    const parts = missing.map(({ strategy, missed }) => `${titleOf(strategy)} ${missed}`);
+    return `; every permitted strategy misses its target: ${parts.join(", ")}`;
+  }
+  return missing
+    .filter(({ strategy }) => strategy.usdPerMonth.mean < cheapest.usdPerMonth.mean)
+    .map(
+      ({ strategy, missed }) =>
+        `; ${titleOf(strategy)} costs less (${usd(strategy.usdPerMonth.mean)}), but misses its target: ${missed}`,
+    )
+    .join("");
+}
+
 /** Which permitted strategy is the cheapest, and by how much. */
-export function costHeadline(summary: Summary): string {
-  const ordered = choosableByCost(summary);
+export function costHeadline(summary: Summary, classes: readonly RequestClass[]): string {
+  const ordered = compared(summary, classes);
   const [cheapest, next] = ordered;
   if (cheapest === undefined) return "No strategy is permitted for every class, so none is compared on cost";
+  return `${costSentence(summary, ordered, cheapest, next)}${reservation(summary, classes)}`;
+}
+
+function costSentence(
+  summary: Summary,
+  ordered: readonly StrategySummary[],
+  cheapest: StrategySummary,
+  next: StrategySummary | undefined,
+): string {
   const cost = `${usd(cheapest.usdPerMonth.mean)} a month`;
-  if (next === undefined) return `${titleOf(cheapest)} costs ${cost}; no other strategy is permitted`;
+  const all = ordered.length === choosable(summary).length;
+  if (next === undefined && all) return `${titleOf(cheapest)} costs ${cost}; no other strategy is permitted`;
+  if (next === undefined) return `${titleOf(cheapest)} costs ${cost}; every other permitted strategy misses its target`;
   const difference = pairedDifference(summary, cheapest.name, next.name);
   const less = usd(Math.abs(difference === null ? next.usdPerMonth.mean - cheapest.usdPerMonth.mean : difference.mean));
   switch (costOrder(summary, cheapest, next)) {
     case "cheaper":
-      return `${titleOf(cheapest)} is the cheapest permitted strategy at ${cost}, ${less} below ${titleOf(next)}`;
+      return `${titleOf(cheapest)} is the cheapest permitted strategy ${all ? "" : "that misses no target, "}at ${cost}, ${less} below ${titleOf(next)}`;
     case "single":
-      return `${titleOf(cheapest)} comes out cheapest at ${cost}, ${less} below ${titleOf(next)},${caution(summary)}`;
+      return `${titleOf(cheapest)} comes out cheapest ${all ? "" : "of those that miss no target, "}at ${cost}, ${less} below ${titleOf(next)},${caution(summary)}`;
     default: {
       const tied = ordered.filter((other) => other === cheapest || costOrder(summary, cheapest, other) === "unclear");
       return `${list(tied.map((strategy) => `${titleOf(strategy)} (${usd(strategy.usdPerMonth.mean)})`))} cannot be told apart on cost per month`;
@@ -58,42 +82,47 @@ export function costHeadline(summary: Summary): string {
 }
 
 /** What the paired differences say, cheapest first. */
-export function differenceHeadline(summary: Summary): string {
-  const [cheapest, ...others] = choosableByCost(summary);
+export function differenceHeadline(summary: Summary, classes: readonly RequestClass[]): string {
+  const [cheapest, ...others] = compared(summary, classes);
+  const after = reservation(summary, classes);
+  const all = others.length + 1 >= choosable(summary).length;
   if (cheapest === undefined || others.length === 0)
-    return "Nothing to compare: fewer than two strategies are permitted";
+    return all
+      ? "Nothing to compare: fewer than two strategies are permitted"
+      : `Nothing to compare: fewer than two permitted strategies miss no target${after}`;
   const clear = others.filter((other) => costOrder(summary, cheapest, other) === "cheaper");
   const parts = clear.map((other) => {
     const pair = pairedDifference(summary, cheapest.name, other.name);
     return `${usd(Math.abs(pair === null ? other.usdPerMonth.mean - cheapest.usdPerMonth.mean : pair.mean))} less than ${titleOf(other)}`;
   });
-  if (summary.replications < 2) return "One replication gives differences, but no interval around them";
+  if (summary.replications < 2) return `One replication gives differences, but no interval around them${after}`;
   if (parts.length === 0)
-    return `No strategy is cheaper than another beyond the interval of ${summary.replications} replications`;
-  return `${titleOf(cheapest)} costs ${list(parts)} a month, with the same traffic and the same failures`;
+    return `${all ? "No strategy" : "None of the strategies that miss no target"} is cheaper than another beyond the interval of ${summary.replications} replications${after}`;
+  return `${titleOf(cheapest)} costs ${list(parts)} a month, with the same traffic and the same failures${after}`;
 }
 
-/** Which permitted strategies hold P99 TTFT under the target of every class that has one. */
+/** Which permitted strategies hold TTFT under the target of every class that has one, at the percentile it names. */
 export function latencyHeadline(summary: Summary, classes: readonly RequestClass[]): string {
   const targets = classes.filter((entry) => entry.slo.ttftS !== null);
   if (targets.length === 0) return p99List(summary);
   const of = (strategy: StrategySummary): Side =>
     worst(
       strategy.classes.flatMap((entry) => {
-        const ttftS = targets.find((target) => target.name === entry.name)?.slo.ttftS;
-        return entry.barred !== null || ttftS === undefined || ttftS === null
-          ? []
-          : [side(entry.ttftMs.p99, ttftS * 1000, "below")];
+        const target = targets.find((candidate) => candidate.name === entry.name);
+        const judged = entry.barred !== null || target === undefined ? null : sideOfTtft(entry, target);
+        return judged === null ? [] : [judged];
       }),
     );
-  const name = "P99 time to first token";
+  const percentiles = new Set(targets.map(({ slo }) => `P${Number((slo.targetFraction * 100).toPrecision(9))}`));
+  const name = `${list([...percentiles])} time to first token`;
   return sentence(summary, of, {
     within: (titles, many) => `${titles} ${many ? "keep" : "keeps"} ${name} under the SLO`,
     beyond: (titles, many, first) =>
       `${titles} ${many ? "do" : "does"} not${first ? ` keep ${name} under the SLO` : ""}`,
     unclear: (titles, many, first) =>
       `whether ${titles} ${many ? "keep" : "keeps"} ${first ? name : "it"} under the SLO is open: the interval holds values on both sides`,
-    unknown: (titles) => `${titles} completed too few requests for a P99`,
+    unknown: (titles, many, first) =>
+      `whether ${titles} ${many ? "keep" : "keeps"} ${first ? name : "it"} under the SLO is not known`,
   });
 }
 
@@ -108,22 +137,14 @@ function p99List(summary: Summary): string {
 
 /** Which permitted strategies meet the SLO of every class, on the basis the class declares; misses are named. */
 export function outcomeHeadline(summary: Summary, classes: readonly RequestClass[]): string {
-  const judgements = (strategy: StrategySummary): { side: Side; text: string }[] =>
-    strategy.classes.flatMap((entry) => {
-      const target = classes.find((candidate) => candidate.name === entry.name);
-      if (entry.barred !== null || target === undefined) return [];
-      const estimate = attained(entry, target);
-      return [
-        { side: side(estimate, target.slo.targetFraction, "above"), text: `${entry.name}: ${percent(estimate.mean)}` },
-      ];
-    });
-  const of = (strategy: StrategySummary): Side => worst(judgements(strategy).map((judgement) => judgement.side));
+  const of = (strategy: StrategySummary): Side =>
+    worst(judgements(strategy, classes).map((judgement) => judgement.side));
   const described = (strategy: StrategySummary): string => {
-    const open = judgements(strategy).filter(
+    const open = judgements(strategy, classes).filter(
       (judgement) => judgement.side === "beyond" || judgement.side === "unclear",
     );
     const met = `${percent(strategy.sloAttainment.mean)} of requests`;
-    return `${titleOf(strategy)} (${open.length === 0 ? met : open.map((judgement) => judgement.text).join(", ")})`;
+    return `${titleOf(strategy)} (${open.length === 0 ? met : open.map(({ target, estimate }) => `${target.name}: ${percent(estimate.mean)}`).join(", ")})`;
   };
   return sentence(
     summary,
@@ -137,11 +158,6 @@ export function outcomeHeadline(summary: Summary, classes: readonly RequestClass
     },
     described,
   );
-}
-
-/** The attainment that the class is judged by. */
-export function attained(entry: ClassSummary, target: RequestClass): Estimate {
-  return target.slo.attainBasis === "windows" ? entry.sloAttainmentWindows : entry.sloAttainment;
 }
 
 type Phrases = Readonly<Record<Side, (titles: string, many: boolean, first: boolean) => string>>;
@@ -184,6 +200,6 @@ export function poolHeadline(summary: Summary): string {
 
 /** Cost of one strategy with its interval, for texts of pictures. */
 export function costText(strategy: StrategySummary): string {
-  const interval = intervalText(strategy.usdPerMonth, usd);
+  const interval = intervalText(within(strategy.usdPerMonth, NOT_NEGATIVE), usd);
   return `${titleOf(strategy)} ${usd(strategy.usdPerMonth.mean)} a month${interval === null ? "" : ` (95 % interval ${interval})`}`;
 }

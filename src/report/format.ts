@@ -86,6 +86,19 @@ function trim(text: string): string {
   return text.replace(/\.0+(?!\d)|(\.\d*[1-9])0+(?!\d)/, "$1");
 }
 
+export interface Bounds {
+  readonly lo: number;
+  readonly hi: number;
+}
+export const NOT_NEGATIVE: Bounds = { lo: 0, hi: Infinity };
+export const SHARE: Bounds = { lo: 0, hi: 1 };
+
+/** The estimate with its interval cut to what the figure can be: that of few replications often reaches beyond. */
+export function within(estimate: Estimate, { lo, hi }: Bounds): Estimate {
+  const cut = (value: number | null): number | null => (value === null ? null : Math.min(Math.max(value, lo), hi));
+  return { ...estimate, lo: cut(estimate.lo), hi: cut(estimate.hi) };
+}
+
 /** `$44.2k – $46.0k`, or null where there is no interval (one replication) or it has no width at this precision. */
 export function intervalText(estimate: Estimate, format: Format): string | null {
   if (estimate.lo === null || estimate.hi === null) return null;

@@ -58,7 +58,8 @@ function tileHtml(view: StrategyView): string {
   const barred = view.permitted
     ? ""
     : `<p><b>Not permitted</b></p>${view.barred.map((reason) => paragraph(`for ${reason}`)).join("")}`;
-  return `<div class="tile${view.permitted ? "" : " out"}" style="border-top-color:${view.color}">${title}${figures.join("")}${barred}</div>`;
+  const missed = view.missed === null ? "" : `<p class="missed">${escapeHtml(view.missed)}</p>`;
+  return `<div class="tile${view.permitted ? "" : " out"}" style="border-top-color:${view.color}">${title}${figures.join("")}${missed}${barred}</div>`;
 }
 
 function verdictHead(verdict: VerdictView): string {

@@ -65,8 +65,10 @@ export interface StrategyView {
   readonly color: string;
   readonly permitted: boolean;
   readonly counterfactual: boolean;
-  /** 1 = cheapest of the permitted ones; strategies that cost cannot tell apart share a rank. Null: not permitted or counterfactual, so not ranked. */
+  /** 1 = cheapest of the permitted ones that miss no target, which come before those that do; strategies that cost cannot tell apart share a rank. Null: not permitted or counterfactual, so not ranked. */
   readonly rank: number | null;
+  /** `Misses its target: …`, or `May miss …` where the interval reaches to the target; null where it meets all. */
+  readonly missed: string | null;
   /** `class …: reason` for each class it may not take. */
   readonly barred: readonly string[];
   /** The figures of the first page; empty where the strategy is not permitted. */

@@ -3,10 +3,12 @@
  * it saves is the work that it refused.
  */
 import type { Option } from "../decision/evidence.ts";
+import type { RequestClass } from "../scenario/resolved.ts";
 import { showsMoney, type Estimate, type StrategySummary } from "../experiment/findings.ts";
 import type { Summary } from "../decision/summary.ts";
-import { durationMs, intervalText, percent, usd } from "./format.ts";
+import { durationMs, intervalText, NOT_NEGATIVE, percent, usd, within } from "./format.ts";
 import type { StrategyView } from "./model.ts";
+import { missedTarget, missSentence } from "./targets.ts";
 
 const OPTION_COLORS: Readonly<Record<Option | "conflict", string>> = {
   api: "#2563eb",
@@ -74,9 +76,14 @@ export function choosable(summary: Summary): StrategySummary[] {
   return real.length > 0 ? real : permitted;
 }
 
-/** The choosable strategies from the cheapest mean on; ties keep the order of the experiment. */
-export function choosableByCost(summary: Summary): StrategySummary[] {
-  return choosable(summary).sort((a, b) => a.usdPerMonth.mean - b.usdPerMonth.mean);
+/**
+ * The choosable strategies from the cheapest mean on, those that miss a target after all others: answering less costs
+ * less. Ties keep the order of the experiment.
+ */
+export function choosableByCost(summary: Summary, classes: readonly RequestClass[]): StrategySummary[] {
+  const ordered = choosable(summary).sort((a, b) => a.usdPerMonth.mean - b.usdPerMonth.mean);
+  const misses = new Set(ordered.filter((strategy) => missedTarget(strategy, classes) !== null));
+  return [...ordered.filter((strategy) => !misses.has(strategy)), ...misses];
 }
 
 /** The title with what sets the strategy apart. */
@@ -85,8 +92,8 @@ export function titleOf({ title, permitted, counterfactual }: StrategySummary): 
 }
 
 /** One view per strategy, in the order of the experiment. */
-export function viewStrategies(summary: Summary): StrategyView[] {
-  const ranks = showsMoney(summary) ? rankChoosable(summary) : new Map<string, number>();
+export function viewStrategies(summary: Summary, classes: readonly RequestClass[]): StrategyView[] {
+  const ranks = showsMoney(summary) ? rankChoosable(summary, classes) : new Map<string, number>();
   const taken = new Set<string>();
   return summary.strategies.map((strategy) => {
     const wanted = optionColor(strategy.option);
@@ -99,6 +106,7 @@ export function viewStrategies(summary: Summary): StrategyView[] {
       permitted: strategy.permitted,
       counterfactual: strategy.counterfactual,
       rank: ranks.get(strategy.name) ?? null,
+      missed: strategy.permitted ? missSentence(strategy, classes) : null,
       figures: strategy.permitted ? figures(strategy) : [],
       barred: strategy.classes.flatMap((entry) =>
         entry.barred === null ? [] : [`class ${entry.name}: ${entry.barred}`],
@@ -108,7 +116,7 @@ export function viewStrategies(summary: Summary): StrategyView[] {
 }
 
 function figures({ usdPerMonth, sloAttainment, ttftMs }: StrategySummary): StrategyView["figures"] {
-  const interval = intervalText(usdPerMonth, usd);
+  const interval = intervalText(within(usdPerMonth, NOT_NEGATIVE), usd);
   return [
     ...(usdPerMonth.n === 0
       ? []
@@ -118,13 +126,15 @@ function figures({ usdPerMonth, sloAttainment, ttftMs }: StrategySummary): Strat
   ];
 }
 
-/** A strategy shares the rank of the one before it unless that one is cheaper beyond the interval. */
-function rankChoosable(summary: Summary): Map<string, number> {
+/** A strategy shares the rank of the one before it unless that one is cheaper beyond the interval, or meets what it misses. */
+function rankChoosable(summary: Summary, classes: readonly RequestClass[]): Map<string, number> {
+  const misses = (strategy: StrategySummary): boolean => missedTarget(strategy, classes) !== null;
   const ranks = new Map<string, number>();
-  choosableByCost(summary).forEach((strategy, position, ordered) => {
+  choosableByCost(summary, classes).forEach((strategy, position, ordered) => {
     const before = ordered[position - 1];
     const beforeRank = before === undefined ? undefined : ranks.get(before.name);
-    const shares = before !== undefined && costOrder(summary, before, strategy) === "unclear";
+    const shares =
+      before !== undefined && misses(before) === misses(strategy) && costOrder(summary, before, strategy) === "unclear";
     ranks.set(strategy.name, shares && beforeRank !== undefined ? beforeRank : position + 1);
   });
   return ranks;

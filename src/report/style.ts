@@ -39,6 +39,7 @@ section:first-of-type{border-top:0;padding-top:0}
 .tile p{margin:0;font-size:13px;color:var(--quiet)}
 .tile p b{font-size:16px;color:var(--ink)}
 .tile p:first-of-type b{font-size:26px;letter-spacing:-.01em;margin-right:2px}
+.tile p.missed{color:#b91c1c;font-weight:600}
 .tile.out{background:var(--wash)}.tile.out p:first-of-type b{font-size:18px;color:var(--quiet)}
 .literal{font-size:14px;color:var(--quiet)}
 .segment{border-left:4px solid;padding:2px 0 2px 16px;margin:22px 0}

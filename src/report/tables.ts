@@ -12,9 +12,25 @@ import {
   type StrategySummary,
 } from "../experiment/findings.ts";
 import type { Summary } from "../decision/summary.ts";
-import { attained } from "./findings.ts";
-import { chosen, count, dateText, durationMs, type Format, hours, percent, plain, ratePerS, usd } from "./format.ts";
+import {
+  type Bounds,
+  chosen,
+  count,
+  dateText,
+  durationMs,
+  type Format,
+  hours,
+  intervalText,
+  NOT_NEGATIVE,
+  percent,
+  plain,
+  ratePerS,
+  SHARE,
+  usd,
+  within,
+} from "./format.ts";
 import type { Cell, StrategyView, TableView, Tone } from "./model.ts";
+import { attained, judgedPercentile, missedTarget } from "./targets.ts";
 
 type Row = TableView["rows"][number];
 type Column = TableView["columns"][number];
@@ -31,19 +47,8 @@ export function estimateCell(
   tone: Tone | null = null,
 ): Cell {
   if (estimate === null) return cell("–", "too few requests", "muted");
-  const { lo, hi } = estimate;
-  if (lo === null || hi === null || lo === hi) return cell(format(estimate.mean), null, tone);
-  const cut = (value: number): number => Math.min(Math.max(value, bounds.lo), bounds.hi);
-  const [low, high] = [format(cut(lo)), format(cut(hi))];
-  return cell(format(estimate.mean), low === high ? null : `${low} – ${high}`, tone);
+  return cell(format(estimate.mean), intervalText(within(estimate, bounds), format), tone);
 }
-
-interface Bounds {
-  readonly lo: number;
-  readonly hi: number;
-}
-const NOT_NEGATIVE: Bounds = { lo: 0, hi: Infinity };
-const SHARE: Bounds = { lo: 0, hi: 1 };
 
 export function strategyColumns(
   first: string,
@@ -83,19 +88,18 @@ export function comparisonTable(
     color: null,
     cells: strategies.map(of),
   });
-  const ttftTargetMs = commonTargetMs(experiment.classes, "ttftS");
-  const tpotTargetMs = commonTargetMs(experiment.classes, "tpotS");
-  const e2eTargetMs = commonTargetMs(experiment.classes, "e2eS");
+  const ttftTarget = commonTarget(experiment.classes, "ttftS");
+  const tpotTarget = commonTarget(experiment.classes, "tpotS");
+  const e2eTarget = commonTarget(experiment.classes, "e2eS");
   const ranks = views.map((view) => view.rank);
-  const rankText = (strategy: StrategySummary): string => {
+  const rankCell = (strategy: StrategySummary): Cell => {
     const rank = views.find((view) => view.name === strategy.name)?.rank ?? null;
-    return rank === null ? "–" : `${rank}${ranks.filter((other) => other === rank).length > 1 ? " =" : ""}`;
+    const text = rank === null ? "–" : `${rank}${ranks.filter((other) => other === rank).length > 1 ? " =" : ""}`;
+    return missedTarget(strategy, experiment.classes) === null ? cell(text) : cell(text, "misses its target", "bad");
   };
   const cost: Row[] = [
     group("Cost"),
-    ...(permitted
-      ? [row("Rank on cost", "= shared: not to be told apart", (strategy) => cell(rankText(strategy)))]
-      : []),
+    ...(permitted ? [row("Rank on cost", "= shared: not to be told apart", rankCell)] : []),
     row("Per month", null, (strategy) => estimateCell(strategy.usdPerMonth, usd)),
     row("Per 1M output tokens", null, (strategy) => estimateCell(strategy.usdPerMTokOutput, usd)),
     row("Per request", null, (strategy) => estimateCell(strategy.usdPerRequest, usd)),
@@ -110,13 +114,13 @@ export function comparisonTable(
     title: string,
     note: string,
     of: (strategy: StrategySummary) => LatencySummary,
-    targetMs: number | null,
+    target: CommonTarget | null,
   ): Row[] => [
-    group(title, targetMs === null ? note : `${note}; target ${chosen(durationMs)(targetMs)}`),
+    group(title, target === null ? note : `${note}; target ${chosen(durationMs)(target.ms)}`),
     ...(["mean", "p50", "p95", "p99"] as const).map((key) =>
       row(key === "mean" ? "Mean" : key.toUpperCase(), null, (strategy) => {
         const estimate = of(strategy)[key];
-        const over = key === "p99" && estimate !== null && targetMs !== null && estimate.mean > targetMs;
+        const over = estimate !== null && target !== null && key === target.percentile && estimate.mean > target.ms;
         return estimateCell(estimate, durationMs, NOT_NEGATIVE, over ? "bad" : null);
       }),
     ),
@@ -129,7 +133,7 @@ export function comparisonTable(
     rows: [
       ...(showsMoney(summary) ? cost : []),
       ...service,
-      ...latency("Time to first token (TTFT)", "over completed requests", (strategy) => strategy.ttftMs, ttftTargetMs),
+      ...latency("Time to first token (TTFT)", "over completed requests", (strategy) => strategy.ttftMs, ttftTarget),
       // Apart from the ranking the token pace of a strategy that cannot be chosen says little.
       ...(permitted
         ? [
@@ -137,12 +141,12 @@ export function comparisonTable(
               "Time per output token (TPOT)",
               "over completed requests",
               (strategy) => strategy.tpotMs,
-              tpotTargetMs,
+              tpotTarget,
             ),
             ...latency("Gap between tokens (ITL)", "over gaps", (strategy) => strategy.itlMs, null),
           ]
         : []),
-      ...latency("End to end (E2E)", "over completed requests", (strategy) => strategy.e2eMs, e2eTargetMs),
+      ...latency("End to end (E2E)", "over completed requests", (strategy) => strategy.e2eMs, e2eTarget),
       group("Requests", `mean per replication of ${chosen(plain)(summary.horizonDays)} days`),
       ...requestRows(strategies),
     ],
@@ -150,10 +154,19 @@ export function comparisonTable(
   };
 }
 
-/** The target of all classes in milliseconds; null where they differ or none is set. */
-function commonTargetMs(classes: readonly RequestClass[], key: "ttftS" | "tpotS" | "e2eS"): number | null {
-  const first = classes[0]?.slo[key] ?? null;
-  return first !== null && classes.every((entry) => entry.slo[key] === first) ? first * 1000 : null;
+interface CommonTarget {
+  readonly ms: number;
+  /** Null where the classes name different ones. */
+  readonly percentile: ReturnType<typeof judgedPercentile>;
+}
+
+/** The target of all classes; null where they differ or none is set. */
+function commonTarget(classes: readonly RequestClass[], key: "ttftS" | "tpotS" | "e2eS"): CommonTarget | null {
+  const first = classes[0]?.slo;
+  const seconds = first?.[key] ?? null;
+  if (first === undefined || seconds === null || classes.some(({ slo }) => slo[key] !== seconds)) return null;
+  const same = classes.every(({ slo }) => slo.targetFraction === first.targetFraction);
+  return { ms: seconds * 1000, percentile: same ? judgedPercentile(first) : null };
 }
 
 const ENDS: readonly (readonly [keyof RequestCounts, string, string | null])[] = [
@@ -225,8 +238,11 @@ export function classTable(
           cells: [cell("not permitted", null, "bad"), ...Array.from({ length: 5 }, () => cell("–", null, "muted"))],
         };
       }
-      const over = (estimate: Estimate | null, limitS: number | null | undefined): Tone | null =>
-        estimate !== null && limitS !== null && limitS !== undefined && estimate.mean > limitS * 1000 ? "bad" : null;
+      const over = (latency: LatencySummary, limitS: number | null | undefined): Tone | null => {
+        const percentile = target === undefined ? null : judgedPercentile(target.slo);
+        const judged = percentile === null ? null : latency[percentile];
+        return judged !== null && limitS !== null && limitS !== undefined && judged.mean > limitS * 1000 ? "bad" : null;
+      };
       const estimate = target === undefined ? entry.sloAttainment : attained(entry, target);
       return {
         header: entry.name,
@@ -239,8 +255,8 @@ export function classTable(
             SHARE,
             target !== undefined && estimate.mean < target.slo.targetFraction ? "bad" : null,
           ),
-          estimateCell(entry.ttftMs.p99, durationMs, NOT_NEGATIVE, over(entry.ttftMs.p99, target?.slo.ttftS)),
-          estimateCell(entry.tpotMs.p99, durationMs, NOT_NEGATIVE, over(entry.tpotMs.p99, target?.slo.tpotS)),
+          estimateCell(entry.ttftMs.p99, durationMs, NOT_NEGATIVE, over(entry.ttftMs, target?.slo.ttftS)),
+          estimateCell(entry.tpotMs.p99, durationMs, NOT_NEGATIVE, over(entry.tpotMs, target?.slo.tpotS)),
           estimateCell(entry.goodputPerS, ratePerS),
           ...(money ? [estimateCell(entry.usdPerMonth, usd)] : []),
           estimateCell(entry.controlledShare, percent, SHARE),

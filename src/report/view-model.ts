@@ -21,7 +21,7 @@ const PRICE_AGE_DAYS = 90;
 /** The report's model. Quoted numbers are those of `summary`; `series` feeds charts alone and may be empty. */
 export function buildReport(input: ReportInput): ReportModel {
   const { summary, experiment, series } = input;
-  const strategies = viewStrategies(summary);
+  const strategies = viewStrategies(summary, experiment.classes);
   return {
     title: summary.title,
     question: experiment.question,
@@ -35,7 +35,7 @@ export function buildReport(input: ReportInput): ReportModel {
       notPermitted: comparisonTable(summary, experiment, strategies, false),
       classes: classTable(summary, experiment, strategies),
     },
-    cost: costChart(summary, strategies),
+    cost: costChart(summary, experiment, strategies),
     costTable: ledgerTable(summary, strategies),
     months: monthChart(summary, experiment, series, strategies),
     latency: latencyChart(summary, experiment, series, strategies),
@@ -43,7 +43,7 @@ export function buildReport(input: ReportInput): ReportModel {
     poolTable: poolTable(summary, strategies),
     outcomes: outcomeChart(summary, experiment, strategies),
     offerTable: offerTable(summary, strategies),
-    differences: differenceChart(summary, strategies),
+    differences: differenceChart(summary, experiment, strategies),
     assumptions: assumptionsView(experiment.assumptions, summary.asOf),
     appendix: appendixView(input),
   };

@@ -114,6 +114,16 @@ describe("numbers come from the summary", () => {
     for (const cell of words(render(input)).match(/<td[^>]*><div><span>[^<]*/g) ?? []) expect(html).toContain(cell);
   });
 
+  test("no interval of a cost reaches below zero: not on the card, in the tables or as a whisker", () => {
+    const model = buildReport(withStrategy("hybrid", () => ({ usdPerMonth: estimate(422, 1255) })));
+    expect(model.strategies[2]!.figures[0]).toEqual({ value: "$422", label: "a month, $0 – $1.68k" });
+    expect(model.comparison.permitted!.rows.find((row) => row.header === "Per month")!.cells[1]!.note).toBe(
+      "$0 – $1.68k",
+    );
+    expect(model.cost.bars[1]).toMatchObject({ title: "Hybrid", loUsd: 0, hiUsd: 1677 });
+    expect(model.cost.alt).toContain("Hybrid $422 a month (95 % interval $0 – $1.68k)");
+  });
+
   test("a missing P99 is a dash with its reason, not a number", () => {
     const html = words(render(withStrategy("hybrid", ({ ttftMs }) => ({ ttftMs: { ...ttftMs, p99: null } }))));
     expect(html).toContain("<span>–</span><small>too few requests</small>");
@@ -161,6 +171,74 @@ describe("ranks and headlines", () => {
     expect(unclear.strategies.map((view) => view.rank)).toEqual([null, 1, 1]);
   });
 
+  test("a strategy that misses its target is ranked after those that meet theirs, and the words say so", () => {
+    const serving = (name: string, mean: number, half: number, base: ReportInput): ReportInput => {
+      const attained = estimate(mean, half);
+      return withStrategy(
+        name,
+        ({ classes }) => ({
+          sloAttainment: attained,
+          classes: classes.map((entry) => ({ ...entry, sloAttainment: attained, sloAttainmentWindows: attained })),
+        }),
+        base,
+      );
+    };
+    const { experiment } = input;
+    const byRequests: ReportInput = {
+      ...pair(estimate(5000, 1000)),
+      experiment: {
+        ...experiment,
+        classes: experiment.classes.map((entry) => ({ ...entry, slo: { ...entry.slo, attainBasis: "requests" } })),
+      },
+    };
+    const good = serving("self-hosted", 0.995, 0.001, serving("hybrid", 0.995, 0.001, byRequests));
+    expect(buildReport(good).strategies.map(({ rank, missed }) => [rank, missed])).toEqual([
+      [null, null],
+      [2, null],
+      [1, null],
+    ]);
+    const text = "3.10 % of requests within SLO";
+    const short = serving("hybrid", 0.031, 0.001, good);
+    const missing = buildReport(short);
+    expect(missing.strategies.map(({ rank, missed }) => [rank, missed])).toEqual([
+      [null, null],
+      [1, null],
+      [2, `Misses its target: ${text}`],
+    ]);
+    const after = new RegExp(`; Hybrid costs less \\(\\$[^)]*\\), but misses its target: ${text}$`);
+    expect(missing.cost.headline).toMatch(/^Self-hosted costs .*; every other permitted strategy misses its target;/);
+    expect(missing.cost.headline).toMatch(after);
+    expect(missing.differences.headline).toMatch(after);
+    const rank = missing.comparison.permitted!.rows.find(({ header }) => header === "Rank on cost")!;
+    expect(rank.cells).toMatchObject([{ note: null }, { note: "misses its target", tone: "bad" }]);
+    expect(words(renderReport(missing))).toContain(`<p class="missed">Misses its target: ${text}</p>`);
+
+    // Where none meets its target they are compared, with the reservation.
+    const none = buildReport(serving("self-hosted", 0.9, 0.001, short));
+    expect(none.strategies.map((view) => view.rank)).toEqual([null, 2, 1]);
+    expect(none.cost.headline).toMatch(
+      /^Hybrid is the cheapest permitted .*; every permitted strategy misses its target: Self-hosted 90.0 % .*, Hybrid 3.10 % of/,
+    );
+    // An interval that reaches to the target leaves the rank, and says that it is open.
+    const open = buildReport(serving("hybrid", 0.8, 0.5, good));
+    expect(open.strategies.map((view) => view.rank)).toEqual([null, 2, 1]);
+    expect(open.strategies[2]!.missed).toBe("May miss its target: 80.0 % of requests within SLO");
+    expect(open.cost.headline).toMatch(/^Hybrid is the cheapest permitted strategy at/);
+    // One class alone is named.
+    const oneClass = withStrategy(
+      "hybrid",
+      ({ classes }) => ({
+        classes: classes.map((entry) =>
+          entry.name === "restricted" ? { ...entry, sloAttainment: estimate(0.5, 0.01) } : entry,
+        ),
+      }),
+      good,
+    );
+    expect(buildReport(oneClass).strategies[2]!.missed).toBe(
+      "Misses its target: 50.0 % of the requests of restricted within SLO",
+    );
+  });
+
   test("the latency headline turns with the P99 and hedges when the interval holds the SLO", () => {
     const classP99 = (mean: number, half: number): ReportInput =>
       withStrategy("hybrid", ({ classes }) => ({
@@ -175,6 +253,41 @@ describe("ranks and headlines", () => {
     expect(buildReport(classP99(3000, 100)).latency.headline).toContain(
       "whether Hybrid keeps it under the SLO is open",
     );
+  });
+
+  test("time to first token is judged at the percentile that the target names", () => {
+    const { experiment } = input;
+    const aimedAt = (targetFraction: number, tpotS: number | null, p95: number, attained: number): ReportInput => ({
+      ...withStrategy("hybrid", ({ ttftMs, classes }) => {
+        const latency = { ...ttftMs, p50: estimate(900), p95: estimate(p95), p99: estimate(4500) };
+        const sloAttainment = estimate(attained);
+        const figures = { ttftMs: latency, sloAttainment, sloAttainmentWindows: sloAttainment };
+        return { ttftMs: latency, classes: classes.map((entry) => ({ ...entry, ...figures })) };
+      }),
+      experiment: {
+        ...experiment,
+        classes: experiment.classes.map((entry) => ({ ...entry, slo: { ...entry.slo, targetFraction, tpotS } })),
+      },
+    });
+    const tones = (of: ReportInput): unknown[] => {
+      const { permitted, classes } = buildReport(of).comparison;
+      const start = permitted!.rows.findIndex(({ header }) => header.startsWith("Time to first"));
+      const rows = permitted!.rows.slice(start + 1, start + 5);
+      return [...rows.map(({ cells }) => cells[1]!.tone), classes.rows.at(-1)!.cells[1]!.tone];
+    };
+    const headline = (of: ReportInput): string => buildReport(of).latency.headline;
+    const kept = aimedAt(0.95, null, 2900, 0.97);
+    expect(headline(kept)).toBe("Self-hosted and Hybrid keep P95 time to first token under the SLO");
+    expect(tones(kept)).toEqual([null, null, null, null, null]);
+    const missed = aimedAt(0.95, null, 3100, 0.94);
+    expect(headline(missed)).toBe("Self-hosted keeps P95 time to first token under the SLO; Hybrid does not");
+    expect(tones(missed)).toEqual([null, null, "bad", null, "bad"]);
+    expect(tones(aimedAt(0.99, null, 2900, 0.97))).toEqual([null, null, null, "bad", "bad"]);
+    // The summary has no P98: the share within the SLO decides, unless other targets than this one are in it.
+    expect(headline(aimedAt(0.98, null, 2900, 0.985))).toMatch(/^.* and Hybrid keep P98 time to first token/);
+    expect(headline(aimedAt(0.98, null, 2900, 0.97))).toMatch(/; Hybrid does not$/);
+    expect(headline(aimedAt(0.98, 0.08, 2900, 0.97))).toMatch(/; whether Hybrid keeps it under the SLO is not known$/);
+    expect(headline(aimedAt(0.98, 0.08, 3100, 0.97))).toMatch(/; Hybrid does not$/);
   });
 
   test("one replication: no interval anywhere, and the headlines say so", () => {

@@ -666,6 +666,21 @@ describe("a study of serving alone", () => {
     );
   });
 
+  test("what its money lacks is said, where money can be expected", () => {
+    const noTeam = withValue(smallExperiment(), ["team"], undefined);
+    const people = "no team is named: people are not in the cost of own GPUs, and there is no verdict";
+    const said = (of: Raw): string[] =>
+      resolveRaw(of).experiment.warnings.filter((warning) => warning.includes("there is no verdict"));
+    expect(said(noTeam)).toEqual([people]);
+    expect(said(smallExperiment())).toEqual([]);
+    const halfPriced = withValue(noTeam, [...own, "gpuPrice"], undefined);
+    const noMoney = "no money is shown, and there is no verdict: no gpuPrice is given for own.gpus";
+    expect(said(halfPriced)).toEqual([noMoney]);
+    // APIs alone have all their cost without people.
+    const { api } = noTeam["strategies"] as Raw;
+    expect(said(withValue(noTeam, ["strategies"], { api }))).toEqual([]);
+  });
+
   test("a price that is given is taken; with a team it has to be given", () => {
     const priced = withValue(raw, [...own, "gpuPrice"], { usdPerGpuHour: 2 });
     expect(resolveRaw(priced).experiment.strategies[0]!.pools[0]!.usdPerGpuHour).toBe(2);
