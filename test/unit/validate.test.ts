@@ -263,6 +263,15 @@ describe("what can and cannot be predicted", () => {
     expect(predict(recorded(change)).refused).toMatch(reason);
   });
 
+  test.each([
+    ["weights that do not fit", { model: "llama-3.1-70b" }, /no KV block fits/],
+    ["requests that do not fit", { engineOptions: { kvBlocks: 10 } }, /does not fit into the KV cache/],
+  ])("a closed loop that cannot run has no TPOT, though a formula would give one: %s", (_name, change, reason) => {
+    const { predicted, classSetTpotMs, refused } = predict(recorded({ load: closed, ...change }));
+    expect(refused).toMatch(reason);
+    expect([predicted["tpotMsMean"], classSetTpotMs]).toEqual([undefined, null]);
+  });
+
   test("prefill and decode on separate pools: each has its layout, and the KV takes its time between them", () => {
     let input: Parameters<CaseSimulator>[0] | undefined;
     const load = { ...BASE.load, inputTokens: constant(8000), ratePerS: 0.05, arrivalCv: 0, requests: 10 };
