@@ -464,6 +464,19 @@ describe("scores", () => {
     expect(result.notCovered.map((one) => one.cases)).toEqual([1, 1]);
   });
 
+  test.each([
+    [{ gpuPower: 300 }, "gpuPower is not predicted of a load open"],
+    [{ tpotMsMaen: 8 }, 'tpotMsMaen is not predicted of a load open (did you mean "tpotMsMean"?)'],
+    [{ tpotMsMean: 0, ttftMsMean: "8" }, "tpotMsMean is 0, not above 0; ttftMsMean is no number"],
+    [{ ttftMsP99: 8 }, "ttftMsP99 is unfit by a tag"],
+    [{}, "nothing was measured"],
+  ])("a case that measured %j is refused, not counted as predicted", (measured, reason) => {
+    const cases = parseCaseFile("f.json", [{ ...BASE, measured, tags: ["suspicious-ttft-p99"] }])!;
+    expect(validated(cases, steady).notCovered).toEqual([
+      { reason: `nothing to score: ${reason}`, cases: 1, ids: ["case"] },
+    ]);
+  });
+
   test("a load recorded by stage counts once a stage, in its own stage's error", () => {
     const stages = [
       { ratePerS: 1, durationS: 20 },
@@ -610,6 +623,16 @@ describe("the command", () => {
     const empty = join(folder, "empty");
     mkdirSync(empty);
     await expect(run({ cases: empty })).rejects.toThrow(/no recorded cases here/);
+  });
+
+  test("an id that stands in two files, or twice in one, is told with both", async () => {
+    const twice = join(folder, "twice");
+    mkdirSync(twice);
+    writeFileSync(join(twice, "a.json"), JSON.stringify([BASE]));
+    writeFileSync(join(twice, "b.json"), JSON.stringify([{ ...BASE, id: "other" }, BASE]));
+    await expect(run({ cases: twice })).rejects.toThrow(/twice\/b\.json: case case stands in a\.json too/);
+    writeFileSync(join(twice, "a.json"), JSON.stringify([BASE, BASE]));
+    await expect(run({ cases: twice })).rejects.toThrow(/a\.json: case case stands twice in this file/);
   });
 
   test("a folder that is not there is missing data", async () => {
