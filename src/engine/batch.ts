@@ -12,6 +12,7 @@ import { Decoders } from "./decoders.ts";
 import { DraftDecoders } from "./draft-decoders.ts";
 import { HostMemory } from "./host-memory.ts";
 import { NO_BLOCKS, NONE, type OrderPlugin, type StepView } from "./policies/policy.ts";
+import { notRunning, wholeChunk } from "./policy-faults.ts";
 import type { PromptContent } from "./prompt-content.ts";
 import { type ClassTraits, TableFacts } from "./request-facts.ts";
 import type { RequestTable } from "./request-table.ts";
@@ -209,7 +210,8 @@ export class Batch extends TableFacts implements StepView {
     const seat = this.seatOf(request);
     if (this.isDecoding(request) || this.plans(request)) return 0;
     const done = this.table.prefilledTokens[request];
-    const chunk = Math.min(this.table.prefillTokens[request] - done, tokens, this.budgetTokens);
+    const most = Math.min(this.table.prefillTokens[request] - done, tokens, this.budgetTokens);
+    const chunk = wholeChunk(this.scheduler.batching.name, tokens, most);
     if (chunk <= 0) return 0;
     if (this.blocksFor(done + chunk) - this.blocksFor(done) > this.freeBlocks) return NO_BLOCKS;
     this.planPrefill(request, seat, chunk);
@@ -227,9 +229,8 @@ export class Batch extends TableFacts implements StepView {
     const done = brought > 0 ? brought : found * this.blockTokens;
     // With all but the newest token's keys and values there it goes on decoding at once.
     const decodes = brought > 0 && table.generated[request] > 0 && brought === table.prefillTokens[request] - 1;
-    const chunk = decodes
-      ? this.decodeTokens
-      : Math.min(table.prefillTokens[request] - done, tokens, this.budgetTokens);
+    const most = decodes ? this.decodeTokens : Math.min(table.prefillTokens[request] - done, tokens, this.budgetTokens);
+    const chunk = wholeChunk(this.scheduler.batching.name, tokens, most);
     if (chunk <= 0) return 0;
     const blocks = decodes ? this.blocksToDecode(request, table.prefillTokens[request]) : this.blocksFor(done + chunk);
     if (blocks - found + foundFree > this.freeBlocks) return NO_BLOCKS;
@@ -364,7 +365,8 @@ export class Batch extends TableFacts implements StepView {
    */
   leave(slot: number, unheard = 0, comesBack = false): void {
     const { table, cached } = this;
-    const seat = this.seatOf(slot);
+    const seat = table.seat[slot];
+    if (this.slotOf[seat] !== slot) throw new InvariantError("INV-4", { slot, reason: "it does not run" });
     this.reservedBlocks -= this.reservationOf(slot);
     const blocks = this.blocksOf(slot, seat);
     let tokens: number;
@@ -561,10 +563,10 @@ export class Batch extends TableFacts implements StepView {
     for (; i < this.prefillCount; i++) prefills[i] = prefills[i + 1];
   }
 
+  /** Of a sequence that the policy named. */
   private seatOf(request: number): number {
     const seat = this.table.seat[request];
-    if (this.slotOf[seat] !== request)
-      throw new InvariantError("INV-4", { request, reason: "a policy named a request that does not run" });
+    if (this.slotOf[seat] !== request || !(request >= 0)) throw notRunning(this.scheduler.batching.name, request);
     return seat;
   }
 

@@ -289,6 +289,11 @@ export class PolicyReplica implements ReplicaEngine {
     if (this.walk || batch.decoders.drafts !== null || policy.leap === undefined) return;
     if (this.headMayGetIn()) return;
     const claimed = policy.leap(batch);
+    if (!Number.isInteger(claimed) && claimed !== Infinity)
+      throw new PolicyError(
+        this.policyName,
+        `${this.policyName} claims to leap over ${String(claimed)} steps: a whole number of them or Infinity is needed`,
+      );
     const toNext = batch.decoders.stepsToNext();
     let steps = toNext < claimed ? toNext : claimed;
     steps = batch.stepsAffordable(steps);

@@ -2,6 +2,7 @@
  * Requests waiting at one replica in the order of a plug-in: a binary heap by (key, ticket), or one heap for each tenant with
  * the tenants by the service they have had. Of the table's columns `heapSlot` is the place in the heap of one that waits.
  */
+import { PolicyError } from "../kernel/errors.ts";
 import type { OrderPlugin, QueueOrder, RequestFacts, TenantCharges } from "./policies/policy.ts";
 import { NO_SLOT, type RequestTable } from "./request-table.ts";
 
@@ -112,6 +113,7 @@ export class WaitingLine {
   /** Null for orders by key alone. */
   private readonly service: TenantService | null;
   private readonly heaps: readonly KeyedHeap[];
+  private readonly orderName: string;
   private readonly order: QueueOrder;
   private readonly facts: RequestFacts;
   private readonly table: RequestTable;
@@ -126,6 +128,7 @@ export class WaitingLine {
     table: RequestTable,
     tenants: number,
   ) {
+    this.orderName = plugin.name;
     this.order = plugin.create(options);
     this.facts = facts;
     this.table = table;
@@ -140,10 +143,20 @@ export class WaitingLine {
     return this.service !== null;
   }
 
-  /** True when the step under way must end at its next boundary whoever is first: a tenant came back. */
+  /**
+   * True when the step under way must end at its next boundary whoever is first: a tenant came back. Throws PolicyError where
+   * the order gives no number: nothing goes before NaN or after it, so the heap would lose requests.
+   */
   push(slot: number): boolean {
-    this.table.orderKey[slot] = this.order.key(this.facts, slot);
-    this.table.orderTicket[slot] = ++this.ticket;
+    const { orderKey, orderTicket } = this.table;
+    const key = this.order.key(this.facts, slot);
+    orderKey[slot] = key;
+    if (Number.isNaN(orderKey[slot]))
+      throw new PolicyError(
+        this.orderName,
+        `${this.orderName} gives a request the key ${String(key)}: a number is needed`,
+      );
+    orderTicket[slot] = ++this.ticket;
     const alone = this.enter(slot);
     if (this.service === null || !alone) return false;
     this.service.fresh[this.table.classIndex[slot]] = 1;

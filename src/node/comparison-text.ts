@@ -1,6 +1,7 @@
 /** What the terminal shows of a comparison: one table of paired differences for each strategy against the baseline. */
 import { type Comparison, isPercentile, type PairedDifference } from "../experiment/compare.ts";
 import type { Estimate } from "../experiment/findings.ts";
+import { lengthText } from "./length-text.ts";
 import { plainNumber, textTable } from "./text-table.ts";
 
 interface ComparisonTextInput {
@@ -13,7 +14,7 @@ interface ComparisonTextInput {
 
 export function comparisonText({ title, seed, horizonDays, comparisons, warnings }: ComparisonTextInput): string {
   const pairs = comparisons[0]?.pairs ?? 0;
-  const head = `${title}\n${pairs} paired replications of ${plainNumber(horizonDays, 2)} days, seed ${seed}: the same requests and the same luck for all\n`;
+  const head = `${title}\n${pairs} paired replications of ${lengthText(horizonDays)}, seed ${seed}: the same requests and the same luck for all\n`;
   const single = pairs < 2 ? "One replication has no interval: two or more are needed to separate anything.\n" : "";
   return [head, single, ...comparisons.map(tableText), ...warnings.map((warning) => `warning: ${warning}\n`)].join("");
 }

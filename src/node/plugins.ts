@@ -256,7 +256,13 @@ function guardedOrder(plugin: OrderPlugin, fail: Fail): OrderPlugin {
 
 /** The message, with line and column in the user's file when the stack has them. */
 function explained(error: unknown, file: string, map: string): string {
-  const what = error instanceof Error ? `${error.name}: ${error.message}` : String(error);
+  // A rule of the interface that it broke is told without the class of the error.
+  const what =
+    error instanceof PolicyError
+      ? error.message
+      : error instanceof Error
+        ? `${error.name}: ${error.message}`
+        : String(error);
   const stack = error instanceof Error ? (error.stack ?? "") : "";
   const at = stack.indexOf(`${sourceUrl(file)}:`);
   const place = at < 0 ? null : /^:(\d+):(\d+)/.exec(stack.slice(at + sourceUrl(file).length));

@@ -2,6 +2,7 @@
 import { showsMoney, type Estimate, type StrategySummary } from "../experiment/findings.ts";
 import type { Summary } from "../decision/summary.ts";
 import { HOURS_PER_MONTH } from "../outcome/ledger.ts";
+import { lengthText } from "./length-text.ts";
 import { plainNumber, textTable } from "./text-table.ts";
 
 type Row = readonly [string, (strategy: StrategySummary) => string];
@@ -72,7 +73,7 @@ export function summaryText(summary: Summary): string {
     rows.map(([label, cell]) => [label, ...summary.strategies.map(cell)]),
   );
   const { verdict } = summary;
-  const head = `${summary.title}\n${plainNumber(summary.requestsSimulated, 0)} requests simulated: ${plainNumber(summary.horizonDays, 2)} days, ${summary.replications} replications, ${summary.strategies.length} strategies${summary.complete ? "" : " (interrupted: only what had finished)"}\n`;
+  const head = `${summary.title}\n${plainNumber(summary.requestsSimulated, 0)} requests simulated: ${lengthText(summary.horizonDays)}, ${summary.replications} replications, ${summary.strategies.length} strategies${summary.complete ? "" : " (interrupted: only what had finished)"}\n`;
   const warnings = summary.warnings.map((warning) => `warning: ${warning}\n`).join("");
   const sentence =
     verdict === null

@@ -14,6 +14,9 @@ export interface Place {
   readonly width: number;
 }
 
+/** Copies that aliases, and aliases of aliases, may come to: far more than a long experiment has, far less than would hang. */
+const MOST_ALIASES = 10_000;
+
 interface LocatedProblem extends Problem, Place {
   readonly file: string;
 }
@@ -65,10 +68,13 @@ export class YamlSource {
     if (wrong.length > 0) throw new LocatedConfigError(wrong, renderAll(wrong, lines));
     let value: unknown;
     try {
-      value = document.toJS();
+      value = document.toJS({ maxAliasCount: MOST_ALIASES });
     } catch (error) {
       // Aliases that expand without bound only show when the data is built.
-      const message = `YAML: ${error instanceof Error ? error.message : String(error)}`;
+      const told = error instanceof Error ? error.message : String(error);
+      const message = told.startsWith("Excessive alias count")
+        ? `YAML: its aliases (*name) come to more than ${MOST_ALIASES} copies of what they name`
+        : `YAML: ${told}`;
       const located = [{ file, path: [], message, line: 1, column: 1, width: 1 }];
       throw new LocatedConfigError(located, renderAll(located, lines));
     }
@@ -131,9 +137,14 @@ export class YamlSource {
 /** What is well-formed YAML, but no data: aliases of nothing, and a key that would set the prototype of what is read. */
 function unusable(document: Document): { readonly node: Node; readonly message: string }[] {
   const found: { node: Node; message: string }[] = [];
+  // In the order of the text: an alias may name what stands before it.
+  const anchors = new Set<string | undefined>();
   visit(document, {
+    Value(_, node) {
+      anchors.add(node.anchor);
+    },
     Alias(_, node) {
-      if (node.resolve(document) === undefined) found.push({ node, message: `YAML: no anchor &${node.source}` });
+      if (!anchors.has(node.source)) found.push({ node, message: `YAML: no anchor &${node.source}` });
     },
     Pair(_, { key }) {
       if (isScalar(key) && key.value === "__proto__") found.push({ node: key, message: "__proto__ can name nothing" });

@@ -168,3 +168,28 @@ test("what is wrong with a plug-in is said with its file: exit 2", () => {
   expect(idle.stderr).toMatch(/^plug-in: INV-6 broken: gentle-prefill scheduled nothing at \d+\.\d+ s/);
   expect(readdirSync(resolve(folder.path, "idle"))).toEqual([]);
 });
+
+test.each([
+  ["prefill", "step.prefill(request, room())", "step.prefill(request, NaN)", /tokens, not NaN at nan-prefill\.ts:\d+:/],
+  [
+    "admit",
+    "step.admit(request, room())",
+    "step.admit(request, 0.5)",
+    /whole number of tokens, not 0\.5 at nan-admit\.ts:/,
+  ],
+  ["leap", "leap: () => Infinity", "leap: () => NaN", /claims to leap over NaN steps/],
+  [
+    "request",
+    "let preempted = false;",
+    "let preempted = false;\n step.preempt(99999);",
+    /names request 99999, which does not run at/,
+  ],
+])("what is no number, or nobody, is refused as the plug-in's fault: %s", (what, from, to, message) => {
+  const text = EXAMPLE.replace(from, to);
+  expect(text).not.toBe(EXAMPLE);
+  writeFileSync(here(`nan-${what}.ts`), text);
+  const { code, stderr } = run("run", "question.yaml", "--plugin", `nan-${what}.ts`, "--out", `nan-${what}`);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/^plug-in: gentle-prefill /);
+  expect(stderr).toMatch(message);
+});

@@ -263,6 +263,15 @@ describe("what can and cannot be predicted", () => {
     expect(predict(recorded(change)).refused).toMatch(reason);
   });
 
+  test.each([
+    ["weights that do not fit", { model: "llama-3.1-70b" }, /no KV block fits/],
+    ["requests that do not fit", { engineOptions: { kvBlocks: 10 } }, /does not fit into the KV cache/],
+  ])("a closed loop that cannot run has no TPOT, though a formula would give one: %s", (_name, change, reason) => {
+    const { predicted, classSetTpotMs, refused } = predict(recorded({ load: closed, ...change }));
+    expect(refused).toMatch(reason);
+    expect([predicted["tpotMsMean"], classSetTpotMs]).toEqual([undefined, null]);
+  });
+
   test("prefill and decode on separate pools: each has its layout, and the KV takes its time between them", () => {
     let input: Parameters<CaseSimulator>[0] | undefined;
     const load = { ...BASE.load, inputTokens: constant(8000), ratePerS: 0.05, arrivalCv: 0, requests: 10 };
@@ -455,6 +464,19 @@ describe("scores", () => {
     expect(result.notCovered.map((one) => one.cases)).toEqual([1, 1]);
   });
 
+  test.each([
+    [{ gpuPower: 300 }, "gpuPower is not predicted of a load open"],
+    [{ tpotMsMaen: 8 }, 'tpotMsMaen is not predicted of a load open (did you mean "tpotMsMean"?)'],
+    [{ tpotMsMean: 0, ttftMsMean: "8" }, "tpotMsMean is 0, not above 0; ttftMsMean is no number"],
+    [{ ttftMsP99: 8 }, "ttftMsP99 is unfit by a tag"],
+    [{}, "nothing was measured"],
+  ])("a case that measured %j is refused, not counted as predicted", (measured, reason) => {
+    const cases = parseCaseFile("f.json", [{ ...BASE, measured, tags: ["suspicious-ttft-p99"] }])!;
+    expect(validated(cases, steady).notCovered).toEqual([
+      { reason: `nothing to score: ${reason}`, cases: 1, ids: ["case"] },
+    ]);
+  });
+
   test("a load recorded by stage counts once a stage, in its own stage's error", () => {
     const stages = [
       { ratePerS: 1, durationS: 20 },
@@ -601,6 +623,16 @@ describe("the command", () => {
     const empty = join(folder, "empty");
     mkdirSync(empty);
     await expect(run({ cases: empty })).rejects.toThrow(/no recorded cases here/);
+  });
+
+  test("an id that stands in two files, or twice in one, is told with both", async () => {
+    const twice = join(folder, "twice");
+    mkdirSync(twice);
+    writeFileSync(join(twice, "a.json"), JSON.stringify([BASE]));
+    writeFileSync(join(twice, "b.json"), JSON.stringify([{ ...BASE, id: "other" }, BASE]));
+    await expect(run({ cases: twice })).rejects.toThrow(/twice\/b\.json: case case stands in a\.json too/);
+    writeFileSync(join(twice, "a.json"), JSON.stringify([BASE, BASE]));
+    await expect(run({ cases: twice })).rejects.toThrow(/a\.json: case case stands twice in this file/);
   });
 
   test("a folder that is not there is missing data", async () => {

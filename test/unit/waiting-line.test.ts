@@ -6,6 +6,7 @@ import { orderNamed } from "../../src/engine/policies/registry.ts";
 import { TableFacts } from "../../src/engine/request-facts.ts";
 import { RequestTable } from "../../src/engine/request-table.ts";
 import { WaitingLine } from "../../src/engine/waiting-line.ts";
+import { PolicyError } from "../../src/kernel/errors.ts";
 
 const TENANTS = 3;
 
@@ -92,6 +93,13 @@ test.each([
   const { line, arrive } = make(orderNamed(name)!, options);
   const slots = [arrive(30, 0, 0), arrive(20, 1, 3), arrive(10, 2, 5)];
   expect(line.first()).toBe(slots[expected]);
+});
+
+test.each([NaN, undefined])("a key %s, which a heap would lose, is refused with the name of the order", (key) => {
+  const order = { ...byPrompt, name: "mine", create: () => ({ key: () => key as number }) };
+  const { arrive } = make(order);
+  expect(() => arrive(1)).toThrow(PolicyError);
+  expect(() => arrive(1)).toThrow(`mine gives a request the key ${key}`);
 });
 
 describe("fair shares", () => {

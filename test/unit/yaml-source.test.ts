@@ -56,6 +56,18 @@ describe("positions", () => {
   });
 });
 
+test("thousands of aliases are data, merged ones too; aliases of aliases that multiply are refused", () => {
+  const lines = Array.from({ length: 2000 }, (_, i) => `s${i}: { <<: *own, routes: *routes }\n`).join("");
+  const { value } = YamlSource.parse("x.yaml", `own: &own { gpu: h100 }\nroutes: &routes [own]\n${lines}`);
+  expect((value as Record<string, unknown>).s1999).toEqual({ gpu: "h100", routes: ["own"] });
+  const levels = ["b", "c", "d", "e", "f", "g"].map((name, i) => {
+    const below = `*${String.fromCharCode(97 + i)}`;
+    return `${name}: &${name} [${Array(9).fill(below).join(", ")}]\n`;
+  });
+  const laughs = `a: &a ["ha"]\n${levels.join("")}`;
+  expect(() => YamlSource.parse("x.yaml", laughs)).toThrow(/aliases \(\*name\) come to more than 10000 copies/);
+});
+
 test("problems come sorted by line, each with source line, caret and hint", () => {
   const error = YamlSource.parse("x.yaml", TEXT).error([
     { path: ["classes", 0, "slo", "ttftMs"], message: "must be a number", hint: "write 3000" },

@@ -95,7 +95,7 @@ export function predictCase(recorded: RecordedCase, tools: PredictionTools): Pre
   }
   const sets = [...tools.catalog.coefficients.values()];
   const chosen = chooseCoefficients(sets, setup.request, "calibration");
-  let prediction: Prediction = {
+  const known: Prediction = {
     ...NOTHING,
     modelClass,
     scope: chosen.coefficients.scope,
@@ -103,21 +103,31 @@ export function predictCase(recorded: RecordedCase, tools: PredictionTools): Pre
     outsideValidatedRange: outsideValidatedRange(sets, setup.request),
     caveats: [...loadCaveats(recorded), ...setupCaveats(recorded)],
   };
-  if (recorded.load.kind === "closed" && draftsOf(recorded) === null) {
-    const tpotMs = closedLoop(recorded, setup, chosen);
-    const classSetTpotMs = closedLoop(
-      recorded,
-      setup,
-      chooseCoefficients(globalSets(sets), setup.request, "calibration"),
-    );
-    prediction = { ...prediction, classSetTpotMs, predicted: tpotMs === null ? {} : { tpotMsMean: tpotMs } };
-  }
-  if (typeof memory === "string") return { ...prediction, refused: memory };
-  prediction = { ...prediction, predicted: { ...memory.metrics, ...prediction.predicted } };
+  // What cannot be run has no time, though the closed-loop formula would give one.
+  if (typeof memory === "string") return { ...known, refused: memory };
+  const formula = closedLoopPrediction(recorded, setup, sets, chosen);
+  const predicted = { ...memory.metrics, ...formula.predicted };
+  if (tools.simulate === null) return { ...known, ...formula, predicted, refused: "no simulator" };
   const pool = servingPool(recorded, setup, chosen, memory.kvBlocks);
   const simulated = simulate(recorded, { ...pool, handOff: null }, tools);
-  if (typeof simulated === "string") return { ...prediction, refused: simulated };
-  return { ...prediction, predicted: { ...simulated.whole, ...prediction.predicted }, byStage: simulated.byStage };
+  if (typeof simulated === "string") return { ...known, predicted: memory.metrics, refused: simulated };
+  return { ...known, ...formula, predicted: { ...simulated.whole, ...predicted }, byStage: simulated.byStage };
+}
+
+/** Mean TPOT of a closed loop by the formula, with the set chosen and with that of the class; nothing of other loads and of drafts. */
+function closedLoopPrediction(
+  recorded: RecordedCase,
+  setup: Setup,
+  sets: readonly CoefficientSets[],
+  chosen: ChosenCoefficients,
+): Pick<Prediction, "predicted" | "classSetTpotMs"> {
+  if (recorded.load.kind !== "closed" || draftsOf(recorded) !== null) return { predicted: {}, classSetTpotMs: null };
+  const tpotMs = closedLoop(recorded, setup, chosen);
+  const ofClass = chooseCoefficients(globalSets(sets), setup.request, "calibration");
+  return {
+    predicted: tpotMs === null ? {} : { tpotMsMean: tpotMs },
+    classSetTpotMs: closedLoop(recorded, setup, ofClass),
+  };
 }
 
 /** Prefill and decode on replicas of their own: all of it by simulation, and no memory figures, for the two sides differ. */

@@ -4,6 +4,7 @@
  * Cases with the role calibration and validation are pooled apart, since coefficients were fitted on the former; cases
  * whose recording is doubtful are set aside, visible and out of the bars.
  */
+import { hintFor } from "../../catalog/nearest.ts";
 import type { ResidualBandPercent } from "../../engine/coefficients.ts";
 import { type Bar, bars } from "./bars.ts";
 import { type ParsedCase, type RecordedCase, numbersOf } from "./case.ts";
@@ -41,6 +42,7 @@ const UNSCORED: Readonly<Record<string, (metric: string) => boolean>> = {
   "suspicious-ttft-p99": (metric) => metric === "ttftMsP99",
 };
 const IDS_SHOWN = 3;
+const REASONS_SHOWN = 3;
 
 /** Scores the predictions of the cases, which stand in the same order; null for an element that is no case. */
 export function score(parsed: readonly ParsedCase[], predictions: readonly (Prediction | null)[]): ValidationResult {
@@ -52,6 +54,11 @@ export function score(parsed: readonly ParsedCase[], predictions: readonly (Pred
 
 function scoreCase(recorded: RecordedCase, prediction: Prediction): CaseResult {
   const compared = compare(numbersOf(recorded.measured), prediction.predicted, recorded.tags);
+  const byStage = (recorded.measuredByStage ?? []).flatMap((measured, stage) => {
+    const predicted = prediction.byStage[stage];
+    return predicted === undefined ? [] : [compare(numbersOf(measured), predicted, recorded.tags)];
+  });
+  const scored = [compared, ...byStage].some(({ errors }) => Object.keys(errors).length > 0);
   const tpotMs = compared.measured["tpotMsMean"];
   const { classSetTpotMs } = prediction;
   return {
@@ -70,17 +77,29 @@ function scoreCase(recorded: RecordedCase, prediction: Prediction): CaseResult {
     tags: recorded.tags,
     compareGroup: recorded.compareGroup ?? null,
     ...compared,
-    byStage: (recorded.measuredByStage ?? []).flatMap((measured, stage) => {
-      const predicted = prediction.byStage[stage];
-      return predicted === undefined ? [] : [compare(numbersOf(measured), predicted, recorded.tags)];
-    }),
+    byStage,
     classSetTpotError: classSetTpotMs === null || !(tpotMs! > 0) ? null : classSetTpotMs / tpotMs! - 1,
     band: prediction.bandPercent === null ? null : asFractions(prediction.bandPercent),
     scope: prediction.scope,
     outsideValidatedRange: prediction.outsideValidatedRange,
     caveats: prediction.caveats,
-    refused: prediction.refused,
+    refused: prediction.refused ?? (scored ? null : nothingToScore(recorded, prediction.predicted)),
   };
+}
+
+/** Why none of a case's measured values can be held against a prediction; the first few of them are named. */
+function nothingToScore({ measured, measuredByStage = [], load }: RecordedCase, predicted: CaseMetrics): string {
+  const known = Object.keys(predicted);
+  const reasons = Object.entries(Object.assign({}, measured, ...measuredByStage) as typeof measured).map(
+    ([metric, value]) => {
+      const hint = hintFor(metric, known);
+      if (predicted[metric] === undefined)
+        return `${metric} is not predicted of a load ${load.kind}${hint === undefined ? "" : ` (${hint})`}`;
+      if (typeof value !== "number") return `${metric} is no number`;
+      return value > 0 ? `${metric} is unfit by a tag` : `${metric} is ${value}, not above 0`;
+    },
+  );
+  return `nothing to score: ${reasons.length === 0 ? "nothing was measured" : reasons.slice(0, REASONS_SHOWN).join("; ")}`;
 }
 
 function compare(measured: CaseMetrics, all: CaseMetrics, tags: readonly string[]): Comparison {

@@ -5,6 +5,7 @@ import { DAY_S } from "../../kernel/calendar-time.ts";
 import { ConfigError } from "../../kernel/errors.ts";
 import { expectedRequests } from "../../traffic/rate.ts";
 import { EXIT } from "../exit.ts";
+import { lengthText } from "../length-text.ts";
 import { loadExperiment, type LoadOptions } from "../load-experiment.ts";
 import { loadPlugins } from "../plugins.ts";
 import { LocatedConfigError } from "../yaml-source.ts";
@@ -78,10 +79,6 @@ function partsOf(strategy: ResolvedStrategy): string[] {
     ...pools,
     ...strategy.offers.map((offer) => `${offer.name}: ${offer.provider} ${offer.model}${formText(offer)}`),
   ];
-}
-
-function lengthText(days: number): string {
-  return days >= 1 ? `${Number(days.toPrecision(4))} days` : `${Number((days * 24 * 60).toPrecision(3))} minutes`;
 }
 
 function text(file: string, facts: CheckFacts): string {

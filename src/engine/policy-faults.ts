@@ -1,0 +1,13 @@
+/** What a policy asks for and cannot have: faults of whoever wrote it. A plug-in's name and file are put before the message. */
+import { PolicyError } from "../kernel/errors.ts";
+
+/** `chunk`, which was cut from the `tokens` that a policy wants computed. Throws PolicyError unless it is whole: nothing else can be booked. */
+export function wholeChunk(policy: string, tokens: number, chunk: number): number {
+  if (Number.isInteger(chunk)) return chunk;
+  throw new PolicyError(policy, `prefill and admit need a whole number of tokens, not ${String(tokens)}`);
+}
+
+/** It asked for a sequence that is not in the batch. */
+export function notRunning(policy: string, request: number): PolicyError {
+  return new PolicyError(policy, `names request ${String(request)}, which does not run`);
+}
