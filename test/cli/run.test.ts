@@ -72,6 +72,17 @@ describe("a run", () => {
     expect(again.stdout).toBe(first.stdout);
   });
 
+  test("says how to run it again, whatever the names", () => {
+    const file = join(work, "my file's.yaml");
+    writeFileSync(file, shortened({ days: 0.02, warmupMinutes: 5, replications: 1 }));
+    const args = ["run", file, "--seed", "a b"];
+    expect(crossover(...args, "--out", "names").status).toBe(0);
+    const manifest = join(runFolder("names"), "manifest.json");
+    const { replayCommand } = JSON.parse(readFileSync(manifest, "utf8")) as { replayCommand: string };
+    const words = spawnSync("sh", ["-c", `printf '%s\\0' ${replayCommand}`], { encoding: "utf8" }).stdout.split("\0");
+    expect(words).toEqual(["npx", "crossover", ...args, ""]);
+  });
+
   test("gives the same summary.json with one thread and with two, and names no path, clock or host", () => {
     expect(crossover("run", experiment, "--out", "one", "--threads", "1").status).toBe(0);
     expect(crossover("run", experiment, "--out", "two", "--threads", "2").status).toBe(0);

@@ -21,6 +21,7 @@ import { hashesOf, loadPlugins, type PluginSource } from "../plugins.ts";
 import { Progress } from "../progress.ts";
 import type { RequestSelection } from "../request-rows.ts";
 import { canonicalJson, openRunFolder, runId, type NewRunFolder } from "../run-folder.ts";
+import { shellWord } from "../shell-word.ts";
 import { summaryText } from "../summary-text.ts";
 import { packageVersion } from "../version.ts";
 
@@ -342,11 +343,11 @@ async function summaryOf(folder: string): Promise<Summary> {
 
 /** The command that gives these results again. */
 function replay(file: string, options: RunOptions): string {
-  const words = ["npx crossover run", file];
-  if (options.seed !== undefined) words.push(`--seed ${options.seed}`);
+  const words = ["npx crossover run", shellWord(file)];
+  if (options.seed !== undefined) words.push(`--seed ${shellWord(options.seed)}`);
   if (options.replications !== undefined) words.push(`--replications ${options.replications}`);
-  if (options.models !== undefined) words.push(`--models ${options.models}`);
-  for (const plugin of options.plugin ?? []) words.push(`--plugin ${plugin}`);
+  if (options.models !== undefined) words.push(`--models ${shellWord(options.models)}`);
+  for (const plugin of options.plugin ?? []) words.push(`--plugin ${shellWord(plugin)}`);
   if (options.requests !== undefined) words.push(`--requests ${requestsText(options.requests)}`);
   if (options.steps !== undefined)
     words.push(
