@@ -70,6 +70,12 @@ describe("a run", () => {
     expect(again.status).toBe(0);
     expect(again.stderr).toContain("reused");
     expect(again.stdout).toBe(first.stdout);
+    const report = readFileSync(join(folder, "report.html"), "utf8");
+    rmSync(join(folder, "report.html"));
+    const filled = crossover("run", experiment, "--out", "once");
+    expect(filled.status).toBe(0);
+    expect(filled.stderr).toMatch(/^report\.html is missing in .*; the question is answered again\.$/m);
+    expect(readFileSync(join(folder, "report.html"), "utf8")).toBe(report);
   });
 
   test("says how to run it again, whatever the names", () => {

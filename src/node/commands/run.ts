@@ -62,12 +62,16 @@ export async function runCommand(file: string, options: RunOptions, out: (text: 
     steps: options.steps,
     plugins: hashesOf(plugins),
   });
-  const folder = await openRunFolder(options.out, experiment.id, id);
+  const folder = await openRunFolder(options.out, experiment.id, id, filesOf(experiment, options));
   if (folder.kind === "complete") {
     const summary = await summaryOf(folder.path);
     process.stderr.write(`This question was answered before; ${folder.path} is reused.\n`);
     show(summary, folder.path, options, out);
     return EXIT.done;
+  }
+  if (folder.missing.length > 0) {
+    const which = `${folder.missing.join(", ")} ${folder.missing.length === 1 ? "is" : "are"} missing`;
+    process.stderr.write(`${which} in ${folder.path}; the question is answered again.\n`);
   }
   const collected = nothingCollected(experiment);
   let interrupted = false;
@@ -272,6 +276,20 @@ function conclude(
   return { ...findings, verdict, records };
 }
 
+/** What `write` writes beside the manifest. */
+function filesOf(experiment: ResolvedExperiment, { requests, steps }: RunOptions): string[] {
+  return [
+    "windows.parquet",
+    "pool-hours.parquet",
+    ...(isPriced(experiment) ? ["ledger.parquet"] : []),
+    "incidents.parquet",
+    ...(requests === undefined ? [] : ["requests.parquet"]),
+    ...(steps === undefined ? [] : ["steps.parquet", "steps.trace.json"]),
+    "summary.json",
+    "report.html",
+  ];
+}
+
 async function write(
   folder: NewRunFolder,
   loaded: LoadedExperiment,
@@ -329,7 +347,7 @@ async function write(
   );
 }
 
-/** Of a run that was complete. Throws EnvironmentFailure where somebody has taken it away since. */
+/** Of a run that was complete. Throws EnvironmentFailure where somebody has spoilt it since. */
 async function summaryOf(folder: string): Promise<Summary> {
   const file = join(folder, "summary.json");
   try {
