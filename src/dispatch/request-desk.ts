@@ -100,6 +100,7 @@ export class RequestDesk {
     table.maxOutputTokens[slot] = traffic.maxOutputTokens;
     table.reasoningTokens[slot] = traffic.reasoningTokens ?? 0;
     table.attempts[slot] = 0;
+    table.turnedAway[slot] = 0;
     table.retries[slot] = 0;
     table.redacted[slot] = AS_IT_IS;
     table.blocked[slot] = 0;
@@ -150,7 +151,8 @@ export class RequestDesk {
     recorder.request = table.ordinal[slot];
     recorder.sentS = table.sentS[slot];
     recorder.reasoningTokens = table.reasoningTokens[slot];
-    recorder.completed(classIndex, route, table.inputTokens[slot], table.outputTokens[slot], table.attempts[slot]);
+    const attempts = table.attempts[slot] + table.turnedAway[slot];
+    recorder.completed(classIndex, route, table.inputTokens[slot], table.outputTokens[slot], attempts);
     this.responseCache?.keep(table.ordinal[slot], classIndex, nowS);
     // The client knows later than the engine, by the network's and the front end's time.
     this.end(slot, Math.max(nowS, recorder.sentS + recorder.e2eS));
@@ -168,7 +170,8 @@ export class RequestDesk {
     const { table } = this.state;
     recorder.request = table.ordinal[slot];
     recorder.sentS = table.sentS[slot];
-    recorder.unanswered(table.classIndex[slot], route, table.inputTokens[slot], outcome, table.attempts[slot]);
+    const attempts = table.attempts[slot] + table.turnedAway[slot];
+    recorder.unanswered(table.classIndex[slot], route, table.inputTokens[slot], outcome, attempts);
   }
 
   end(slot: number, seenS = this.state.nowS): void {

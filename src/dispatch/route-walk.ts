@@ -140,6 +140,7 @@ export class RouteWalk {
     if (answer === TAKEN && table.where[slot] === AT_CLIENT) return TAKEN;
     log.count(t, answer, nowS);
     if (answer === TAKEN) return TAKEN;
+    if (isPool) table.turnedAway[slot]++;
     if (answer === LIMITED) {
       this.recorder.rateLimited(table.classIndex[slot], routeOfPool(t), table.sentS[slot]);
       this.retryAfterS = this.offerSide.offers[target.index].retryAfterS;

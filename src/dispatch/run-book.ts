@@ -255,12 +255,16 @@ export class RunBook {
 
   private bookOutages(): void {
     for (const offer of this.offers) {
-      for (const { startS, endS, severity } of offer.outages) {
-        if (endS <= 0 || startS >= this.setting.horizonS) continue;
+      for (const { startS, endS, severity } of this.outagesOf(offer)) {
         const kind = `outage-${offer.spec.outages!.severities[severity].name}`;
         this.incident(Math.max(0, startS), Math.min(this.setting.horizonS, endS), kind, offer.spec.name, 0, 0);
       }
     }
+  }
+
+  /** Those that lie at least in part within the horizon; one that began before t = 0 is among them. */
+  private outagesOf({ outages }: Offer): Offer["outages"] {
+    return outages.filter(({ startS, endS }) => endS > 0 && startS < this.setting.horizonS);
   }
 
   private classResult(c: number, inFlightAtHorizon: number): ClassResult {
@@ -306,7 +310,7 @@ export class RunBook {
   }
 
   private offerResult(offer: Offer, o: number): OfferResult {
-    const { attempts, rateLimited, overloaded, outageFailures, outages, availabilityFraction, expiries, spec } = offer;
+    const { attempts, rateLimited, overloaded, outageFailures, availabilityFraction, expiries, spec } = offer;
     const { horizonS } = this.setting;
     const usage = this.ledger.usageOf(o);
     return {
@@ -315,7 +319,7 @@ export class RunBook {
       refusedByLimit: [...offer.refusedBy],
       overloaded,
       outageFailures,
-      outages: outages.filter(({ startS }) => startS >= 0 && startS < horizonS).length,
+      outages: this.outagesOf(offer).length,
       availabilityFraction,
       expired: expiries,
       utilizationFraction:

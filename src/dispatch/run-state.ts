@@ -73,6 +73,7 @@ export class RunState {
     table.redacted[other] = table.redacted[slot];
     table.blocked[other] = table.blocked[slot];
     table.attempts[other] = table.attempts[slot];
+    table.turnedAway[other] = table.turnedAway[slot];
     table.retries[other] = table.retries[slot];
     return other;
   }

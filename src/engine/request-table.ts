@@ -32,7 +32,10 @@ export class RequestTable {
   maxOutputTokens: Int32Array = new Int32Array(0);
 
   // Where it stands with its client and its route.
+  /** Numbers what is drawn for an attempt at an offer. */
   attempts: Uint16Array = new Uint16Array(0);
+  /** Times that a pool did not take it: apart, so that they leave an offer's luck as it is. */
+  turnedAway: Uint16Array = new Uint16Array(0);
   retries: Uint16Array = new Uint16Array(0);
   replica: Int32Array = new Int32Array(0);
   /** Of an attempt at an offer: when it was made, and its gap between tokens. */
@@ -137,6 +140,9 @@ export class RequestTable {
     const attempts = new Uint16Array(capacity);
     attempts.set(this.attempts);
     this.attempts = attempts;
+    const turnedAway = new Uint16Array(capacity);
+    turnedAway.set(this.turnedAway);
+    this.turnedAway = turnedAway;
     const retries = new Uint16Array(capacity);
     retries.set(this.retries);
     this.retries = retries;

@@ -46,6 +46,9 @@ export class Resolution {
 
   problem(path: Path, message: string, hint?: string): void {
     if (this.reported(path)) return;
+    // Two classes of one name ask for one route.
+    const at = path.join(".");
+    if (this.problems.some((before) => before.message === message && before.path.join(".") === at)) return;
     this.problems.push(hint === undefined ? { path, message } : { path, message, hint });
   }
 

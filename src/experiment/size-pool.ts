@@ -98,7 +98,7 @@ export async function fewestReplicas(
   while (!(await meets(all(enough)))) {
     if (enough >= MOST_REPLICAS)
       throw new InfeasibleError(
-        `strategy ${strategy.name}: ${MOST_REPLICAS} replicas do not meet the SLO on the peak days; the target lies below what one request alone needs, or the network and API overhead eat it`,
+        `strategy ${strategy.name}: ${MOST_REPLICAS} replicas ${ofWhich(strategy)} do not meet the SLO on the peak days; the target lies below what one request alone needs, or the network and API overhead eat it`,
       );
     enough *= 2;
   }
@@ -111,6 +111,12 @@ export async function fewestReplicas(
     for (const { p } of sized.sort((a, b) => b.gpus - a.gpus))
       sizes[p] = await leastBetween(0, alike, (n) => meets(sizes.map((size, i) => (i === p ? n : size))));
   return sizes;
+}
+
+/** The pools that are sized, as words. */
+function ofWhich({ pools }: ResolvedStrategy): string {
+  const names = pools.filter(({ replicas }) => replicas === "auto").map(({ name }) => name);
+  return names.length === 1 ? `of pool ${names[0]}` : `in each of the pools ${names.join(", ")}`;
 }
 
 /** The smallest n that passes, above `tooFew`; `enough` does. */

@@ -19,6 +19,7 @@ import type { TraceInspectOptions } from "./commands/trace-inspect.ts";
 import type { TraceImportFlags } from "./commands/trace-import.ts";
 import type { SynthesizeFlags } from "./commands/trace-synthesize.ts";
 import type { ValidateOptions } from "./commands/validate.ts";
+import { shellWord } from "./shell-word.ts";
 import { packageVersion } from "./version.ts";
 
 interface RunFlags {
@@ -410,7 +411,10 @@ const MULTIPLES: Readonly<Record<string, number>> = { "": 1, k: 1e3, K: 1e3, M: 
 
 function quantity(value: string): number {
   const match = /^(\d+(?:\.\d+)?)([kKmM]?)$/.exec(value);
-  if (match === null) throw new InvalidArgumentError("must be a number, with k or M for thousands and millions");
+  if (match === null)
+    throw new InvalidArgumentError(
+      /^-\d/.test(value) ? "must not be negative" : "must be a number, with k or M for thousands and millions",
+    );
   return Number(match[1]) * MULTIPLES[match[2]!]!;
 }
 
@@ -433,10 +437,7 @@ function stepFlag(value: string): StepFlag {
 
 /** As a shell would need it. */
 function commandLine(): string {
-  const quoted = process.argv
-    .slice(2)
-    .map((part) => (/^[\w./:@=+-]+$/.test(part) ? part : `'${part.replaceAll("'", "'\\''")}'`));
-  return ["crossover", ...quoted].join(" ");
+  return ["crossover", ...process.argv.slice(2).map(shellWord)].join(" ");
 }
 
 // A reader such as `head` that has seen enough is no error.

@@ -2,13 +2,13 @@
 import type { RunTask } from "../experiment/run-one.ts";
 import { openRequestsWriter, type RequestsWriter } from "../io/requests-writer.ts";
 import { threefry2x32, unit, words } from "../kernel/random.ts";
-import { COMPLETED, OUTCOME_NAMES, type RequestRows } from "../outcome/recorder.ts";
+import { BOUNDARY_REFUSED, COMPLETED, OUTCOME_NAMES, type RequestRows } from "../outcome/recorder.ts";
 
 export type RequestSelection =
   | { readonly kind: "all" }
   /** A random share of the requests, the same ones in every strategy. */
   | { readonly kind: "sample"; readonly fraction: number }
-  /** The `count` with the longest time to first token; those without an answer are the worst. */
+  /** The `count` with the longest time to first token; those without an answer are the worst, those that the boundary refused the least: that is policy. */
   | { readonly kind: "worst"; readonly count: number };
 
 export interface OpenRows extends RequestRows {
@@ -111,6 +111,11 @@ class StreamedRows implements OpenRows {
 
 type Row = Parameters<RequestRows["row"]>;
 
+function badnessOf([, , , , , , ttftS, , , outcome]: Row): number {
+  if (outcome === COMPLETED) return ttftS;
+  return outcome === BOUNDARY_REFUSED ? -Infinity : Infinity;
+}
+
 class WorstRows implements OpenRows {
   private readonly writer: RequestsWriter;
   private readonly count: number;
@@ -122,7 +127,7 @@ class WorstRows implements OpenRows {
   }
 
   row(...row: Row): void {
-    this.rows.push({ badness: row[9] === COMPLETED ? row[6] : Infinity, row });
+    this.rows.push({ badness: badnessOf(row), row });
     // Trimmed now and then, so that memory follows the count and not the run.
     if (this.rows.length >= 2 * this.count + 1024) this.trim();
   }

@@ -1,7 +1,7 @@
 /**
  * The folder of one run, `<out>/<experiment>/<run>`. It appears whole or not at all: files are written into a sibling
- * with a temporary name that is renamed at the end. A complete folder is reused, an interrupted one replaced; a folder
- * that we did not write is left alone (exit 4).
+ * with a temporary name that is renamed at the end. A complete folder is reused, an interrupted one replaced, one with
+ * files missing filled again; a folder that we did not write is left alone (exit 4).
  */
 import { createHash } from "node:crypto";
 import { mkdir, readdir, readFile, rename, rm, rmdir, writeFile } from "node:fs/promises";
@@ -21,6 +21,8 @@ export interface NewRunFolder {
   readonly kind: "new";
   /** Where the folder will be after `commit`. */
   readonly path: string;
+  /** Files that a finished run wrote here and that somebody has taken away since. */
+  readonly missing: readonly string[];
   writeFile(name: string, data: string | Uint8Array): Promise<void>;
   /** Path inside the temporary folder, for writers that stream. */
   tempPath(name: string): string;
@@ -54,13 +56,20 @@ export function canonicalJson(value: unknown): string {
 }
 
 /**
- * Opens the folder of a run. One that an interrupted run left counts as new and is replaced by `commit`. Throws
- * EnvironmentFailure for a non-empty folder without a manifest of this run, and whenever the disk says no.
+ * Opens the folder of a run that writes `files`. One that an interrupted run left counts as new and is replaced by `commit`;
+ * so does one without some of the files, which `commit` puts beside what else is there. Throws EnvironmentFailure for a
+ * non-empty folder without a manifest of this run, and whenever the disk says no.
  */
-export async function openRunFolder(outDir: string, experimentId: string, id: string): Promise<RunFolder> {
+export async function openRunFolder(
+  outDir: string,
+  experimentId: string,
+  id: string,
+  files: readonly string[],
+): Promise<RunFolder> {
   const path = join(outDir, experimentId, id);
   const state = await stateOf(path, id);
-  if (state === "complete") return { kind: "complete", path };
+  const missing = state === "complete" ? await missingIn(path, files) : [];
+  if (state === "complete" && missing.length === 0) return { kind: "complete", path };
   if (state === "foreign") {
     throw new EnvironmentFailure(
       `${path} is not empty and holds no ${MANIFEST} of this run; move it away or choose another folder with --out`,
@@ -84,6 +93,7 @@ export async function openRunFolder(outDir: string, experimentId: string, id: st
   return {
     kind: "new",
     path,
+    missing,
     writeFile: (name, data) =>
       guarded(`cannot write ${join(path, name)}`, () => writeFile(join(temporary, name), data)),
     tempPath: (name) => join(temporary, name),
@@ -91,7 +101,13 @@ export async function openRunFolder(outDir: string, experimentId: string, id: st
       guarded(`cannot finish ${path}`, async () => {
         // What happened to the folder meanwhile is looked at now: another process may have finished the same run.
         const now = await stateOf(path, id);
-        if (now === "complete") return remove(temporary);
+        if (now === "complete") {
+          // A run that was interrupted this time adds nothing to one that was not.
+          const ours = await stateOf(temporary, id);
+          const wanted = ours === "complete" ? await missingIn(path, files) : [];
+          for (const name of wanted) await rename(join(temporary, name), join(path, name));
+          return remove(temporary);
+        }
         if (now === "interrupted") await rm(path, { recursive: true, force: true });
         await rename(temporary, path);
       }),
@@ -116,6 +132,11 @@ async function stateOf(path: string, id: string): Promise<FolderState> {
   } catch {
     return "foreign";
   }
+}
+
+async function missingIn(path: string, files: readonly string[]): Promise<string[]> {
+  const there = new Set(await list(path));
+  return files.filter((name) => !there.has(name));
 }
 
 async function list(path: string): Promise<string[]> {

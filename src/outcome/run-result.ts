@@ -47,6 +47,7 @@ export interface OfferResult {
   readonly refusedByLimit: readonly number[];
   readonly overloaded: number;
   readonly outageFailures: number;
+  /** Those that lie at least in part within the horizon. */
   readonly outages: number;
   readonly availabilityFraction: number;
   /** Batch jobs that were not done in time. */

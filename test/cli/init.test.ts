@@ -59,6 +59,13 @@ describe("refused", () => {
     expect(text).toContain("--output: is needed too");
   });
 
+  test("an amount below zero, by its sign", () => {
+    const { code, stderr } = crossover(["init", "below.yaml", "--input", "-5"], folder.path);
+    expect(code).toBe(2);
+    expect(stderr).toContain("must not be negative");
+    expect(existsSync(join(folder.path, "below.yaml"))).toBe(false);
+  });
+
   test("a name that the catalogue does not know, with the nearest", async () => {
     const { exitCode, text } = await refused("x.yaml", {
       requestsPerDay: 1000,

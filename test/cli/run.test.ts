@@ -70,6 +70,23 @@ describe("a run", () => {
     expect(again.status).toBe(0);
     expect(again.stderr).toContain("reused");
     expect(again.stdout).toBe(first.stdout);
+    const report = readFileSync(join(folder, "report.html"), "utf8");
+    rmSync(join(folder, "report.html"));
+    const filled = crossover("run", experiment, "--out", "once");
+    expect(filled.status).toBe(0);
+    expect(filled.stderr).toMatch(/^report\.html is missing in .*; the question is answered again\.$/m);
+    expect(readFileSync(join(folder, "report.html"), "utf8")).toBe(report);
+  });
+
+  test("says how to run it again, whatever the names", () => {
+    const file = join(work, "my file's.yaml");
+    writeFileSync(file, shortened({ days: 0.02, warmupMinutes: 5, replications: 1 }));
+    const args = ["run", file, "--seed", "a b"];
+    expect(crossover(...args, "--out", "names").status).toBe(0);
+    const manifest = join(runFolder("names"), "manifest.json");
+    const { replayCommand } = JSON.parse(readFileSync(manifest, "utf8")) as { replayCommand: string };
+    const words = spawnSync("sh", ["-c", `printf '%s\\0' ${replayCommand}`], { encoding: "utf8" }).stdout.split("\0");
+    expect(words).toEqual(["npx", "crossover", ...args, ""]);
   });
 
   test("gives the same summary.json with one thread and with two, and names no path, clock or host", () => {

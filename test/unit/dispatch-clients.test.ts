@@ -22,6 +22,7 @@ import { watch, type WatchedRun } from "../invariants/random-runs.ts";
 
 // First token of the fixture's offer: 1.2 s + 0.04 s per 1,000 prompt tokens + 0.05 s of network; then 55 tokens/s.
 const ONE = [{ timeS: 10, inputTokens: 10_000, outputTokens: 800 }];
+const NOISY = offer({ latency: { ...offer().latency, ttftSigma: 0.5 } });
 const of = setting({ horizonS: 3000, classes: [requestClass({ timeoutS: 600 })] });
 
 function run(
@@ -38,6 +39,19 @@ function run(
   checkRun(seen);
   return seen;
 }
+
+test("a request that a pool turned away was tried there, each time", () => {
+  const short = [{ timeS: 10, inputTokens: 500, outputTokens: 400 }];
+  const full = strategy([[to("pool")]], [pool({ maxWaitingPerReplica: 0 })]);
+  const turned = run({ client: TWO_RETRIES }, short, full);
+  expect(turned.rows[0]).toMatchObject({ outcome: REJECTED, attempts: 3 });
+  expect(turned.result.targets[0]).toMatchObject({ attempts: 3, full: 3 });
+  // At an offer it fares as if it had come there first.
+  const both = run({}, short, strategy([[to("pool"), to("offer")]], full.pools, [NOISY]));
+  const alone = run({}, short, strategy([[to("offer")]], [], [NOISY]));
+  expect(both.rows[0]).toMatchObject({ outcome: COMPLETED, attempts: 2 });
+  expect(alone.rows[0]).toMatchObject({ outcome: COMPLETED, attempts: 1, e2eS: both.rows[0]!.e2eS });
+});
 
 describe("the limit of one attempt", () => {
   test("an attempt that breaks after 300 tokens is billed for them, and the retry in full: 0.023 + 0.028 USD", () => {

@@ -284,3 +284,14 @@ test("all problems come at once, of form and of meaning", () => {
     "strategies.own.pools.gpus.gpu",
   ]);
 });
+
+test("two classes of one name have the problems of their route once", () => {
+  const raw = withValue(withValue(smallExperiment(), ["classes", 1, "name"], "open"), ["strategies"], {
+    api: { offers: { gpt: "openai/gpt-5-mini@tier-5" }, routes: { open: ["gtp"] } },
+    own: { offers: { gpt: "openai/gpt-5-mini@tier-5" }, routes: {} },
+  });
+  const all = problemsOf(raw).map(({ path, message }) => `${path.join(".")}: ${message}`);
+  expect(all).toContain('strategies.api.routes.open.0: unknown pool or offer "gtp"');
+  expect(all).toContain("strategies.own.routes.open: class open has no route");
+  expect(new Set(all).size).toBe(all.length);
+});

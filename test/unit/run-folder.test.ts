@@ -22,8 +22,11 @@ afterEach(() => {
   rmSync(out, { recursive: true, force: true });
 });
 
+/** Beside the manifest. */
+const FILES = ["summary.json"];
+
 async function openNew(id: string) {
-  const folder = await openRunFolder(out, "exp", id);
+  const folder = await openRunFolder(out, "exp", id, FILES);
   if (folder.kind !== "new") throw new Error("expected a new folder");
   return folder;
 }
@@ -55,7 +58,7 @@ describe("run folder", () => {
     await folder.commit();
     expect(readdirSync(folder.path).sort()).toEqual(["manifest.json", "streamed", "summary.json"]);
     expect(readdirSync(join(out, "exp"))).toEqual(["abc"]);
-    expect(await openRunFolder(out, "exp", "abc")).toEqual({ kind: "complete", path: folder.path });
+    expect(await openRunFolder(out, "exp", "abc", FILES)).toEqual({ kind: "complete", path: folder.path });
   });
 
   test("discard leaves nothing", async () => {
@@ -78,10 +81,34 @@ describe("run folder", () => {
     await first.writeFile("old", "x");
     await first.commit();
     const second = await openNew("abc");
+    expect(second.missing).toEqual([]);
+    await second.writeFile("summary.json", "{}");
     await second.writeFile("manifest.json", manifest("abc"));
     await second.commit();
-    expect(readdirSync(second.path)).toEqual(["manifest.json"]);
-    expect((await openRunFolder(out, "exp", "abc")).kind).toBe("complete");
+    expect(readdirSync(second.path).sort()).toEqual(["manifest.json", "summary.json"]);
+    expect((await openRunFolder(out, "exp", "abc", FILES)).kind).toBe("complete");
+  });
+
+  test("files that somebody took away are written again, and the others are left", async () => {
+    const first = await openNew("abc");
+    await first.writeFile("summary.json", "{}");
+    await first.writeFile("manifest.json", manifest("abc"));
+    await first.commit();
+    rmSync(join(first.path, "summary.json"));
+    writeFileSync(join(first.path, "notes.md"), "mine");
+    const interrupted = await openNew("abc");
+    await interrupted.writeFile("summary.json", "{}");
+    await interrupted.writeFile("manifest.json", manifest("abc", false));
+    await interrupted.commit();
+    expect(readdirSync(first.path).sort()).toEqual(["manifest.json", "notes.md"]);
+    const second = await openNew("abc");
+    expect(second.missing).toEqual(["summary.json"]);
+    await second.writeFile("summary.json", "{}");
+    await second.writeFile("manifest.json", manifest("abc"));
+    await second.commit();
+    expect(readdirSync(second.path).sort()).toEqual(["manifest.json", "notes.md", "summary.json"]);
+    expect(readdirSync(join(out, "exp"))).toEqual(["abc"]);
+    expect((await openRunFolder(out, "exp", "abc", FILES)).kind).toBe("complete");
   });
 
   test.each([
@@ -92,7 +119,7 @@ describe("run folder", () => {
     const path = join(out, "exp", "abc");
     mkdirSync(path, { recursive: true });
     for (const [name, data] of Object.entries(files)) writeFileSync(join(path, name), data);
-    await expect(openRunFolder(out, "exp", "abc")).rejects.toThrow(EnvironmentFailure);
+    await expect(openRunFolder(out, "exp", "abc", FILES)).rejects.toThrow(EnvironmentFailure);
     for (const [name, data] of Object.entries(files)) expect(readFileSync(join(path, name), "utf8")).toBe(data);
   });
 
@@ -106,12 +133,14 @@ describe("run folder", () => {
 
   test("a second process that finished first wins; ours is dropped", async () => {
     const folder = await openNew("abc");
+    await folder.writeFile("summary.json", "ours");
     await folder.writeFile("manifest.json", manifest("abc"));
     mkdirSync(folder.path);
     writeFileSync(join(folder.path, "manifest.json"), manifest("abc"));
-    writeFileSync(join(folder.path, "theirs"), "x");
+    writeFileSync(join(folder.path, "summary.json"), "theirs");
     await folder.commit();
-    expect(readdirSync(folder.path).sort()).toEqual(["manifest.json", "theirs"]);
+    expect(readdirSync(folder.path).sort()).toEqual(["manifest.json", "summary.json"]);
+    expect(readFileSync(join(folder.path, "summary.json"), "utf8")).toBe("theirs");
     expect(readdirSync(join(out, "exp"))).toEqual(["abc"]);
   });
 
@@ -134,11 +163,11 @@ describe("run folder", () => {
 
   test("an output folder that is a file is the environment's fault", async () => {
     writeFileSync(join(out, "file"), "x");
-    await expect(openRunFolder(join(out, "file"), "exp", "abc")).rejects.toThrow(EnvironmentFailure);
+    await expect(openRunFolder(join(out, "file"), "exp", "abc", FILES)).rejects.toThrow(EnvironmentFailure);
   });
 
   test.skipIf(process.getuid?.() === 0)("no permission is the environment's fault", async () => {
     chmodSync(out, 0o500);
-    await expect(openRunFolder(out, "exp", "abc")).rejects.toThrow(/permission denied \(EACCES\)/);
+    await expect(openRunFolder(out, "exp", "abc", FILES)).rejects.toThrow(/permission denied \(EACCES\)/);
   });
 });

@@ -44,5 +44,8 @@ test("where one can stand in for the other, the dearer replicas are spared", asy
 });
 
 test("no size suffices", async () => {
-  await expect(sizes([auto("a"), auto("b")], () => false)).rejects.toThrow(InfeasibleError);
+  const none = (...pools: ResolvedPool[]) => sizes(pools, () => false);
+  await expect(none(auto("a"), auto("b"))).rejects.toThrow(InfeasibleError);
+  await expect(none(auto("a"), pool({ name: "given" }))).rejects.toThrow("1024 replicas of pool a do not");
+  await expect(none(auto("a"), auto("b"))).rejects.toThrow("1024 replicas in each of the pools a, b do not");
 });

@@ -21,6 +21,7 @@ import { hashesOf, loadPlugins, type PluginSource } from "../plugins.ts";
 import { Progress } from "../progress.ts";
 import type { RequestSelection } from "../request-rows.ts";
 import { canonicalJson, openRunFolder, runId, type NewRunFolder } from "../run-folder.ts";
+import { shellWord } from "../shell-word.ts";
 import { summaryText } from "../summary-text.ts";
 import { packageVersion } from "../version.ts";
 
@@ -61,12 +62,16 @@ export async function runCommand(file: string, options: RunOptions, out: (text: 
     steps: options.steps,
     plugins: hashesOf(plugins),
   });
-  const folder = await openRunFolder(options.out, experiment.id, id);
+  const folder = await openRunFolder(options.out, experiment.id, id, filesOf(experiment, options));
   if (folder.kind === "complete") {
     const summary = await summaryOf(folder.path);
     process.stderr.write(`This question was answered before; ${folder.path} is reused.\n`);
     show(summary, folder.path, options, out);
     return EXIT.done;
+  }
+  if (folder.missing.length > 0) {
+    const which = `${folder.missing.join(", ")} ${folder.missing.length === 1 ? "is" : "are"} missing`;
+    process.stderr.write(`${which} in ${folder.path}; the question is answered again.\n`);
   }
   const collected = nothingCollected(experiment);
   let interrupted = false;
@@ -271,6 +276,20 @@ function conclude(
   return { ...findings, verdict, records };
 }
 
+/** What `write` writes beside the manifest. */
+function filesOf(experiment: ResolvedExperiment, { requests, steps }: RunOptions): string[] {
+  return [
+    "windows.parquet",
+    "pool-hours.parquet",
+    ...(isPriced(experiment) ? ["ledger.parquet"] : []),
+    "incidents.parquet",
+    ...(requests === undefined ? [] : ["requests.parquet"]),
+    ...(steps === undefined ? [] : ["steps.parquet", "steps.trace.json"]),
+    "summary.json",
+    "report.html",
+  ];
+}
+
 async function write(
   folder: NewRunFolder,
   loaded: LoadedExperiment,
@@ -328,7 +347,7 @@ async function write(
   );
 }
 
-/** Of a run that was complete. Throws EnvironmentFailure where somebody has taken it away since. */
+/** Of a run that was complete. Throws EnvironmentFailure where somebody has spoilt it since. */
 async function summaryOf(folder: string): Promise<Summary> {
   const file = join(folder, "summary.json");
   try {
@@ -342,11 +361,11 @@ async function summaryOf(folder: string): Promise<Summary> {
 
 /** The command that gives these results again. */
 function replay(file: string, options: RunOptions): string {
-  const words = ["npx crossover run", file];
-  if (options.seed !== undefined) words.push(`--seed ${options.seed}`);
+  const words = ["npx crossover run", shellWord(file)];
+  if (options.seed !== undefined) words.push(`--seed ${shellWord(options.seed)}`);
   if (options.replications !== undefined) words.push(`--replications ${options.replications}`);
-  if (options.models !== undefined) words.push(`--models ${options.models}`);
-  for (const plugin of options.plugin ?? []) words.push(`--plugin ${plugin}`);
+  if (options.models !== undefined) words.push(`--models ${shellWord(options.models)}`);
+  for (const plugin of options.plugin ?? []) words.push(`--plugin ${shellWord(plugin)}`);
   if (options.requests !== undefined) words.push(`--requests ${requestsText(options.requests)}`);
   if (options.steps !== undefined)
     words.push(
