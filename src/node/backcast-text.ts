@@ -72,7 +72,7 @@ function replayText(rows: readonly ReplayRow[]): string {
           lo === null || hi === null ? "–" : `${plainNumber(lo, digits)} … ${plainNumber(hi, digits)}`,
           actual!,
           error!,
-          given ? "given by the recording" : "",
+          given ? "given by the recording" : predicted === null && unit === "ms" ? "too few answers for it" : "",
         ];
       }),
   );

@@ -252,7 +252,7 @@ describe("what can go wrong on the way", () => {
   test("a request that would never fit where it is to be decoded is rejected at once", () => {
     for (const engine of [{ kvBlocks: 60 }, { maxModelLen: 1010 }]) {
       const run = alone(FAST, {}, { engine });
-      expect(run.rows[0]).toMatchObject({ outcome: 1, attempts: 0 });
+      expect(run.rows[0]).toMatchObject({ outcome: 1, attempts: 1 });
       expect(run.endedS[0]).toBe(10);
     }
   });
