@@ -4,7 +4,10 @@
  * and version alone (INV-5).
  */
 
-/** Mean over replications with its 95 % Student-t interval; `n` replications. With n = 1 lo and hi are null. */
+/**
+ * Mean over `n` replications with its 95 % Student-t interval; that of a run where errors of the step-time model are drawn
+ * (`intervalsOfARun`). With n = 1 lo and hi are null.
+ */
 export interface Estimate {
   readonly mean: number;
   readonly lo: number | null;
