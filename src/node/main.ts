@@ -6,7 +6,7 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { CalibrateOptions } from "./commands/calibrate.ts";
 import { MOST_REPLICATIONS } from "../experiment/bounds.ts";
-import { describeFailure, EXIT } from "./exit.ts";
+import { describeFailure, EXIT, failureJson, usageFailure } from "./exit.ts";
 import type { ConformFlags } from "./commands/conform.ts";
 import type { BackcastOptions } from "./commands/backcast.ts";
 import type { CompareOptions } from "./commands/compare.ts";
@@ -143,7 +143,7 @@ function buildProgram(): Command {
     .option("--what-if-unrestricted", "lift the data boundary rules")
     .action(async (file: string, flags: CheckFlags) => {
       const { checkCommand } = await import("./commands/check.ts");
-      exitCode = await checkCommand(file, flags, out);
+      await checkCommand(file, flags, out);
     });
 
   program
@@ -440,6 +440,13 @@ function commandLine(): string {
   return ["crossover", ...process.argv.slice(2).map(shellWord)].join(" ");
 }
 
+/** Whether data was asked for, also by a call that is wrong otherwise. */
+function wantsJson(): boolean {
+  const words = process.argv.slice(2);
+  const end = words.indexOf("--");
+  return words.slice(0, end === -1 ? undefined : end).includes("--json");
+}
+
 // A reader such as `head` that has seen enough is no error.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
@@ -454,9 +461,11 @@ try {
   if (error instanceof CommanderError) {
     // Help and version that were asked for are no error; everything else commander complains of is how it was called.
     exitCode = error.exitCode === 0 ? EXIT.done : EXIT.config;
+    if (wantsJson() && exitCode !== EXIT.done) out(failureJson(usageFailure(error.message.replace(/^error: /, ""))));
   } else {
     const failure = describeFailure(error, commandLine());
     process.stderr.write(failure.text);
+    if (wantsJson()) out(failureJson(failure));
     exitCode = failure.exitCode;
   }
 }
