@@ -14,6 +14,7 @@ import type { CatalogOptions } from "./commands/catalog.ts";
 import type { ImportLlmOptions } from "./commands/import-llm.ts";
 import type { ImportPricesOptions } from "./commands/import-prices.ts";
 import type { InitOptions } from "./commands/init.ts";
+import type { TraceExportFlags } from "./commands/trace-export.ts";
 import type { TraceFitOptions } from "./commands/trace-fit.ts";
 import type { TraceInspectOptions } from "./commands/trace-inspect.ts";
 import type { TraceImportFlags } from "./commands/trace-import.ts";
@@ -64,6 +65,10 @@ let exitCode: number = EXIT.done;
 
 const out = (text: string): void => {
   process.stdout.write(text);
+};
+
+const talk = (text: string): void => {
+  process.stderr.write(text);
 };
 
 function buildProgram(): Command {
@@ -172,9 +177,10 @@ function buildProgram(): Command {
     .option("--gpu <id>", "GPU for it (h100-sxm unless given)", text)
     .option("--restricted <share>", "share of requests that may not leave your boundary (0 unless given)", quantity)
     .option("--models <dir>", "with --from-usage: where the weekly profile of the export is written", text)
+    .option("--json", "print what was written as JSON")
     .action(async (file: string, flags: InitOptions) => {
       const { initCommand } = await import("./commands/init.ts");
-      await initCommand(file, flags, (line: string) => process.stderr.write(line));
+      await initCommand(file, flags, talk, out);
     });
 
   const trace = program
@@ -199,6 +205,7 @@ function buildProgram(): Command {
     .argument("<file>", "trace (Parquet or CSV, also gzipped)")
     .requiredOption("--id <id>", "id of the preset", text)
     .requiredOption("--models <dir>", "folder of your own catalogue entries", text)
+    .option("--json", "print the fit as JSON")
     .action(async (file: string, flags: Omit<TraceFitOptions, "today">) => {
       const { traceFitCommand } = await import("./commands/trace-fit.ts");
       await traceFitCommand(file, { ...flags, today: new Date().toISOString().slice(0, 10) }, out);
@@ -206,7 +213,7 @@ function buildProgram(): Command {
 
   program
     .command("schema")
-    .description("print the JSON Schema of an experiment file")
+    .description("print the JSON Schema of an experiment file (always JSON)")
     .action(async () => {
       const { schemaCommand } = await import("./commands/schema.ts");
       schemaCommand(out);
@@ -252,6 +259,7 @@ function buildProgram(): Command {
     .option("--name <name>", "as people write it (the id unless given)", text)
     .option("--source <text>", "where the file is from", text)
     .option("--as-of <date>", "date of the file (the catalogue's unless given)")
+    .option("--json", "print the entry and its sizes as JSON")
     .action(async (config: string, flags: ImportLlmOptions) => {
       const { importLlmCommand } = await import("./commands/import-llm.ts");
       await importLlmCommand(config, flags, out);
@@ -293,7 +301,8 @@ function buildProgram(): Command {
     .description("write an imported trace in the format that it came from")
     .argument("<file>", "Parquet file of trace import")
     .option("--out <file>", "instead of stdout", text)
-    .action(async (file: string, flags: { out?: string }) => {
+    .option("--json", "with --out: print what was written as JSON")
+    .action(async (file: string, flags: TraceExportFlags) => {
       const { traceExportCommand } = await import("./commands/trace-export.ts");
       await traceExportCommand(file, flags, out);
     });
@@ -352,7 +361,6 @@ function buildProgram(): Command {
       const { calibrateCommand } = await import("./commands/calibrate.ts");
       const { requestRate, ...options } = flags;
       const today = new Date().toISOString().slice(0, 10);
-      const talk = (line: string): void => void process.stderr.write(line);
       const load = requestRate === undefined ? {} : { requestRatePerS: requestRate };
       exitCode = await calibrateCommand(files, { ...options, ...load }, today, out, talk);
     });

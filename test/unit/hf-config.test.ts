@@ -164,10 +164,10 @@ describe("crossover catalog import-llm", () => {
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, "config.json");
 
-  async function importLlm(config: unknown, id: string): Promise<string> {
+  async function importLlm(config: unknown, id: string, options: { json?: boolean } = {}): Promise<string> {
     writeFileSync(file, JSON.stringify(config));
     let text = "";
-    await importLlmCommand(file, { id, models: join(folder, "models") }, (part) => (text += part));
+    await importLlmCommand(file, { id, models: join(folder, "models"), ...options }, (part) => (text += part));
     return text;
   }
 
@@ -194,6 +194,18 @@ describe("crossover catalog import-llm", () => {
     const pool = resolveExperiment(raw, mine).experiment.strategies[1]!.pools[0]!;
     expect(pool.llm.mla).toMatchObject({ kvLoraRank: 512 });
     expect(pool.outsideValidatedRange).toMatch(/my-deepseek was never fitted/);
+  });
+
+  test("--json prints the entry and its sizes", async () => {
+    const data: unknown = JSON.parse(await importLlm(CONFIGS["deepseek-v3-r1"], "as-data", { json: true }));
+    expect(data).toMatchObject({
+      wrote: [join(folder, "models/llms/as-data.yaml")],
+      entry: { id: "as-data", kind: "published" },
+      params: 671_025_397_760,
+      kvBytesPerToken: 70_272,
+      kvBytesPerWindowToken: 0,
+      weightsGiB: { "fp8-block": expect.closeTo(632.9, 0) },
+    });
   });
 
   test("windows and recurrent states have lines of their own", async () => {
