@@ -23,6 +23,7 @@ import type { RequestSelection } from "../request-rows.ts";
 import { canonicalJson, openRunFolder, runId, type NewRunFolder } from "../run-folder.ts";
 import { shellWord } from "../shell-word.ts";
 import { summaryText } from "../summary-text.ts";
+import { outputWidth } from "../text-table.ts";
 import { packageVersion } from "../version.ts";
 
 export interface RunOptions {
@@ -379,5 +380,5 @@ function requestsText(selection: RequestSelection): string {
 
 function show(summary: Summary, path: string, options: RunOptions, out: (text: string) => void): void {
   if (options.json === true) out(`${JSON.stringify(summary, null, 1)}\n`);
-  else out(`${summaryText(summary)}\nReport: ${join(path, "report.html")}\n`);
+  else out(`${summaryText(summary, outputWidth())}\nReport: ${join(path, "report.html")}\n`);
 }
