@@ -1,8 +1,8 @@
 /** What the terminal shows of a comparison: one table of paired differences for each strategy against the baseline. */
 import { type Comparison, isPercentile, type PairedDifference } from "../experiment/compare.ts";
 import type { Estimate } from "../experiment/findings.ts";
-import { lengthText } from "./length-text.ts";
-import { type Column, fittedTable, plainNumber, textTable } from "./text-table.ts";
+import { lengthText, plainNumber } from "../report/format.ts";
+import { type Column, fittedTable, textTable } from "./text-table.ts";
 
 interface ComparisonTextInput {
   readonly title: string;

@@ -1,7 +1,7 @@
 /** What the terminal shows of a frontier: one block for each metric, strategies down, rates across. */
 import type { Frontier, FrontierMetric, FrontierPoint } from "../experiment/frontier.ts";
 import type { Estimate } from "../experiment/findings.ts";
-import { lengthText } from "./length-text.ts";
+import { lengthText } from "../report/format.ts";
 import { metricLabel, plainFigure } from "./comparison-text.ts";
 import { fittedTable } from "./text-table.ts";
 

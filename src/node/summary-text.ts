@@ -2,8 +2,8 @@
 import { showsMoney, type Estimate, type StrategySummary } from "../experiment/findings.ts";
 import type { Summary } from "../decision/summary.ts";
 import { HOURS_PER_MONTH } from "../outcome/ledger.ts";
-import { lengthText } from "./length-text.ts";
-import { fittedTable, plainNumber } from "./text-table.ts";
+import { lengthText, plainNumber } from "../report/format.ts";
+import { fittedTable } from "./text-table.ts";
 
 type Row = readonly [string, (strategy: StrategySummary) => string];
 

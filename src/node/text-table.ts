@@ -71,10 +71,3 @@ function pad(text: string, width: number, right: boolean): string {
   const space = " ".repeat(width - [...text].length);
   return right ? space + text : text + space;
 }
-
-/** Thousands separated by commas, at most `decimals` decimals, no trailing zeros: 1154.7, 180,000,000. */
-export function plainNumber(value: number, decimals = 4): string {
-  const [whole, part] = String(Number(value.toFixed(decimals))).split(".");
-  const grouped = whole!.replace(/\B(?=(\d{3})+$)/g, ",");
-  return part === undefined ? grouped : `${grouped}.${part}`;
-}

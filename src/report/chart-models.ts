@@ -1,5 +1,5 @@
 /** Data and words of the charts. Headlines come from `findings.ts`; subtitles say what is drawn and how it was condensed. */
-import { epochSOfDate } from "../kernel/calendar-time.ts";
+import { DAY_S, epochSOfDate } from "../kernel/calendar-time.ts";
 import type { ResolvedExperiment } from "../scenario/resolved.ts";
 import type { RunSeries } from "../outcome/series.ts";
 import type { RequestCounts, StrategySummary } from "../experiment/findings.ts";
@@ -17,6 +17,7 @@ import {
   count,
   durationMs,
   intervalText,
+  lengthText,
   list,
   MONTHS,
   NOT_NEGATIVE,
@@ -126,21 +127,20 @@ export function monthChart(
   });
   return {
     headline: "Cost by calendar month",
-    subtitle: `USD as incurred in each month (UTC); a month cut by the horizon shows its days.${summary.replications > 1 ? " Bar: mean of the replications; whisker: minimum to maximum." : ""}`,
+    subtitle: `USD as incurred in each month (UTC); beside a month that is not simulated whole stands how much of it is.${summary.replications > 1 ? " Bar: mean of the replications; whisker: minimum to maximum." : ""}`,
     alt: `Bars of cost by calendar month: ${list(bars.map((bar) => `${bar.title} ${bar.month} ${bar.label}`))}.`,
     months: [...labels.values()],
     bars,
   };
 }
 
-/** `Nov 2026`, with the days that the horizon covers where it is not the whole month. */
+/** `Nov 2026`, with how much of it the horizon covers where that is not the whole month. */
 function monthLabel(month: string, { startEpochS, horizonS }: ResolvedExperiment): string {
   const [year = 0, number = 1] = month.split("-").map(Number);
   const fromS = epochSOfDate({ year, month: number, day: 1 });
   const toS = epochSOfDate(number === 12 ? { year: year + 1, month: 1, day: 1 } : { year, month: number + 1, day: 1 });
   const coveredS = Math.min(toS, startEpochS + horizonS) - Math.max(fromS, startEpochS);
-  const days = Math.max(1, Math.round(coveredS / 86_400));
-  return `${MONTHS[number - 1] ?? month} ${year}${coveredS < toS - fromS ? ` (${days} d)` : ""}`;
+  return `${MONTHS[number - 1] ?? month} ${year}${coveredS < toS - fromS ? ` (${lengthText(coveredS / DAY_S)})` : ""}`;
 }
 
 export function latencyChart(

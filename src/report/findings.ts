@@ -120,9 +120,9 @@ export function latencyHeadline(summary: Summary, classes: readonly RequestClass
     beyond: (titles, many, first) =>
       `${titles} ${many ? "do" : "does"} not${first ? ` keep ${name} under the SLO` : ""}`,
     unclear: (titles, many, first) =>
-      `whether ${titles} ${many ? "keep" : "keeps"} ${first ? name : "it"} under the SLO is open: the interval holds values on both sides`,
+      `${whether(first)} ${titles} ${many ? "keep" : "keeps"} ${first ? name : "it"} under the SLO is open: the interval holds values on both sides`,
     unknown: (titles, many, first) =>
-      `whether ${titles} ${many ? "keep" : "keeps"} ${first ? name : "it"} under the SLO is not known`,
+      `${whether(first)} ${titles} ${many ? "keep" : "keeps"} ${first ? name : "it"} under the SLO is not known`,
   });
 }
 
@@ -152,12 +152,17 @@ export function outcomeHeadline(summary: Summary, classes: readonly RequestClass
     {
       within: (titles, many) => `${titles} ${many ? "meet" : "meets"} the SLO of every class`,
       beyond: (titles, many) => `${titles} ${many ? "miss" : "misses"} the SLO of a class`,
-      unclear: (titles, many) =>
-        `whether ${titles} ${many ? "meet" : "meets"} the SLO is open: the interval holds values on both sides`,
+      unclear: (titles, many, first) =>
+        `${whether(first)} ${titles} ${many ? "meet" : "meets"} the SLO is open: the interval holds values on both sides`,
       unknown: (titles) => `${titles} served no class`,
     },
     described,
   );
+}
+
+/** Our own word may begin a headline with a capital; a strategy stands there as its author wrote it. */
+function whether(first: boolean): string {
+  return first ? "Whether" : "whether";
 }
 
 type Phrases = Readonly<Record<Side, (titles: string, many: boolean, first: boolean) => string>>;
@@ -179,12 +184,7 @@ function sentence(
     if (titles !== undefined) parts.push(phrases[key](list(titles), titles.length > 1, parts.length === 0));
   }
   if (parts.length === 0) return "No strategy was simulated";
-  const joined = parts.join("; ");
-  return (
-    joined.charAt(0).toUpperCase() +
-    joined.slice(1) +
-    (summary.replications < 2 ? " (single replication, no interval)" : "")
-  );
+  return `${parts.join("; ")}${summary.replications < 2 ? " (single replication, no interval)" : ""}`;
 }
 
 /** Busy share of what is paid for, by strategy, over all its pools. */

@@ -1,5 +1,6 @@
 /**
- * Numbers for people: three significant digits, k, M and B, the unit always beside the number. Pure and without locale,
+ * Numbers for people, on pages (three significant digits, k, M and B) and in the terminal (`plainNumber`), the unit always beside
+ * the number. Pure and without locale,
  * so that the same summary gives the same page everywhere.
  */
 import type { Estimate } from "../experiment/findings.ts";
@@ -35,6 +36,13 @@ function scaled(value: number, before: string, after: string): string {
   return `${sign}${before}${significant(magnitude)}${after}`;
 }
 
+/** Thousands separated by commas, at most `decimals` decimals, no trailing zeros: 1154.7, 180,000,000. */
+export function plainNumber(value: number, decimals = 4): string {
+  const [whole, part] = String(Number(value.toFixed(decimals))).split(".");
+  const grouped = whole!.replace(/\B(?=(\d{3})+$)/g, ",");
+  return part === undefined ? grouped : `${grouped}.${part}`;
+}
+
 /** US dollars: $45.1k, −$210, $0.00123, $0. */
 export const usd: Format = (value) => scaled(value, "$", "");
 
@@ -57,6 +65,21 @@ export const durationMs: Format = (value) => {
 export function span(valueH: number): string {
   if (valueH < 1) return `${Math.max(1, Math.round(valueH * 60))} min`;
   return valueH < 48 ? `${trim(valueH.toFixed(1))} h` : `${trim((valueH / 24).toFixed(1))} days`;
+}
+
+const PERIODS = [
+  { name: "day", perDay: 1 },
+  { name: "hour", perDay: 24 },
+  { name: "minute", perDay: 24 * 60 },
+  { name: "second", perDay: 24 * 60 * 60 },
+] as const;
+
+/** How long a simulated period is, in the largest unit of which it has one, with at most two decimals: 30 days, 7.2 minutes. */
+export function lengthText(days: number): string {
+  // A whole minute may come out of a division just below one.
+  const unit = PERIODS.find(({ perDay }) => days * perDay >= 1 - 1e-9) ?? PERIODS[3];
+  const figure = plainNumber(days * unit.perDay, 2);
+  return `${figure} ${unit.name}${figure === "1" ? "" : "s"}`;
 }
 
 /** A fraction as a percentage. Digits grow towards 0 and 1, and neither 0 % nor 100 % is ever written for something else. */

@@ -1,7 +1,7 @@
 /** Lengths of simulated periods as the terminal tells them. */
 import { expect, test } from "vitest";
 import { comparisonText } from "../../src/node/comparison-text.ts";
-import { lengthText } from "../../src/node/length-text.ts";
+import { lengthText } from "../../src/report/format.ts";
 
 test.each([
   [30, "30 days"],

@@ -2,8 +2,8 @@
 import { gpusPerReplica } from "../../engine/parallelism.ts";
 import type { ResolvedExperiment, ResolvedOffer, ResolvedStrategy } from "../../scenario/resolved.ts";
 import { DAY_S } from "../../kernel/calendar-time.ts";
+import { lengthText } from "../../report/format.ts";
 import { expectedRequests } from "../../traffic/rate.ts";
-import { lengthText } from "../length-text.ts";
 import { loadExperiment, type LoadOptions } from "../load-experiment.ts";
 import { loadPlugins } from "../plugins.ts";
 

@@ -11,10 +11,11 @@ import { weightsGiB } from "../../engine/kv-capacity.ts";
 import { WEIGHT_DTYPES, type LlmSpec, type WeightDtype } from "../../engine/spec.ts";
 import { llmSpec } from "../../experiment/resolve-pool.ts";
 import { ConfigError } from "../../kernel/errors.ts";
+import { plainNumber } from "../../report/format.ts";
 import { loadCatalog } from "../catalog-files.ts";
 import { EnvironmentFailure, environmentFailure, unreadable } from "../exit.ts";
 import { makeFolder } from "../make-folder.ts";
-import { plainNumber, textTable } from "../text-table.ts";
+import { textTable } from "../text-table.ts";
 
 export interface ImportLlmOptions {
   readonly id: string;

@@ -9,8 +9,8 @@ import { Readable } from "node:stream";
 import { pipeline } from "node:stream/promises";
 import { exportedLines } from "../../io/traces/export.ts";
 import { ConfigError } from "../../kernel/errors.ts";
+import { plainNumber } from "../../report/format.ts";
 import { environmentFailure, EnvironmentFailure } from "../exit.ts";
-import { plainNumber } from "../text-table.ts";
 import { wholeOrNothing } from "../whole-file.ts";
 
 export interface TraceExportFlags {
