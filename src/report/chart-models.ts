@@ -20,6 +20,7 @@ import {
   lengthText,
   list,
   MONTHS,
+  MOST_NAMES,
   NOT_NEGATIVE,
   percent,
   plural,
@@ -27,7 +28,7 @@ import {
   within,
 } from "./format.ts";
 import { isPurchase, isSpare, lineColor, lineLabel, PEOPLE, SPARE_COLOR } from "./ledger-lines.ts";
-import { titleOf } from "./strategies.ts";
+import { choosableByCost, titleOf } from "./strategies.ts";
 import type {
   CostChart,
   DifferenceChart,
@@ -201,7 +202,9 @@ function latencySubtitle(summary: Summary, horizonH: number, scale: "linear" | "
   const bucketH = bucketHours(horizonH, WIDE_POINTS);
   return [
     `P99 by hour (UTC), all classes together${scale === "log" ? ", log scale" : ""}.`,
-    runs > 1 ? `Line: median of ${runs} replications; band: ${band}.` : "Line: the single replication.",
+    runs > 1
+      ? `${horizonH > 1 ? "Line" : "Dot"}: median of ${runs} replications; ${horizonH > 1 ? "band" : "bar"}: ${band}.`
+      : `${horizonH > 1 ? "Line" : "Dot"}: the single replication.`,
     bucketH > 1 ? `Each point is the worst of ${bucketH} hours.` : "",
   ]
     .filter((part) => part !== "")
@@ -320,8 +323,14 @@ export function differenceChart(
   views: readonly StrategyView[],
 ): DifferenceChart {
   const view = (name: string): StrategyView | undefined => views.find((candidate) => candidate.name === name);
+  const choices = choosableByCost(summary, experiment.classes);
+  // Every pair of many would hide what choosing the best one saves.
+  const against = choices.length > MOST_NAMES ? (choices[0]?.name ?? null) : null;
   const ranked = summary.pairedCost.filter(
-    ({ first, second }) => (view(first)?.rank ?? null) !== null && (view(second)?.rank ?? null) !== null,
+    ({ first, second }) =>
+      (view(first)?.rank ?? null) !== null &&
+      (view(second)?.rank ?? null) !== null &&
+      (against === null || first === against || second === against),
   );
   const left = summary.strategies.filter((strategy) => view(strategy.name)?.rank === null).map(titleOf);
   const rows = ranked.map((pair) => {
@@ -333,19 +342,20 @@ export function differenceChart(
       ? { mean: -mean, lo: hi === null ? null : -hi, hi: lo === null ? null : -lo, n: pair.usdPerMonth.n }
       : pair.usdPerMonth;
     const interval = intervalText(shown, usd);
-    const tied = shown.lo !== null && shown.lo <= 0 ? "; may be zero" : "";
+    const same = interval === null && usd(shown.mean) === usd(0);
+    const tied = !same && shown.lo !== null && shown.lo <= 0 ? "; may be zero" : "";
     return {
       label: `${first?.title ?? ""} − ${second?.title ?? ""}`,
       color: second?.color ?? "#475569",
       usdPerMonth: shown.mean,
       loUsd: shown.lo,
       hiUsd: shown.hi,
-      text: `${usd(shown.mean)}${interval === null ? "" : ` (${interval})`}${tied}`,
+      text: same ? "the same" : `${usd(shown.mean)}${interval === null ? "" : ` (${interval})`}${tied}`,
     };
   });
   return {
     headline: differenceHeadline(summary, experiment.classes),
-    subtitle: `Paired differences on common random numbers, USD a month${summary.replications > 1 ? ", 95 % interval" : ""}.${left.length === 0 ? "" : ` Left out: ${list(left)}.`}`,
+    subtitle: `Paired differences on common random numbers, USD a month${summary.replications > 1 ? ", 95 % interval" : ""}.${against === null ? "" : ` Each against ${view(against)?.title ?? against}; summary.json holds every pair.`}${left.length === 0 ? "" : ` Left out: ${list(left)}.`}`,
     alt: `Differences in cost per month: ${rows.length === 0 ? "none" : list(rows.map((row) => `${row.label} ${row.text}`))}.`,
     rows,
   };

@@ -120,6 +120,6 @@ function stalePrices(summary: ReportInput["summary"], experiment: ReportInput["e
   ];
   return dated.flatMap(({ label, asOf }) => {
     const age = ageDays(asOf, summary.asOf);
-    return age !== null && age > PRICE_AGE_DAYS ? [`${label}: as of ${dateText(asOf)}, ${age} days`] : [];
+    return age !== null && age > PRICE_AGE_DAYS ? [`${label}: as of ${dateText(asOf)}, ${age} days old`] : [];
   });
 }

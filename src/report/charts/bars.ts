@@ -383,10 +383,9 @@ export function differenceSvg(chart: DifferenceChart): string {
       hi: row.hiUsd ?? row.usdPerMonth,
     }));
     const height = chart.rows.length * 48 + 34;
-    const ticks = [
-      ...linearTicks(hi, frame.narrow ? 3 : 5),
-      ...(lo < 0 ? linearTicks(-lo, 2).map((tick) => -tick) : []),
-    ];
+    const ticks = linearTicks(hi, frame.narrow ? 3 : 5);
+    const stepUsd = ticks[1] ?? hi;
+    for (let tick = -stepUsd; tick >= lo; tick -= stepUsd) ticks.push(tick);
     return draw(
       frame,
       {
