@@ -1,6 +1,6 @@
 /**
- * Exit codes, and what is said of each kind of error: as text, and as data where `--json` was given. Pure code throws; only this file decides how the process
- * ends. Codes: 0 done, 1 run failed, 2 configuration, 3 data, 4 environment, 5 infeasible, 70 our bug, 130 interrupted.
+ * Exit codes, and what is said of each kind of error: as text, and as data where `--json` was given. Pure code throws;
+ * only this file decides how the process ends. Codes: 0 done, 1 run failed, 2 configuration, 3 data, 4 environment, 5 infeasible, 70 our bug, 130 interrupted.
  */
 import {
   ConfigError,

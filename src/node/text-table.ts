@@ -13,7 +13,8 @@ const GAP = "  ";
 
 /** Characters that a line of stdout has room for. */
 export function outputWidth(): number {
-  return process.stdout.columns ?? PIPE_WIDTH;
+  // A terminal that does not know its width says 0.
+  return process.stdout.columns || PIPE_WIDTH;
 }
 
 /** One line per row below a line of heads; ends in a newline, and no line in a space. Cells are matched to columns by position. */

@@ -203,9 +203,9 @@ export function poolHeadline(summary: Summary): string {
     return paid > 0 ? [{ share: busy / paid, text: `${percent(busy / paid)} on ${titleOf(strategy)}` }] : [];
   });
   if (parts.length === 0) return "No strategy pays for GPUs of its own";
-  parts.sort((a, b) => (parts.length > MOST_NAMES ? a.share - b.share : 0));
-  const texts = parts.map(({ text }) => text);
-  const busy = parts.length > MOST_NAMES ? `from ${texts[0]} to ${texts.at(-1)}` : list(texts);
+  const least = parts.reduce((a, b) => (b.share < a.share ? b : a));
+  const most = parts.reduce((a, b) => (b.share > a.share ? b : a));
+  const busy = parts.length > MOST_NAMES ? `from ${least.text} to ${most.text}` : list(parts.map(({ text }) => text));
   return `Of the replica time paid for, own GPUs are busy ${busy}`;
 }
 

@@ -202,3 +202,12 @@ describe("the chart of differences", () => {
     expect(buildReport(same).differences.rows[0]!.text).toBe("the same");
   });
 });
+
+test("the appendix counts the files of the catalogue, and names those of the user", () => {
+  const catalogueHashes = { "gpus/a.yaml": "11", "llms/b.yaml": "22", "override:gpus/mine.yaml": "33" };
+  const { run } = buildReport({ ...input, manifest: { ...input.manifest, catalogueHashes } }).appendix;
+  const told = run.rows.map(({ header, cells }) => [header, cells[0]!.text]);
+  expect(told).toContainEqual(["Catalogue", "2 files of version 0.1.0"]);
+  expect(told).toContainEqual(["Own entries gpus/mine.yaml", "33"]);
+  expect(JSON.stringify(told)).not.toContain("22");
+});
