@@ -442,7 +442,11 @@ describe("crossover catalog import-llm", () => {
     const text = await importLlm(config, "my-own", "llama");
     expect(text).toMatch(/taken to be built like llama on the user's word\n +so compare the weights/);
     const mine = (await loadCatalog(undefined, join(folder, "models"))).catalog;
-    expect(mine.llms.get("my-own")).toMatchObject({ kind: "assumed", note: /\(mine\) is unknown.*like llama/ });
+    expect(mine.llms.get("my-own")).toMatchObject({
+      kind: "assumed",
+      source: "config.json of the published model (config.json), read as llama",
+      note: /\(mine\) is unknown.*like llama/,
+    });
     expect(mine.llms.get("my-gemma")).toMatchObject({ kind: "published" });
   });
 

@@ -42,10 +42,11 @@ export async function importLlmCommand(
   const imported = await importedFrom(configFile, options);
   const { catalog } = await loadCatalog(["llms"]);
   const { notes, takenFor, ...facts } = imported;
+  const source = options.source ?? `config.json of the published model (${basename(configFile)})`;
   const entry = {
     id: options.id,
     name: options.name ?? options.id,
-    source: options.source ?? `config.json of the published model (${basename(configFile)})`,
+    source: takenFor === null ? source : `${source}, read as ${options.as}`,
     asOf: options.asOf ?? catalog.asOf,
     kind: takenFor === null ? "published" : "assumed",
     ...(notes.length === 0 ? {} : { note: `Counts: ${notes.join("; ")}.` }),
