@@ -239,7 +239,7 @@ export function familyOf(
   }
   const [type] = types;
   if (as !== undefined) {
-    if (asProblem(as) === null) refuseForeign(fields, as);
+    if (asProblem(as) === null) refuseForeign(fields, as, at.slice(0, -1));
     return { family: FAMILIES[as] ?? PLAIN, takenFor: type ?? "without a model_type" };
   }
   if (type === undefined) return refuse("is missing", `${WITH_AS}; ${BY_HAND}`);
@@ -249,7 +249,7 @@ export function familyOf(
 }
 
 const KNOWN = `known: ${FAMILY_NAMES.toSorted().join(", ")}`;
-const WITH_AS = `if its layers are built like those of a family that is known, say so with --as (a Llama: --as llama); ${KNOWN}`;
+const WITH_AS = `if its layers are built like those of a family that is known, say so with --as (a Llama: --as llama; no gate in its feed-forward part: --as nemotron); ${KNOWN}`;
 const BY_HAND =
   "otherwise write the entry by hand (layers, hiddenSize, heads, vocabSize, counts of weights and KV elements: see models/README.md)";
 
@@ -261,15 +261,15 @@ export function asProblem(as: string): Problem | null {
 }
 
 /** On the user's word anything would be counted; fields that speak against it are looked for. */
-function refuseForeign(fields: Json, as: string): void {
+function refuseForeign(fields: Json, as: string, at: readonly string[]): void {
   const problems: Problem[] = [];
   for (const [name, value] of Object.entries(fields)) {
     const what = GIVES_AWAY.find(([pattern]) => pattern.test(name))?.[1];
     if (what !== undefined && Boolean(value))
-      problems.push({ path: [name], message: `speaks of ${what}: not modelled` });
+      problems.push({ path: [...at, name], message: `speaks of ${what}: not modelled` });
   }
   if (fields["is_encoder_decoder"] === true)
-    problems.push({ path: ["is_encoder_decoder"], message: `speaks of ${CROSS_ATTENTION}: not modelled` });
+    problems.push({ path: [...at, "is_encoder_decoder"], message: `speaks of ${CROSS_ATTENTION}: not modelled` });
   if (problems.length > 0)
     throw new ConfigError(problems.map((problem) => ({ ...problem, hint: `so it is not built like "${as}"` })));
 }

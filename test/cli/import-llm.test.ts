@@ -18,7 +18,7 @@ test("an unknown architecture is refused at its line, and taken with --as", () =
   const refused = crossover(command);
   expect(refused.code).toBe(2);
   expect(refused.stderr).toContain(`${config}:2:17: model_type: unknown architecture "mine"\n`);
-  expect(refused.stderr).toContain("(a Llama: --as llama)");
+  expect(refused.stderr).toContain("(a Llama: --as llama;");
 
   const taken = crossover([...command, "--as", "llama"]);
   expect(taken.stderr).toBe("");

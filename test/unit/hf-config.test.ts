@@ -373,8 +373,9 @@ describe("an architecture nobody knows, taken to be built like a known one", () 
       "llama",
     );
     expect(problems.map(({ path }) => path[0])).toEqual(["mamba_d_state", "cross_attention_layers"]);
-    expect(problemsOf({ ...unknown, is_encoder_decoder: true }, "llama")).toMatchObject([
-      { path: ["is_encoder_decoder"], message: /cross attention/ },
+    const part = { model_type: "mine_vl", text_config: { ...unknown, is_encoder_decoder: true } };
+    expect(problemsOf(part, "llama")).toMatchObject([
+      { path: ["text_config", "is_encoder_decoder"], message: /cross attention/ },
     ]);
   });
 });
