@@ -20,6 +20,10 @@ const CONFIGS = JSON.parse(readFileSync(new URL("../fixtures/hf-configs.json", i
   Record<string, Config>
 >;
 
+/**
+ * Totals as published, with source and date. Configurations say where they are from; a recalled one is checked by its total where that
+ * is exact, since no other sizes come to it, but its KV heads are not where the total is rounded.
+ */
 interface PublishedModel {
   readonly id: string;
   readonly params: number;
