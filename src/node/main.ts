@@ -259,6 +259,11 @@ function buildProgram(): Command {
     .option("--name <name>", "as people write it (the id unless given)", text)
     .option("--source <text>", "where the file is from", text)
     .option("--as-of <date>", "date of the file (the catalogue's unless given)")
+    .option(
+      "--as <family>",
+      "of an architecture nobody knows: the known one whose layers are built alike (llama …)",
+      text,
+    )
     .option("--json", "print the entry and its sizes as JSON")
     .action(async (config: string, flags: ImportLlmOptions) => {
       const { importLlmCommand } = await import("./commands/import-llm.ts");

@@ -333,7 +333,12 @@ describe("the page", () => {
     const { experiment, summary } = input;
     const html = render({
       ...input,
-      manifest: { ...input.manifest, replayCommand: evil, runId: evil, catalogueHashes: { [`override:${evil}`]: evil } },
+      manifest: {
+        ...input.manifest,
+        replayCommand: evil,
+        runId: evil,
+        catalogueHashes: { [`override:${evil}`]: evil },
+      },
       experiment: {
         ...experiment,
         question: evil,
