@@ -6,7 +6,7 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { CalibrateOptions } from "./commands/calibrate.ts";
 import { MOST_REPLICATIONS } from "../experiment/bounds.ts";
-import { describeFailure, EXIT } from "./exit.ts";
+import { describeFailure, EXIT, failureJson, usageFailure } from "./exit.ts";
 import type { ConformFlags } from "./commands/conform.ts";
 import type { BackcastOptions } from "./commands/backcast.ts";
 import type { CompareOptions } from "./commands/compare.ts";
@@ -14,6 +14,7 @@ import type { CatalogOptions } from "./commands/catalog.ts";
 import type { ImportLlmOptions } from "./commands/import-llm.ts";
 import type { ImportPricesOptions } from "./commands/import-prices.ts";
 import type { InitOptions } from "./commands/init.ts";
+import type { TraceExportFlags } from "./commands/trace-export.ts";
 import type { TraceFitOptions } from "./commands/trace-fit.ts";
 import type { TraceInspectOptions } from "./commands/trace-inspect.ts";
 import type { TraceImportFlags } from "./commands/trace-import.ts";
@@ -64,6 +65,10 @@ let exitCode: number = EXIT.done;
 
 const out = (text: string): void => {
   process.stdout.write(text);
+};
+
+const talk = (text: string): void => {
+  process.stderr.write(text);
 };
 
 function buildProgram(): Command {
@@ -143,7 +148,7 @@ function buildProgram(): Command {
     .option("--what-if-unrestricted", "lift the data boundary rules")
     .action(async (file: string, flags: CheckFlags) => {
       const { checkCommand } = await import("./commands/check.ts");
-      exitCode = await checkCommand(file, flags, out);
+      await checkCommand(file, flags, out);
     });
 
   program
@@ -172,9 +177,10 @@ function buildProgram(): Command {
     .option("--gpu <id>", "GPU for it (h100-sxm unless given)", text)
     .option("--restricted <share>", "share of requests that may not leave your boundary (0 unless given)", quantity)
     .option("--models <dir>", "with --from-usage: where the weekly profile of the export is written", text)
+    .option("--json", "print what was written as JSON")
     .action(async (file: string, flags: InitOptions) => {
       const { initCommand } = await import("./commands/init.ts");
-      await initCommand(file, flags, (line: string) => process.stderr.write(line));
+      await initCommand(file, flags, talk, out);
     });
 
   const trace = program
@@ -199,6 +205,7 @@ function buildProgram(): Command {
     .argument("<file>", "trace (Parquet or CSV, also gzipped)")
     .requiredOption("--id <id>", "id of the preset", text)
     .requiredOption("--models <dir>", "folder of your own catalogue entries", text)
+    .option("--json", "print the fit as JSON")
     .action(async (file: string, flags: Omit<TraceFitOptions, "today">) => {
       const { traceFitCommand } = await import("./commands/trace-fit.ts");
       await traceFitCommand(file, { ...flags, today: new Date().toISOString().slice(0, 10) }, out);
@@ -206,7 +213,7 @@ function buildProgram(): Command {
 
   program
     .command("schema")
-    .description("print the JSON Schema of an experiment file")
+    .description("print the JSON Schema of an experiment file (always JSON)")
     .action(async () => {
       const { schemaCommand } = await import("./commands/schema.ts");
       schemaCommand(out);
@@ -257,6 +264,7 @@ function buildProgram(): Command {
       "of an architecture nobody knows: the known one whose layers are built alike (llama …)",
       text,
     )
+    .option("--json", "print the entry and its sizes as JSON")
     .action(async (config: string, flags: ImportLlmOptions) => {
       const { importLlmCommand } = await import("./commands/import-llm.ts");
       await importLlmCommand(config, flags, out);
@@ -298,7 +306,8 @@ function buildProgram(): Command {
     .description("write an imported trace in the format that it came from")
     .argument("<file>", "Parquet file of trace import")
     .option("--out <file>", "instead of stdout", text)
-    .action(async (file: string, flags: { out?: string }) => {
+    .option("--json", "with --out: print what was written as JSON")
+    .action(async (file: string, flags: TraceExportFlags) => {
       const { traceExportCommand } = await import("./commands/trace-export.ts");
       await traceExportCommand(file, flags, out);
     });
@@ -357,7 +366,6 @@ function buildProgram(): Command {
       const { calibrateCommand } = await import("./commands/calibrate.ts");
       const { requestRate, ...options } = flags;
       const today = new Date().toISOString().slice(0, 10);
-      const talk = (line: string): void => void process.stderr.write(line);
       const load = requestRate === undefined ? {} : { requestRatePerS: requestRate };
       exitCode = await calibrateCommand(files, { ...options, ...load }, today, out, talk);
     });
@@ -445,6 +453,13 @@ function commandLine(): string {
   return ["crossover", ...process.argv.slice(2).map(shellWord)].join(" ");
 }
 
+/** Whether data was asked for, also by a call that is wrong otherwise. */
+function wantsJson(): boolean {
+  const words = process.argv.slice(2);
+  const end = words.indexOf("--");
+  return words.slice(0, end === -1 ? undefined : end).includes("--json");
+}
+
 // A reader such as `head` that has seen enough is no error.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
@@ -459,9 +474,11 @@ try {
   if (error instanceof CommanderError) {
     // Help and version that were asked for are no error; everything else commander complains of is how it was called.
     exitCode = error.exitCode === 0 ? EXIT.done : EXIT.config;
+    if (wantsJson() && exitCode !== EXIT.done) out(failureJson(usageFailure(error.message.replace(/^error: /, ""))));
   } else {
     const failure = describeFailure(error, commandLine());
     process.stderr.write(failure.text);
+    if (wantsJson()) out(failureJson(failure));
     exitCode = failure.exitCode;
   }
 }

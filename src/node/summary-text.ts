@@ -2,8 +2,8 @@
 import { showsMoney, type Estimate, type StrategySummary } from "../experiment/findings.ts";
 import type { Summary } from "../decision/summary.ts";
 import { HOURS_PER_MONTH } from "../outcome/ledger.ts";
-import { lengthText } from "./length-text.ts";
-import { plainNumber, textTable } from "./text-table.ts";
+import { lengthText, plainNumber } from "../report/format.ts";
+import { fittedTable } from "./text-table.ts";
 
 type Row = readonly [string, (strategy: StrategySummary) => string];
 
@@ -13,7 +13,8 @@ function paysInAdvance({ usdPerMonth, billedUsd }: StrategySummary, days: number
   return Math.abs(billedUsd.mean - usd) > 1e-6 * Math.abs(usd);
 }
 
-export function summaryText(summary: Summary): string {
+/** `width`: characters of a line; strategies that do not fit beside each other stand in blocks. */
+export function summaryText(summary: Summary, width: number): string {
   const cost: readonly Row[] = [
     ["cost, USD a month", (s) => (s.permitted || s.counterfactual ? money(s.usdPerMonth) : "not ranked")],
     ...(summary.strategies.some((s) => paysInAdvance(s, summary.horizonDays))
@@ -68,9 +69,10 @@ export function summaryText(summary: Summary): string {
     ],
     ["busy share of serving time", (s) => s.pools.map((pool) => percent(pool.busyFraction)).join("; ") || "–"],
   ];
-  const table = textTable(
+  const table = fittedTable(
     [{ head: "" }, ...summary.strategies.map((strategy) => ({ head: strategy.name, align: "right" as const }))],
     rows.map(([label, cell]) => [label, ...summary.strategies.map(cell)]),
+    width,
   );
   const { verdict } = summary;
   const head = `${summary.title}\n${plainNumber(summary.requestsSimulated, 0)} requests simulated: ${lengthText(summary.horizonDays)}, ${summary.replications} replications, ${summary.strategies.length} strategies${summary.complete ? "" : " (interrupted: only what had finished)"}\n`;
@@ -100,7 +102,7 @@ function permitted(strategy: StrategySummary): string {
 
 /** Mean ± half-width. */
 function money(estimate: Estimate): string {
-  const digits = estimate.mean < 100 ? 3 : 0;
+  const digits = estimate.mean < 1 ? 4 : estimate.mean < 100 ? 2 : 0;
   const half = estimate.hi === null ? "" : ` ± ${plainNumber(estimate.hi - estimate.mean, digits)}`;
   return `${plainNumber(estimate.mean, digits)}${half}`;
 }

@@ -134,8 +134,15 @@ function keyValues(caption: string, rows: readonly (readonly [string, string, st
   };
 }
 
+/** How hashes name files of `--models`. */
+const OWN_ENTRIES = "override:";
+
 export function appendixView({ summary, experiment, manifest }: ReportInput): ReportModel["appendix"] {
   const { demand } = summary;
+  // Some two hundred files come with the version; what the user puts in their place is told one by one.
+  const files = Object.entries(manifest.catalogueHashes);
+  const own = files.filter(([name]) => name.startsWith(OWN_ENTRIES));
+  const shipped = files.filter(([name]) => !name.startsWith(OWN_ENTRIES));
   const text = { note: null, color: null };
   return {
     records: recordsTable(summary.records),
@@ -149,10 +156,15 @@ export function appendixView({ summary, experiment, manifest }: ReportInput): Re
       ["Requests simulated", count(summary.requestsSimulated), "all strategies and replications, warm-up included"],
       ["Team", experiment.team?.preset ?? "none given", null],
       ["Client", experiment.client.name, null],
-      ...Object.entries(manifest.catalogueHashes).map(([name, hash]): [string, string, null] => [
-        `Catalogue ${name}`,
+      [
+        "Catalogue",
+        `${plural(shipped.length, "file")} of version ${manifest.version}`,
+        "manifest.json has the SHA-256 of each",
+      ],
+      ...own.map(([name, hash]): [string, string, string] => [
+        `Own entries ${name.slice(OWN_ENTRIES.length)}`,
         hash,
-        null,
+        "SHA-256",
       ]),
     ]),
     demand: {

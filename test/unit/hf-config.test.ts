@@ -389,14 +389,14 @@ describe("crossover catalog import-llm", () => {
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, "config.json");
 
-  async function importLlm(config: unknown, id: string, as?: string): Promise<string> {
+  async function importLlm(
+    config: unknown,
+    id: string,
+    options: { json?: boolean; as?: string } = {},
+  ): Promise<string> {
     writeFileSync(file, JSON.stringify(config));
     let text = "";
-    await importLlmCommand(
-      file,
-      { id, models: join(folder, "models"), ...(as === undefined ? {} : { as }) },
-      (part) => (text += part),
-    );
+    await importLlmCommand(file, { id, models: join(folder, "models"), ...options }, (part) => (text += part));
     return text;
   }
 
@@ -425,6 +425,18 @@ describe("crossover catalog import-llm", () => {
     expect(pool.outsideValidatedRange).toMatch(/my-deepseek was never fitted/);
   });
 
+  test("--json prints the entry and its sizes", async () => {
+    const data: unknown = JSON.parse(await importLlm(CONFIGS["deepseek-v3-r1"], "as-data", { json: true }));
+    expect(data).toMatchObject({
+      wrote: [join(folder, "models/llms/as-data.yaml")],
+      entry: { id: "as-data", kind: "published" },
+      params: 671_025_397_760,
+      kvBytesPerToken: 70_272,
+      kvBytesPerWindowToken: 0,
+      weightsGiB: { "fp8-block": expect.closeTo(632.9, 0) },
+    });
+  });
+
   test("windows and recurrent states have lines of their own", async () => {
     expect(await importLlm(CONFIGS["gemma-3-27b"], "my-gemma")).toContain(
       "and 425,984 for each of the last 1,024 tokens",
@@ -444,7 +456,7 @@ describe("crossover catalog import-llm", () => {
 
   test("on the user's word the entry is assumed, says so, and asks for a comparison", async () => {
     const config = { ...CONFIGS["llama-3.1-8b"], model_type: "mine" };
-    const text = await importLlm(config, "my-own", "llama");
+    const text = await importLlm(config, "my-own", { as: "llama" });
     expect(text).toMatch(/taken to be built like llama on the user's word\n +so compare the weights/);
     const mine = (await loadCatalog(undefined, join(folder, "models"))).catalog;
     expect(mine.llms.get("my-own")).toMatchObject({

@@ -217,7 +217,7 @@ describe("ranks and headlines", () => {
     const none = buildReport(serving("self-hosted", 0.9, 0.001, short));
     expect(none.strategies.map((view) => view.rank)).toEqual([null, 2, 1]);
     expect(none.cost.headline).toMatch(
-      /^Hybrid is the cheapest permitted .*; every permitted strategy misses its target: Self-hosted 90.0 % .*, Hybrid 3.10 % of/,
+      /^Hybrid is the cheapest permitted .*; every permitted strategy misses its target: Self-hosted 90.0 % .* and Hybrid 3.10 % of/,
     );
     // An interval that reaches to the target leaves the rank, and says that it is open.
     const open = buildReport(serving("hybrid", 0.8, 0.5, good));
@@ -333,7 +333,12 @@ describe("the page", () => {
     const { experiment, summary } = input;
     const html = render({
       ...input,
-      manifest: { ...input.manifest, replayCommand: evil, runId: evil, catalogueHashes: { [evil]: evil } },
+      manifest: {
+        ...input.manifest,
+        replayCommand: evil,
+        runId: evil,
+        catalogueHashes: { [`override:${evil}`]: evil },
+      },
       experiment: {
         ...experiment,
         question: evil,

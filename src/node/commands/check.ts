@@ -2,33 +2,22 @@
 import { gpusPerReplica } from "../../engine/parallelism.ts";
 import type { ResolvedExperiment, ResolvedOffer, ResolvedStrategy } from "../../scenario/resolved.ts";
 import { DAY_S } from "../../kernel/calendar-time.ts";
-import { ConfigError } from "../../kernel/errors.ts";
+import { lengthText } from "../../report/format.ts";
 import { expectedRequests } from "../../traffic/rate.ts";
-import { EXIT } from "../exit.ts";
-import { lengthText } from "../length-text.ts";
 import { loadExperiment, type LoadOptions } from "../load-experiment.ts";
 import { loadPlugins } from "../plugins.ts";
-import { LocatedConfigError } from "../yaml-source.ts";
 
 interface CheckOptions extends LoadOptions {
   readonly plugin?: readonly string[];
   readonly json?: boolean;
 }
 
-/** Prints the summary. Problems are thrown, or with `json` printed as data with exit code 2. */
-export async function checkCommand(file: string, options: CheckOptions, out: (text: string) => void): Promise<number> {
-  try {
-    await loadPlugins(options.plugin);
-    const { experiment } = await loadExperiment(file, options);
-    const facts = summarize(experiment);
-    out(options.json === true ? `${JSON.stringify({ ok: true, ...facts })}\n` : text(file, facts));
-    return EXIT.done;
-  } catch (error) {
-    if (options.json !== true || !(error instanceof ConfigError)) throw error;
-    const problems = error instanceof LocatedConfigError ? error.located : error.problems;
-    out(`${JSON.stringify({ ok: false, problems })}\n`);
-    return EXIT.config;
-  }
+/** Prints the summary. Throws as `loadPlugins` and `loadExperiment` do. */
+export async function checkCommand(file: string, options: CheckOptions, out: (text: string) => void): Promise<void> {
+  await loadPlugins(options.plugin);
+  const { experiment } = await loadExperiment(file, options);
+  const facts = summarize(experiment);
+  out(options.json === true ? `${JSON.stringify({ ok: true, ...facts })}\n` : text(file, facts));
 }
 
 interface CheckFacts {

@@ -22,6 +22,7 @@ import { frontierText } from "../frontier-text.ts";
 import { loadExperiment } from "../load-experiment.ts";
 import { loadPlugins, type PluginSource } from "../plugins.ts";
 import { canonicalJson } from "../run-folder.ts";
+import { outputWidth } from "../text-table.ts";
 import { packageVersion } from "../version.ts";
 import { checkPage, writePage } from "../write-page.ts";
 import { nothingCollected, simulate } from "./run.ts";
@@ -72,7 +73,8 @@ export async function compareCommand(
       warnings,
     };
     out(`${JSON.stringify(whole, null, 1)}\n`);
-  } else out(comparisonText({ title, seed, horizonDays: horizonS / 86_400, comparisons, warnings }));
+  } else
+    out(comparisonText({ title, seed, horizonDays: horizonS / 86_400, comparisons, warnings, width: outputWidth() }));
   return interrupted ? EXIT.interrupted : EXIT.done;
 }
 
@@ -120,7 +122,7 @@ async function compareRates(
   }
   if (options.json === true)
     out(`${JSON.stringify({ ...whole, horizonDays: horizonS / 86_400, ...frontier, warnings }, null, 1)}\n`);
-  else out(frontierText({ title, seed, horizonS, replications, frontier, warnings }));
+  else out(frontierText({ title, seed, horizonS, replications, frontier, warnings, width: outputWidth() }));
   return interrupted ? EXIT.interrupted : EXIT.done;
 }
 

@@ -10,13 +10,14 @@ import { asProblem } from "../../catalog/hf-families.ts";
 import { buildCatalog } from "../../catalog/catalog.ts";
 import { sequenceBytes } from "../../engine/model-bytes.ts";
 import { weightsGiB } from "../../engine/kv-capacity.ts";
-import { WEIGHT_DTYPES, type LlmSpec } from "../../engine/spec.ts";
+import { WEIGHT_DTYPES, type LlmSpec, type WeightDtype } from "../../engine/spec.ts";
 import { llmSpec } from "../../experiment/resolve-pool.ts";
 import { ConfigError, type Problem } from "../../kernel/errors.ts";
+import { plainNumber } from "../../report/format.ts";
 import { loadCatalog } from "../catalog-files.ts";
 import { EnvironmentFailure, environmentFailure, problemsText, unreadable } from "../exit.ts";
 import { makeFolder } from "../make-folder.ts";
-import { plainNumber, textTable } from "../text-table.ts";
+import { textTable } from "../text-table.ts";
 import { LocatedConfigError, YamlSource } from "../yaml-source.ts";
 
 export interface ImportLlmOptions {
@@ -28,6 +29,7 @@ export interface ImportLlmOptions {
   readonly asOf?: string;
   /** Family that an unknown architecture is built like, on the user's word. */
   readonly as?: string;
+  readonly json?: boolean;
 }
 
 /**
@@ -57,7 +59,9 @@ export async function importLlmCommand(
     options.id,
   )!;
   await write(file, entry, join(options.models, "llms"));
-  out(report(file, llmSpec(checked), imported));
+  const figures = figuresOf(llmSpec(checked));
+  if (options.json === true) out(`${JSON.stringify({ wrote: [file], takenFor, entry, ...figures }, null, 1)}\n`);
+  else out(report(file, figures, imported));
 }
 
 async function importedFrom(configFile: string, options: ImportLlmOptions): Promise<ImportedLlm> {
@@ -111,23 +115,51 @@ async function write(file: string, entry: object, folder: string): Promise<void>
 const BILLION = 1e9;
 const KIB = 1024;
 
-function report(file: string, llm: LlmSpec, { nativeDtype, notes, takenFor }: ImportedLlm): string {
-  const bytes = sequenceBytes(llm, "bf16");
+/** What the model takes in memory; KV and states in bf16. */
+interface Figures {
+  readonly params: number;
+  /** Without the input embedding. */
+  readonly activeParams: number;
+  readonly kvBytesPerToken: number;
+  /** Of each of the last `windowTokens` tokens, on top; 0 without windowed layers. */
+  readonly kvBytesPerWindowToken: number;
+  readonly windowTokens: number;
+  /** Recurrent state of a sequence, 0 without. */
+  readonly stateBytes: number;
+  readonly weightsGiB: Readonly<Record<WeightDtype, number>>;
+}
+
+function figuresOf(llm: LlmSpec): Figures {
+  const { perToken, perWindowToken, state } = sequenceBytes(llm, "bf16");
+  const weights = WEIGHT_DTYPES.map((dtype) => [dtype, weightsGiB(llm, dtype)]);
+  return {
+    params: llm.params,
+    activeParams: llm.activeParams,
+    kvBytesPerToken: perToken,
+    kvBytesPerWindowToken: perWindowToken,
+    windowTokens: llm.slidingWindow ?? 0,
+    stateBytes: state,
+    weightsGiB: Object.fromEntries(weights) as Record<WeightDtype, number>,
+  };
+}
+
+function report(file: string, figures: Figures, { nativeDtype, notes, takenFor }: ImportedLlm): string {
+  const { params, activeParams, kvBytesPerToken, kvBytesPerWindowToken, windowTokens, stateBytes } = figures;
   const lines = [
-    `${plainNumber(llm.params / BILLION, 2)} billion weights, ${plainNumber(llm.activeParams / BILLION, 2)} billion active (without the input embedding)`,
-    `KV cache: ${plainNumber(bytes.perToken)} bytes per token in bf16, half of it in fp8`,
-    ...(bytes.perWindowToken > 0
+    `${plainNumber(params / BILLION, 2)} billion weights, ${plainNumber(activeParams / BILLION, 2)} billion active (without the input embedding)`,
+    `KV cache: ${plainNumber(kvBytesPerToken)} bytes per token in bf16, half of it in fp8`,
+    ...(kvBytesPerWindowToken > 0
       ? [
-          `and ${plainNumber(bytes.perWindowToken)} for each of the last ${plainNumber(llm.slidingWindow ?? 0)} tokens (windowed layers)`,
+          `and ${plainNumber(kvBytesPerWindowToken)} for each of the last ${plainNumber(windowTokens)} tokens (windowed layers)`,
         ]
       : []),
-    ...(bytes.state > 0 ? [`and ${plainNumber(bytes.state / KIB)} KiB per sequence (recurrent state)`] : []),
+    ...(stateBytes > 0 ? [`and ${plainNumber(stateBytes / KIB)} KiB per sequence (recurrent state)`] : []),
     ...notes,
     ...(takenFor === null ? [] : ["so compare the weights with the published total before you rely on the entry"]),
   ];
   const rows = WEIGHT_DTYPES.map((dtype) => [
     dtype === nativeDtype ? `${dtype} (published)` : dtype,
-    weightsGiB(llm, dtype).toFixed(2),
+    figures.weightsGiB[dtype].toFixed(2),
   ]);
   const table = textTable([{ head: "weights in" }, { head: "GiB", align: "right" }], rows);
   return `wrote ${file}\n${lines.map((line) => `  ${line}\n`).join("")}\n${table}`;

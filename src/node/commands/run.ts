@@ -15,7 +15,7 @@ import { servesAlone, type SloRateTask } from "../../experiment/slo-rate.ts";
 import { isPriced, summarise, type StrategySetup } from "../../experiment/summarise.ts";
 import type { Summary } from "../../decision/summary.ts";
 import { Executor } from "../executor.ts";
-import { EnvironmentFailure, environmentFailure, EXIT } from "../exit.ts";
+import { EnvironmentFailure, environmentFailure, EXIT, InterruptedError } from "../exit.ts";
 import { loadExperiment, type LoadedExperiment } from "../load-experiment.ts";
 import { hashesOf, loadPlugins, type PluginSource } from "../plugins.ts";
 import { Progress } from "../progress.ts";
@@ -23,6 +23,7 @@ import type { RequestSelection } from "../request-rows.ts";
 import { canonicalJson, openRunFolder, runId, type NewRunFolder } from "../run-folder.ts";
 import { shellWord } from "../shell-word.ts";
 import { summaryText } from "../summary-text.ts";
+import { outputWidth } from "../text-table.ts";
 import { packageVersion } from "../version.ts";
 
 export interface RunOptions {
@@ -78,11 +79,8 @@ export async function runCommand(file: string, options: RunOptions, out: (text: 
   try {
     // What a replica sustains within its SLO is for the verdict.
     interrupted = await simulate(experiment, options, plugins, folder, collected, experiment.team !== null);
-    if (collected.outcomes.every((runs) => runs.length === 0)) {
-      await folder.discard();
-      process.stderr.write("Interrupted before any run had finished; nothing was written.\n");
-      return EXIT.interrupted;
-    }
+    if (collected.outcomes.every((runs) => runs.length === 0))
+      throw new InterruptedError("Interrupted before any run had finished; nothing was written.");
     const summary = conclude(loaded, id, version, collected, !interrupted);
     await write(folder, loaded, plugins, id, file, options, collected, summary);
     await folder.commit();
@@ -382,5 +380,5 @@ function requestsText(selection: RequestSelection): string {
 
 function show(summary: Summary, path: string, options: RunOptions, out: (text: string) => void): void {
   if (options.json === true) out(`${JSON.stringify(summary, null, 1)}\n`);
-  else out(`${summaryText(summary)}\nReport: ${join(path, "report.html")}\n`);
+  else out(`${summaryText(summary, outputWidth())}\nReport: ${join(path, "report.html")}\n`);
 }

@@ -14,7 +14,7 @@ import { DataError } from "../../kernel/errors.ts";
 import { readCases } from "../case-files.ts";
 import { loadCatalog } from "../catalog-files.ts";
 import { Executor } from "../executor.ts";
-import { EXIT } from "../exit.ts";
+import { EXIT, InterruptedError } from "../exit.ts";
 import { Progress } from "../progress.ts";
 import { packageVersion } from "../version.ts";
 import { checkPage, writePage } from "../write-page.ts";
@@ -46,10 +46,7 @@ export async function validateCommand(options: ValidateOptions, out: (text: stri
     );
   await checkPage(options.html);
   const predictions = await predictAll(cases, folder, catalog, options);
-  if (predictions === null) {
-    process.stderr.write("Interrupted; nothing was written.\n");
-    return EXIT.interrupted;
-  }
+  if (predictions === null) throw new InterruptedError("Interrupted; nothing was written.");
   const result = score(cases, predictions);
   const { validationPage } = await import("../../report/validation/page.ts");
   await writePage(options.html, validationPage(result, skipped, packageVersion()));
