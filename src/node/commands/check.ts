@@ -7,18 +7,20 @@ import { expectedRequests } from "../../traffic/rate.ts";
 import { EXIT } from "../exit.ts";
 import { lengthText } from "../length-text.ts";
 import { loadExperiment, type LoadOptions } from "../load-experiment.ts";
-import { loadPlugins } from "../plugins.ts";
+import { loadPlugins } from "../load-plugins.ts";
 import { LocatedConfigError } from "../yaml-source.ts";
 
 interface CheckOptions extends LoadOptions {
   readonly plugin?: readonly string[];
+  /** Seconds that one call into a plug-in may take. */
+  readonly pluginTimeout?: number;
   readonly json?: boolean;
 }
 
 /** Prints the summary. Problems are thrown, or with `json` printed as data with exit code 2. */
 export async function checkCommand(file: string, options: CheckOptions, out: (text: string) => void): Promise<number> {
   try {
-    await loadPlugins(options.plugin);
+    await loadPlugins(options.plugin, options.pluginTimeout);
     const { experiment } = await loadExperiment(file, options);
     const facts = summarize(experiment);
     out(options.json === true ? `${JSON.stringify({ ok: true, ...facts })}\n` : text(file, facts));

@@ -20,7 +20,7 @@ import { comparisonText } from "../comparison-text.ts";
 import { EnvironmentFailure, EXIT } from "../exit.ts";
 import { frontierText } from "../frontier-text.ts";
 import { loadExperiment } from "../load-experiment.ts";
-import { loadPlugins, type PluginSource } from "../plugins.ts";
+import { type LoadedPlugins, loadPlugins } from "../load-plugins.ts";
 import { canonicalJson } from "../run-folder.ts";
 import { packageVersion } from "../version.ts";
 import { checkPage, writePage } from "../write-page.ts";
@@ -38,6 +38,8 @@ export interface CompareOptions {
   readonly threads?: number;
   readonly models?: string;
   readonly plugin?: readonly string[];
+  /** Seconds that one call into a plug-in may take. */
+  readonly pluginTimeout?: number;
 }
 
 /** What two experiments must agree in so that each request meets its like. */
@@ -48,7 +50,7 @@ export async function compareCommand(
   options: CompareOptions,
   out: (text: string) => void,
 ): Promise<number> {
-  const plugins = await loadPlugins(options.plugin);
+  const plugins = await loadPlugins(options.plugin, options.pluginTimeout);
   const loaded: ResolvedExperiment[] = [];
   for (const input of inputs) loaded.push(await load(input, options));
   const experiment = joined(inputs, loaded, options.strategies ?? null);
@@ -82,7 +84,7 @@ async function compareRates(
   experiment: ResolvedExperiment,
   rates: readonly number[],
   options: CompareOptions,
-  plugins: readonly PluginSource[],
+  plugins: LoadedPlugins,
   out: (text: string) => void,
 ): Promise<number> {
   const { id, title, seed, replications, horizonS, traffic, warnings } = experiment;
