@@ -8,10 +8,7 @@ import { CALL_LIMIT_S } from "./plugin-calls.ts";
 import { type PluginSource, readPlugins } from "./plugins.ts";
 
 /** What a policy declares, as it crosses threads. */
-export type DeclaredPolicy = Pick<PolicyPlugin, "kind" | "name" | "doc" | "options"> & {
-  /** Index of its file. */
-  readonly source: number;
-};
+export type DeclaredPolicy = Pick<PolicyPlugin, "kind" | "name" | "doc" | "options">;
 
 export interface LoadedPlugins {
   readonly sources: readonly PluginSource[];

@@ -61,15 +61,9 @@ export async function readPlugins(files: readonly string[]): Promise<PluginSourc
   return sources;
 }
 
-/** A policy that was entered, and the file that it came from by its index. */
-export interface EnteredPolicy {
-  readonly plugin: PolicyPlugin;
-  readonly source: number;
-}
-
 /** Evaluates plug-ins in this thread and enters their policies. Throws ConfigError when one is none. */
-export async function enterPlugins(sources: readonly PluginSource[]): Promise<EnteredPolicy[]> {
-  const entered: EnteredPolicy[] = [];
+export async function enterPlugins(sources: readonly PluginSource[]): Promise<PolicyPlugin[]> {
+  const entered: PolicyPlugin[] = [];
   const problems: Problem[] = [];
   for (const [index, source] of sources.entries()) {
     const { file } = source;
@@ -83,7 +77,7 @@ export async function enterPlugins(sources: readonly PluginSource[]): Promise<En
       const plugin = guarded(value as unknown as PolicyPlugin, source, index, entered.length);
       try {
         registerPolicy(plugin);
-        entered.push({ plugin, source: index });
+        entered.push(plugin);
       } catch (error) {
         problems.push({ file, path: [name, "name"], message: (error as RangeError).message });
       }

@@ -13,7 +13,7 @@ import type { StepRecord } from "../outcome/step-table.ts";
 import { ConfigError, PolicyError, type Problem } from "../kernel/errors.ts";
 import type { DeclaredPolicy } from "./load-plugins.ts";
 import { showCallsIn } from "./plugin-calls.ts";
-import type { EnteredPolicy, PluginSource } from "./plugins.ts";
+import type { PluginSource } from "./plugins.ts";
 import type { Catalog } from "../catalog/schema.ts";
 import type { RecordedCase } from "../experiment/validate/case.ts";
 import { type Prediction, predictCase } from "../experiment/validate/predict.ts";
@@ -59,10 +59,10 @@ export interface WorkerTask<T> {
   readonly callMemory: SharedArrayBuffer | null;
 }
 
-let entered: Promise<readonly EnteredPolicy[]> | null = null;
+let entered: Promise<readonly PolicyPlugin[]> | null = null;
 
 /** Plug-ins are entered once in the life of a thread, before its first task. */
-function enterPlugins(memory: SharedArrayBuffer | null): Promise<readonly EnteredPolicy[]> {
+function enterPlugins(memory: SharedArrayBuffer | null): Promise<readonly PolicyPlugin[]> {
   if (memory === null) return Promise.resolve([]);
   showCallsIn(memory);
   entered ??= import("./plugins.ts").then((module) => module.enterPlugins(workerData as readonly PluginSource[]));
@@ -74,7 +74,7 @@ async function answer<T>(memory: SharedArrayBuffer | null, work: () => T | Promi
   try {
     return { value: await work(), failure: null };
   } catch (error) {
-    if (!(error instanceof PolicyError) || !plugins.some(({ plugin }) => plugin.name === error.policy)) throw error;
+    if (!(error instanceof PolicyError) || !plugins.some(({ name }) => name === error.policy)) throw error;
     return { failure: { policy: error.policy, message: error.message } };
   }
 }
@@ -109,8 +109,8 @@ export interface Declared {
 /** What plug-ins declare: all that the main thread needs of them. */
 export async function declared({ callMemory }: WorkerTask<null>): Promise<Answer<Declared>> {
   try {
-    const policies = (await enterPlugins(callMemory)).map(({ plugin: { kind, name, doc, options }, source }) => {
-      return { kind, name, doc, options, source };
+    const policies = (await enterPlugins(callMemory)).map(({ kind, name, doc, options }) => {
+      return { kind, name, doc, options };
     });
     return { value: { policies, problems: [] }, failure: null };
   } catch (error) {

@@ -7,7 +7,7 @@ import { afterAll, expect, test } from "vitest";
 import type { StepView } from "../../src/engine/policies/policy.ts";
 import { batchingNamed } from "../../src/engine/policies/registry.ts";
 import { ConfigError, PolicyError } from "../../src/kernel/errors.ts";
-import { type EnteredPolicy, enterPlugins, readPlugins } from "../../src/node/plugins.ts";
+import { enterPlugins, readPlugins } from "../../src/node/plugins.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "crossover-plugins-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -42,8 +42,8 @@ test("a TypeScript file far from the repository is entered under its name, const
   const path = file("good.ts", policy("from-outside"));
   const sources = await readPlugins([path, path]);
   expect(sources).toHaveLength(1);
-  const [{ plugin }] = (await enterPlugins(sources)) as [EnteredPolicy];
-  expect(plugin.name).toBe("from-outside");
+  const [plugin] = await enterPlugins(sources);
+  expect(plugin!.name).toBe("from-outside");
   expect(batchingNamed("from-outside")).toBe(plugin);
 });
 
@@ -62,10 +62,8 @@ test("every file that went into it has its hash, and changes with what it import
 });
 
 test("an exception in a policy names the plug-in", async () => {
-  const [{ plugin }] = (await enterPlugins(await readPlugins([file("throws.ts", policy("throwing"))]))) as [
-    EnteredPolicy,
-  ];
-  expect(plugin.kind).toBe("batching");
+  const [plugin] = await enterPlugins(await readPlugins([file("throws.ts", policy("throwing"))]));
+  expect(plugin!.kind).toBe("batching");
   const made = batchingNamed("throwing")!.create({ share: 0.5 });
   const empty = { firstWaiting: () => -1 } as unknown as StepView;
   expect(() => made.schedule(empty)).toThrow(PolicyError);
