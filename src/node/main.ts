@@ -20,6 +20,7 @@ import type { TraceInspectOptions } from "./commands/trace-inspect.ts";
 import type { TraceImportFlags } from "./commands/trace-import.ts";
 import type { SynthesizeFlags } from "./commands/trace-synthesize.ts";
 import type { ValidateOptions } from "./commands/validate.ts";
+import { CALL_LIMIT_S } from "./plugin-calls.ts";
 import { shellWord } from "./shell-word.ts";
 import { packageVersion } from "./version.ts";
 
@@ -31,6 +32,7 @@ interface RunFlags {
   readonly out: string;
   readonly models?: string;
   readonly plugin?: string[];
+  readonly pluginTimeout?: number;
   readonly requests?: RequestFlag;
   readonly steps?: StepFlag;
   readonly whatIfUnrestricted?: boolean;
@@ -43,6 +45,7 @@ interface CheckFlags {
   readonly json?: boolean;
   readonly models?: string;
   readonly plugin?: string[];
+  readonly pluginTimeout?: number;
   readonly whatIfUnrestricted?: boolean;
 }
 
@@ -54,6 +57,7 @@ type RequestFlag =
   | { readonly kind: "worst"; readonly count: number };
 
 const PLUGIN_HELP = "a TypeScript or JavaScript file with scheduling policies of your own; may be given again";
+const PLUGIN_TIMEOUT_HELP = "how long one call into a plug-in may take before it counts as an endless loop";
 
 /** More than any machine has cores; each takes memory of its own. */
 const MOST_THREADS = 512;
@@ -94,6 +98,7 @@ function buildProgram(): Command {
     .option("--out <dir>", "folder of results", text, "output")
     .option("--models <dir>", "catalogue entries that replace shipped ones", text)
     .option("--plugin <file>", PLUGIN_HELP, collected)
+    .option("--plugin-timeout <seconds>", PLUGIN_TIMEOUT_HELP, positiveNumber, CALL_LIMIT_S)
     .option("--requests <which>", "also write single requests: all, sample:FRACTION or worst:COUNT", requestFlag)
     .option(
       "--steps <which>",
@@ -119,6 +124,7 @@ function buildProgram(): Command {
     .option("--threads <n>", "worker threads (default: one per core)", threads)
     .option("--models <dir>", "catalogue entries that replace shipped ones", text)
     .option("--plugin <file>", PLUGIN_HELP, collected)
+    .option("--plugin-timeout <seconds>", PLUGIN_TIMEOUT_HELP, positiveNumber, CALL_LIMIT_S)
     .action(async (inputs: string[], flags: CompareOptions) => {
       const { compareCommand } = await import("./commands/compare.ts");
       exitCode = await compareCommand(inputs, flags, out);
@@ -145,6 +151,7 @@ function buildProgram(): Command {
     .option("--json", "print the result as JSON")
     .option("--models <dir>", "catalogue entries that replace shipped ones", text)
     .option("--plugin <file>", PLUGIN_HELP, collected)
+    .option("--plugin-timeout <seconds>", PLUGIN_TIMEOUT_HELP, positiveNumber, CALL_LIMIT_S)
     .option("--what-if-unrestricted", "lift the data boundary rules")
     .action(async (file: string, flags: CheckFlags) => {
       const { checkCommand } = await import("./commands/check.ts");
@@ -159,6 +166,7 @@ function buildProgram(): Command {
     .option("--scenarios <n>", "random scenarios to try", wholeNumber, 600)
     .option("--seed <seed>", "of the scenarios", text, "7")
     .option("--scenario <number>", "only the scenario of this number, from 0", numberFromZero)
+    .option("--plugin-timeout <seconds>", PLUGIN_TIMEOUT_HELP, positiveNumber, CALL_LIMIT_S)
     .action(async (policy: string, flags: ConformFlags) => {
       const { conformCommand } = await import("./commands/conform.ts");
       exitCode = await conformCommand(policy, flags, out);

@@ -109,6 +109,18 @@ test.each([
     /must return an object with a method schedule/,
   ],
   [
+    "a schedule that decides later",
+    "async.ts",
+    policy("a").replace("schedule(step)", "async schedule(step)"),
+    /create: returns a schedule that is async or a generator/,
+  ],
+  [
+    "a schedule that is a generator",
+    "generator.ts",
+    policy("g").replace("schedule(step)", "*schedule(step)"),
+    /create: returns a schedule that is async or a generator/,
+  ],
+  [
     "a create that throws",
     "create.ts",
     policy("c").replace("create: () => (", "create: () => (JSON.parse('{'), "),

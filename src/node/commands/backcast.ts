@@ -18,6 +18,7 @@ import { backcastText, type Backcast } from "../backcast-text.ts";
 import { loadCatalog } from "../catalog-files.ts";
 import { EXIT } from "../exit.ts";
 import { loadExperiment, readYamlText } from "../load-experiment.ts";
+import { NO_PLUGINS } from "../load-plugins.ts";
 import { packageVersion } from "../version.ts";
 import { YamlSource } from "../yaml-source.ts";
 import { nothingCollected, simulate } from "./run.ts";
@@ -52,7 +53,7 @@ export async function backcastCommand(
       const period = await periodOf(file, usage, experiment, beside);
       const again = replayed(experiment, file.strategy ?? null, period);
       const collected = nothingCollected(again);
-      interrupted = await simulate(again, options, [], null, collected, false);
+      interrupted = await simulate(again, options, NO_PLUGINS, null, collected, false);
       const outcomes = collected.outcomes[0]!;
       replay = {
         strategy: again.strategies[0]!.name,

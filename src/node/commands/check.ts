@@ -5,16 +5,18 @@ import { DAY_S } from "../../kernel/calendar-time.ts";
 import { lengthText } from "../../report/format.ts";
 import { expectedRequests } from "../../traffic/rate.ts";
 import { loadExperiment, type LoadOptions } from "../load-experiment.ts";
-import { loadPlugins } from "../plugins.ts";
+import { loadPlugins } from "../load-plugins.ts";
 
 interface CheckOptions extends LoadOptions {
   readonly plugin?: readonly string[];
+  /** Seconds that one call into a plug-in may take. */
+  readonly pluginTimeout?: number;
   readonly json?: boolean;
 }
 
 /** Prints the summary. Throws as `loadPlugins` and `loadExperiment` do. */
 export async function checkCommand(file: string, options: CheckOptions, out: (text: string) => void): Promise<void> {
-  await loadPlugins(options.plugin);
+  await loadPlugins(options.plugin, options.pluginTimeout);
   const { experiment } = await loadExperiment(file, options);
   const facts = summarize(experiment);
   out(options.json === true ? `${JSON.stringify({ ok: true, ...facts })}\n` : text(file, facts));

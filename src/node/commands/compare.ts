@@ -20,7 +20,8 @@ import { comparisonText } from "../comparison-text.ts";
 import { EnvironmentFailure, EXIT } from "../exit.ts";
 import { frontierText } from "../frontier-text.ts";
 import { loadExperiment } from "../load-experiment.ts";
-import { loadPlugins, type PluginSource } from "../plugins.ts";
+import { type LoadedPlugins, loadPlugins } from "../load-plugins.ts";
+import type { PluginSource } from "../plugins.ts";
 import { canonicalJson } from "../run-folder.ts";
 import { outputWidth } from "../text-table.ts";
 import { packageVersion } from "../version.ts";
@@ -39,6 +40,8 @@ export interface CompareOptions {
   readonly threads?: number;
   readonly models?: string;
   readonly plugin?: readonly string[];
+  /** Seconds that one call into a plug-in may take. */
+  readonly pluginTimeout?: number;
 }
 
 /** What two experiments must agree in so that each request meets its like. */
@@ -49,9 +52,9 @@ export async function compareCommand(
   options: CompareOptions,
   out: (text: string) => void,
 ): Promise<number> {
-  const plugins = await loadPlugins(options.plugin);
+  const plugins = await loadPlugins(options.plugin, options.pluginTimeout);
   const loaded: ResolvedExperiment[] = [];
-  for (const input of inputs) loaded.push(await load(input, options));
+  for (const input of inputs) loaded.push(await load(input, options, plugins));
   const experiment = joined(inputs, loaded, options.strategies ?? null);
   if (options.rates !== undefined) return compareRates(experiment, options.rates, options, plugins, out);
   if (options.html !== undefined)
@@ -84,7 +87,7 @@ async function compareRates(
   experiment: ResolvedExperiment,
   rates: readonly number[],
   options: CompareOptions,
-  plugins: readonly PluginSource[],
+  plugins: LoadedPlugins,
   out: (text: string) => void,
 ): Promise<number> {
   const { id, title, seed, replications, horizonS, traffic, warnings } = experiment;
@@ -143,14 +146,15 @@ function checkRates(
   if (problems.length > 0) throw new ConfigError(problems);
 }
 
-async function load(input: string, options: CompareOptions): Promise<ResolvedExperiment> {
+async function load(input: string, options: CompareOptions, plugins: LoadedPlugins): Promise<ResolvedExperiment> {
   const found = await stat(input).catch(() => null);
   if (found?.isDirectory() !== true) return (await loadExperiment(input, options)).experiment;
-  const experiment = await readManifest(input);
+  const { experiment, plugins: before = [] } = await readManifest(input);
   checkPolicies(input, experiment);
   const { seed, replications } = options;
   return {
     ...experiment,
+    warnings: [...experiment.warnings, ...changedPlugins(input, before, plugins)],
     ...(seed === undefined ? {} : { seed }),
     ...(replications === undefined ? {} : { replications }),
   };
@@ -167,11 +171,30 @@ function checkPolicies(input: string, { strategies }: ResolvedExperiment): void 
   }
 }
 
+/** What a manifest says of a plug-in. */
+type RecordedPlugin = Pick<PluginSource, "file" | "sha256">;
+
+interface RunManifest {
+  readonly experiment: ResolvedExperiment;
+  readonly plugins?: readonly RecordedPlugin[] | undefined;
+}
+
+/** The policy as it is now takes part, not as it was in the run. */
+function changedPlugins(input: string, before: readonly RecordedPlugin[], { sources }: LoadedPlugins): string[] {
+  const text = ({ sha256 }: RecordedPlugin): string => Object.values(sha256).sort().join();
+  const now = new Set(sources.map(text));
+  return before
+    .filter((plugin) => !now.has(text(plugin)))
+    .map(
+      ({ file }) => `${input} was run with another text of ${file}: its strategies are simulated with the one given`,
+    );
+}
+
 /**
- * The experiment of a run. Throws ConfigError for a folder of none, DataError for a manifest that is none and EnvironmentFailure
+ * The experiment and the plug-ins of a run. Throws ConfigError for a folder of none, DataError for a manifest that is none and EnvironmentFailure
  * for that of another version.
  */
-async function readManifest(folder: string): Promise<ResolvedExperiment> {
+async function readManifest(folder: string): Promise<RunManifest> {
   const file = join(folder, "manifest.json");
   const text = await readFile(file, "utf8").catch(() => {
     throw new ConfigError([{ file: folder, path: [], message: "is no folder of a run: it holds no manifest.json" }]);
@@ -190,9 +213,10 @@ async function readManifest(folder: string): Promise<ResolvedExperiment> {
     throw new EnvironmentFailure(
       `${folder} was written by version ${version}, this is ${packageVersion()}: compare the experiment files instead`,
     );
-  const { experiment } = manifest as { readonly experiment: ResolvedExperiment };
+  const { experiment, plugins } = manifest as RunManifest;
   const { traffic } = experiment;
-  return traffic.kind === "replay" ? { ...experiment, traffic: replayOf(folder, traffic) } : experiment;
+  const whole = traffic.kind === "replay" ? { ...experiment, traffic: replayOf(folder, traffic) } : experiment;
+  return { experiment: whole, plugins };
 }
 
 /** Columns come out of JSON as lists. */

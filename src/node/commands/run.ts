@@ -17,7 +17,8 @@ import type { Summary } from "../../decision/summary.ts";
 import { Executor } from "../executor.ts";
 import { EnvironmentFailure, environmentFailure, EXIT, InterruptedError } from "../exit.ts";
 import { loadExperiment, type LoadedExperiment } from "../load-experiment.ts";
-import { hashesOf, loadPlugins, type PluginSource } from "../plugins.ts";
+import { hashesOf, type LoadedPlugins, loadPlugins } from "../load-plugins.ts";
+import { CALL_LIMIT_S } from "../plugin-calls.ts";
 import { Progress } from "../progress.ts";
 import type { RequestSelection } from "../request-rows.ts";
 import { canonicalJson, openRunFolder, runId, type NewRunFolder } from "../run-folder.ts";
@@ -34,6 +35,8 @@ export interface RunOptions {
   readonly out: string;
   readonly models?: string;
   readonly plugin?: readonly string[];
+  /** Seconds that one call into a plug-in may take. */
+  readonly pluginTimeout?: number;
   readonly requests?: RequestSelection;
   readonly steps?: StepSelection;
   readonly whatIfUnrestricted?: boolean;
@@ -53,7 +56,7 @@ export interface Collected {
 export async function runCommand(file: string, options: RunOptions, out: (text: string) => void): Promise<number> {
   const version = packageVersion();
   // Entered before names are resolved, so that the experiment can name them.
-  const plugins = await loadPlugins(options.plugin);
+  const plugins = await loadPlugins(options.plugin, options.pluginTimeout);
   const loaded = await loadExperiment(file, options);
   const { experiment } = loaded;
   const id = runId({
@@ -108,7 +111,7 @@ export function nothingCollected(experiment: ResolvedExperiment): Collected {
 export async function simulate(
   experiment: ResolvedExperiment,
   options: Pick<RunOptions, "json" | "threads" | "requests" | "steps">,
-  plugins: readonly PluginSource[],
+  plugins: LoadedPlugins,
   folder: Pick<NewRunFolder, "tempPath"> | null,
   collected: Collected,
   sweeps = true,
@@ -291,7 +294,7 @@ function filesOf(experiment: ResolvedExperiment, { requests, steps }: RunOptions
 async function write(
   folder: NewRunFolder,
   loaded: LoadedExperiment,
-  plugins: readonly PluginSource[],
+  plugins: LoadedPlugins,
   id: string,
   file: string,
   options: RunOptions,
@@ -313,7 +316,9 @@ async function write(
     replayCommand,
     seed: experiment.seed,
     catalogueHashes: loaded.catalogHashes,
-    ...(plugins.length > 0 && { plugins: plugins.map(({ file: path, sha256 }) => ({ file: path, sha256 })) }),
+    ...(plugins.sources.length > 0 && {
+      plugins: plugins.sources.map(({ file: path, sha256 }) => ({ file: path, sha256 })),
+    }),
   };
   const reported = {
     ...experiment,
@@ -364,6 +369,8 @@ function replay(file: string, options: RunOptions): string {
   if (options.replications !== undefined) words.push(`--replications ${options.replications}`);
   if (options.models !== undefined) words.push(`--models ${shellWord(options.models)}`);
   for (const plugin of options.plugin ?? []) words.push(`--plugin ${shellWord(plugin)}`);
+  if (options.plugin !== undefined && (options.pluginTimeout ?? CALL_LIMIT_S) !== CALL_LIMIT_S)
+    words.push(`--plugin-timeout ${options.pluginTimeout}`);
   if (options.requests !== undefined) words.push(`--requests ${requestsText(options.requests)}`);
   if (options.steps !== undefined)
     words.push(

@@ -15,6 +15,7 @@ import { readCases } from "../case-files.ts";
 import { loadCatalog } from "../catalog-files.ts";
 import { Executor } from "../executor.ts";
 import { EXIT, InterruptedError } from "../exit.ts";
+import { NO_PLUGINS } from "../load-plugins.ts";
 import { Progress } from "../progress.ts";
 import { packageVersion } from "../version.ts";
 import { checkPage, writePage } from "../write-page.ts";
@@ -73,7 +74,7 @@ async function predictAll(
   });
   const predictions: (Prediction | null)[] = cases.map(() => null);
   const progress = new Progress(`predicting ${known.length} cases`, known.length, { enabled: options.json !== true });
-  const executor = new Executor(options.threads ?? null, [], () => {});
+  const executor = new Executor(options.threads ?? null, NO_PLUGINS, () => {});
   let interrupted = false;
   let done = 0;
   const onSignal = (): void => {
