@@ -19,7 +19,7 @@ import type {
   StrategySummary,
 } from "./findings.ts";
 import type { DemandMeasures } from "../traffic/demand.ts";
-import { estimate, estimateOrNull, intervalsOfARun } from "./estimate.ts";
+import { estimate, estimateOrNull, withDoubtOf } from "./estimate.ts";
 import { describeScheduler } from "../engine/scheduler-spec.ts";
 import type { ResolvedExperiment } from "../scenario/resolved.ts";
 import type { RunOutcome } from "./run-one.ts";
@@ -48,13 +48,11 @@ export interface SummariseInput {
 
 export function summarise(input: SummariseInput): Findings {
   const { experiment, outcomes } = input;
-  // Drawn errors of step times say what the model does not know, and no number of replications teaches it that.
-  const doubted = experiment.strategies.map(({ pools }) => pools.some(({ stepTimeError }) => stepTimeError !== null));
-  const strategies = experiment.strategies.flatMap((_, s) => {
-    if (outcomes[s]!.length === 0) return [];
-    const summary = summariseStrategy(experiment, s, input.setups[s]!, outcomes[s]!);
-    return [doubted[s] === true ? intervalsOfARun(summary) : summary];
-  });
+  const strategies = experiment.strategies.flatMap((strategy, s) =>
+    outcomes[s]!.length === 0
+      ? []
+      : [withDoubtOf([strategy], summariseStrategy(experiment, s, input.setups[s]!, outcomes[s]!))],
+  );
   const demand = outcomes.find((runs) => runs.length > 0)?.map((outcome) => outcome.demand) ?? [];
   return {
     schemaVersion: 1,
@@ -69,7 +67,7 @@ export function summarise(input: SummariseInput): Findings {
     requestsSimulated: strategies.reduce((sum, strategy) => sum + strategy.requestsSimulated, 0),
     demand: summariseDemand(demand),
     strategies,
-    pairedCost: pairedCost(experiment, outcomes, doubted),
+    pairedCost: pairedCost(experiment, outcomes),
     warnings: experiment.warnings,
   };
 }
@@ -317,7 +315,6 @@ function billedUsd(experiment: ResolvedExperiment, run: RunResult, wanted: strin
 function pairedCost(
   experiment: ResolvedExperiment,
   outcomes: readonly (readonly RunOutcome[])[],
-  doubted: readonly boolean[],
 ): Findings["pairedCost"] {
   const pairs: { first: string; second: string; usdPerMonth: Estimate }[] = [];
   if (!isPriced(experiment)) return pairs;
@@ -334,12 +331,9 @@ function pairedCost(
           : [usdPerMonth(experiment, run, null) - usdPerMonth(experiment, other.run, null)];
       });
       if (differences.length === 0) continue;
-      const usd = estimate(differences);
-      pairs.push({
-        first: experiment.strategies[a]!.name,
-        second: experiment.strategies[b]!.name,
-        usdPerMonth: doubted[a] === true || doubted[b] === true ? intervalsOfARun(usd) : usd,
-      });
+      const [first, second] = [experiment.strategies[a]!, experiment.strategies[b]!];
+      const usd = withDoubtOf([first, second], estimate(differences));
+      pairs.push({ first: first.name, second: second.name, usdPerMonth: usd });
     }
   }
   return pairs;
