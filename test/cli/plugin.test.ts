@@ -133,6 +133,12 @@ test("compare sets a plug-in against what ships, from files and from folders of 
   const without = run("compare", onlyRun("threads-2"));
   expect(without.code).toBe(2);
   expect(without.stderr).toContain("gentle-prefill, which is not among those that ship");
+  expect(direct.stdout).not.toContain("as it was then");
+  writeFileSync(here("my-scheduler.ts"), `${EXAMPLE}// edited since\n`);
+  const edited = run("compare", onlyRun("threads-2"), "--plugin", "my-scheduler.ts");
+  writeFileSync(here("my-scheduler.ts"), EXAMPLE);
+  expect(edited.code).toBe(0);
+  expect(edited.stdout).toContain("was run with the plug-in ./my-scheduler.ts as it was then");
 });
 
 test("what is wrong with a plug-in is said with its file: exit 2", () => {
