@@ -200,8 +200,8 @@ export class RunBook {
     table.idleReplicaH.push(idleS / HOUR_S);
     table.warmReplicaH.push(warmS / HOUR_S);
     table.downReplicaH.push(downS / HOUR_S);
-    table.occupancyFraction.push(servingS > 0 ? meter.occupancySeqS / (servingS * maxNumSeqs) : 0);
-    table.kvFraction.push(servingS > 0 ? meter.kvTokenS / (servingS * kvBlocks * blockTokens) : 0);
+    table.occupancyFraction.push(servingS > 0 ? meter.occupancySeqS / (servingS * maxNumSeqs) : null);
+    table.kvFraction.push(servingS > 0 ? meter.kvTokenS / (servingS * kvBlocks * blockTokens) : null);
     const sum = this.sums[p];
     sum.busyS += meter.busyS;
     sum.servingS += servingS;
@@ -288,7 +288,7 @@ export class RunBook {
   private poolResult(pool: Pool, p: number): PoolResult {
     const { busyS, servingS, warmS, downS, occupancySeqS, kvTokenS } = this.sums[p];
     const { maxNumSeqs, kvBlocks, blockTokens } = pool.spec.engine;
-    const over = (value: number, capacity: number): number => (servingS > 0 ? value / (servingS * capacity) : 0);
+    const over = (value: number, capacity: number): number => (servingS > 0 ? value / (servingS * capacity) : NaN);
     return {
       replicas: pool.target,
       busyH: busyS / HOUR_S,
@@ -337,7 +337,7 @@ function termsOf({ spec: { form }, deployedFromS, reservedSpend }: Offer): Offer
   return { committed, charge: (month) => formCharges(form, month, deployedFromS) };
 }
 
-/** Part of a whole; 0 of nothing. */
+/** Part of a whole; NaN of nothing. */
 function fraction(part: number, whole: number): number {
-  return whole > 0 ? part / whole : 0;
+  return whole > 0 ? part / whole : NaN;
 }

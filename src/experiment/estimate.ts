@@ -1,5 +1,6 @@
 /** Intervals over independent replications. */
 import { mean, sampleStandardDeviation } from "simple-statistics";
+import { InvariantError } from "../kernel/errors.ts";
 import type { ResolvedStrategy } from "../scenario/resolved.ts";
 import type { Estimate } from "./findings.ts";
 
@@ -59,7 +60,9 @@ function isEstimate(value: object): value is Estimate {
   return "mean" in value && "lo" in value && "hi" in value && "n" in value;
 }
 
-/** As `estimateOrNull` for values of which at least one is a number; without any it is zero of no replications. */
+/** As `estimateOrNull` for what every run knows: counts, hours, tokens. Throws an InvariantError without any. */
 export function estimate(values: readonly number[]): Estimate {
-  return estimateOrNull(values) ?? { mean: 0, lo: null, hi: null, n: 0 };
+  const known = estimateOrNull(values);
+  if (known === null) throw new InvariantError("INV-12", { values: values.join(", ") });
+  return known;
 }

@@ -75,9 +75,9 @@ export function summarise(input: SummariseInput): Findings {
 function summariseDemand(demand: readonly DemandMeasures[]): DemandSummary {
   return {
     requestsPerS: estimate(demand.map((measures) => measures.meanRatePerS)),
-    peakToMean: estimate(demand.map((measures) => measures.peakToMean ?? NaN)),
+    peakToMean: estimateOrNull(demand.map((measures) => measures.peakToMean ?? NaN)),
     wape: estimateOrNull(demand.map((measures) => measures.wape ?? NaN)),
-    dispersion60s: estimate(demand.map((measures) => measures.dispersion60s ?? NaN)),
+    dispersion60s: estimateOrNull(demand.map((measures) => measures.dispersion60s ?? NaN)),
   };
 }
 
@@ -105,18 +105,18 @@ function summariseStrategy(
     requests: counts(all),
     ...tokens(all),
     ...latencies(all),
-    sloAttainment: estimate(all.map(attainment)),
+    sloAttainment: estimateOrNull(all.map(attainment)),
     goodputPerS: estimate(all.map((result) => result.totals.sloMet / experiment.horizonS)),
-    usdPerMonth: estimate(usd),
-    billedUsd: estimate(runs.map((run) => billedUsd(experiment, run, null))),
+    usdPerMonth: estimateOrNull(usd),
+    billedUsd: estimateOrNull(runs.map((run) => billedUsd(experiment, run, null))),
     ledger: lines.map((line): LedgerLine => ({
       line,
       usdPerMonth: estimate(runs.map((run) => usdPerMonth(experiment, run, (row) => row.line === line))),
       billedUsd: estimate(runs.map((run) => billedUsd(experiment, run, line))),
     })),
-    usdPerMTokOutput: estimate(all.map((result, r) => (usd[r]! * months * 1e6) / result.totals.outputTokens)),
-    usdPerRequest: estimate(all.map((result, r) => (usd[r]! * months) / result.totals.completed)),
-    usdPerSloMetRequest: estimate(all.map((result, r) => (usd[r]! * months) / result.totals.sloMet)),
+    usdPerMTokOutput: estimateOrNull(all.map((result, r) => (usd[r]! * months * 1e6) / result.totals.outputTokens)),
+    usdPerRequest: estimateOrNull(all.map((result, r) => (usd[r]! * months) / result.totals.completed)),
+    usdPerSloMetRequest: estimateOrNull(all.map((result, r) => (usd[r]! * months) / result.totals.sloMet)),
     classes: experiment.classes.map((requestClass, c): ClassSummary => {
       const results = runs.map((run) => run.classes[c]!);
       return {
@@ -125,18 +125,20 @@ function summariseStrategy(
         requests: counts(results),
         ...tokens(results),
         ...latencies(results),
-        sloAttainment: estimate(results.map(attainment)),
-        sloAttainmentWindows: estimate(results.map((result) => result.attainmentWindows)),
+        sloAttainment: estimateOrNull(results.map(attainment)),
+        sloAttainmentWindows: estimateOrNull(results.map((result) => result.attainmentWindows)),
         goodputPerS: estimate(results.map((result) => result.totals.sloMet / experiment.horizonS)),
-        usdPerMonth: estimate(
+        usdPerMonth: estimateOrNull(
           runs.map((run) => usdPerMonth(experiment, run, (row) => row.className === requestClass.name)),
         ),
-        controlledShare: estimate(results.map((result) => result.controlledCompleted / result.totals.completed)),
+        controlledShare: estimateOrNull(results.map((result) => result.controlledCompleted / result.totals.completed)),
       };
     }),
     pools: strategy.pools.map((pool, p): PoolSummary => {
       const results = runs.map((run) => run.pools[p]!);
       const of = (value: (result: (typeof results)[number]) => number): Estimate => estimate(results.map(value));
+      const ofAny = (value: (result: (typeof results)[number]) => number): Estimate | null =>
+        estimateOrNull(results.map(value));
       const rates = setup.sloRates[p]!;
       const known = rates.filter((rate) => rate !== null);
       return {
@@ -146,9 +148,9 @@ function summariseStrategy(
         gpusPerReplica: gpusPerReplica(pool.engine),
         replicas: setup.replicas[p]!,
         warmReplicas: pool.warmReplicas,
-        busyFraction: of((result) => result.busyFraction),
-        occupancyFraction: of((result) => result.occupancyFraction),
-        kvFraction: of((result) => result.kvFraction),
+        busyFraction: ofAny((result) => result.busyFraction),
+        occupancyFraction: ofAny((result) => result.occupancyFraction),
+        kvFraction: ofAny((result) => result.kvFraction),
         paidReplicaH: of((result) => result.busyH + result.idleH + result.warmH + result.downH),
         busyReplicaH: of((result) => result.busyH),
         idleReplicaH: of((result) => result.idleH),
@@ -156,9 +158,9 @@ function summariseStrategy(
         downReplicaH: of((result) => result.downH),
         preemptions: of((result) => result.preemptions),
         scheduler: describeScheduler(pool.scheduler),
-        prefixHitFraction: pool.scheduler.prefixCache === null ? null : of((result) => result.prefixHitFraction),
+        prefixHitFraction: pool.scheduler.prefixCache === null ? null : ofAny((result) => result.prefixHitFraction),
         draftAcceptedFraction:
-          pool.scheduler.speculative === null ? null : of((result) => result.draftAcceptedFraction),
+          pool.scheduler.speculative === null ? null : ofAny((result) => result.draftAcceptedFraction),
         incidents: of((result) => result.incidents),
         managed: pool.managed?.preset ?? null,
         coldStarts: pool.scaleToZero === undefined ? null : of((result) => result.coldStarts),

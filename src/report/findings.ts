@@ -6,8 +6,8 @@ import type { RequestClass } from "../scenario/resolved.ts";
 import type { StrategySummary } from "../experiment/findings.ts";
 import type { Summary } from "../decision/summary.ts";
 import { durationMs, intervalText, list, NOT_NEGATIVE, percent, usd, within } from "./format.ts";
-import { choosable, choosableByCost, costOrder, pairedDifference, titleOf } from "./strategies.ts";
-import { judgements, missedTarget, sideOfTtft, worst, type Side } from "./targets.ts";
+import { choosable, choosableByCost, costOrder, pairedDifference, titleOf, usdOf } from "./strategies.ts";
+import { judgements, missedTarget, shareText, sideOfTtft, worst, type Side } from "./targets.ts";
 
 /** `, in the one replication run` where nothing has an interval. */
 function caution(summary: Summary): string {
@@ -41,10 +41,10 @@ function reservation(summary: Summary, classes: readonly RequestClass[]): string
     return `; every permitted strategy misses its target: ${parts.join(", ")}`;
   }
   return missing
-    .filter(({ strategy }) => strategy.usdPerMonth.mean < cheapest.usdPerMonth.mean)
+    .filter(({ strategy }) => usdOf(strategy) < usdOf(cheapest))
     .map(
       ({ strategy, missed }) =>
-        `; ${titleOf(strategy)} costs less (${usd(strategy.usdPerMonth.mean)}), but misses its target: ${missed}`,
+        `; ${titleOf(strategy)} costs less (${usd(usdOf(strategy))}), but misses its target: ${missed}`,
     )
     .join("");
 }
@@ -63,12 +63,12 @@ function costSentence(
   cheapest: StrategySummary,
   next: StrategySummary | undefined,
 ): string {
-  const cost = `${usd(cheapest.usdPerMonth.mean)} a month`;
+  const cost = `${usd(usdOf(cheapest))} a month`;
   const all = ordered.length === choosable(summary).length;
   if (next === undefined && all) return `${titleOf(cheapest)} costs ${cost}; no other strategy is permitted`;
   if (next === undefined) return `${titleOf(cheapest)} costs ${cost}; every other permitted strategy misses its target`;
   const difference = pairedDifference(summary, cheapest.name, next.name);
-  const less = usd(Math.abs(difference === null ? next.usdPerMonth.mean - cheapest.usdPerMonth.mean : difference.mean));
+  const less = usd(Math.abs(difference === null ? usdOf(next) - usdOf(cheapest) : difference.mean));
   switch (costOrder(summary, cheapest, next)) {
     case "cheaper":
       return `${titleOf(cheapest)} is the cheapest permitted strategy ${all ? "" : "that misses no target, "}at ${cost}, ${less} below ${titleOf(next)}`;
@@ -76,7 +76,7 @@ function costSentence(
       return `${titleOf(cheapest)} comes out cheapest ${all ? "" : "of those that miss no target, "}at ${cost}, ${less} below ${titleOf(next)},${caution(summary)}`;
     default: {
       const tied = ordered.filter((other) => other === cheapest || costOrder(summary, cheapest, other) === "unclear");
-      return `${list(tied.map((strategy) => `${titleOf(strategy)} (${usd(strategy.usdPerMonth.mean)})`))} cannot be told apart on cost per month`;
+      return `${list(tied.map((strategy) => `${titleOf(strategy)} (${usd(usdOf(strategy))})`))} cannot be told apart on cost per month`;
     }
   }
 }
@@ -93,7 +93,7 @@ export function differenceHeadline(summary: Summary, classes: readonly RequestCl
   const clear = others.filter((other) => costOrder(summary, cheapest, other) === "cheaper");
   const parts = clear.map((other) => {
     const pair = pairedDifference(summary, cheapest.name, other.name);
-    return `${usd(Math.abs(pair === null ? other.usdPerMonth.mean - cheapest.usdPerMonth.mean : pair.mean))} less than ${titleOf(other)}`;
+    return `${usd(Math.abs(pair === null ? usdOf(other) - usdOf(cheapest) : pair.mean))} less than ${titleOf(other)}`;
   });
   if (summary.replications < 2) return `One replication gives differences, but no interval around them${after}`;
   if (parts.length === 0)
@@ -143,8 +143,9 @@ export function outcomeHeadline(summary: Summary, classes: readonly RequestClass
     const open = judgements(strategy, classes).filter(
       (judgement) => judgement.side === "beyond" || judgement.side === "unclear",
     );
-    const met = `${percent(strategy.sloAttainment.mean)} of requests`;
-    return `${titleOf(strategy)} (${open.length === 0 ? met : open.map(({ target, estimate }) => `${target.name}: ${percent(estimate.mean)}`).join(", ")})`;
+    if (strategy.sloAttainment === null) return titleOf(strategy);
+    const met = `${shareText(strategy.sloAttainment)} of requests`;
+    return `${titleOf(strategy)} (${open.length === 0 ? met : open.map(({ target, estimate }) => `${target.name}: ${shareText(estimate)}`).join(", ")})`;
   };
   return sentence(
     summary,
@@ -200,6 +201,7 @@ export function poolHeadline(summary: Summary): string {
 
 /** Cost of one strategy with its interval, for texts of pictures. */
 export function costText(strategy: StrategySummary): string {
-  const interval = intervalText(within(strategy.usdPerMonth, NOT_NEGATIVE), usd);
-  return `${titleOf(strategy)} ${usd(strategy.usdPerMonth.mean)} a month${interval === null ? "" : ` (95 % interval ${interval})`}`;
+  const { usdPerMonth } = strategy;
+  const interval = usdPerMonth === null ? null : intervalText(within(usdPerMonth, NOT_NEGATIVE), usd);
+  return `${titleOf(strategy)} ${usd(usdOf(strategy))} a month${interval === null ? "" : ` (95 % interval ${interval})`}`;
 }

@@ -103,7 +103,7 @@ describe("a run", () => {
     const summary = JSON.parse(result.stdout) as Summary;
     expect(summary.seed).toBe("8");
     expect(summary.replications).toBe(1);
-    expect(summary.strategies[0]!.usdPerMonth.lo).toBeNull();
+    expect(summary.strategies[0]!.usdPerMonth!.lo).toBeNull();
   });
 
   test("--what-if-unrestricted is a labelled counterfactual that refuses nothing", () => {
