@@ -38,6 +38,11 @@ export function targetOfRoute(route: number): number {
 /** Name of the route of requests that were answered without a target. */
 const RESPONSE_CACHE = "response-cache";
 
+/** Names of the routes of a strategy, from route 1 on. */
+export function routeNames({ pools, offers, responseCache }: ResolvedStrategy): string[] {
+  return [...[...pools, ...offers].map(({ name }) => name), ...(responseCache === undefined ? [] : [RESPONSE_CACHE])];
+}
+
 /** Where the outcomes of a run's requests are recorded. */
 export function recorderOf(
   { classes, horizonS }: RunSetting,
@@ -50,10 +55,7 @@ export function recorderOf(
       tpotS: slo.tpotS ?? Infinity,
       e2eS: slo.e2eS ?? Infinity,
     })),
-    [
-      ...[...strategy.pools, ...strategy.offers].map((target) => target.name),
-      ...(strategy.responseCache === undefined ? [] : [RESPONSE_CACHE]),
-    ],
+    routeNames(strategy),
     horizonS,
     rows,
   );

@@ -1,4 +1,5 @@
 /** Per-request rows of one run (`--requests`), selected and handed to the Parquet writer. Runs in the worker thread. */
+import { routeNames } from "../dispatch/run-book.ts";
 import type { RunTask } from "../experiment/run-one.ts";
 import { openRequestsWriter, type RequestsWriter } from "../io/requests-writer.ts";
 import { threefry2x32, unit, words } from "../kernel/random.ts";
@@ -29,7 +30,7 @@ export async function openRequestRows(task: RunTask, selection: RequestSelection
     strategy: strategy.name,
     replication: task.replication,
     classNames: task.experiment.classes.map((requestClass) => requestClass.name),
-    routes: [...strategy.pools, ...strategy.offers].map((target) => target.name),
+    routes: routeNames(strategy),
     outcomes: OUTCOME_NAMES,
   });
   return selection.kind === "worst" ? new WorstRows(writer, selection.count) : new StreamedRows(writer, selection);

@@ -71,6 +71,7 @@ const EXPERIMENTS = {
     strategies: {
       cached: { pools: { own: { ...POOL, scheduler: { prefixCaching: "lru" } } }, routes: { open: ["own"] } },
       api: { offers: { gpt: GPT }, routes: { open: ["gpt"] } },
+      answered: { responseCache: { hitFraction: 0.3 }, offers: { gpt: GPT }, routes: { open: ["gpt"] } },
     },
   },
   split: {
@@ -133,6 +134,17 @@ describe.each(Object.entries(EXPERIMENTS))("%s", (id, experiment) => {
     expect([...seen].sort()).toEqual(
       id === "troubled" ? Object.keys(OUTCOMES).sort() : expect.arrayContaining(["completed", "in-flight-at-horizon"]),
     );
+  });
+
+  test("who completed did so at a target of the strategy, or in its response cache", () => {
+    const { strategy, route, outcome } = requests.columns as Record<string, readonly string[]>;
+    for (const { name, pools, offers } of summary.strategies) {
+      const targets = [...pools, ...offers].map((target) => target.name);
+      const rows = outcome!.flatMap((one, i) => (one === "completed" && strategy![i] === name ? [i] : []));
+      const routes = new Set(rows.map((i) => route![i]!));
+      expect([...targets, "response-cache"], name).toEqual(expect.arrayContaining([...routes]));
+      expect(routes.has("response-cache")).toBe(name === "answered");
+    }
   });
 
   test("who is in flight at the horizon has no times yet, and stands where it waits", () => {
