@@ -1,6 +1,7 @@
 /**
  * The books of one run: what each hour's end leaves of pools, requests and money, and the result that is made of it.
- * Everything is booked from t = 0 on; times in simulated seconds, hours counted from t = 0.
+ * Everything is booked from t = 0 on; times in simulated seconds, hours counted from t = 0. An hour belongs to the month in which it
+ * begins.
  *   INV-8  paid hours ≥ busy hours, in every hour.
  */
 import { gpusPerReplica } from "../engine/parallelism.ts";

@@ -155,7 +155,7 @@ export function outcomeHeadline(summary: Summary, classes: readonly RequestClass
       beyond: (titles, many) => `${titles} ${many ? "miss" : "misses"} the SLO of a class`,
       unclear: (titles, many) =>
         `whether ${titles} ${many ? "meet" : "meets"} the SLO is open: the interval holds values on both sides`,
-      unknown: (titles) => `${titles} served no class`,
+      unknown: (titles, many) => `whether ${titles} ${many ? "meet" : "meets"} the SLO of every class is not known`,
     },
     described,
   );
