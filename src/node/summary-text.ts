@@ -9,6 +9,7 @@ type Row = readonly [string, (strategy: StrategySummary) => string];
 
 /** Cash and cost of the period differ: something is paid ahead. */
 function paysInAdvance({ usdPerMonth, billedUsd }: StrategySummary, days: number): boolean {
+  if (usdPerMonth === null || billedUsd === null) return false;
   const usd = (usdPerMonth.mean * days * 24) / HOURS_PER_MONTH;
   return Math.abs(billedUsd.mean - usd) > 1e-6 * Math.abs(usd);
 }
@@ -101,7 +102,8 @@ function permitted(strategy: StrategySummary): string {
 }
 
 /** Mean ± half-width. */
-function money(estimate: Estimate): string {
+function money(estimate: Estimate | null): string {
+  if (estimate === null) return "–";
   const digits = estimate.mean < 1 ? 4 : estimate.mean < 100 ? 2 : 0;
   const half = estimate.hi === null ? "" : ` ± ${plainNumber(estimate.hi - estimate.mean, digits)}`;
   return `${plainNumber(estimate.mean, digits)}${half}`;
@@ -115,8 +117,8 @@ function tenth(estimate: Estimate | null): string {
   return estimate === null ? "–" : plainNumber(estimate.mean, 1);
 }
 
-function percent(estimate: Estimate): string {
-  return estimate.n === 0 ? "–" : `${plainNumber(estimate.mean * 100, 2)} %`;
+function percent(estimate: Estimate | null): string {
+  return estimate === null ? "–" : `${plainNumber(estimate.mean * 100, 2)} %`;
 }
 
 function count(estimate: Estimate): string {

@@ -2,8 +2,20 @@
 import type { Assumption } from "../scenario/resolved.ts";
 import type { EvidenceRecord } from "../decision/evidence.ts";
 import { DAY_S, epochSOfIso } from "../kernel/calendar-time.ts";
-import { count, dateText, list, percent, plain, plural, ratePerS, significant } from "./format.ts";
-import type { ReportInput, ReportModel, TableView } from "./model.ts";
+import type { Estimate } from "../experiment/findings.ts";
+import {
+  count,
+  dateText,
+  type Format,
+  list,
+  NOT_NEGATIVE,
+  percent,
+  plain,
+  plural,
+  ratePerS,
+  significant,
+} from "./format.ts";
+import type { Cell, ReportInput, ReportModel, TableView } from "./model.ts";
 import { optionTitle } from "./strategies.ts";
 import { cell, estimateCell } from "./tables.ts";
 
@@ -179,19 +191,19 @@ export function appendixView({ summary, experiment, manifest }: ReportInput): Re
           header: "Peak to mean",
           ...text,
           note: "99.9th percentile of 5-minute rates ÷ mean",
-          cells: [estimateCell(demand.peakToMean, plain)],
+          cells: [measured(demand.peakToMean, plain)],
         },
         {
           header: "Forecast error (WAPE)",
           ...text,
           note: "seasonal naive, 5-minute bins",
-          cells: [demand.wape === null ? cell("–", "too short", "muted") : estimateCell(demand.wape, percent)],
+          cells: [measured(demand.wape, percent)],
         },
         {
           header: "Dispersion in 60 s",
           ...text,
           note: "variance ÷ mean; 1 = Poisson",
-          cells: [estimateCell(demand.dispersion60s, plain)],
+          cells: [measured(demand.dispersion60s, plain)],
         },
       ],
       layout: "compare",
@@ -199,6 +211,11 @@ export function appendixView({ summary, experiment, manifest }: ReportInput): Re
     definitions: DEFINITIONS,
     replayCommand: manifest.replayCommand,
   };
+}
+
+/** A measure of the traffic, which a short run may not have. */
+function measured(estimate: Estimate | null, format: Format): Cell {
+  return estimateCell(estimate, format, NOT_NEGATIVE, null, "too short");
 }
 
 const DEFINITIONS: ReportModel["appendix"]["definitions"] = [

@@ -28,7 +28,7 @@ import {
   within,
 } from "./format.ts";
 import { isPurchase, isSpare, lineColor, lineLabel, PEOPLE, SPARE_COLOR } from "./ledger-lines.ts";
-import { choosableByCost, titleOf } from "./strategies.ts";
+import { choosableByCost, titleOf, usdOf } from "./strategies.ts";
 import type {
   CostChart,
   DifferenceChart,
@@ -74,17 +74,17 @@ export function costChart(summary: Summary, experiment: ResolvedExperiment, view
     alt: `Bars of cost per month: ${list(summary.strategies.map(costText))}.`,
     legend: lines.map((line) => ({ label: lineLabel(line), color: colorOf(line) })),
     bars: paired(summary, views).map(({ strategy, view }) => {
-      const total = within(strategy.usdPerMonth, NOT_NEGATIVE);
+      const total = strategy.usdPerMonth === null ? null : within(strategy.usdPerMonth, NOT_NEGATIVE);
       const people = amount(strategy, (line) => line === PEOPLE);
       const spare = amount(strategy, isSpare);
       return {
         title: titleOf(strategy),
         color: view.color,
         permitted: strategy.permitted,
-        usdPerMonth: strategy.usdPerMonth.mean,
-        loUsd: total.lo,
-        hiUsd: total.hi,
-        label: usd(strategy.usdPerMonth.mean),
+        usdPerMonth: usdOf(strategy),
+        loUsd: total?.lo ?? null,
+        hiUsd: total?.hi ?? null,
+        label: usd(usdOf(strategy)),
         parts: strategy.ledger
           .filter(({ line }) => !isPurchase(line))
           .map((entry) => ({

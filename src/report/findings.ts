@@ -6,8 +6,8 @@ import type { RequestClass } from "../scenario/resolved.ts";
 import type { StrategySummary } from "../experiment/findings.ts";
 import type { Summary } from "../decision/summary.ts";
 import { durationMs, intervalText, list, MOST_NAMES, NOT_NEGATIVE, percent, shortList, usd, within } from "./format.ts";
-import { choosable, choosableByCost, costOrder, pairedDifference, titleOf } from "./strategies.ts";
-import { judgements, missedTarget, sideOfTtft, worst, type Side } from "./targets.ts";
+import { choosable, choosableByCost, costOrder, pairedDifference, titleOf, usdOf } from "./strategies.ts";
+import { judgements, missedTarget, shareText, sideOfTtft, worst, type Side } from "./targets.ts";
 
 /** `, in the one replication run` where nothing has an interval. */
 function caution(summary: Summary): string {
@@ -40,13 +40,13 @@ function reservation(summary: Summary, classes: readonly RequestClass[]): string
     const parts = missing.map(({ strategy, missed }) => `${titleOf(strategy)} ${missed}`);
     return `; every permitted strategy misses its target: ${shortList(parts)}`;
   }
-  const cheaper = missing.filter(({ strategy }) => strategy.usdPerMonth.mean < cheapest.usdPerMonth.mean);
+  const cheaper = missing.filter(({ strategy }) => usdOf(strategy) < usdOf(cheapest));
   if (cheaper.length > MOST_NAMES)
     return `; ${shortList(cheaper.map(({ strategy }) => titleOf(strategy)))} cost less, but miss their targets`;
   return cheaper
     .map(
       ({ strategy, missed }) =>
-        `; ${titleOf(strategy)} costs less (${usd(strategy.usdPerMonth.mean)}), but misses its target: ${missed}`,
+        `; ${titleOf(strategy)} costs less (${usd(usdOf(strategy))}), but misses its target: ${missed}`,
     )
     .join("");
 }
@@ -65,12 +65,12 @@ function costSentence(
   cheapest: StrategySummary,
   next: StrategySummary | undefined,
 ): string {
-  const cost = `${usd(cheapest.usdPerMonth.mean)} a month`;
+  const cost = `${usd(usdOf(cheapest))} a month`;
   const all = ordered.length === choosable(summary).length;
   if (next === undefined && all) return `${titleOf(cheapest)} costs ${cost}; no other strategy is permitted`;
   if (next === undefined) return `${titleOf(cheapest)} costs ${cost}; every other permitted strategy misses its target`;
   const difference = pairedDifference(summary, cheapest.name, next.name);
-  const less = usd(Math.abs(difference === null ? next.usdPerMonth.mean - cheapest.usdPerMonth.mean : difference.mean));
+  const less = usd(Math.abs(difference === null ? usdOf(next) - usdOf(cheapest) : difference.mean));
   switch (costOrder(summary, cheapest, next)) {
     case "cheaper":
       return `${titleOf(cheapest)} is the cheapest permitted strategy ${all ? "" : "that misses no target, "}at ${cost}, ${less} below ${titleOf(next)}`;
@@ -78,7 +78,7 @@ function costSentence(
       return `${titleOf(cheapest)} comes out cheapest ${all ? "" : "of those that miss no target, "}at ${cost}, ${less} below ${titleOf(next)},${caution(summary)}`;
     default: {
       const tied = ordered.filter((other) => other === cheapest || costOrder(summary, cheapest, other) === "unclear");
-      return `${shortList(tied.map((strategy) => `${titleOf(strategy)} (${usd(strategy.usdPerMonth.mean)})`))} cannot be told apart on cost per month`;
+      return `${shortList(tied.map((strategy) => `${titleOf(strategy)} (${usd(usdOf(strategy))})`))} cannot be told apart on cost per month`;
     }
   }
 }
@@ -95,7 +95,7 @@ export function differenceHeadline(summary: Summary, classes: readonly RequestCl
   const clear = others.filter((other) => costOrder(summary, cheapest, other) === "cheaper");
   const saved = clear.map((other) => {
     const pair = pairedDifference(summary, cheapest.name, other.name);
-    return Math.abs(pair === null ? other.usdPerMonth.mean - cheapest.usdPerMonth.mean : pair.mean);
+    return Math.abs(pair === null ? usdOf(other) - usdOf(cheapest) : pair.mean);
   });
   if (summary.replications < 2) return `One replication gives differences, but no interval around them${after}`;
   if (clear.length === 0)
@@ -149,8 +149,9 @@ export function outcomeHeadline(summary: Summary, classes: readonly RequestClass
     const open = judgements(strategy, classes).filter(
       (judgement) => judgement.side === "beyond" || judgement.side === "unclear",
     );
-    const met = `${percent(strategy.sloAttainment.mean)} of requests`;
-    return `${titleOf(strategy)} (${open.length === 0 ? met : open.map(({ target, estimate }) => `${target.name}: ${percent(estimate.mean)}`).join(", ")})`;
+    if (strategy.sloAttainment === null) return titleOf(strategy);
+    const met = `${shareText(strategy.sloAttainment)} of requests`;
+    return `${titleOf(strategy)} (${open.length === 0 ? met : open.map(({ target, estimate }) => `${target.name}: ${shareText(estimate)}`).join(", ")})`;
   };
   return sentence(
     summary,
@@ -160,7 +161,8 @@ export function outcomeHeadline(summary: Summary, classes: readonly RequestClass
       beyond: (titles, many) => `${titles} ${many ? "miss" : "misses"} the SLO of a class`,
       unclear: (titles, many, first) =>
         `${whether(first)} ${titles} ${many ? "meet" : "meets"} the SLO is open: the interval holds values on both sides`,
-      unknown: (titles) => `${titles} served no class`,
+      unknown: (titles, many, first) =>
+        `${whether(first)} ${titles} ${many ? "meet" : "meets"} the SLO of every class is not known`,
     },
     described,
   );
@@ -211,6 +213,7 @@ export function poolHeadline(summary: Summary): string {
 
 /** Cost of one strategy with its interval, for texts of pictures. */
 export function costText(strategy: StrategySummary): string {
-  const interval = intervalText(within(strategy.usdPerMonth, NOT_NEGATIVE), usd);
-  return `${titleOf(strategy)} ${usd(strategy.usdPerMonth.mean)} a month${interval === null ? "" : ` (95 % interval ${interval})`}`;
+  const { usdPerMonth } = strategy;
+  const interval = usdPerMonth === null ? null : intervalText(within(usdPerMonth, NOT_NEGATIVE), usd);
+  return `${titleOf(strategy)} ${usd(usdOf(strategy))} a month${interval === null ? "" : ` (95 % interval ${interval})`}`;
 }

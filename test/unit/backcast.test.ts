@@ -300,6 +300,24 @@ describe("requests that fill buckets", () => {
     expect(of("output tokens")).toMatchObject({ given: true, difference: { predicted: 6100, errorFraction: 0 } });
     expect(of("TTFT mean").difference.actual).toBe(100);
     expect(of("TTFT P99").predicted).toBeNull(); // of 400 requests
+    // An interval of the mean, and that of a run where errors of the step-time model are drawn.
+    const runs = [1, 2, 3].map((factor) => ({
+      ...outcome,
+      run: {
+        ...outcome.run,
+        classes: outcome.run.classes.map((one) => ({ ...one, totals: { ...one.totals, completed: factor } })),
+      },
+    }));
+    const half = (of: typeof own): number => {
+      const { hi, mean } = replayRows(of, runs, recorded, {})[0]!.predicted!;
+      return hi! - mean;
+    };
+    const band = { p5: -20, p25: -8, p50: -1, p75: 10, p95: 25 };
+    const doubted = own.strategies.map((one) => ({
+      ...one,
+      pools: one.pools.map((p) => ({ ...p, stepTimeError: band })),
+    }));
+    expect(half({ ...own, strategies: doubted }) / half(own)).toBeCloseTo(Math.sqrt(3), 9);
     // Two replicas of one H100 for three hours at 2.95 USD, and the people of three hours.
     const people = (own.people.fte * own.people.loadedUsdPerYear * 3) / (12 * 730);
     expect(of("bill as simulated").difference.predicted).toBeCloseTo(2 * 3 * 2.95 + people, 6);

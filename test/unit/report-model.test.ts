@@ -124,6 +124,21 @@ describe("numbers come from the summary", () => {
     expect(model.cost.alt).toContain("Hybrid $422 a month (95 % interval $0 – $1.68k)");
   });
 
+  test("an unknown attainment is a dash, judged by nobody", () => {
+    const html = words(
+      render(
+        withStrategy("hybrid", ({ classes }) => ({
+          sloAttainment: null,
+          classes: classes.map((one) => ({ ...one, sloAttainment: null, sloAttainmentWindows: null })),
+        })),
+      ),
+    );
+    expect(html).toMatch(/whether Hybrid meets the SLO of every class is not known/i);
+    expect(html).not.toContain("NaN");
+    const model = buildReport(withStrategy("hybrid", () => ({ sloAttainment: null })));
+    expect(model.strategies[2]!.figures).toContainEqual({ value: "–", label: "of requests within SLO" });
+  });
+
   test("a missing P99 is a dash with its reason, not a number", () => {
     const html = words(render(withStrategy("hybrid", ({ ttftMs }) => ({ ttftMs: { ...ttftMs, p99: null } }))));
     expect(html).toContain("<span>–</span><small>too few requests</small>");
