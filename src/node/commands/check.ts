@@ -3,6 +3,7 @@ import { gpusPerReplica } from "../../engine/parallelism.ts";
 import type { ResolvedExperiment, ResolvedOffer, ResolvedStrategy } from "../../scenario/resolved.ts";
 import { DAY_S } from "../../kernel/calendar-time.ts";
 import { ConfigError } from "../../kernel/errors.ts";
+import { plural } from "../../report/format.ts";
 import { expectedRequests } from "../../traffic/rate.ts";
 import { EXIT } from "../exit.ts";
 import { lengthText } from "../length-text.ts";
@@ -90,7 +91,7 @@ function text(file: string, facts: CheckFacts): string {
   const warnings = facts.warnings.map((warning) => `  warning: ${warning}\n`);
   return (
     `ok: ${file}\n` +
-    `  ${facts.id}: ${lengthText(facts.days)}, about ${requests} requests, ${facts.replications} replications of ${facts.strategies.length} strategies\n` +
+    `  ${facts.id}: ${lengthText(facts.days)}, about ${requests} requests, ${plural(facts.replications, "replication")} of ${plural(facts.strategies.length, "strategy", "strategies")}\n` +
     strategies.join("") +
     `  ${facts.assumed} values are assumed or unverified\n` +
     warnings.join("")
