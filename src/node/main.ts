@@ -183,7 +183,11 @@ function buildProgram(): Command {
     .option("--peak-to-mean <ratio>", "of the rate over 5-minute bins (2 unless given)", quantity)
     .option("--model <id>", "open-weight model for own GPUs (llama-3.3-70b unless given)", text)
     .option("--gpu <id>", "GPU for it (h100-sxm unless given)", text)
-    .option("--restricted <share>", "share of requests that may not leave your boundary (0 unless given)", quantity)
+    .option(
+      "--restricted <share>",
+      "share of requests that may not leave your boundary, 0.2 or 20% (0 unless given)",
+      share,
+    )
     .option("--models <dir>", "with --from-usage: where the weekly profile of the export is written", text)
     .option("--json", "print what was written as JSON")
     .action(async (file: string, flags: InitOptions) => {
@@ -437,6 +441,13 @@ function quantity(value: string): number {
       /^-\d/.test(value) ? "must not be negative" : "must be a number, with k or M for thousands and millions",
     );
   return Number(match[1]) * MULTIPLES[match[2]!]!;
+}
+
+/** Reads 0.2 or 20%; that it is at most 1 is for what uses it to say, beside what else is wrong. */
+function share(value: string): number {
+  const match = /^(\d*\.?\d+)(%?)$/.exec(value);
+  if (match === null) throw new InvalidArgumentError("must be a share, such as 0.2 or 20%");
+  return match[2] === "%" ? Number(match[1]) / 100 : Number(match[1]);
 }
 
 function requestFlag(value: string): RequestFlag {

@@ -37,7 +37,7 @@ export function problemsOf(file: string, exportName: string, plugin: Fields): Pr
   }
   for (const field of Object.keys(plugin))
     if (!(FIELDS[kind] as readonly string[]).includes(field))
-      complain([field], `a ${kind} plug-in has no such field`, hintFor(field, FIELDS[kind]));
+      complain([field], `a plug-in of kind ${kind} has no such field`, hintFor(field, FIELDS[kind]));
   if (typeof plugin.name !== "string" || !/^[a-z][a-z0-9-]*$/.test(plugin.name))
     complain(["name"], `must be small letters, digits and hyphens, such as "my-scheduler", not ${shown(plugin.name)}`);
   if (typeof plugin.doc !== "string" || plugin.doc.trim() === "")

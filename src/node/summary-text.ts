@@ -1,8 +1,8 @@
 /** What the terminal shows of a summary: the strategies side by side, and the verdict. */
 import { showsMoney, type Estimate, type StrategySummary } from "../experiment/findings.ts";
-import type { Summary } from "../decision/summary.ts";
+import { verdictNotSimulated, type Summary } from "../decision/summary.ts";
 import { HOURS_PER_MONTH } from "../outcome/ledger.ts";
-import { lengthText, plainNumber } from "../report/format.ts";
+import { lengthText, plainNumber, plural } from "../report/format.ts";
 import { fittedTable } from "./text-table.ts";
 
 type Row = readonly [string, (strategy: StrategySummary) => string];
@@ -76,12 +76,13 @@ export function summaryText(summary: Summary, width: number): string {
     width,
   );
   const { verdict } = summary;
-  const head = `${summary.title}\n${plainNumber(summary.requestsSimulated, 0)} requests simulated: ${lengthText(summary.horizonDays)}, ${summary.replications} replications, ${summary.strategies.length} strategies${summary.complete ? "" : " (interrupted: only what had finished)"}\n`;
+  const head = `${summary.title}\n${plainNumber(summary.requestsSimulated, 0)} requests simulated: ${lengthText(summary.horizonDays)}, ${plural(summary.replications, "replication")}, ${plural(summary.strategies.length, "strategy", "strategies")}${summary.complete ? "" : " (interrupted: only what had finished)"}\n`;
+  const untried = verdictNotSimulated(summary);
   const warnings = summary.warnings.map((warning) => `warning: ${warning}\n`).join("");
   const sentence =
     verdict === null
       ? ""
-      : `\nVerdict${verdict.indicative ? " (indicative: fewer than 10 replications)" : ""}: ${verdict.sentence}\n`;
+      : `\nVerdict${verdict.indicative ? " (indicative: fewer than 10 replications)" : ""}: ${verdict.sentence}\n${untried === null ? "" : `${untried}\n`}`;
   return `${head}\n${table}${warnings}${sentence}`;
 }
 

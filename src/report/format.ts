@@ -160,6 +160,6 @@ export function shortList(items: readonly string[]): string {
 }
 
 /** `1 replication`, `3 replications`. */
-export function plural(amount: number, word: string): string {
-  return `${count(amount)} ${word}${amount === 1 ? "" : "s"}`;
+export function plural(amount: number, word: string, words = `${word}s`): string {
+  return `${count(amount)} ${amount === 1 ? word : words}`;
 }

@@ -95,6 +95,7 @@ tbody tr:last-child th,tbody tr:last-child td{border-bottom:0}
 .group small{display:inline;margin-left:8px}
 td[data-label="As of"] span{white-space:nowrap}
 .cards td[data-label="Value"] span{white-space:normal;overflow-wrap:anywhere}
+.cards tbody th,.cards td[data-label="Source"]{overflow-wrap:anywhere}
 td.bad span{color:#b91c1c;font-weight:600}
 td.warn span{color:#92400e}
 td.good span{color:#15803d}

@@ -12,6 +12,7 @@ import { viewStrategies } from "./strategies.ts";
 import { ledgerTable } from "./ledger-table.ts";
 import { classTable, comparisonTable, offerTable, poolTable } from "./tables.ts";
 import { viewVerdict } from "./verdict-view.ts";
+import { verdictNotSimulated } from "../decision/summary.ts";
 
 export type { ReportInput, ReportModel } from "./model.ts";
 
@@ -88,6 +89,8 @@ function banners({ summary, experiment }: ReportInput, strategies: readonly Stra
           `${view.title}: ${view.barred.length === 0 ? "not permitted" : list(view.barred)}. Shown apart and not ranked on cost.`,
       ),
   );
+  const untried = verdictNotSimulated(summary);
+  add("warn", "The verdict was not simulated", untried === null ? [] : [untried]);
   add(
     "warn",
     "Outside the validated range",

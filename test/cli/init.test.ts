@@ -48,6 +48,14 @@ test("--json says on stdout what was written, and what of it", () => {
   expect(JSON.parse(starter.stdout)).toMatchObject({ wrote: ["starter.yaml"], workload: null });
 });
 
+test("a share may be a percentage", () => {
+  const init = crossover(["init", "fifth.yaml", ...WORKLOAD.slice(0, -1), "20%"], folder.path);
+  expect(init.code).toBe(0);
+  expect(readFileSync(join(folder.path, "fifth.yaml"), "utf8")).toContain("name: restricted, share: 0.2,");
+  const { code, stderr } = crossover(["init", "x.yaml", ...WORKLOAD.slice(0, -1), "a fifth"], folder.path);
+  expect([code, stderr]).toEqual([2, expect.stringContaining("must be a share, such as 0.2 or 20%")]);
+});
+
 test("never overwrites", () => {
   writeFileSync(join(folder.path, "mine.yaml"), "mine");
   const { code, stderr } = crossover(["init", "mine.yaml"], folder.path);

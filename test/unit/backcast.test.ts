@@ -217,6 +217,10 @@ describe("exports", () => {
   test.each([
     ["start,end,model,inputTokens,outputTokns\n", /no column outputTokens; the nearest column is outputTokns/],
     ["time,tokens\n1,2\n", /not a known usage export/],
+    [
+      "date,model,input_tokens,output_tokens\n",
+      /no column start_time.*; no column end_time.* export of openai; .* columns start, end \(or bucketS\), model, inputTokens/,
+    ],
     ["", /the file is empty/],
     ["start,end,model,inputTokens,outputTokens\n2026-10-01,2026-10-02,m,x,1\n", /row 1: cannot read the number "x"/],
     ["start,end,model,inputTokens,outputTokens\n2026-10-02,2026-10-01,m,1,1\n", /row 1: the bucket ends before/],

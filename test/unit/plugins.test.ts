@@ -91,7 +91,7 @@ test.each([
     "an unknown field",
     "field.ts",
     policy("f", " option: {},"),
-    /option: a batching plug-in has no such field \(did you mean "options"/,
+    /option: a plug-in of kind batching has no such field \(did you mean "options"/,
   ],
   [
     "an option without default",

@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { EvidenceRecord } from "../../src/decision/evidence.ts";
 import type { Estimate, StrategySummary } from "../../src/experiment/findings.ts";
 import type { Summary } from "../../src/decision/summary.ts";
+import { summaryText } from "../../src/node/summary-text.ts";
 import { renderReport } from "../../src/report/html.ts";
 import { buildReport, type ReportInput } from "../../src/report/view-model.ts";
 import { reportInput } from "../fixtures/report/input.ts";
@@ -326,6 +327,26 @@ describe("banners", () => {
     ]);
     expect(titles(withSummary({ complete: false }))).toContain("Incomplete run");
     expect(titles(withSummary({ asOf: "2026-08-01" })).some((title) => title.startsWith("Prices"))).toBe(false);
+  });
+
+  test("a verdict that no strategy tried says that it has no price", () => {
+    const title = "The verdict was not simulated";
+    const verdict = input.summary.verdict!;
+    const simulated = input.summary.strategies.map(({ option }) => option);
+    expect([verdict.verdict, simulated]).toEqual(["hybrid", ["api", "self", "split"]]);
+    expect(titles(input)).not.toContain(title);
+    const without = (option: string) =>
+      withSummary({ strategies: input.summary.strategies.filter((strategy) => strategy.option !== option) });
+    expect(titles(without("split"))).toContain(title);
+    expect(titles(without("self"))).not.toContain(title);
+    expect(summaryText(without("split").summary, 100)).toMatch(
+      /^Verdict .*\nNo strategy of this experiment has own capacity and an API: .* was not simulated\.$/m,
+    );
+    expect(summaryText(without("self").summary, 100)).not.toContain("not simulated");
+    const alone = { ...input.summary, replications: 1, strategies: input.summary.strategies.slice(0, 1) };
+    expect(summaryText(alone, 100)).toContain(", 1 replication, 1 strategy\n");
+    const conflict = { ...verdict, verdict: "conflict" as const };
+    expect(titles(withSummary({ verdict: conflict, strategies: [] }))).not.toContain(title);
   });
 
   test("assumptions: unverified, then assumed; ages count to asOf", () => {

@@ -153,6 +153,20 @@ describe.skipIf(executablePath === null)("report.html in Chromium", () => {
     await page.context().close();
   }, 30_000);
 
+  test("on A4 long names of assumptions break instead of making the whole print smaller", async () => {
+    const input = reportInput();
+    const [first, ...others] = input.experiment.assumptions;
+    const long = { ...first!, id: `experiment/${"strategies-pools-scheduler/".repeat(4)}hostLinkGBps` };
+    const longFile = join(folder, "long.html");
+    const experiment = { ...input.experiment, assumptions: [long, ...others] };
+    writeFileSync(longFile, renderReport(buildReport({ ...input, experiment })));
+    const between = 688; // the margins of A4, at 96 px an inch
+    const { page } = await open(browser, longFile, between);
+    await page.emulateMedia({ media: "print" });
+    expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(between);
+    await page.context().close();
+  }, 30_000);
+
   test("on A4 no chart is cut by a page break", async () => {
     const { page } = await open(browser, file, 1100);
     const pdf = await page.pdf({ preferCSSPageSize: true, printBackground: true });

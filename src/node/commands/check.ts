@@ -2,7 +2,7 @@
 import { gpusPerReplica } from "../../engine/parallelism.ts";
 import type { ResolvedExperiment, ResolvedOffer, ResolvedStrategy } from "../../scenario/resolved.ts";
 import { DAY_S } from "../../kernel/calendar-time.ts";
-import { lengthText } from "../../report/format.ts";
+import { lengthText, plural } from "../../report/format.ts";
 import { expectedRequests } from "../../traffic/rate.ts";
 import { loadExperiment, type LoadOptions } from "../load-experiment.ts";
 import { loadPlugins } from "../load-plugins.ts";
@@ -81,7 +81,7 @@ function text(file: string, facts: CheckFacts): string {
   const warnings = facts.warnings.map((warning) => `  warning: ${warning}\n`);
   return (
     `ok: ${file}\n` +
-    `  ${facts.id}: ${lengthText(facts.days)}, about ${requests} requests, ${facts.replications} replications of ${facts.strategies.length} strategies\n` +
+    `  ${facts.id}: ${lengthText(facts.days)}, about ${requests} requests, ${plural(facts.replications, "replication")} of ${plural(facts.strategies.length, "strategy", "strategies")}\n` +
     strategies.join("") +
     `  ${facts.assumed} values are assumed or unverified\n` +
     warnings.join("")
