@@ -322,6 +322,14 @@ describe("managed pools", () => {
     expect([pool.usdPerGpuHour, pool.managed!.markupUsdPerGpuHour]).toEqual([3.89, 0]);
   });
 
+  test("a preset and a GPU by another spelling are the same vendor at the same rate", () => {
+    const written = { managed: "fireworks-dedicated", gpu: "a100-80gb-sxm", gpuPrice: undefined };
+    expect(poolOf(managed({ ...written, managed: "Fireworks-Dedicated", gpu: "a100" }))).toEqual(
+      poolOf(managed(written)),
+    );
+    expect(poolOf(managed({ managed: "BYOC" }))).toEqual(poolOf(managed()));
+  });
+
   test("people are those of the pools that are not managed", () => {
     const only = withValue(managed(), ["strategies", "both"], undefined);
     expect(resolveRaw(managed()).experiment.people.fte).toBeGreaterThan(0);
