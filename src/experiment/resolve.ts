@@ -26,6 +26,8 @@ export interface ResolveOptions {
   readonly whatIfUnrestricted?: boolean;
   readonly seed?: string;
   readonly replications?: number;
+  /** Mean rate of synthetic traffic instead of the file's, requests per second. */
+  readonly requestsPerS?: number;
   /** The recording that `traffic.replay` names; null when it could not be read. */
   readonly recording?: Recording | null;
 }
@@ -37,8 +39,10 @@ export interface Resolved {
 
 /** Resolves the plain data of an experiment file. Throws a ConfigError with every problem of form and of meaning. */
 export function resolveExperiment(raw: unknown, catalog: Catalog, options: ResolveOptions = {}): Resolved {
-  const { experiment: file, problems } = readExperiment(raw);
-  if (file === null) throw new ConfigError(problems);
+  const { experiment: declared, problems } = readExperiment(raw);
+  if (declared === null) throw new ConfigError(problems);
+  const { requestsPerS = declared.traffic.requestsPerS } = options;
+  const file = { ...declared, traffic: { ...declared.traffic, requestsPerS } };
   const asOf = file.asOf ?? catalog.asOf;
   const resolution = new Resolution(
     catalog,
@@ -171,6 +175,7 @@ function noteOrigins(resolution: Resolution, file: ExperimentFile, options: Reso
   resolution.fromFile("seed", ["seed"]);
   resolution.fromFile("replications", ["replications"]);
   if (options.seed !== undefined) resolution.from("seed", "cli");
+  if (options.requestsPerS !== undefined) resolution.from("traffic.meanRatePerS", "cli");
   if (options.replications !== undefined) resolution.from("replications", "cli");
   for (const field of Object.keys(file.decision)) resolution.fromFile(`thresholds.${field}`, ["decision", field]);
   for (const field of ["assumptions", "warnings"]) resolution.from(field, "derived");

@@ -49,10 +49,8 @@ export async function compareCommand(
   out: (text: string) => void,
 ): Promise<number> {
   const plugins = await loadPlugins(options.plugin);
-  const loaded: ResolvedExperiment[] = [];
-  for (const input of inputs) loaded.push(await load(input, options));
-  const experiment = joined(inputs, loaded, options.strategies ?? null);
-  if (options.rates !== undefined) return compareRates(experiment, options.rates, options, plugins, out);
+  const experiment = await loadAll(inputs, options);
+  if (options.rates !== undefined) return compareRates(inputs, experiment, options.rates, options, plugins, out);
   if (options.html !== undefined)
     throw new ConfigError([{ path: ["--html"], message: "draws a frontier, which needs --rates" }]);
   const collected = nothingCollected(experiment);
@@ -79,13 +77,14 @@ export async function compareCommand(
 const FRONTIER_PAGE = "output/compare.html";
 
 async function compareRates(
+  inputs: readonly string[],
   experiment: ResolvedExperiment,
   rates: readonly number[],
   options: CompareOptions,
   plugins: readonly PluginSource[],
   out: (text: string) => void,
 ): Promise<number> {
-  const { id, title, seed, replications, horizonS, traffic, warnings } = experiment;
+  const { id, title, seed, replications, horizonS, traffic } = experiment;
   if (traffic.kind === "replay")
     throw new ConfigError([
       { path: ["--rates"], message: "a replay has its recorded rate: rates need synthetic traffic" },
@@ -94,10 +93,13 @@ async function compareRates(
   const page = options.html ?? FRONTIER_PAGE;
   await checkPage(page);
   const columns: Pick<Frontier, "points" | "best">[] = [];
+  const told = new Set<string>();
   let interrupted = false;
   for (const [i, ratePerS] of rates.entries()) {
     if (options.json !== true) process.stderr.write(`${ratePerS} requests/s (${i + 1} of ${rates.length})\n`);
-    const atRate = { ...experiment, traffic: { ...traffic, meanRatePerS: ratePerS } };
+    // What goes by the rate, such as bursts of a crowd and units for its peak, is that of this one.
+    const atRate = await loadAll(inputs, options, ratePerS);
+    for (const warning of atRate.warnings) told.add(warning);
     const collected = nothingCollected(atRate);
     interrupted = await simulate(atRate, options, plugins, null, collected, false);
     // A rate that not all replications have reached is left out.
@@ -105,6 +107,7 @@ async function compareRates(
     columns.push(frontierAt(atRate, ratePerS, collected.outcomes));
   }
   const frontier = frontierOf(experiment, columns);
+  const warnings = [...told];
   const whole = {
     schemaVersion: 1,
     version: packageVersion(),
@@ -141,16 +144,46 @@ function checkRates(
   if (problems.length > 0) throw new ConfigError(problems);
 }
 
-async function load(input: string, options: CompareOptions): Promise<ResolvedExperiment> {
+/** The strategies of all inputs in one experiment, at a rate other than theirs if one is given. */
+async function loadAll(
+  inputs: readonly string[],
+  options: CompareOptions,
+  ratePerS: number | null = null,
+): Promise<ResolvedExperiment> {
+  const loaded: ResolvedExperiment[] = [];
+  for (const input of inputs) loaded.push(await load(input, options, ratePerS));
+  return joined(inputs, loaded, options.strategies ?? null);
+}
+
+async function load(input: string, options: CompareOptions, ratePerS: number | null): Promise<ResolvedExperiment> {
   const found = await stat(input).catch(() => null);
-  if (found?.isDirectory() !== true) return (await loadExperiment(input, options)).experiment;
-  const experiment = await readManifest(input);
-  checkPolicies(input, experiment);
+  const atRate = ratePerS === null ? {} : { requestsPerS: ratePerS };
+  if (found?.isDirectory() !== true) return (await loadExperiment(input, { ...options, ...atRate })).experiment;
+  const manifest = await readManifest(input);
+  checkPolicies(input, manifest);
+  const experiment = ratePerS === null ? manifest : runAtRate(input, manifest, ratePerS);
   const { seed, replications } = options;
   return {
     ...experiment,
     ...(seed === undefined ? {} : { seed }),
     ...(replications === undefined ? {} : { replications }),
+  };
+}
+
+/** A run at another rate; its manifest does not say how what goes by the rate was made of it. */
+function runAtRate(input: string, experiment: ResolvedExperiment, ratePerS: number): ResolvedExperiment {
+  const traffic = experiment.traffic as SyntheticTraffic; // replays have been refused
+  const { components, clients, switching } = traffic.burst;
+  const units = experiment.strategies.some(({ offers }) => offers.some(({ form }) => form?.kind === "provisioned"));
+  const kept = [
+    ...(components.length > 0 || clients !== undefined || switching !== undefined ? ["bursts"] : []),
+    ...(units ? ["provisioned units"] : []),
+  ];
+  const warning = `${input}: ${kept.join(" and ")} stay as that run had them at ${traffic.meanRatePerS} requests/s; compare its experiment file to have them for each rate`;
+  return {
+    ...experiment,
+    traffic: { ...traffic, meanRatePerS: ratePerS },
+    warnings: kept.length === 0 ? experiment.warnings : [...experiment.warnings, warning],
   };
 }
 
