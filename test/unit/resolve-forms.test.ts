@@ -270,6 +270,22 @@ describe("mistakes", () => {
     );
   });
 
+  test("auto sees the busiest quarter of an hour of a whole recording, also where the file does not say how long it is", () => {
+    // Ten requests a minute for two days, but for ninety of them a minute in the last hour.
+    const times = [
+      ...Array.from({ length: 10 * 47 * 60 }, (_, i) => 6 * i),
+      ...Array.from({ length: 90 * 60 }, (_, i) => 47 * 3600 + (60 / 90) * i),
+    ];
+    const of = (tokens: number): Uint32Array => new Uint32Array(times.length).fill(tokens);
+    const recording = { arrivalS: Float64Array.from(times), inputTokens: of(2000), outputTokens: of(300) };
+    const replayed = withValue(withForm({ kind: "provisioned" }, GEMINI), ["traffic"], { replay: { file: "a.csv" } });
+    const units = (raw: Raw): number =>
+      (resolveRaw(raw, { recording }).experiment.strategies[0]!.offers[0]!.form as ProvisionedForm).units;
+    const peak = units(withValue(replayed, ["days"], 2));
+    expect(units(withValue(replayed, ["days"], 1))).toBeLessThan(peak);
+    expect(units(withValue(replayed, ["days"], undefined))).toBe(peak);
+  });
+
   test("auto without a class to size for, or for sessions", () => {
     const last = withValue(withForm({ kind: "provisioned" }), ["strategies", "api", "offers", "first"], OFFER);
     const routes = { open: ["first", "gpt"], secret: ["first", "gpt"] };
