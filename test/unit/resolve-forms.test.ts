@@ -111,6 +111,45 @@ describe("every value of a form that the file replaces arrives", () => {
   });
 });
 
+describe("what an offer says beside its form", () => {
+  const units = { kind: "provisioned", units: 3 };
+  const resolved = (offer: Raw) => resolveRaw(withValue(smallExperiment(), offerPath, offer)).experiment;
+
+  test.each<readonly [unknown, string, string[]]>([
+    ["flex", OFFER, ["ttftSigma"]],
+    ["priority", OFFER, ["minTokensPerS"]],
+    [units, GEMINI, ["ttftSigma", "tailProbability", "tailMultiple", "tailSigma", "rateSigma"]],
+  ])("latency as it was measured stands before that of %j", (form, offer, fields) => {
+    for (const field of fields) {
+      const { latency } = resolved({ offer, form, latency: { [field]: 0.77 } }).strategies[0]!.offers[0]!;
+      expect(latency).toEqual({ ...offerOf(form, offer).latency, [field]: 0.77 });
+    }
+  });
+
+  test("a value of the form itself stands before it", () => {
+    const form = { kind: "flex", ttftSigma: 0.1 };
+    expect(
+      resolved({ offer: OFFER, form, latency: { ttftSigma: 0.77 } }).strategies[0]!.offers[0]!.latency.ttftSigma,
+    ).toBe(0.1);
+  });
+
+  test.each<readonly [unknown, string, object, RegExp]>([
+    [units, GEMINI, { limits: "none" }, /gpt\.limits has no effect on a provisioned offer: the units alone limit it/],
+    [
+      units,
+      GEMINI,
+      { priceMultiplier: 0.9 },
+      /gpt\.priceMultiplier has no effect on a provisioned offer: .*usdPerUnit/,
+    ],
+    [units, GEMINI, { pricePath: "successor-half" }, /gpt\.pricePath has no effect on a provisioned offer/],
+    ["batch", OFFER, { limits: { rpm: { limitPerMin: 1 } } }, /gpt\.limits has no effect on a batch offer: queueLimit/],
+  ])("%j of %s with %j is warned of", (form, offer, more, message) => {
+    const { warnings } = resolved({ offer, form, ...more });
+    expect(warnings.join("\n")).toMatch(message);
+    expect(resolved({ offer, form }).warnings.join("\n")).not.toMatch(/has no effect/);
+  });
+});
+
 describe("provisioned units", () => {
   const gsu = (form: object = {}): ResolvedOffer => offerOf({ kind: "provisioned", ...form }, GEMINI);
   const formOf = (of: ResolvedOffer): ProvisionedForm => of.form as ProvisionedForm;
