@@ -9,7 +9,7 @@ import { hintFor } from "../catalog/nearest.ts";
 import { batchingNamed, orderNamed } from "../engine/policies/registry.ts";
 import { valueAt } from "../experiment/read.ts";
 import { ConfigError, DataError } from "../kernel/errors.ts";
-import type { ReplayTraffic, ResolvedExperiment, ResolvedStrategy } from "../scenario/resolved.ts";
+import type { ReplayTraffic, ResolvedExperiment, ResolvedStrategy, SyntheticTraffic } from "../scenario/resolved.ts";
 import { EnvironmentFailure } from "./exit.ts";
 import { loadExperiment } from "./load-experiment.ts";
 import type { PluginSource } from "./plugins.ts";
@@ -33,16 +33,18 @@ interface Input {
 }
 
 /**
- * The first experiment with the strategies of all, in order, or with those named. Throws ConfigError for inputs that do not meet
+ * The first experiment with the strategies of all, in order, or with those named, at a rate other than theirs if one is given (requests
+ * per second; of synthetic traffic). Throws ConfigError for inputs that do not meet
  * the same requests with the same luck, and whatever reading them throws.
  */
 export async function loadCompared(
   names: readonly string[],
   options: ComparedOptions,
   plugins: readonly PluginSource[],
+  ratePerS: number | null = null,
 ): Promise<ResolvedExperiment> {
   const inputs: Input[] = [];
-  for (const name of names) inputs.push(await load(name, options, plugins));
+  for (const name of names) inputs.push(await load(name, options, plugins, ratePerS));
   checkPaired(inputs);
   const first = inputs[0]!;
   const strategies = chosen(inputs, options.strategies ?? null);
@@ -54,11 +56,20 @@ export async function loadCompared(
   return { ...first.experiment, strategies, warnings: [...new Set(warnings)] };
 }
 
-async function load(name: string, options: ComparedOptions, plugins: readonly PluginSource[]): Promise<Input> {
+async function load(
+  name: string,
+  options: ComparedOptions,
+  plugins: readonly PluginSource[],
+  ratePerS: number | null,
+): Promise<Input> {
   const found = await stat(name).catch(() => null);
-  if (found?.isDirectory() !== true) return { name, ...(await loadExperiment(name, options)), warnings: [] };
-  const { experiment, catalogueHashes, plugins: ofRun } = await readManifest(name);
-  checkPolicies(name, experiment);
+  const atRate = ratePerS === null ? {} : { requestsPerS: ratePerS };
+  if (found?.isDirectory() !== true)
+    return { name, ...(await loadExperiment(name, { ...options, ...atRate })), warnings: [] };
+  const manifest = await readManifest(name);
+  const { catalogueHashes, plugins: ofRun } = manifest;
+  checkPolicies(name, manifest.experiment);
+  const experiment = ratePerS === null ? manifest.experiment : runAtRate(name, manifest.experiment, ratePerS);
   const { seed, replications } = options;
   return {
     name,
@@ -69,6 +80,23 @@ async function load(name: string, options: ComparedOptions, plugins: readonly Pl
     },
     catalogHashes: catalogueHashes,
     warnings: changedPlugins(name, ofRun ?? [], plugins),
+  };
+}
+
+/** A run at another rate; its manifest does not say how what goes by the rate was made of it. */
+function runAtRate(input: string, experiment: ResolvedExperiment, ratePerS: number): ResolvedExperiment {
+  const traffic = experiment.traffic as SyntheticTraffic; // replays have been refused
+  const { components, clients, switching } = traffic.burst;
+  const units = experiment.strategies.some(({ offers }) => offers.some(({ form }) => form?.kind === "provisioned"));
+  const kept = [
+    ...(components.length > 0 || clients !== undefined || switching !== undefined ? ["bursts"] : []),
+    ...(units ? ["provisioned units"] : []),
+  ];
+  const warning = `${input}: ${kept.join(" and ")} stay as that run had them at ${traffic.meanRatePerS} requests/s; compare its experiment file to have them for each rate`;
+  return {
+    ...experiment,
+    traffic: { ...traffic, meanRatePerS: ratePerS },
+    warnings: kept.length === 0 ? experiment.warnings : [...experiment.warnings, warning],
   };
 }
 

@@ -135,6 +135,37 @@ test("rates give a frontier and its page: the same requests for all at each of t
   expect(html).not.toContain("NaN");
 });
 
+test("bursts and provisioned units are those of each rate, whatever rate the file asks for", () => {
+  const frontier = (requestsPerS: number, ...inputs: string[]) => {
+    const file = write(`at-${requestsPerS}.yaml`, {
+      days: 0.02,
+      replications: 2,
+      classes: [{ name: "chat", share: 1 }],
+      traffic: { preset: "chat-azure-2023", requestsPerS },
+      strategies: {
+        units: {
+          offers: { api: { offer: "google/gemini-2.5-flash@tier-1", form: { kind: "provisioned" } } },
+          routes: { chat: ["api"] },
+        },
+        own: { pools: { own: { llm: "llama-3.1-8b", gpu: "h100-sxm", replicas: 1 } }, routes: { chat: ["own"] } },
+      },
+    });
+    const page = join(work.path, "rates.html");
+    const args = inputs.length === 0 ? [file] : inputs;
+    const { stdout, stderr } = crossover(["compare", ...args, "--rates", "12", "--html", page, "--json"]);
+    return { file, stderr, ...(JSON.parse(stdout) as Frontier & { warnings: string[] }) };
+  };
+  const [ofTwelve, ofOne] = [frontier(12), frontier(1)];
+  expect(ofOne.points).toEqual(ofTwelve.points);
+  expect(ofOne.warnings).toEqual(ofTwelve.warnings);
+  // The folder of a run has lost how they were made, and says so.
+  expect(crossover(["run", ofOne.file, "--out", join(work.path, "rates")]).code).toBe(0);
+  const runs = join(work.path, "rates", "prefill-chunks");
+  const ofRun = frontier(1, join(runs, readdirSync(runs)[0]!));
+  expect(ofRun.warnings.join()).toContain("bursts and provisioned units stay as that run had them at 1 requests/s");
+  expect(ofRun.points[0]!.figures["completed"]!.mean).toBeLessThan(0.8 * ofOne.points[0]!.figures["completed"]!.mean);
+});
+
 test("a frontier in the terminal has a block for each figure and writes its page by itself", () => {
   const { stdout, stderr } = crossover(["compare", both, "--rates", "2", "--replications", "2"], work.path);
   expect(stdout).toContain("goodput, requests/s");

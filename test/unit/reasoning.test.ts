@@ -225,6 +225,7 @@ describe("in the file", () => {
       maxTokens: 500,
     });
     expect(resolved("share", "reasoning")?.kind).toBe("share");
+    expect(resolved("share", "Reasoning")).toEqual(resolved("share", "reasoning"));
   });
 
   test("a share that nobody recorded, and an effort that does not exist", () => {

@@ -49,8 +49,12 @@ export async function backcastCommand(
     let replay: Backcast["replay"] = null;
     let warnings = [...(usage?.warnings ?? []), ...(costs?.warnings ?? [])];
     if (file.experiment !== undefined) {
-      const { experiment } = await loadExperiment(beside(file.experiment), options);
-      const period = await periodOf(file, usage, experiment, beside);
+      const declared = (await loadExperiment(beside(file.experiment), options)).experiment;
+      const period = await periodOf(file, usage, declared, beside);
+      // Dates of prices, dispatch and retirements count from the recorded start, whatever the experiment's own is.
+      const { startEpochS, lengthS } = period;
+      const recorded = { startEpochS, endEpochS: startEpochS + lengthS };
+      const { experiment } = await loadExperiment(beside(file.experiment), { ...options, period: recorded });
       const again = replayed(experiment, file.strategy ?? null, period);
       const collected = nothingCollected(again);
       interrupted = await simulate(again, options, NO_PLUGINS, null, collected, false);

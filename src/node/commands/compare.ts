@@ -38,7 +38,7 @@ export async function compareCommand(
 ): Promise<number> {
   const plugins = await loadPlugins(options.plugin, options.pluginTimeout);
   const experiment = await loadCompared(inputs, options, plugins.sources);
-  if (options.rates !== undefined) return compareRates(experiment, options.rates, options, plugins, out);
+  if (options.rates !== undefined) return compareRates(inputs, experiment, options.rates, options, plugins, out);
   if (options.html !== undefined)
     throw new ConfigError([{ path: ["--html"], message: "draws a frontier, which needs --rates" }]);
   const collected = nothingCollected(experiment);
@@ -66,13 +66,14 @@ export async function compareCommand(
 const FRONTIER_PAGE = "output/compare.html";
 
 async function compareRates(
+  inputs: readonly string[],
   experiment: ResolvedExperiment,
   rates: readonly number[],
   options: CompareOptions,
   plugins: LoadedPlugins,
   out: (text: string) => void,
 ): Promise<number> {
-  const { id, title, seed, replications, horizonS, traffic, warnings } = experiment;
+  const { id, title, seed, replications, horizonS, traffic } = experiment;
   if (traffic.kind === "replay")
     throw new ConfigError([
       { path: ["--rates"], message: "a replay has its recorded rate: rates need synthetic traffic" },
@@ -81,10 +82,13 @@ async function compareRates(
   const page = options.html ?? FRONTIER_PAGE;
   await checkPage(page);
   const columns: Pick<Frontier, "points" | "best">[] = [];
+  const told = new Set<string>();
   let interrupted = false;
   for (const [i, ratePerS] of rates.entries()) {
     if (options.json !== true) process.stderr.write(`${ratePerS} requests/s (${i + 1} of ${rates.length})\n`);
-    const atRate = { ...experiment, traffic: { ...traffic, meanRatePerS: ratePerS } };
+    // What goes by the rate, such as bursts of a crowd and units for its peak, is that of this one.
+    const atRate = await loadCompared(inputs, options, plugins.sources, ratePerS);
+    for (const warning of atRate.warnings) told.add(warning);
     const collected = nothingCollected(atRate);
     interrupted = await simulate(atRate, options, plugins, null, collected, false);
     // A rate that not all replications have reached is left out.
@@ -92,6 +96,7 @@ async function compareRates(
     columns.push(frontierAt(atRate, ratePerS, collected.outcomes));
   }
   const frontier = frontierOf(experiment, columns);
+  const warnings = [...told];
   const whole = {
     schemaVersion: 1,
     version: packageVersion(),

@@ -209,8 +209,9 @@ async function setUp(
   // Pools of one kind and classes of one target and one kind of request share a sweep.
   const underWay = new Map<string, Promise<number | null>>();
   const sloRate = (task: SloRateTask): Promise<number | null> => {
+    const { pools, client } = experiment.strategies[task.strategy]!;
     const { engine, gpu, llm, coefficients, stepTimeTable, scheduler, networkS, pathSByClass, maxWaitingPerReplica } =
-      experiment.strategies[task.strategy]!.pools[task.pool]!;
+      pools[task.pool]!;
     const { slo, timeoutS, sharedPrefix, reasoning } = experiment.classes[task.classIndex]!;
     const { traffic } = experiment;
     const lengths = traffic.kind === "synthetic" ? traffic.classLengths?.[task.classIndex] : undefined;
@@ -225,6 +226,7 @@ async function setUp(
         networkS,
         pathSByClass?.[task.classIndex],
         maxWaitingPerReplica,
+        client,
       ],
       [slo, timeoutS, sharedPrefix, reasoning, lengths],
     ]);
