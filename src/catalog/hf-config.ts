@@ -1,96 +1,50 @@
 /**
- * A model entry from the `config.json` that Hugging Face repositories carry. Families that are built alike are listed by their
- * `model_type`; one that is not listed is refused, because a count for a layer nobody looked at would be a guess.
- * Quantization is in `hf-quantization.ts`, counting in `llm-counts.ts`.
+ * A model entry from the `config.json` that Hugging Face repositories carry. Which architectures are read, and where each differs
+ * from a Llama, is in `hf-families.ts`; quantization in `hf-quantization.ts`, counting in `llm-counts.ts`.
  */
 import { ConfigError, type Problem } from "../kernel/errors.ts";
+import { type Family, familyOf, type Json, LAYERS_NOT_HELD } from "./hf-families.ts";
+import { Fields, isObject } from "./hf-fields.ts";
 import { quantizedDtype } from "./hf-quantization.ts";
 import { type LlmCounts, llmCounts, type LlmShape } from "./llm-counts.ts";
-import { hintFor } from "./nearest.ts";
-
-type Json = Readonly<Record<string, unknown>>;
-
-/** What a family leaves out of its configuration, and where it differs from a Llama. */
-interface Family {
-  readonly defaults?: Json;
-  readonly tiedEmbeddings?: true;
-  readonly gatedAttention?: true;
-}
-
-const PLAIN: Family = {};
-const GATED: Family = { gatedAttention: true };
-const GEMMA_3: Family = {
-  tiedEmbeddings: true,
-  defaults: {
-    vocab_size: 262_208,
-    max_position_embeddings: 131_072,
-    num_attention_heads: 8,
-    num_key_value_heads: 4,
-    head_dim: 256,
-    sliding_window_pattern: 6,
-  },
-};
-
-const FAMILIES: Readonly<Record<string, Family>> = {
-  llama: PLAIN,
-  mistral: PLAIN,
-  mixtral: PLAIN,
-  phi3: PLAIN,
-  seed_oss: PLAIN,
-  qwen2: PLAIN,
-  qwen2_moe: PLAIN,
-  qwen3: PLAIN,
-  qwen3_moe: PLAIN,
-  qwen3_vl: PLAIN,
-  qwen3_vl_text: PLAIN,
-  qwen3_vl_moe: PLAIN,
-  qwen3_vl_moe_text: PLAIN,
-  qwen3_next: GATED,
-  qwen3_5: GATED,
-  qwen3_5_text: GATED,
-  qwen3_5_moe: GATED,
-  qwen3_5_moe_text: GATED,
-  gemma: { tiedEmbeddings: true },
-  gemma2: { tiedEmbeddings: true, defaults: { sliding_window_pattern: 2 } },
-  gemma3: GEMMA_3,
-  gemma3_text: GEMMA_3,
-  gpt_oss: { defaults: { sliding_window_pattern: 2 } },
-  deepseek_v2: PLAIN,
-  deepseek_v3: PLAIN,
-  kimi_k2: PLAIN,
-  kimi_k25: PLAIN,
-  glm4_moe: PLAIN,
-  glm_moe_dsa: PLAIN,
-  minimax_m2: PLAIN,
-  llama4: PLAIN,
-  llama4_text: PLAIN,
-};
 
 /** The facts of a catalogue entry in `llms/`; id, name and origin are the caller's. */
-export interface ImportedLlm extends LlmCounts, Omit<LlmShape, "gatedAttention" | "windowedLayers"> {
+export interface ImportedLlm extends LlmCounts, Omit<LlmShape, "gatedAttention" | "windowedLayers" | "ungatedFfn"> {
   readonly maxContext: number;
   readonly slidingWindow: number | null;
   /** Format of the published weights. */
   readonly nativeDtype: string;
   /** What the counts leave out or simplify. */
   readonly notes: readonly string[];
+  /** What an unknown architecture calls itself that was taken for another on the user's word; null where it is known. */
+  readonly takenFor: string | null;
 }
+
+/** Objects in which the configurations of models with encoders keep their language model. */
+const TEXT_PARTS = ["text_config", "llm_config", "language_config"] as const;
+const ENCODERS = ["vision_config", "visual", "audio_config", "speech_config", "encoder_config"] as const;
+
+/** More layers than any model has: beyond it a number is a slip, and lists of layers are not walked. */
+const MOST_LAYERS = 10_000;
+/** More weights than any model has; sizes that are each possible can come to it together. */
+const MOST_PARAMS = 1e14;
 
 /**
  * Facts of the language model that `config` describes; parts for images and speech are left out.
+ * @param as family that the user says an unknown architecture is built like
  * @throws ConfigError that names an unknown architecture, or every field that is missing or has the wrong form.
  */
-export function llmOfHfConfig(config: unknown): ImportedLlm {
+export function llmOfHfConfig(config: unknown, as?: string): ImportedLlm {
   if (!isObject(config)) throw new ConfigError([{ path: [], message: "must be the JSON object of a config.json" }]);
-  const text = isObject(config["text_config"]) ? config["text_config"] : config;
-  const family = familyOf(config, text);
-  const fields = new Fields({ ...config, ...family.defaults, ...text });
+  const part = TEXT_PARTS.find((name) => isObject(config[name]));
+  const { family, takenFor } = familyIn(config, part, as);
+  const fields = new Fields(config, part, family);
   const notes: string[] = [];
 
-  const layers = fields.count("num_hidden_layers");
+  const layers = fields.count("num_hidden_layers", { most: MOST_LAYERS });
   const maxContext = fields.count("max_position_embeddings");
   const attention = attentionOf(fields, family);
-  const kinds = layerKinds(fields, layers, maxContext, attention.linearAttention !== null, notes);
+  const kinds = layerKinds(fields, family, layers, maxContext, attention.linearAttention !== null, notes);
   const moe = moeOf(fields, layers);
   const expertFfn = moe === null ? [] : [moe.expertFfnSize];
   const denseFfn = fields.optional("intermediate_size_mlp") ?? fields.optional("intermediate_size") ?? expertFfn[0];
@@ -99,93 +53,53 @@ export function llmOfHfConfig(config: unknown): ImportedLlm {
     ...kinds,
     hiddenSize: fields.count("hidden_size"),
     ...attention,
-    ffnSize: denseFfn ?? fields.count("intermediate_size"),
+    ffnSize: denseFfn === undefined || denseFfn === 0 ? fields.count("intermediate_size") : denseFfn,
+    ungatedFfn: family.ungatedFfn ?? false,
     vocabSize: fields.count("vocab_size"),
     tiedEmbeddings: fields.flag("tie_word_embeddings") ?? family.tiedEmbeddings ?? false,
     moe,
   };
-  const nativeDtype = quantizedDtype(config["quantization_config"] ?? text["quantization_config"], fields.problems);
+  const nativeDtype = quantizedDtype(
+    fields.object("quantization_config"),
+    fields.path("quantization_config"),
+    fields.problems,
+  );
+  const counts = llmCounts(shape);
+  if (fields.problems.length === 0 && !(counts.params < MOST_PARAMS)) fields.problem(tooManyParams(counts.params));
   if (fields.problems.length > 0) throw new ConfigError(fields.problems);
-  if (config !== text) notes.push("only the language model is counted, not its encoders of images or speech");
+  if (part !== undefined || ENCODERS.some((name) => fields.has(name)))
+    notes.push("only the language model is counted, not its encoders of images or speech");
+  if (fields.has("index_topk"))
+    notes.push("attention to chosen tokens counts as attention to all, which overstates the time of long contexts");
+  if (takenFor !== null)
+    notes.unshift(`the architecture (${takenFor}) is unknown, and was taken to be built like ${as} on the user's word`);
 
-  const { gatedAttention: _, windowedLayers, ...facts } = shape;
+  const { gatedAttention: _, ungatedFfn: __, windowedLayers, ...facts } = shape;
   return {
     ...facts,
     maxContext,
     slidingWindow: windowedLayers > 0 ? fields.count("sliding_window") : null,
     nativeDtype,
-    ...llmCounts(shape),
+    ...counts,
     notes,
+    takenFor,
   };
 }
 
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
+function tooManyParams(params: number): Problem {
+  return {
+    path: ["hidden_size"],
+    message: `these sizes come to ${params.toExponential(1)} weights, more than any model has`,
+    hint: "look at the layers, the hidden and intermediate sizes, the experts and the vocabulary",
+  };
 }
 
-function familyOf(config: Json, text: Json): Family {
-  const types = [text["model_type"], config["model_type"]].filter((type) => typeof type === "string");
-  for (const type of types) {
-    if (Object.hasOwn(FAMILIES, type)) return FAMILIES[type]!;
-  }
-  const known = Object.keys(FAMILIES);
-  const [type] = types;
-  const message = type === undefined ? "is missing" : `unknown architecture "${type}"`;
-  const near = type === undefined ? undefined : hintFor(type, known);
-  const fields = "layers, hiddenSize, heads, vocabSize, counts of weights and KV elements: see models/README.md";
-  const hint = `${near === undefined ? "" : `${near} `}known: ${known.join(", ")}; of another one write the entry by hand (${fields})`;
-  throw new ConfigError([{ path: ["model_type"], message, hint }]);
-}
-
-/** Reads fields, and collects what is missing or of the wrong form. */
-class Fields {
-  readonly problems: Problem[] = [];
-  private readonly json: Json;
-  constructor(json: Json) {
-    this.json = json;
-  }
-
-  /** Fields that several sizes follow from are read more than once. */
-  problem(problem: Problem): void {
-    const known = this.problems.some(({ path, message }) => path[0] === problem.path[0] && message === problem.message);
-    if (!known) this.problems.push(problem);
-  }
-
-  has(name: string): boolean {
-    return this.json[name] !== undefined && this.json[name] !== null;
-  }
-
-  /** A whole number from 0, or undefined where the field is absent or null. */
-  optional(name: string): number | undefined {
-    if (!this.has(name)) return undefined;
-    const value = this.json[name];
-    if (typeof value === "number" && Number.isInteger(value) && value >= 0) return value;
-    this.problem({ path: [name], message: `must be a whole number from 0, is ${JSON.stringify(value)}` });
-    return undefined;
-  }
-
-  /** The first of `names` that is there, at least 1; its absence is a problem, and 1 is returned. */
-  count(...names: readonly string[]): number {
-    const name = names.find((candidate) => this.has(candidate));
-    if (name === undefined) {
-      const also = names.length > 1 ? { hint: `it may also be called ${names.slice(1).join(" or ")}` } : {};
-      this.problem({ path: [names[0]!], message: "is missing", ...also });
-      return 1;
-    }
-    const value = this.optional(name);
-    if (value === 0) this.problem({ path: [name], message: "must be at least 1, is 0" });
-    return value === undefined || value === 0 ? 1 : value;
-  }
-
-  flag(name: string): boolean | undefined {
-    const value = this.json[name];
-    return typeof value === "boolean" ? value : undefined;
-  }
-
-  list(name: string): readonly unknown[] | undefined {
-    const value = this.json[name];
-    return Array.isArray(value) ? (value as readonly unknown[]) : undefined;
-  }
+/** The family of the language model's `model_type`, or of the whole's. */
+function familyIn(config: Json, part: string | undefined, as: string | undefined): ReturnType<typeof familyOf> {
+  const text = part === undefined ? config : (config[part] as Json);
+  const types = [text["model_type"], config["model_type"]].filter((type) => type !== undefined && type !== null);
+  const path = part !== undefined && text["model_type"] !== undefined ? [part, "model_type"] : ["model_type"];
+  return familyOf([...new Set(types.map(String))], as, { ...config, ...text }, path);
 }
 
 type Attention = Pick<
@@ -213,21 +127,40 @@ function attentionOf(fields: Fields, family: Family): Attention {
         convKernel: fields.count("linear_conv_kernel_dim"),
       }
     : null;
+  const kvHeads = fields.optionalCount("num_key_value_heads") ?? attentionHeads;
+  if (fields.sound("num_attention_heads", "num_key_value_heads") && attentionHeads % kvHeads !== 0)
+    fields.problem({
+      path: fields.path("num_key_value_heads"),
+      message: `must divide num_attention_heads (${attentionHeads}), is ${kvHeads}`,
+    });
   return {
     attentionHeads,
-    kvHeads: fields.optional("num_key_value_heads") ?? attentionHeads,
-    headDim: fields.optional("head_dim") ?? mla?.vHeadDim ?? Math.floor(fields.count("hidden_size") / attentionHeads),
+    kvHeads,
+    headDim: fields.optionalCount("head_dim") ?? mla?.vHeadDim ?? evenHeadDim(fields, attentionHeads),
     gatedAttention: fields.flag("attn_output_gate") ?? family.gatedAttention ?? false,
     mla,
     linearAttention,
   };
 }
 
-type LayerKind = "full_attention" | "sliding_attention" | "linear_attention";
+/** Where the configuration does not give it: the heads share the hidden size. */
+function evenHeadDim(fields: Fields, attentionHeads: number): number {
+  const hiddenSize = fields.count("hidden_size");
+  const headDim = Math.floor(hiddenSize / attentionHeads);
+  if (fields.sound("hidden_size", "num_attention_heads") && headDim * attentionHeads !== hiddenSize)
+    fields.problem({
+      path: fields.path("hidden_size"),
+      message: `${hiddenSize} is no multiple of num_attention_heads (${attentionHeads}), and head_dim is not given`,
+    });
+  return Math.max(1, headDim);
+}
+
+type LayerKind = (typeof ATTENTION_KINDS)[number];
 
 /** How many layers attend to everything, how many to a window; the rest are linear. */
 function layerKinds(
   fields: Fields,
+  family: Family,
   layers: number,
   maxContext: number,
   linear: boolean,
@@ -237,9 +170,7 @@ function layerKinds(
   const windowed = window !== undefined && window > 0 && window < maxContext;
   if (fields.has("attention_chunk_size"))
     notes.push("layers with chunked attention count as full attention, which overstates their KV cache");
-  const listed = fields.list("layer_types");
-  if (listed !== undefined && listed.length !== layers)
-    fields.problem({ path: ["layer_types"], message: `must have ${layers} entries, has ${listed.length}` });
+  const listed = listedKinds(fields, family, layers);
 
   const count = (kind: LayerKind): number => {
     let found = 0;
@@ -248,10 +179,6 @@ function layerKinds(
     }
     return found;
   };
-  const known = ["full_attention", "sliding_attention", "linear_attention", "chunked_attention"];
-  const other = listed?.find((kind) => !known.includes(String(kind)));
-  if (other !== undefined)
-    fields.problem({ path: ["layer_types"], message: `unknown kind of layer ${JSON.stringify(other)}` });
   const windowedLayers = windowed ? count("sliding_attention") : 0;
   const linearLayers = linear ? count("linear_attention") : 0;
   if (windowedLayers === layers) {
@@ -263,14 +190,45 @@ function layerKinds(
   return { fullAttentionLayers: layers - windowedLayers - linearLayers, windowedLayers };
 }
 
-/** Where the layers are not listed: every n-th has full attention, or (Qwen2) the first `max_window_layers`. */
+const ATTENTION_KINDS = [
+  "full_attention",
+  "attention",
+  "sliding_attention",
+  "linear_attention",
+  "chunked_attention",
+] as const;
+
+/** The kinds that `layer_types` lists; undefined where a rule says them. */
+function listedKinds(fields: Fields, family: Family, layers: number): readonly unknown[] | undefined {
+  const path = fields.path("layer_types");
+  const listed = fields.list("layer_types");
+  if (listed === undefined) {
+    if (family.mustListLayers === true)
+      fields.problem({ path, message: "is missing", hint: "without it some layers are state-space: not modelled" });
+    return undefined;
+  }
+  if (listed.length !== layers) fields.problem({ path, message: `must have ${layers} entries, has ${listed.length}` });
+  const other = listed.find((kind) => !ATTENTION_KINDS.includes(kind as LayerKind));
+  if (other === undefined) return listed;
+  const notHeld = Object.hasOwn(LAYERS_NOT_HELD, String(other)) ? LAYERS_NOT_HELD[String(other)] : undefined;
+  const message = `unknown kind of layer ${JSON.stringify(other)}`;
+  fields.problem({ path, message: notHeld === undefined ? message : `has ${notHeld}: not modelled` });
+  return listed;
+}
+
+/**
+ * Where the layers are not listed: every n-th has full attention, or a pattern of letters says which (G for all tokens, L for a
+ * window), or (Qwen2) the first `max_window_layers`.
+ */
 function kindByRule(fields: Fields, layer: number, windowed: boolean, linear: boolean): LayerKind {
   if (linear)
-    return (layer + 1) % (fields.optional("full_attention_interval") ?? 4) === 0
+    return (layer + 1) % (fields.optionalCount("full_attention_interval") ?? 4) === 0
       ? "full_attention"
       : "linear_attention";
   if (!windowed) return "full_attention";
-  const every = fields.optional("sliding_window_pattern");
+  const letters = fields.letters("sliding_window_pattern");
+  if (letters !== undefined) return letters[layer % letters.length] === "G" ? "full_attention" : "sliding_attention";
+  const every = fields.optionalCount("sliding_window_pattern");
   const isFull = every !== undefined ? (layer + 1) % every === 0 : layer < (fields.optional("max_window_layers") ?? 0);
   return isFull ? "full_attention" : "sliding_attention";
 }
@@ -279,7 +237,7 @@ function moeOf(fields: Fields, layers: number): LlmShape["moe"] {
   const names = ["num_experts", "num_local_experts", "n_routed_experts"];
   const experts = names.map((name) => fields.optional(name) ?? 0).find((number) => number > 0);
   if (experts === undefined) return null;
-  const expertFfnSize = fields.count("moe_intermediate_size", "intermediate_size");
+  const expertFfnSize = fields.count("moe_intermediate_size", { also: ["intermediate_size"] });
   const firstDenseLayers = fields.optional("first_k_dense_replace") ?? 0;
   const every =
     fields.optional("decoder_sparse_step") ??
@@ -287,6 +245,12 @@ function moeOf(fields: Fields, layers: number): LlmShape["moe"] {
     fields.optional("moe_layer_freq") ??
     1;
   const denseOnly = new Set(fields.list("mlp_only_layers") ?? []);
+  const last = fields.optional("moe_layer_end_index", { least: -1 }) ?? -1;
+  if (last >= 0 && last < layers - 1)
+    fields.problem({
+      path: fields.path("moe_layer_end_index"),
+      message: "dense layers after those with experts are not modelled",
+    });
   let moeLayers = 0;
   for (let layer = firstDenseLayers; layer < layers; layer++) {
     if ((layer + 1) % Math.max(1, every) === 0 && !denseOnly.has(layer)) moeLayers++;
@@ -298,10 +262,21 @@ function moeOf(fields: Fields, layers: number): LlmShape["moe"] {
     (fields.has("interleave_moe_layer_step") ? 1 : (fields.optional("n_shared_experts") ?? 0)) * expertFfnSize;
   return {
     experts,
-    expertsPerToken: fields.count("num_experts_per_tok", "experts_per_token", "num_experts_per_token"),
+    expertsPerToken: expertsPerTokenOf(fields, experts),
     expertFfnSize,
     sharedExpertFfnSize,
     firstDenseLayers,
     moeLayers,
   };
+}
+
+function expertsPerTokenOf(fields: Fields, experts: number): number {
+  const name = "num_experts_per_tok";
+  const expertsPerToken = fields.count(name, { also: ["experts_per_token", "num_experts_per_token"] });
+  if (expertsPerToken > experts)
+    fields.problem({
+      path: fields.path(name),
+      message: `must be at most the ${experts} experts, is ${expertsPerToken}`,
+    });
+  return expertsPerToken;
 }

@@ -1,50 +1,140 @@
 /** The format of weights that the `quantization_config` of a Hugging Face `config.json` describes. */
 import type { Problem } from "../kernel/errors.ts";
+import { isObject } from "./hf-fields.ts";
+import type { Json } from "./hf-families.ts";
 
+/** A format of ours, or why there is none and which of ours weighs most like it. */
+type Found =
+  { readonly dtype: string } | { readonly missing: string; readonly nearest: string | null; readonly field?: string };
+
+const INT8 = "fp8 (as many bytes per weight; its kernels differ)";
+const INT4 = "int4 (about as many bytes per weight; its kernels are faster)";
 const FORMATS = "bf16, fp8, fp8-block, int4 (AWQ, GPTQ), nvfp4, mxfp4";
 
-type Json = Readonly<Record<string, unknown>>;
-
-function isObject(value: unknown): value is Json {
-  return typeof value === "object" && value !== null && !Array.isArray(value);
-}
-
-/** `bf16` where nothing is quantized. A method that is not known goes to `problems`. */
-export function quantizedDtype(quantization: unknown, problems: Problem[]): string {
-  if (quantization === undefined || quantization === null) return "bf16";
-  const json = isObject(quantization) ? quantization : {};
-  const method = String(json["quant_method"] ?? "").toLowerCase();
-  const dtype = dtypeOf(method, json);
-  if (dtype !== null) return dtype;
-  const what = method === "" ? "names no quant_method" : `${method} weights of this kind are not modelled`;
-  problems.push({ path: ["quantization_config"], message: what, hint: `known: ${FORMATS}` });
+/**
+ * `bf16` where nothing is quantized. A format that no experiment can name goes to `problems`.
+ * @param path of `quantization`
+ */
+export function quantizedDtype(quantization: Json | undefined, path: readonly string[], problems: Problem[]): string {
+  if (quantization === undefined) return "bf16";
+  const found = formatOf(String(quantization["quant_method"] ?? "").toLowerCase(), quantization);
+  if ("dtype" in found) return found.dtype;
+  const { missing, nearest, field } = found;
+  const instead =
+    nearest === null
+      ? `known: ${FORMATS}`
+      : `nearest: ${nearest}. Import the config.json of the unquantized model (or take quantization_config out) and set weightDtype in the experiment`;
+  problems.push({ path: field === undefined ? path : [...path, field], message: missing, hint: instead });
   return "bf16";
 }
 
-function dtypeOf(method: string, json: Json): string | null {
-  if (method === "fp8") return Array.isArray(json["weight_block_size"]) ? "fp8-block" : "fp8";
-  if (method === "fbgemm_fp8") return "fp8";
-  if (method === "mxfp4") return "mxfp4";
-  if (method === "awq" || method === "gptq") return Number(json["bits"] ?? json["w_bit"]) === 4 ? "int4" : null;
-  if (method === "modelopt") {
-    const algorithm = String(json["quant_algo"] ?? "").toUpperCase();
-    return algorithm === "NVFP4" ? "nvfp4" : algorithm === "FP8" ? "fp8" : null;
+function formatOf(method: string, json: Json): Found {
+  switch (method) {
+    case "":
+      return { missing: "names no quant_method", nearest: null };
+    case "fp8":
+      return { dtype: Array.isArray(json["weight_block_size"]) ? "fp8-block" : "fp8" };
+    case "fbgemm_fp8":
+      return { dtype: "fp8" };
+    case "mxfp4":
+    case "gpt_oss_mxfp4":
+      return { dtype: "mxfp4" };
+    case "modelopt_fp4":
+      return { dtype: "nvfp4" };
+    case "awq":
+    case "awq_marlin":
+    case "gptq":
+    case "gptq_marlin":
+    case "auto-round":
+    case "auto_gptq":
+      return ofBits(method, json);
+    case "bitsandbytes":
+      return json["load_in_8bit"] === true || json["_load_in_8bit"] === true
+        ? { missing: "8-bit weights of bitsandbytes are not modelled", nearest: INT8 }
+        : { missing: "4-bit weights of bitsandbytes are not modelled", nearest: INT4 };
+    case "modelopt":
+      return modelopt(json);
+    case "compressed-tensors":
+      return compressedTensors(json);
+    case "quark":
+      return quark(json);
+    default:
+      return { missing: `weights of ${method} are not modelled`, nearest: null };
   }
-  if (method === "modelopt_fp4") return "nvfp4";
-  if (method === "compressed-tensors") return compressedTensors(json);
-  return null;
 }
 
-/** All groups of layers of a compressed-tensors checkpoint have one format, as a rule; the first is read. */
-function compressedTensors(json: Json): string | null {
+function ofBits(method: string, json: Json): Found {
+  const field = json["bits"] === undefined && json["w_bit"] !== undefined ? "w_bit" : "bits";
+  const bits = json[field];
+  if (bits === undefined) return { missing: `${method} without bits, so its format is not known`, nearest: null };
+  if (Number(bits) === 4) return { dtype: "int4" };
+  if (Number(bits) === 8)
+    return { missing: `8-bit integer weights (${method}) are not modelled`, nearest: INT8, field };
+  return { missing: `${JSON.stringify(bits)}-bit weights (${method}) are not modelled`, nearest: null, field };
+}
+
+const MODELOPT: Readonly<Record<string, string>> = {
+  FP8: "fp8",
+  FP8_PER_CHANNEL_PER_TOKEN: "fp8",
+  FP8_PB_WO: "fp8-block",
+  NVFP4: "nvfp4",
+  NVFP4_AWQ: "nvfp4",
+  W4A16_AWQ: "int4",
+};
+
+function modelopt(json: Json): Found {
+  const algorithm = String(json["quant_algo"] ?? "").toUpperCase();
+  if (algorithm === "") return { missing: "names no quant_algo", nearest: null };
+  if (Object.hasOwn(MODELOPT, algorithm)) return { dtype: MODELOPT[algorithm]! };
+  return { missing: `weights of ModelOpt's ${algorithm} are not modelled`, nearest: null, field: "quant_algo" };
+}
+
+/** All groups of layers of a checkpoint must have one format: an experiment names one for all. */
+function compressedTensors(json: Json): Found {
   const format = String(json["format"] ?? "");
-  if (format.startsWith("nvfp4")) return "nvfp4";
-  if (format.startsWith("mxfp4")) return "mxfp4";
-  const groups = json["config_groups"];
-  const group = isObject(groups) ? Object.values(groups)[0] : undefined;
-  const weights = isObject(group) && isObject(group["weights"]) ? group["weights"] : {};
-  if (weights["num_bits"] === 8 && weights["type"] === "float")
-    return weights["strategy"] === "block" ? "fp8-block" : "fp8";
-  if (weights["num_bits"] === 4 && weights["type"] === "int") return "int4";
-  return null;
+  if (format.startsWith("marlin-24") || format.startsWith("sparse"))
+    return { missing: `sparse weights (${format}) are not modelled`, nearest: null, field: "format" };
+  const groups = isObject(json["config_groups"]) ? Object.values(json["config_groups"]).filter(isObject) : [];
+  if (groups.length === 0) {
+    if (format.startsWith("nvfp4")) return { dtype: "nvfp4" };
+    if (format.startsWith("mxfp4")) return { dtype: "mxfp4" };
+    return { missing: "has no config_groups, so its format is not known", nearest: null };
+  }
+  const found = groups.map((group) => weightsOfGroup(group, String(group["format"] ?? format)));
+  const missing = found.find((one) => "missing" in one);
+  if (missing !== undefined) return missing;
+  const dtypes = [...new Set(found.map((one) => ("dtype" in one ? one.dtype : "")))];
+  return dtypes.length === 1
+    ? { dtype: dtypes[0]! }
+    : { missing: `mixes ${dtypes.join(" and ")}: weights of several formats are not modelled`, nearest: null };
+}
+
+function weightsOfGroup(group: Json, format: string): Found {
+  if (format.startsWith("nvfp4")) return { dtype: "nvfp4" };
+  if (format.startsWith("mxfp4")) return { dtype: "mxfp4" };
+  const weights = isObject(group["weights"]) ? group["weights"] : {};
+  const { num_bits: bits, type, strategy } = weights;
+  if (bits === 8 && type === "float") {
+    if (strategy === "block") return { dtype: "fp8-block" };
+    if (strategy === "group")
+      return { missing: "8-bit weights with a scale per group are not modelled", nearest: "fp8-block" };
+    return { dtype: "fp8" };
+  }
+  if (bits === 4 && type === "int") return { dtype: "int4" };
+  if (bits === 4 && type === "float")
+    return { dtype: strategy === "tensor_group" || weights["group_size"] === 16 ? "nvfp4" : "mxfp4" };
+  if (bits === 8 && type === "int") return { missing: "8-bit integer weights are not modelled", nearest: INT8 };
+  return { missing: `${JSON.stringify(bits)}-bit weights are not modelled`, nearest: null };
+}
+
+/** AMD Quark. */
+function quark(json: Json): Found {
+  const global = json["global_quant_config"];
+  const weight = isObject(global) && isObject(global["weight"]) ? global["weight"] : {};
+  const dtype = String(weight["dtype"] ?? "");
+  if (dtype.startsWith("fp8")) return { dtype: "fp8" };
+  if (dtype === "fp4" && weight["group_size"] === 32) return { dtype: "mxfp4" };
+  if (dtype.endsWith("int4")) return { dtype: "int4" };
+  if (dtype.endsWith("int8")) return { missing: "8-bit integer weights (quark) are not modelled", nearest: INT8 };
+  return { missing: `weights of quark (${dtype === "" ? "no dtype" : dtype}) are not modelled`, nearest: null };
 }

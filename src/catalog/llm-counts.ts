@@ -16,6 +16,8 @@ export interface LlmShape {
   readonly gatedAttention: boolean;
   /** Of layers without experts. */
   readonly ffnSize: number;
+  /** The feed-forward part of these is up and down alone. */
+  readonly ungatedFfn: boolean;
   readonly vocabSize: number;
   readonly tiedEmbeddings: boolean;
   readonly moe: {
@@ -56,6 +58,7 @@ export interface LlmCounts {
 
 /** Gate, up and down. */
 const FFN_MATRICES = 3;
+const UNGATED_FFN_MATRICES = 2;
 
 export function llmCounts(shape: LlmShape): LlmCounts {
   const { hiddenSize: h, moe, layers, fullAttentionLayers, windowedLayers } = shape;
@@ -65,7 +68,7 @@ export function llmCounts(shape: LlmShape): LlmCounts {
   const nonExpertParams =
     attentionLayers * attentionParams(shape) +
     (layers - attentionLayers) * linearAttentionParams(shape) +
-    (layers - moeLayers) * FFN_MATRICES * h * shape.ffnSize +
+    (layers - moeLayers) * (shape.ungatedFfn ? UNGATED_FFN_MATRICES : FFN_MATRICES) * h * shape.ffnSize +
     (moe === null ? 0 : moeLayers * h * (FFN_MATRICES * moe.sharedExpertFfnSize + moe.experts)) +
     embeddingParams;
   const expertParams = moe === null ? 0 : moeLayers * moe.experts * FFN_MATRICES * h * moe.expertFfnSize;

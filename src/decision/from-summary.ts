@@ -158,7 +158,7 @@ function bestOf(
         const attain = intervalOf(attainMeasured(segment, one));
         return attain !== null && attain.mean >= attainTarget(segment, declared.thresholds);
       });
-      return { strategy, taken: taken.length, met: met.length, usd: strategy.usdPerMonth.mean };
+      return { strategy, taken: taken.length, met: met.length, usd: strategy.usdPerMonth?.mean ?? Infinity };
     })
     .sort((a, b) => b.taken - a.taken || b.met - a.met || a.usd - b.usd);
   return ranked[0]?.strategy ?? null;
@@ -201,9 +201,9 @@ function attainMeasured(segment: SegmentDeclared, one: ClassEvidence): Measured 
   return measuredOf(segment.latency?.basis === "windows" ? one.sloAttainmentWindows : one.sloAttainment, 0, 1);
 }
 
-/** An estimate within its natural limits; of one replication the mean alone, of none nothing. */
+/** An estimate within its natural limits; of one replication the mean alone. */
 function measuredOf(estimate: Estimate | null, least: number, most: number): Measured {
-  if (estimate === null || estimate.n === 0) return null;
+  if (estimate === null) return null;
   const { mean, lo, hi } = estimate;
   return lo === null || hi === null ? mean : { mean, lo: Math.max(least, lo), hi: Math.min(most, hi) };
 }

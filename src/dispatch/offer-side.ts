@@ -85,7 +85,7 @@ export class OfferSide {
     const expired = ended && this.offers[o].expired(table.attemptS[slot], finishS);
     const complete = ended && !expired;
     this.settle(slot, complete);
-    const route = this.firstRoute + o;
+    const route = this.routeOf(slot);
     const sentS = table.sentS[slot];
     const firstTokenS = table.firstTokenS[slot];
     if (expired) {
@@ -115,6 +115,11 @@ export class OfferSide {
     recorder.tpotS = output - thought > 1 ? tokenGapS : NaN;
     recorder.e2eS = nowS - sentS;
     this.desk.completed(slot, route);
+  }
+
+  /** Recorder route of the offer that an attempt runs at. */
+  routeOf(slot: number): number {
+    return this.firstRoute + this.state.table.replica[slot];
   }
 
   /** Ends an attempt before its time; its slot is free when its answer would have ended. */
@@ -148,7 +153,7 @@ export class OfferSide {
     offer.bill(attemptS, input, cached, produced, Math.min(table.reasoningTokens[slot], produced));
     addUsage(this.book.usage(o, table.classIndex[slot]), billed);
     const usd = billed.inputUsd + billed.cachedUsd + billed.writtenUsd + billed.outputUsd + billed.requestUsd;
-    this.desk.log.billed(targetOfRoute(this.firstRoute + o), usd, complete);
+    this.desk.log.billed(targetOfRoute(this.routeOf(slot)), usd, complete);
   }
 
   /** When the client of an attempt ends it, whatever it gets. */

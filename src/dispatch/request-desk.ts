@@ -174,6 +174,16 @@ export class RequestDesk {
     recorder.unanswered(table.classIndex[slot], route, table.inputTokens[slot], outcome, attempts);
   }
 
+  /** A request has not ended at the horizon; `route` is where it is then. */
+  inFlightAtHorizon(slot: number, route: number): void {
+    const { recorder } = this;
+    const { table } = this.state;
+    recorder.request = table.ordinal[slot];
+    recorder.sentS = table.sentS[slot];
+    const attempts = table.attempts[slot] + table.turnedAway[slot];
+    recorder.inFlightAtHorizon(table.classIndex[slot], route, table.inputTokens[slot], attempts);
+  }
+
   end(slot: number, seenS = this.state.nowS): void {
     const { table, traffic } = this.state;
     traffic.onComplete(table.ordinal[slot], seenS);

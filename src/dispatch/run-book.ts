@@ -1,6 +1,7 @@
 /**
  * The books of one run: what each hour's end leaves of pools, requests and money, and the result that is made of it.
- * Everything is booked from t = 0 on; times in simulated seconds, hours counted from t = 0.
+ * Everything is booked from t = 0 on; times in simulated seconds, hours counted from t = 0. An hour belongs to the month in which it
+ * begins.
  *   INV-8  paid hours ≥ busy hours, in every hour.
  */
 import { gpusPerReplica } from "../engine/parallelism.ts";
@@ -38,6 +39,11 @@ export function targetOfRoute(route: number): number {
 /** Name of the route of requests that were answered without a target. */
 const RESPONSE_CACHE = "response-cache";
 
+/** Names of the routes of a strategy, from route 1 on. */
+export function routeNames({ pools, offers, responseCache }: ResolvedStrategy): string[] {
+  return [...[...pools, ...offers].map(({ name }) => name), ...(responseCache === undefined ? [] : [RESPONSE_CACHE])];
+}
+
 /** Where the outcomes of a run's requests are recorded. */
 export function recorderOf(
   { classes, horizonS }: RunSetting,
@@ -50,10 +56,7 @@ export function recorderOf(
       tpotS: slo.tpotS ?? Infinity,
       e2eS: slo.e2eS ?? Infinity,
     })),
-    [
-      ...[...strategy.pools, ...strategy.offers].map((target) => target.name),
-      ...(strategy.responseCache === undefined ? [] : [RESPONSE_CACHE]),
-    ],
+    routeNames(strategy),
     horizonS,
     rows,
   );
@@ -200,8 +203,8 @@ export class RunBook {
     table.idleReplicaH.push(idleS / HOUR_S);
     table.warmReplicaH.push(warmS / HOUR_S);
     table.downReplicaH.push(downS / HOUR_S);
-    table.occupancyFraction.push(servingS > 0 ? meter.occupancySeqS / (servingS * maxNumSeqs) : 0);
-    table.kvFraction.push(servingS > 0 ? meter.kvTokenS / (servingS * kvBlocks * blockTokens) : 0);
+    table.occupancyFraction.push(servingS > 0 ? meter.occupancySeqS / (servingS * maxNumSeqs) : null);
+    table.kvFraction.push(servingS > 0 ? meter.kvTokenS / (servingS * kvBlocks * blockTokens) : null);
     const sum = this.sums[p];
     sum.busyS += meter.busyS;
     sum.servingS += servingS;
@@ -288,7 +291,7 @@ export class RunBook {
   private poolResult(pool: Pool, p: number): PoolResult {
     const { busyS, servingS, warmS, downS, occupancySeqS, kvTokenS } = this.sums[p];
     const { maxNumSeqs, kvBlocks, blockTokens } = pool.spec.engine;
-    const over = (value: number, capacity: number): number => (servingS > 0 ? value / (servingS * capacity) : 0);
+    const over = (value: number, capacity: number): number => (servingS > 0 ? value / (servingS * capacity) : NaN);
     return {
       replicas: pool.target,
       busyH: busyS / HOUR_S,
@@ -337,7 +340,7 @@ function termsOf({ spec: { form }, deployedFromS, reservedSpend }: Offer): Offer
   return { committed, charge: (month) => formCharges(form, month, deployedFromS) };
 }
 
-/** Part of a whole; 0 of nothing. */
+/** Part of a whole; NaN of nothing. */
 function fraction(part: number, whole: number): number {
-  return whole > 0 ? part / whole : 0;
+  return whole > 0 ? part / whole : NaN;
 }

@@ -8,11 +8,11 @@
  *           Nor, uncleaned, one that its route names for cleaned prompts only.
  * Times in simulated seconds, t = 0 after the warm-up.
  */
-import { LEAVING, NO_SLOT } from "../engine/request-table.ts";
+import { AT_CLIENT, AT_OFFER, LEAVING, NO_SLOT } from "../engine/request-table.ts";
 import type { ResolvedStrategy } from "../scenario/resolved.ts";
 import type { PoolRun } from "../fleet/pool.ts";
 import { InvariantError } from "../kernel/errors.ts";
-import type { Recorder, RequestRows } from "../outcome/recorder.ts";
+import { NO_ROUTE, type Recorder, type RequestRows } from "../outcome/recorder.ts";
 import type { RunResult } from "../outcome/run-result.ts";
 import { Offer } from "../provider/offer.ts";
 import type { DemandMeter } from "../traffic/demand.ts";
@@ -124,10 +124,12 @@ class Run {
       else poolSide.formWaiting();
     }
     state.nowS = endS;
+    const open = this.openSlots();
+    for (const slot of open) this.desk.inFlightAtHorizon(slot, this.routeOf(slot));
     this.book.closeHour(endS);
     const boundaries = poolSide.pools.reduce((sum, pool) => sum + pool.meter.boundaries, 0);
     const events = this.desk.sentAll + this.controlEvents + boundaries;
-    return this.book.result(this.options.replication, this.desk, events, this.checkConservation());
+    return this.book.result(this.options.replication, this.desk, events, this.checkConservation(open));
   }
 
   private arrive(): void {
@@ -184,15 +186,29 @@ class Run {
     this.options.onProgress?.((nowS + warmupS) / (horizonS + warmupS));
   }
 
+  /** One slot of each request that has not ended, in the order in which they were sent. */
+  private openSlots(): number[] {
+    const { table } = this.state;
+    const { hedges } = this.walk;
+    return table
+      .live()
+      .filter((slot) => table.where[slot] !== LEAVING && hedges?.isSecond(slot) !== true)
+      .sort((a, b) => table.ordinal[a] - table.ordinal[b]);
+  }
+
+  /** Recorder route of the target that holds a request now; that of none between two attempts. */
+  private routeOf(slot: number): number {
+    const where = this.state.table.where[slot];
+    if (where === AT_CLIENT) return NO_ROUTE;
+    return where === AT_OFFER ? this.offerSide.routeOf(slot) : this.poolSide.routeOf(slot);
+  }
+
   /** INV-1, by independent counts: what ended and what lives in slots against what was sent, and where the live ones are. */
-  private checkConservation(): number[] {
+  private checkConservation(open: readonly number[]): number[] {
     const { table } = this.state;
     const { pools, inTransit } = this.poolSide;
     const inFlight = this.setting.classes.map(() => 0);
-    for (const slot of table.live()) {
-      if (table.where[slot] === LEAVING || this.walk.hedges?.isSecond(slot) === true) continue;
-      if (table.sentS[slot] >= 0) inFlight[table.classIndex[slot]]++;
-    }
+    for (const slot of open) if (table.sentS[slot] >= 0) inFlight[table.classIndex[slot]]++;
     this.setting.classes.forEach((requestClass, c) => {
       const t = this.recorder.totals(c, null);
       const ended = t.completed + t.rejected + t.timedOut + t.failed + t.boundaryRefused;

@@ -1,11 +1,12 @@
 /**
  * Strategies side by side on the same traffic and the same luck: for each figure the differences of the replications that
- * both finished, other minus baseline, with their 95 % Student-t interval. No money anywhere. Times in ms; percentiles are
- * midpoints of a sketch's buckets (SK-1), so that their intervals hold that error too. Each interval stands for its figure alone:
- * of many that do not differ, one in twenty seems to.
+ * both finished, other minus baseline, with their 95 % Student-t interval; that of a run where errors of the step-time model are
+ * drawn (`withDoubtOf`). No money anywhere. Times in ms; percentiles are midpoints of a sketch's buckets (SK-1), so that intervals
+ * of their differences hold that error too. Each interval stands for its figure alone: of many that do not differ, one in twenty seems to.
  */
-import type { ResolvedExperiment } from "../scenario/resolved.ts";
-import { estimateOrNull } from "./estimate.ts";
+import { mean } from "simple-statistics";
+import type { ResolvedExperiment, ResolvedStrategy } from "../scenario/resolved.ts";
+import { estimateOrNull, withDoubtOf } from "./estimate.ts";
 import type { Estimate } from "./findings.ts";
 import type { RunOutcome } from "./run-one.ts";
 import { type Metric, type Unit, FAIRNESS_METRICS, metricsOfClasses, POOL_METRICS } from "./run-metrics.ts";
@@ -47,7 +48,7 @@ export function compareStrategies(
     });
     const classMetrics = metricsOfClasses(experiment.horizonS);
     const rows = <T>(className: string | null, metrics: readonly Metric<T>[], results: readonly (readonly [T, T])[]) =>
-      metrics.map((metric) => pairedDifference(metric, className, results));
+      metrics.map((metric) => pairedDifference(metric, className, [strategies[0]!, other], results));
     const all = pairs.map(([a, b]) => [mergeClasses(a.classes), mergeClasses(b.classes)] as const);
     return {
       baseline: strategies[0]!.name,
@@ -97,6 +98,7 @@ function widened(estimate: Estimate | null, by: number): Estimate | null {
 function pairedDifference<T>(
   { metric, unit, of }: Metric<T>,
   className: string | null,
+  [first, second]: readonly [ResolvedStrategy, ResolvedStrategy],
   results: readonly (readonly [T, T])[],
 ): PairedDifference {
   const values = results
@@ -104,21 +106,31 @@ function pairedDifference<T>(
     .filter((pair) => pair.every((value) => Number.isFinite(value)));
   // A P99 that some replications can't give is given by none: those that can are the busy ones.
   const known = metric.includes("P99") && values.length < results.length ? [] : values;
-  const baseline = estimateOrNull(known.map(([a]) => a));
-  const other = estimateOrNull(known.map(([, b]) => b));
-  const exact = estimateOrNull(known.map(([a, b]) => b - a));
-  const errorMs = isPercentile(metric) ? SKETCH_ERROR * ((baseline?.mean ?? 0) + (other?.mean ?? 0)) : 0;
-  const difference = known.some(([a, b]) => a !== b) ? widened(exact, errorMs) : exact;
+  const difference = differenceOf(metric, [first, second], known);
   return {
     metric,
     unit,
     className,
-    baseline,
-    other,
+    baseline: withDoubtOf([first], estimateOrNull(known.map(([a]) => a))),
+    other: withDoubtOf([second], estimateOrNull(known.map(([, b]) => b))),
     difference,
-    separable:
-      difference === null || difference.lo === null || difference.hi === null
-        ? null
-        : difference.lo > 0 || difference.hi < 0,
+    separable: isSeparable(difference),
   };
+}
+
+/** The second minus the first over pairs of one figure of two strategies, each pair from one replication. Null without a pair. */
+export function differenceOf(
+  metric: string,
+  strategies: readonly [ResolvedStrategy, ResolvedStrategy],
+  pairs: readonly (readonly [number, number])[],
+): Estimate | null {
+  const exact = withDoubtOf(strategies, estimateOrNull(pairs.map(([a, b]) => b - a)));
+  if (!isPercentile(metric) || pairs.every(([a, b]) => a === b)) return exact;
+  return widened(exact, SKETCH_ERROR * mean(pairs.map(([a, b]) => a + b)));
+}
+
+/** Does the interval leave out zero? Null without an interval. */
+export function isSeparable(difference: Estimate | null): boolean | null {
+  if (difference === null || difference.lo === null || difference.hi === null) return null;
+  return difference.lo > 0 || difference.hi < 0;
 }

@@ -1,5 +1,7 @@
 /** Intervals over independent replications. */
 import { mean, sampleStandardDeviation } from "simple-statistics";
+import { InvariantError } from "../kernel/errors.ts";
+import type { ResolvedStrategy } from "../scenario/resolved.ts";
 import type { Estimate } from "./findings.ts";
 
 /** Two-sided 95 % quantiles of Student's t, 1 to 30 degrees of freedom (simple-statistics has none). */
@@ -44,11 +46,23 @@ export function intervalsOfARun<T>(findings: T): T {
   return Object.fromEntries(Object.entries(findings).map(([key, value]) => [key, intervalsOfARun(value)])) as T;
 }
 
+/**
+ * `findings` on one strategy, or on the paired difference of two, with the intervals that their doubt asks for: those of a run
+ * where errors of the step-time model are drawn for any of them. A replication draws one error for each coefficient set, which all
+ * its strategies share, so that a paired difference holds as much of it as does not cancel. In truth the error is one such draw.
+ */
+export function withDoubtOf<T>(strategies: readonly Pick<ResolvedStrategy, "pools">[], findings: T): T {
+  const drawn = strategies.some(({ pools }) => pools.some(({ stepTimeError }) => stepTimeError !== null));
+  return drawn ? intervalsOfARun(findings) : findings;
+}
+
 function isEstimate(value: object): value is Estimate {
   return "mean" in value && "lo" in value && "hi" in value && "n" in value;
 }
 
-/** As `estimateOrNull` for values of which at least one is a number; without any it is zero of no replications. */
+/** As `estimateOrNull` for what every run knows: counts, hours, tokens. Throws an InvariantError without any. */
 export function estimate(values: readonly number[]): Estimate {
-  return estimateOrNull(values) ?? { mean: 0, lo: null, hi: null, n: 0 };
+  const known = estimateOrNull(values);
+  if (known === null) throw new InvariantError("INV-12", { values: values.join(", ") });
+  return known;
 }

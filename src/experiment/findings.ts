@@ -6,7 +6,7 @@
 
 /**
  * Mean over `n` replications with its 95 % Student-t interval; that of a run where errors of the step-time model are drawn
- * (`intervalsOfARun`). With n = 1 lo and hi are null.
+ * (`intervalsOfARun`). With n = 1 lo and hi are null. What no replication measured is null and has no estimate: n is 1 or more.
  */
 export interface Estimate {
   readonly mean: number;
@@ -60,14 +60,15 @@ export interface ClassSummary {
   readonly tpotMs: LatencySummary;
   readonly itlMs: LatencySummary;
   readonly e2eMs: LatencySummary;
-  /** met ÷ (met + missed + rejected + timed out + failed). */
-  readonly sloAttainment: Estimate;
-  /** Share of one-minute windows (merged until 20 requests) whose percentile meets every target. */
-  readonly sloAttainmentWindows: Estimate;
+  /** met ÷ (met + missed + rejected + timed out + failed); null where no request ended so. */
+  readonly sloAttainment: Estimate | null;
+  /** Share of one-minute windows (merged until 20 requests) whose percentile meets every target; null without a window. */
+  readonly sloAttainmentWindows: Estimate | null;
   readonly goodputPerS: Estimate;
-  readonly usdPerMonth: Estimate;
-  /** Share of completed requests served by a controlled target. */
-  readonly controlledShare: Estimate;
+  /** Null where a pool has no GPU price. */
+  readonly usdPerMonth: Estimate | null;
+  /** Share of completed requests served by a controlled target; null where none completed. */
+  readonly controlledShare: Estimate | null;
 }
 
 export interface LedgerLine {
@@ -86,10 +87,10 @@ export interface PoolSummary {
   readonly gpusPerReplica: number;
   readonly replicas: number;
   readonly warmReplicas: number;
-  /** Fractions of serving replica time. */
-  readonly busyFraction: Estimate;
-  readonly occupancyFraction: Estimate;
-  readonly kvFraction: Estimate;
+  /** Fractions of serving replica time; null where no replica ever served. */
+  readonly busyFraction: Estimate | null;
+  readonly occupancyFraction: Estimate | null;
+  readonly kvFraction: Estimate | null;
   /** Replica-hours over the horizon. paid = busy + idle + warm + down. */
   readonly paidReplicaH: Estimate;
   readonly busyReplicaH: Estimate;
@@ -99,7 +100,7 @@ export interface PoolSummary {
   readonly preemptions: Estimate;
   /** Batching policy and queue order, with what else differs from vLLM's default. */
   readonly scheduler: string;
-  /** Of prompt tokens looked for, found in the prefix cache; of draft tokens, accepted; null where the pool has none. */
+  /** Of prompt tokens looked for, found in the prefix cache; of draft tokens, accepted; null where the pool has none, or there were no tokens. */
   readonly prefixHitFraction: Estimate | null;
   readonly draftAcceptedFraction: Estimate | null;
   readonly incidents: Estimate;
@@ -188,16 +189,18 @@ export interface StrategySummary {
   readonly tpotMs: LatencySummary;
   readonly itlMs: LatencySummary;
   readonly e2eMs: LatencySummary;
-  readonly sloAttainment: Estimate;
+  /** As those of a class. */
+  readonly sloAttainment: Estimate | null;
   readonly goodputPerS: Estimate;
-  /** Amounts of money are of no replications (`n` 0) where a pool has no GPU price. */
-  readonly usdPerMonth: Estimate;
+  /** Amounts of money are null where a pool has no GPU price. */
+  readonly usdPerMonth: Estimate | null;
   /** What is paid within the horizon: terms that are paid in advance stand here whole. */
-  readonly billedUsd: Estimate;
+  readonly billedUsd: Estimate | null;
   readonly ledger: readonly LedgerLine[];
-  readonly usdPerMTokOutput: Estimate;
-  readonly usdPerRequest: Estimate;
-  readonly usdPerSloMetRequest: Estimate;
+  /** Null, too, without any output token, completed request or request that met its targets. */
+  readonly usdPerMTokOutput: Estimate | null;
+  readonly usdPerRequest: Estimate | null;
+  readonly usdPerSloMetRequest: Estimate | null;
   readonly classes: readonly ClassSummary[];
   readonly pools: readonly PoolSummary[];
   readonly offers: readonly OfferSummary[];
@@ -209,12 +212,12 @@ export interface StrategySummary {
 
 export interface DemandSummary {
   readonly requestsPerS: Estimate;
-  /** 99.9th percentile of the rate over 5-minute bins ÷ mean rate. */
-  readonly peakToMean: Estimate;
+  /** 99.9th percentile of the rate over 5-minute bins ÷ mean rate; null without a whole bin. */
+  readonly peakToMean: Estimate | null;
   /** Weighted absolute percentage error of the seasonal-naive forecast over 5-minute bins; null when too short. */
   readonly wape: Estimate | null;
-  /** Variance ÷ mean of the counts in 60-s windows. */
-  readonly dispersion60s: Estimate;
+  /** Variance ÷ mean of the counts in 60-s windows; null without two of them. */
+  readonly dispersion60s: Estimate | null;
 }
 
 export interface Findings {
@@ -238,5 +241,5 @@ export interface Findings {
 
 /** Is any amount of money in these findings? */
 export function showsMoney(findings: Pick<Findings, "strategies">): boolean {
-  return findings.strategies.some((strategy) => strategy.usdPerMonth.n > 0);
+  return findings.strategies.some((strategy) => strategy.usdPerMonth !== null);
 }

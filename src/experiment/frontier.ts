@@ -1,11 +1,13 @@
 /**
  * Strategies over a range of request rates: how far each goes and at what latency. Every strategy meets the same streams at
- * each rate, so that within a rate all differences are paired. Times in ms; each interval stands for its figure alone.
+ * each rate, so that within a rate all differences are paired. Times in ms; each interval stands for its figure alone, and is
+ * that of a run where errors of the step-time model are drawn (`withDoubtOf`).
  */
 import { Sketch } from "../kernel/sketch.ts";
 import type { ClassResult, RunResult } from "../outcome/run-result.ts";
 import type { ResolvedExperiment } from "../scenario/resolved.ts";
-import { estimateOrNull } from "./estimate.ts";
+import { differenceOf, isSeparable } from "./compare.ts";
+import { estimateOrNull, withDoubtOf } from "./estimate.ts";
 import type { Estimate } from "./findings.ts";
 import { type Metric, type Unit, FAIRNESS_METRICS, metricsOfClasses } from "./run-metrics.ts";
 import type { RunOutcome } from "./run-one.ts";
@@ -95,11 +97,11 @@ export function frontierAt(
   const values = new Map(
     metrics.map((metric) => [metric.metric, runs.map((ofStrategy) => valuesOf(metric, ofStrategy))]),
   );
-  const points = experiment.strategies.map(({ name }, s): FrontierPoint => {
+  const points = experiment.strategies.map((strategy, s): FrontierPoint => {
     const backlogFraction = estimateOrNull(runs[s]!.map(({ all }) => backlog(all, experiment.horizonS)));
-    return {
+    return withDoubtOf([strategy], {
       ratePerS,
-      strategy: name,
+      strategy: strategy.name,
       replications: runs[s]!.length,
       figures: figures(metrics, (metric) => values.get(metric.metric)![s]!),
       classes: experiment.classes.map((one, c) => ({
@@ -110,7 +112,7 @@ export function frontierAt(
       })),
       backlogFraction,
       overloaded: backlogFraction !== null && backlogFraction.mean > BACKLOG_FRACTION,
-    };
+    });
   });
   const best = metrics.flatMap(({ metric, unit }): FrontierBest[] => {
     const able = points.flatMap(({ figures: of, overloaded }, s) =>
@@ -120,10 +122,11 @@ export function frontierAt(
     const [first, second] = able;
     if (first === undefined || second === undefined) return [];
     const [ofFirst, ofSecond] = [values.get(metric)![first.s]!, values.get(metric)![second.s]!];
-    const difference = estimateOrNull(
-      [...ofFirst].map(([replication, value]) => value - (ofSecond.get(replication) ?? NaN)),
+    const pairs = [...ofFirst].flatMap(([replication, value]) =>
+      ofSecond.has(replication) ? [[ofSecond.get(replication)!, value] as const] : [],
     );
-    if (difference === null || difference.lo === null || (difference.lo <= 0 && difference.hi! >= 0)) return [];
+    const pair = [experiment.strategies[second.s]!, experiment.strategies[first.s]!] as const;
+    if (isSeparable(differenceOf(metric, pair, pairs)) !== true) return [];
     return [{ metric, ratePerS, strategy: points[first.s]!.strategy, runnerUp: points[second.s]!.strategy }];
   });
   return { points, best };

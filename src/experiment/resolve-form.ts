@@ -52,18 +52,59 @@ export function applyForm(
   resolution.from(`${at}.form`, "file");
   const facts = offerFacts(resolution.catalog, typeof file === "string" ? file : file.offer);
   if (!facts.ok) return null;
+  warnOfIdleFields(resolution, form.kind, path);
+  const sold = soldIn(resolution, offer, facts.value, form, formPath, at, context);
+  return sold === null ? null : { ...sold, latency: { ...sold.latency, ...measuredShape(file, form) } };
+}
+
+function soldIn(
+  resolution: Resolution,
+  offer: ResolvedOffer,
+  facts: OfferFacts,
+  form: FormFile,
+  path: Path,
+  at: string,
+  context: Omit<ProvisionedContext, "offerId">,
+): ResolvedOffer | null {
   switch (form.kind) {
     case "provisioned":
-      return resolveProvisioned(resolution, offer, form, formPath, at, { ...context, offerId: facts.value.offer.id });
+      return resolveProvisioned(resolution, offer, form, path, at, { ...context, offerId: facts.offer.id });
     case "batch":
-      return resolveBatch(resolution, offer, facts.value, form, formPath, at);
+      return resolveBatch(resolution, offer, facts, form, path, at);
     case "flex":
-      return resolveFlex(resolution, offer, facts.value, form, formPath, at);
+      return resolveFlex(resolution, offer, facts, form, path, at);
     case "priority":
-      return resolvePriority(resolution, offer, facts.value, form, formPath, at);
+      return resolvePriority(resolution, offer, facts, form, path, at);
     case "committed":
-      return resolveCommitted(resolution, offer, form, formPath, at);
+      return resolveCommitted(resolution, offer, form, path, at);
   }
+}
+
+/** Fields of an offer that a form makes idle, and what counts in their place. */
+const IDLE_FIELDS: Partial<Record<FormFile["kind"], Readonly<Record<string, string>>>> = {
+  provisioned: {
+    limits: "the units alone limit it",
+    priceMultiplier: "its tokens are free; usdPerUnit of the form is the price",
+    pricePath: "its tokens are free; usdPerUnit of the form is the price",
+  },
+  batch: { limits: "queueLimit of the form is what limits jobs" },
+};
+
+function warnOfIdleFields(resolution: Resolution, kind: FormFile["kind"], path: Path): void {
+  for (const [field, instead] of Object.entries(IDLE_FIELDS[kind] ?? {}))
+    if (resolution.declared([...path, field]))
+      resolution.warn(`${[...path, field].join(".")} has no effect on a ${kind} offer: ${instead}`);
+}
+
+const SHAPE = ["ttftSigma", "tailProbability", "tailMultiple", "tailSigma", "rateSigma", "minTokensPerS"] as const;
+
+/** What the file measured of the latency stands before what the catalogue says of the form, unless the form says it itself. */
+function measuredShape(file: OfferFile, form: FormFile): Partial<ResolvedOffer["latency"]> {
+  const measured = typeof file === "string" ? undefined : file.latency;
+  const values = SHAPE.filter((field) => !(field in form) || form[field as keyof FormFile] === undefined).flatMap(
+    (field) => (measured?.[field] === undefined ? [] : [[field, measured[field]] as const]),
+  );
+  return Object.fromEntries(values);
 }
 
 /** The provider's entry of a form; a problem and null where it sells none. */

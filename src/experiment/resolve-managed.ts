@@ -2,6 +2,7 @@
  * Private managed: a pool that a vendor's people run, at the preset's place and boundary level and for its markup. What the file
  * says of place, level and region itself stays.
  */
+import { find } from "../catalog/catalog.ts";
 import { originOf, rowOriginOf } from "../catalog/origin.ts";
 import type { CatalogEntry } from "../catalog/schema.ts";
 import type { ManagedPool, ScaleToZero } from "../scenario/forms.ts";
@@ -24,7 +25,8 @@ export function withManagedPools(resolution: Resolution, file: StrategyFile, pat
 
 function filledIn(resolution: Resolution, pool: PoolFile, entry: CatalogEntry<"managed">, path: Path): PoolFile {
   const own = (field: string): boolean => resolution.declared([...path, field]);
-  const rate = ownRate(entry, pool.gpu);
+  const gpu = find(resolution.catalog, "gpus", pool.gpu);
+  const rate = gpu.ok ? ownRate(entry, gpu.value.id) : undefined;
   const origin = rate === undefined ? null : rowOriginOf(entry, "rates", rate);
   if (rate !== undefined && origin !== null && !own("gpuPrice")) {
     resolution.useValue(
@@ -53,6 +55,7 @@ function filledIn(resolution: Resolution, pool: PoolFile, entry: CatalogEntry<"m
   };
 }
 
+/** The vendor's own rate for a GPU, by its id. */
 function ownRate(entry: CatalogEntry<"managed">, gpu: string): CatalogEntry<"managed">["rates"][number] | undefined {
   return entry.rates.find((rate) => rate.gpu === gpu);
 }
@@ -65,11 +68,11 @@ export function managedPool(
   path: Path,
   at: string,
 ): ResolvedPool {
-  const entry = file.managed === undefined ? undefined : resolution.catalog.managed.get(file.managed);
+  const entry = file.managed === undefined ? null : resolution.find("managed", file.managed, [...path, "managed"]);
   const scaleToZero = scaleToZeroOf(resolution, pool, file, entry, path, at);
   return {
     ...pool,
-    ...(entry === undefined ? {} : { managed: managedOf(resolution, pool, file, entry, path, at) }),
+    ...(entry === null ? {} : { managed: managedOf(resolution, pool, entry, path, at) }),
     ...(scaleToZero === null ? {} : { scaleToZero }),
   };
 }
@@ -77,14 +80,13 @@ export function managedPool(
 function managedOf(
   resolution: Resolution,
   pool: ResolvedPool,
-  file: PoolFile,
   entry: CatalogEntry<"managed">,
   path: Path,
   at: string,
 ): ManagedPool {
   resolution.from(`${at}.managed`, `catalogue:managed/${entry.id}`);
   // A rate of the vendor's own is all in.
-  const allIn = ownRate(entry, file.gpu) !== undefined && !resolution.declared([...path, "gpuPrice"]);
+  const allIn = ownRate(entry, pool.gpu.id) !== undefined && !resolution.declared([...path, "gpuPrice"]);
   if (allIn) return { preset: entry.id, markupUsdPerGpuHour: 0 };
   resolution.useEntry("managed", entry, ["gpuRateFactor"]);
   return { preset: entry.id, markupUsdPerGpuHour: (pool.usdPerGpuHour ?? 0) * (entry.gpuRateFactor - 1) };
@@ -94,7 +96,7 @@ function scaleToZeroOf(
   resolution: Resolution,
   pool: ResolvedPool,
   file: PoolFile,
-  entry: CatalogEntry<"managed"> | undefined,
+  entry: CatalogEntry<"managed"> | null,
   path: Path,
   at: string,
 ): ScaleToZero | null {

@@ -1,4 +1,5 @@
 /** How much the model thinks for a class: an effort of the catalogue, a law of the file, or the share that a preset recorded. */
+import { find } from "../catalog/catalog.ts";
 import type { Path } from "./read.ts";
 import type { Resolution } from "./resolution.ts";
 import type { ReasoningLaw } from "../scenario/resolved.ts";
@@ -19,7 +20,8 @@ export function resolveReasoning(
     return { kind: "added", ...file };
   }
   if (file === "share") {
-    const preset = traffic.preset === undefined ? undefined : resolution.catalog.traffic.get(traffic.preset);
+    const named = traffic.preset === undefined ? null : find(resolution.catalog, "traffic", traffic.preset);
+    const preset = named?.ok === true ? named.value : undefined;
     if (preset?.reasoningShare === undefined) {
       const known = [...resolution.catalog.traffic.values()].flatMap((one) =>
         one.reasoningShare === undefined ? [] : [one.id],

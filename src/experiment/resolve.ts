@@ -26,6 +26,10 @@ export interface ResolveOptions {
   readonly whatIfUnrestricted?: boolean;
   readonly seed?: string;
   readonly replications?: number;
+  /** Mean rate of synthetic traffic instead of the file's, requests per second. */
+  readonly requestsPerS?: number;
+  /** Another time than the file's, for which all that has a date is resolved: a recorded period. UTC seconds. */
+  readonly period?: { readonly startEpochS: number; readonly endEpochS: number };
   /** The recording that `traffic.replay` names; null when it could not be read. */
   readonly recording?: Recording | null;
 }
@@ -37,8 +41,10 @@ export interface Resolved {
 
 /** Resolves the plain data of an experiment file. Throws a ConfigError with every problem of form and of meaning. */
 export function resolveExperiment(raw: unknown, catalog: Catalog, options: ResolveOptions = {}): Resolved {
-  const { experiment: file, problems } = readExperiment(raw);
-  if (file === null) throw new ConfigError(problems);
+  const { experiment: declared, problems } = readExperiment(raw);
+  if (declared === null) throw new ConfigError(problems);
+  const { requestsPerS = declared.traffic.requestsPerS } = options;
+  const file = { ...declared, traffic: { ...declared.traffic, requestsPerS } };
   const asOf = file.asOf ?? catalog.asOf;
   const resolution = new Resolution(
     catalog,
@@ -64,36 +70,33 @@ function assemble(
   options: ResolveOptions,
 ): Omit<ResolvedExperiment, "assumptions" | "warnings"> | null {
   const classes = resolveClasses(resolution, file.classes, file.traffic);
-  const traffic = resolveTraffic(resolution, file.traffic, file.classes, options.recording ?? null, periodOf(file));
+  const period = periodOf(file, options);
+  const traffic = resolveTraffic(resolution, file.traffic, file.classes, options.recording ?? null, period);
   const client = resolveClient(resolution, file.client, ["client"], "client");
   const team = file.team === undefined ? null : resolveTeam(resolution, file.team);
   if (file.stepTimeError === "drawn")
     resolution.warn(
       "stepTimeError is drawn: intervals are those of a run, not of the mean, for no number of replications tells what the step-time model does not know",
     );
-  const { startEpochS } = periodOf(file);
+  const { startEpochS } = period;
+  const lengthS = file.days === undefined ? (recordedS(traffic) ?? DAY_S) : file.days * DAY_S;
+  const endEpochS = options.period?.endEpochS ?? startEpochS + lengthS;
   const context = {
     classes,
     classFiles: file.classes,
     sizes: traffic === null ? null : requestSizes(traffic, classes),
     whatIfUnrestricted: options.whatIfUnrestricted ?? false,
-    demand:
-      traffic === null
-        ? null
-        : { traffic, startEpochS: epochSOfIso(file.start) ?? 0, horizonS: (file.days ?? 1) * DAY_S },
+    demand: traffic === null ? null : { traffic, startEpochS, horizonS: endEpochS - startEpochS },
     priceNeeded: file.team !== undefined,
     stepTimeError: file.stepTimeError,
-    period: {
-      startEpochS,
-      endEpochS: startEpochS + (file.days === undefined ? (recordedS(traffic) ?? 0) : file.days * DAY_S),
-    },
+    period: { startEpochS, endEpochS },
     userRegions: userRegions(resolution, file.classes, file.traffic),
   };
   const entries = Object.entries(file.strategies);
   if (entries.length === 0) resolution.problem(["strategies"], "at least one strategy is needed");
   const strategies = entries.map(([name, strategy], i) => resolveStrategy(resolution, name, strategy, i, context));
   const horizonS = resolveHorizon(resolution, file, traffic);
-  if (traffic !== null && horizonS !== null) boundRequests(resolution, file, traffic, horizonS);
+  if (traffic !== null && horizonS !== null) boundRequests(resolution, file, traffic, startEpochS, horizonS);
   noteOrigins(resolution, file, options);
   const teamMissing = team === null && file.team !== undefined;
   if (traffic === null || client === null || teamMissing || horizonS === null || strategies.includes(null)) return null;
@@ -122,10 +125,10 @@ function assemble(
   };
 }
 
-function periodOf(file: ExperimentFile): Period {
-  const startEpochS = epochSOfIso(file.start) ?? 0;
+function periodOf(file: ExperimentFile, { period }: ResolveOptions): Period {
+  const startEpochS = period?.startEpochS ?? epochSOfIso(file.start) ?? 0;
   const fromEpochS = startEpochS - file.warmupMinutes * 60;
-  return { startEpochS, fromEpochS, toEpochS: startEpochS + (file.days ?? 1) * DAY_S };
+  return { startEpochS, fromEpochS, toEpochS: period?.endEpochS ?? startEpochS + (file.days ?? 1) * DAY_S };
 }
 
 /** The declared days, or for a replay its length rounded up to a whole second. */
@@ -151,8 +154,14 @@ function resolveHorizon(resolution: Resolution, file: ExperimentFile, traffic: R
 }
 
 /** The problem stands at the rate, where the file gives one. */
-function boundRequests(resolution: Resolution, file: ExperimentFile, traffic: ResolvedTraffic, horizonS: number): void {
-  const found = tooManyRequests(traffic, periodOf(file).startEpochS, -file.warmupMinutes * 60, horizonS);
+function boundRequests(
+  resolution: Resolution,
+  file: ExperimentFile,
+  traffic: ResolvedTraffic,
+  startEpochS: number,
+  horizonS: number,
+): void {
+  const found = tooManyRequests(traffic, startEpochS, -file.warmupMinutes * 60, horizonS);
   if (found === null) return;
   const field = file.traffic.requestsPerS === undefined ? "preset" : "requestsPerS";
   resolution.problem(["traffic", field], found.message, found.hint);
@@ -171,6 +180,7 @@ function noteOrigins(resolution: Resolution, file: ExperimentFile, options: Reso
   resolution.fromFile("seed", ["seed"]);
   resolution.fromFile("replications", ["replications"]);
   if (options.seed !== undefined) resolution.from("seed", "cli");
+  if (options.requestsPerS !== undefined) resolution.from("traffic.meanRatePerS", "cli");
   if (options.replications !== undefined) resolution.from("replications", "cli");
   for (const field of Object.keys(file.decision)) resolution.fromFile(`thresholds.${field}`, ["decision", field]);
   for (const field of ["assumptions", "warnings"]) resolution.from(field, "derived");

@@ -50,7 +50,7 @@ export function metricsOfClasses(horizonS: number): Metric<ClassResult>[] {
   ];
 }
 
-/** Over all pools of a strategy; fractions of serving time are weighted by it. NaN without a pool. */
+/** Over all pools of a strategy; fractions of serving time are weighted by it. NaN without a pool that served. */
 export const POOL_METRICS: readonly Metric<readonly PoolResult[]>[] = [
   {
     metric: "preemptions",
@@ -61,8 +61,9 @@ export const POOL_METRICS: readonly Metric<readonly PoolResult[]>[] = [
     metric,
     unit: "fraction",
     of: (pools) => {
-      const servingH = pools.map((pool) => pool.busyH + pool.idleH);
-      const weighted = pools.reduce((sum, pool, p) => sum + pool[metric] * servingH[p]!, 0);
+      const served = pools.filter(({ busyH, idleH }) => busyH + idleH > 0);
+      const servingH = served.map(({ busyH, idleH }) => busyH + idleH);
+      const weighted = served.reduce((sum, pool, p) => sum + pool[metric] * servingH[p]!, 0);
       return weighted / servingH.reduce((sum, hours) => sum + hours, 0);
     },
   })),

@@ -1,13 +1,14 @@
 /**
  * `replicas: auto`: the fewest serving replicas with which every permitted class meets its SLO on the days of highest
  * expected demand, without incidents (warm replicas are there for those). Only these days are simulated: a fleet that
- * is large enough for them is large enough for the rest.
+ * is large enough for them is large enough for the rest, as long as shares do not change by date.
  */
 import { simulateRun } from "../dispatch/simulate.ts";
 import { gpusPerReplica } from "../engine/parallelism.ts";
 import { InfeasibleError } from "../kernel/errors.ts";
 import { openTraffic } from "../traffic/open.ts";
 import { peakDays } from "../traffic/rate.ts";
+import type { Step } from "../scenario/dispatch.ts";
 import type { ResolvedExperiment, ResolvedStrategy } from "../scenario/resolved.ts";
 
 const PEAK_DAYS = 2;
@@ -26,8 +27,16 @@ export function needsSizing(strategy: ResolvedStrategy): boolean {
   return strategy.pools.some((pool) => pool.replicas === "auto");
 }
 
+/** The days of highest demand; where shares change by date, those of each time between two changes. */
 export function sizingTasks(experiment: ResolvedExperiment, strategy: number): SizingTask[] {
-  const days = peakDays(experiment.traffic, experiment.startEpochS, experiment.horizonS, PEAK_DAYS);
+  const { traffic, startEpochS, horizonS } = experiment;
+  const byDemand = peakDays(traffic, startEpochS, horizonS, Infinity);
+  const changes = [0, ...stepTimes(experiment.strategies[strategy]!).filter((timeS) => timeS > 0 && timeS < horizonS)];
+  const days = new Set(
+    changes.flatMap((fromS, i) =>
+      byDemand.filter((day) => day.toS > fromS && day.fromS < (changes[i + 1] ?? horizonS)).slice(0, PEAK_DAYS),
+    ),
+  );
   const tasks: SizingTask[] = [];
   for (let replication = 0; replication < experiment.replications; replication++) {
     for (const { fromS, toS } of days) tasks.push({ experiment, strategy, replication, fromS, toS });
@@ -44,8 +53,12 @@ function replicasWith(strategy: ResolvedStrategy, auto: number): number[] {
 export function runSizing(task: SizingTask, replicas: readonly number[]): number[] {
   const { experiment, replication, fromS, toS } = task;
   const declared = experiment.strategies[task.strategy]!;
-  // Fleets are sized for the engine as predicted; how wrong that may be shows when they run.
-  const strategy = { ...declared, pools: declared.pools.map((pool) => ({ ...pool, stepTimeError: null })) };
+  const strategy: ResolvedStrategy = {
+    ...declared,
+    // Fleets are sized for the engine as predicted; how wrong that may be shows when they run.
+    pools: declared.pools.map((pool) => ({ ...pool, stepTimeError: null })),
+    ...dispatchFrom(declared, fromS),
+  };
   const { startEpochS, warmupS, seed, classes } = experiment;
   const setting = { ...experiment, startEpochS: startEpochS + fromS, horizonS: toS - fromS };
   const traffic = openTraffic(experiment.traffic, {
@@ -72,6 +85,31 @@ export function runSizing(task: SizingTask, replicas: readonly number[]): number
     const answered = totals.completed + totals.rejected + totals.timedOut + totals.failed;
     return classes[c]!.slo.attainBasis === "windows" ? attainmentWindows : totals.sloMet / answered;
   });
+}
+
+/** When a dispatch policy of the strategy changes by date, rising. */
+function stepTimes({ dispatch = [] }: ResolvedStrategy): number[] {
+  const times = dispatch.flatMap((choice) =>
+    Object.values(choice?.steps ?? {})
+      .flat()
+      .map(({ fromS }) => fromS),
+  );
+  return [...new Set(times)].sort((a, b) => a - b);
+}
+
+/** The dispatch of a strategy in a run that begins at `fromS`: the dates of its steps count from there. */
+function dispatchFrom({ dispatch }: ResolvedStrategy, fromS: number): Pick<ResolvedStrategy, "dispatch"> {
+  if (dispatch === undefined) return {};
+  const later = (steps: readonly Step[]): Step[] => steps.map((step) => ({ ...step, fromS: step.fromS - fromS }));
+  return {
+    dispatch: dispatch.map(
+      (choice) =>
+        choice && {
+          ...choice,
+          steps: Object.fromEntries(Object.entries(choice.steps).map(([option, steps]) => [option, later(steps)])),
+        },
+    ),
+  };
 }
 
 /** Whether the mean attainment over tasks reaches the target in every class. */

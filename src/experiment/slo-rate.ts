@@ -1,6 +1,7 @@
 /**
  * λ of `uSlo`: the highest steady Poisson rate, requests per second, at which one replica of a pool still meets the SLO
- * of a class with that class's lengths, found by simulating one replica and bisecting to 2 %.
+ * of a class with that class's lengths, found by simulating one replica and bisecting to 2 %. Of sessions it is the rate of
+ * their requests, whose prompts hold what came before.
  */
 import { simulateRun } from "../dispatch/simulate.ts";
 import { openTraffic } from "../traffic/open.ts";
@@ -50,7 +51,9 @@ function meetsAt(task: SloRateTask, ratePerS: number): boolean {
   const { experiment } = task;
   const { traffic: recorded, startEpochS, seed } = experiment;
   const requestClass = experiment.classes[task.classIndex]!;
-  const pool = experiment.strategies[task.strategy]!.pools[task.pool]!;
+  const { pools, client } = experiment.strategies[task.strategy]!;
+  // How it stops while idle is no part of what it serves when it is busy.
+  const { scaleToZero: _, ...pool } = pools[task.pool]!;
   const horizonS = REQUESTS / ratePerS;
   const warmupS = 0.1 * horizonS;
   const { input, output, spearman } = recorded.kind === "synthetic" ? recorded : recordedLengths(recorded);
@@ -66,6 +69,7 @@ function meetsAt(task: SloRateTask, ratePerS: number): boolean {
     hourOfWeek: null,
     burst: { components: [], gapCv: 1 },
     maxOutput: recorded.maxOutput,
+    ...(recorded.kind === "synthetic" && recorded.sessions !== undefined ? { sessions: recorded.sessions } : {}),
   };
   const setting = { ...experiment, horizonS, warmupS, classes: [requestClass] };
   const run = simulateRun(
@@ -79,6 +83,7 @@ function meetsAt(task: SloRateTask, ratePerS: number): boolean {
       routes: [[{ kind: "pool", index: 0, overflowInFlightPerReplica: null }]],
       barred: [null],
       counterfactual: false,
+      ...(client === undefined ? {} : { client }),
     },
     openTraffic(spec, {
       startEpochS,

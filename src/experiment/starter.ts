@@ -21,7 +21,7 @@ export interface Workload {
   readonly peakToMean: number;
   readonly model: string;
   readonly gpu: string;
-  /** Share of requests that may not leave the boundary, 0 to below 1. */
+  /** Share of requests that may not leave the boundary, 0 to 1. */
   readonly restrictedShare: number;
   /** What recorded totals add; without it there is no growth and the profile is that of recorded chat traffic. */
   readonly recorded?: Recorded;
@@ -65,10 +65,13 @@ const BURST_TAU_S = 1800;
 const BIN_S = 300;
 const PEAK_RANK = 0.999;
 const PEAK_TO_MEAN_MAX = 40;
-/** Below 1, so that the open class keeps a share. */
-const RESTRICTED_MAX = 1 - 1e-6;
+/** What is less than this below 1 would leave the open class a share of 0. */
+const RESTRICTED_STEP = 1e-6;
+/** A mean above this share of the longest length would bend the lognormal into another shape. */
+const MEAN_OF_LONGEST = 0.5;
 
 const SIMULATED_REQUESTS = 20e6;
+const WEEK_DAYS = 7;
 /** Of these a run can still count those of the shortest experiment, a quarter of a day. */
 const MOST_A_DAY = 5_000_000_000;
 
@@ -107,7 +110,7 @@ export function workloadProblems(said: Said, catalog: Catalog): Problem[] {
   between(said.inputTokens, "--input", 1, Infinity, "must be at least 1");
   between(said.outputTokens, "--output", 1, Infinity, "must be at least 1");
   between(said.peakToMean, "--peak-to-mean", 1, PEAK_TO_MEAN_MAX, `must be from 1 to ${PEAK_TO_MEAN_MAX}`);
-  between(said.restrictedShare, "--restricted", 0, RESTRICTED_MAX, "must be at least 0 and below 1");
+  between(said.restrictedShare, "--restricted", 0, 1, "must be from 0 to 1");
   known("llms", said.model, "--model");
   known("gpus", said.gpu, "--gpu");
   return problems;
@@ -119,11 +122,14 @@ export function experimentFor(workload: Workload, catalog: Catalog): string {
   if (problems.length > 0) throw new ConfigError(problems);
 
   const meanRatePerS = workload.requestsPerDay / DAY_S;
-  const longestInput = Math.ceil(workload.inputTokens * LONGEST);
-  const longestOutput = Math.ceil(workload.outputTokens * LONGEST);
+  const { longestInput, longestOutput, cut } = longestOf(
+    workload,
+    mustFind(catalog, "llms", workload.model, "--model"),
+  );
   const { recorded } = workload;
   const season = recorded?.season ?? shippedSeason(catalog);
-  const peak = peakShape(workload.peakToMean, season.hourOfWeek, meanRatePerS);
+  const days = daysOf(workload.requestsPerDay);
+  const peak = peakShape(workload.peakToMean, days < WEEK_DAYS ? null : season.hourOfWeek, meanRatePerS);
   const components = peak.cv === 0 ? "[]" : `[{ cv: ${rounded(peak.cv)}, tauS: ${BURST_TAU_S} }]`;
   const traffic = [
     ...(recorded?.comments ?? []).map((comment) => `  # ${comment.replace(/\s+/g, " ")}`),
@@ -132,11 +138,10 @@ export function experimentFor(workload: Workload, catalog: Catalog): string {
     `  # The busiest 5-minute bins (99.9th percentile) are to be ${workload.peakToMean} times the mean. ${peak.how}`,
     `  season: ${peak.season ? season.id : "flat"}`,
     `  burst: { components: ${components}, gapCv: 1 }`,
-    `  # Lognormal lengths with the means you gave; the spread is that of recorded chat traffic (assumed).`,
+    `  # Lognormal lengths with the means you gave; the spread is that of recorded chat traffic (assumed).${cut}`,
     `  input: { kind: lognormal, meanTokens: ${workload.inputTokens}, sigma: ${INPUT_SIGMA}, minTokens: 1, maxTokens: ${longestInput} }`,
     `  output: { kind: lognormal, meanTokens: ${workload.outputTokens}, sigma: ${OUTPUT_SIGMA}, minTokens: 1, maxTokens: ${longestOutput} }`,
   ];
-  const days = Math.min(14, Math.max(0.25, Math.floor((4 * SIMULATED_REQUESTS) / workload.requestsPerDay) / 4));
   return compose(catalog, {
     id: "my-workload",
     title: `${grouped(workload.requestsPerDay)} requests a day`,
@@ -145,6 +150,30 @@ export function experimentFor(workload: Workload, catalog: Catalog): string {
     restrictedShare: workload.restrictedShare,
     days,
   });
+}
+
+/** Days that a run can count: one or two whole weeks, or what a busy service leaves of one. */
+function daysOf(requestsPerDay: number): number {
+  const days = Math.floor((4 * SIMULATED_REQUESTS) / requestsPerDay) / 4;
+  return days >= WEEK_DAYS ? WEEK_DAYS * Math.min(2, Math.floor(days / WEEK_DAYS)) : Math.max(0.25, days);
+}
+
+/** The longest prompt and answer, which the model's context cuts. Throws a ConfigError when that leaves too little. */
+function longestOf({ inputTokens, outputTokens }: Workload, { id, maxContext }: CatalogEntry<"llms">) {
+  const meanTokens = inputTokens + outputTokens;
+  if (meanTokens > MEAN_OF_LONGEST * maxContext) {
+    const message = `requests of ${grouped(meanTokens)} tokens in the mean fill more than half of the context of ${id}, ${grouped(maxContext)}: their spread does not fit`;
+    const hint =
+      "a model with a longer context; or shorter lengths here, and lengths of your own (input, output) in the file";
+    throw new ConfigError([{ path: ["--model"], message, hint }]);
+  }
+  const multiple = Math.min(LONGEST, maxContext / meanTokens);
+  const whole = multiple === LONGEST ? Math.ceil : Math.floor;
+  return {
+    longestInput: whole(inputTokens * multiple),
+    longestOutput: whole(outputTokens * multiple),
+    cut: multiple === LONGEST ? "" : ` The context of ${id} cuts the longest.`,
+  };
 }
 
 /** The profile that a workload gets unless it has its own. Throws a ConfigError when the catalogue lacks it. */
@@ -165,18 +194,20 @@ interface PeakShape {
  * The fluctuation that gives the asked peak. The rate is season × exp(x − σ²/2) with normal x, so the share of bins above
  * q is the mean over the week's hours s of 1 − Φ((ln(q/s) + σ²/2)/σ); σ is what puts 0.1 % above the peak. The chance of
  * single arrivals at the peak adds 1/(requests per bin) to σ², and the mean over a bin takes bin/(3 tau) off it.
+ * Without a profile (null, for less than a week: its hours would not have the week's mean and peak) the fluctuation gives all.
  */
-export function peakShape(peakToMean: number, hourOfWeek: readonly number[], meanRatePerS: number): PeakShape {
-  const highest = Math.max(...hourOfWeek);
+export function peakShape(peakToMean: number, hourOfWeek: readonly number[] | null, meanRatePerS: number): PeakShape {
   const chance = 1 / (meanRatePerS * BIN_S * peakToMean);
-  for (const season of [true, false]) {
-    const factors = season ? hourOfWeek : [1];
+  for (const factors of [hourOfWeek, [1]]) {
+    if (factors === null) continue;
     const sigma = sigmaForPeak(peakToMean, factors);
     const variance = sigma === null ? -1 : (sigma * sigma - chance) / (1 - BIN_S / (3 * BURST_TAU_S));
     if (variance <= 0) continue;
+    const season = factors === hourOfWeek;
+    const fluctuation = `a fluctuation of ${BURST_TAU_S / 60} minutes`;
     const how = season
-      ? `The weekly profile gives ${rounded(highest)}, a fluctuation of ${BURST_TAU_S / 60} minutes the rest.`
-      : `A weekly profile alone would exceed that, so a fluctuation of ${BURST_TAU_S / 60} minutes gives it.`;
+      ? `The weekly profile gives ${rounded(Math.max(...factors))}, ${fluctuation} the rest.`
+      : `${hourOfWeek === null ? "Less than a week has no weekly profile" : "A weekly profile alone would exceed that"}, so ${fluctuation} gives it.`;
     return { season, cv: Math.sqrt(exp(variance) - 1), how };
   }
   return { season: false, cv: 0, how: "The chance of single arrivals alone gives that or more." };
@@ -215,10 +246,6 @@ function choosePool(catalog: Catalog, model: string, gpuName: string, longestTok
   const llmEntry = mustFind(catalog, "llms", model, "--model");
   const gpuEntry = mustFind(catalog, "gpus", gpuName, "--gpu");
   const profile = mustFind(catalog, "engines", "vllm", "engine");
-  if (longestTokens > llmEntry.maxContext) {
-    const message = `requests of up to ${longestTokens} tokens (${LONGEST} times the means) exceed the context of ${llmEntry.id}, ${llmEntry.maxContext}`;
-    throw new ConfigError([{ path: ["--model"], message, hint: "shorter lengths, or a model with a longer context" }]);
-  }
   const weightDtype = gpuEntry.fp8DenseTflops === null ? "bf16" : "fp8";
   const parts = { gpu: gpuSpec(gpuEntry), llm: llmSpec(llmEntry), profile };
   const tensorParallelSize = smallestParallelSize(parts, { weightDtype }, longestTokens);
@@ -266,11 +293,16 @@ function compose(catalog: Catalog, { id, title, traffic, pool, restrictedShare, 
   const clockS = epochSOfIso(catalog.asOf)!; // the catalogue has checked its date
   const monday = isoDate(clockS - secondOfWeek(clockS));
   const slo = "{ ttftMs: 3000, tpotMs: 80, target: 0.99 }";
-  const split = restrictedShare > 0;
+  const openShare = 1 - restrictedShare < RESTRICTED_STEP ? 0 : 1 - restrictedShare;
   const { llm, gpu, weightDtype, tensorParallelSize, gpuPrice } = pool;
   const own = `own: { llm: ${llm}, gpu: ${gpu}, weightDtype: ${weightDtype}, tensorParallelSize: ${tensorParallelSize}, replicas: auto, warmReplicas: 1, gpuPrice: ${gpuPrice} }`;
-  const route = (open: string, restricted: string): string =>
-    split ? `{ open: [${open}], restricted: [${restricted}] }` : `{ open: [${open}] }`;
+  const route = (open: string, restricted: string): string => {
+    const routes = [
+      ...(openShare > 0 ? [`open: [${open}]`] : []),
+      ...(restrictedShare > 0 ? [`restricted: [${restricted}]`] : []),
+    ];
+    return `{ ${routes.join(", ")} }`;
+  };
   const lines = [
     `# An experiment: one workload, several ways to serve it. Check it with "crossover check", run it with "crossover run".`,
     `# Every field with its meaning, unit and default: "crossover schema". Names of models, GPUs, offers: "crossover catalog".`,
@@ -290,8 +322,10 @@ function compose(catalog: Catalog, { id, title, traffic, pool, restrictedShare, 
     ``,
     `# Classes share the traffic. Restricted content may not leave your boundary, whatever an API would cost.`,
     `classes:`,
-    `  - { name: open, share: ${split ? rounded(1 - restrictedShare, 6) : 1}, sensitivity: none, slo: ${slo} }`,
-    ...(split ? [`  - { name: restricted, share: ${restrictedShare}, sensitivity: restricted, slo: ${slo} }`] : []),
+    ...(openShare > 0 ? [`  - { name: open, share: ${rounded(openShare, 6)}, sensitivity: none, slo: ${slo} }`] : []),
+    ...(restrictedShare > 0
+      ? [`  - { name: restricted, share: ${restrictedShare}, sensitivity: restricted, slo: ${slo} }`]
+      : []),
     ``,
     `traffic:`,
     ...traffic,
@@ -310,12 +344,17 @@ function compose(catalog: Catalog, { id, title, traffic, pool, restrictedShare, 
     `      # ${tensorParallelSize} GPU${tensorParallelSize === 1 ? " holds" : "s hold"} the model and the longest request; auto: the fewest replicas that meet the targets.`,
     `      ${own}`,
     `    routes: ${route("own", "own")}`,
-    `  hybrid:`,
-    `    pools:`,
-    `      ${own}`,
-    `    offers: { api: ${OFFER} }`,
-    `    # The open class goes on to the API while a replica has 32 requests in flight.`,
-    `    routes: ${route("{ to: own, overflowInFlightPerReplica: 32 }, api", "own")}`,
+    // With nothing open a hybrid would be the strategy above.
+    ...(openShare > 0
+      ? [
+          `  hybrid:`,
+          `    pools:`,
+          `      ${own}`,
+          `    offers: { api: ${OFFER} }`,
+          `    # The open class goes on to the API while a replica has 32 requests in flight.`,
+          `    routes: ${route("{ to: own, overflowInFlightPerReplica: 32 }, api", "own")}`,
+        ]
+      : []),
   ];
   return `${lines.join("\n")}\n`;
 }

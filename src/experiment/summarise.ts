@@ -19,7 +19,7 @@ import type {
   StrategySummary,
 } from "./findings.ts";
 import type { DemandMeasures } from "../traffic/demand.ts";
-import { estimate, estimateOrNull, intervalsOfARun } from "./estimate.ts";
+import { estimate, estimateOrNull, withDoubtOf } from "./estimate.ts";
 import { describeScheduler } from "../engine/scheduler-spec.ts";
 import type { ResolvedExperiment } from "../scenario/resolved.ts";
 import type { RunOutcome } from "./run-one.ts";
@@ -48,13 +48,11 @@ export interface SummariseInput {
 
 export function summarise(input: SummariseInput): Findings {
   const { experiment, outcomes } = input;
-  // Drawn errors of step times say what the model does not know, and no number of replications teaches it that.
-  const doubted = experiment.strategies.map(({ pools }) => pools.some(({ stepTimeError }) => stepTimeError !== null));
-  const strategies = experiment.strategies.flatMap((_, s) => {
-    if (outcomes[s]!.length === 0) return [];
-    const summary = summariseStrategy(experiment, s, input.setups[s]!, outcomes[s]!);
-    return [doubted[s] === true ? intervalsOfARun(summary) : summary];
-  });
+  const strategies = experiment.strategies.flatMap((strategy, s) =>
+    outcomes[s]!.length === 0
+      ? []
+      : [withDoubtOf([strategy], summariseStrategy(experiment, s, input.setups[s]!, outcomes[s]!))],
+  );
   const demand = outcomes.find((runs) => runs.length > 0)?.map((outcome) => outcome.demand) ?? [];
   return {
     schemaVersion: 1,
@@ -69,7 +67,7 @@ export function summarise(input: SummariseInput): Findings {
     requestsSimulated: strategies.reduce((sum, strategy) => sum + strategy.requestsSimulated, 0),
     demand: summariseDemand(demand),
     strategies,
-    pairedCost: pairedCost(experiment, outcomes, doubted),
+    pairedCost: pairedCost(experiment, outcomes),
     warnings: experiment.warnings,
   };
 }
@@ -77,9 +75,9 @@ export function summarise(input: SummariseInput): Findings {
 function summariseDemand(demand: readonly DemandMeasures[]): DemandSummary {
   return {
     requestsPerS: estimate(demand.map((measures) => measures.meanRatePerS)),
-    peakToMean: estimate(demand.map((measures) => measures.peakToMean ?? NaN)),
+    peakToMean: estimateOrNull(demand.map((measures) => measures.peakToMean ?? NaN)),
     wape: estimateOrNull(demand.map((measures) => measures.wape ?? NaN)),
-    dispersion60s: estimate(demand.map((measures) => measures.dispersion60s ?? NaN)),
+    dispersion60s: estimateOrNull(demand.map((measures) => measures.dispersion60s ?? NaN)),
   };
 }
 
@@ -107,18 +105,18 @@ function summariseStrategy(
     requests: counts(all),
     ...tokens(all),
     ...latencies(all),
-    sloAttainment: estimate(all.map(attainment)),
+    sloAttainment: estimateOrNull(all.map(attainment)),
     goodputPerS: estimate(all.map((result) => result.totals.sloMet / experiment.horizonS)),
-    usdPerMonth: estimate(usd),
-    billedUsd: estimate(runs.map((run) => billedUsd(experiment, run, null))),
+    usdPerMonth: estimateOrNull(usd),
+    billedUsd: estimateOrNull(runs.map((run) => billedUsd(experiment, run, null))),
     ledger: lines.map((line): LedgerLine => ({
       line,
       usdPerMonth: estimate(runs.map((run) => usdPerMonth(experiment, run, (row) => row.line === line))),
       billedUsd: estimate(runs.map((run) => billedUsd(experiment, run, line))),
     })),
-    usdPerMTokOutput: estimate(all.map((result, r) => (usd[r]! * months * 1e6) / result.totals.outputTokens)),
-    usdPerRequest: estimate(all.map((result, r) => (usd[r]! * months) / result.totals.completed)),
-    usdPerSloMetRequest: estimate(all.map((result, r) => (usd[r]! * months) / result.totals.sloMet)),
+    usdPerMTokOutput: estimateOrNull(all.map((result, r) => (usd[r]! * months * 1e6) / result.totals.outputTokens)),
+    usdPerRequest: estimateOrNull(all.map((result, r) => (usd[r]! * months) / result.totals.completed)),
+    usdPerSloMetRequest: estimateOrNull(all.map((result, r) => (usd[r]! * months) / result.totals.sloMet)),
     classes: experiment.classes.map((requestClass, c): ClassSummary => {
       const results = runs.map((run) => run.classes[c]!);
       return {
@@ -127,18 +125,20 @@ function summariseStrategy(
         requests: counts(results),
         ...tokens(results),
         ...latencies(results),
-        sloAttainment: estimate(results.map(attainment)),
-        sloAttainmentWindows: estimate(results.map((result) => result.attainmentWindows)),
+        sloAttainment: estimateOrNull(results.map(attainment)),
+        sloAttainmentWindows: estimateOrNull(results.map((result) => result.attainmentWindows)),
         goodputPerS: estimate(results.map((result) => result.totals.sloMet / experiment.horizonS)),
-        usdPerMonth: estimate(
+        usdPerMonth: estimateOrNull(
           runs.map((run) => usdPerMonth(experiment, run, (row) => row.className === requestClass.name)),
         ),
-        controlledShare: estimate(results.map((result) => result.controlledCompleted / result.totals.completed)),
+        controlledShare: estimateOrNull(results.map((result) => result.controlledCompleted / result.totals.completed)),
       };
     }),
     pools: strategy.pools.map((pool, p): PoolSummary => {
       const results = runs.map((run) => run.pools[p]!);
       const of = (value: (result: (typeof results)[number]) => number): Estimate => estimate(results.map(value));
+      const ofAny = (value: (result: (typeof results)[number]) => number): Estimate | null =>
+        estimateOrNull(results.map(value));
       const rates = setup.sloRates[p]!;
       const known = rates.filter((rate) => rate !== null);
       return {
@@ -148,9 +148,9 @@ function summariseStrategy(
         gpusPerReplica: gpusPerReplica(pool.engine),
         replicas: setup.replicas[p]!,
         warmReplicas: pool.warmReplicas,
-        busyFraction: of((result) => result.busyFraction),
-        occupancyFraction: of((result) => result.occupancyFraction),
-        kvFraction: of((result) => result.kvFraction),
+        busyFraction: ofAny((result) => result.busyFraction),
+        occupancyFraction: ofAny((result) => result.occupancyFraction),
+        kvFraction: ofAny((result) => result.kvFraction),
         paidReplicaH: of((result) => result.busyH + result.idleH + result.warmH + result.downH),
         busyReplicaH: of((result) => result.busyH),
         idleReplicaH: of((result) => result.idleH),
@@ -158,9 +158,9 @@ function summariseStrategy(
         downReplicaH: of((result) => result.downH),
         preemptions: of((result) => result.preemptions),
         scheduler: describeScheduler(pool.scheduler),
-        prefixHitFraction: pool.scheduler.prefixCache === null ? null : of((result) => result.prefixHitFraction),
+        prefixHitFraction: pool.scheduler.prefixCache === null ? null : ofAny((result) => result.prefixHitFraction),
         draftAcceptedFraction:
-          pool.scheduler.speculative === null ? null : of((result) => result.draftAcceptedFraction),
+          pool.scheduler.speculative === null ? null : ofAny((result) => result.draftAcceptedFraction),
         incidents: of((result) => result.incidents),
         managed: pool.managed?.preset ?? null,
         coldStarts: pool.scaleToZero === undefined ? null : of((result) => result.coldStarts),
@@ -317,7 +317,6 @@ function billedUsd(experiment: ResolvedExperiment, run: RunResult, wanted: strin
 function pairedCost(
   experiment: ResolvedExperiment,
   outcomes: readonly (readonly RunOutcome[])[],
-  doubted: readonly boolean[],
 ): Findings["pairedCost"] {
   const pairs: { first: string; second: string; usdPerMonth: Estimate }[] = [];
   if (!isPriced(experiment)) return pairs;
@@ -334,12 +333,9 @@ function pairedCost(
           : [usdPerMonth(experiment, run, null) - usdPerMonth(experiment, other.run, null)];
       });
       if (differences.length === 0) continue;
-      const usd = estimate(differences);
-      pairs.push({
-        first: experiment.strategies[a]!.name,
-        second: experiment.strategies[b]!.name,
-        usdPerMonth: doubted[a] === true || doubted[b] === true ? intervalsOfARun(usd) : usd,
-      });
+      const [first, second] = [experiment.strategies[a]!, experiment.strategies[b]!];
+      const usd = withDoubtOf([first, second], estimate(differences));
+      pairs.push({ first: first.name, second: second.name, usdPerMonth: usd });
     }
   }
   return pairs;

@@ -28,7 +28,7 @@ export function usageComments(usage: UsageWorkload, { file, format }: UsageSourc
             ? hourOfWeek === null
               ? "The weekly profile has these weekdays; hours within a day are those of recorded chat traffic (assumed)."
               : "The weekly profile is that of the hourly totals."
-            : "The weekly profile below is that of recorded chat traffic (assumed); --models DIR writes one of your own.",
+            : "A weekly profile below is that of recorded chat traffic (assumed); --models DIR writes one of your own.",
         ]),
     ...(cachedShare === 0
       ? []

@@ -58,8 +58,7 @@ export async function serveParquetJob<J>(run: (job: J, progress: Float64Array) =
 
 function answerOf(error: unknown): Answer {
   if (error instanceof DataError) {
-    const head = error.row === null ? `${error.file}: ` : `${error.file}: row ${error.row}: `;
-    return { kind: "data", file: error.file, row: error.row, text: error.message.slice(head.length) };
+    return { kind: "data", file: error.file, row: error.row, text: error.reason };
   }
   if (error instanceof Error && "code" in error && "syscall" in error) {
     return { kind: "node", message: error.message, fields: { ...error } };

@@ -16,7 +16,7 @@ export interface RequestRun {
   readonly strategy: string;
   readonly replication: number;
   readonly classNames: readonly string[];
-  /** Pools and offers. */
+  /** Pools, offers and the response cache. */
   readonly routes: readonly string[];
   readonly outcomes: readonly string[];
   readonly version?: string;

@@ -87,8 +87,8 @@ const POOL_HOURS: Storage<PoolHourTable> = {
   idleReplicaH: "float64",
   warmReplicaH: "float64",
   downReplicaH: "float64",
-  occupancyFraction: "float64",
-  kvFraction: "float64",
+  occupancyFraction: "nullable",
+  kvFraction: "nullable",
 };
 
 const INCIDENTS: Storage<IncidentTable> = {

@@ -38,6 +38,9 @@ const FORMATS: readonly (readonly [UsageFormat, string, readonly string[]])[] = 
   ],
 ];
 
+const OUR_COLUMNS =
+  "usage of any other source is read with the columns start, end (or bucketS), model, inputTokens and outputTokens, and requests, cachedInputTokens and costUsd if known";
+
 /** Whether a header is that of a usage export, as far as its telling column goes. */
 export function isUsageHeader(names: readonly string[]): boolean {
   return FORMATS.some(
@@ -55,7 +58,7 @@ export async function readUsage(file: string): Promise<UsageExport> {
     throw new DataError(file, null, `not a known usage export; needed are the columns ${columns}`);
   }
   const [format, , needed] = known;
-  need(file, table, needed);
+  need(file, table, needed, format === "crossover" ? "" : `. It reads like an export of ${format}; ${OUR_COLUMNS}`);
   const buckets = table.rows.flatMap((_, r): UsageBucket[] => {
     const bucket = READERS[format](new Row(file, table, r));
     return bucket === null ? [] : [bucket];
@@ -105,9 +108,11 @@ async function readCsvTable(file: string): Promise<CsvTable> {
   return parseCsv(file, await readFile(file, "utf8"));
 }
 
-function need(file: string, { names }: CsvTable, needed: readonly string[]): void {
-  const missing = needed.find((name) => !names.includes(name));
-  if (missing !== undefined) throw new DataError(file, null, `no column ${missing}${nearestName(missing, names)}`);
+/** Throws a DataError with every column that is missing, and `advice`. */
+function need(file: string, { names }: CsvTable, needed: readonly string[], advice = ""): void {
+  const missing = needed.filter((name) => !names.includes(name));
+  const message = missing.map((name) => `no column ${name}${nearestName(name, names)}`).join("; ");
+  if (missing.length > 0) throw new DataError(file, null, `${message}${advice}`);
 }
 
 /** Null: the bucket saw no usage. */

@@ -32,11 +32,14 @@ export class ConfigError extends Error {
 export class DataError extends Error {
   readonly file: string;
   readonly row: number | null;
-  constructor(file: string, row: number | null, message: string) {
-    super(row === null ? `${file}: ${message}` : `${file}: row ${row}: ${message}`);
+  /** The message without file and row. */
+  readonly reason: string;
+  constructor(file: string, row: number | null, reason: string) {
+    super(row === null ? `${file}: ${reason}` : `${file}: row ${row}: ${reason}`);
     this.name = "DataError";
     this.file = file;
     this.row = row;
+    this.reason = reason;
   }
 }
 

@@ -2,7 +2,8 @@
 import type { UsageBill } from "../experiment/backcast/bill.ts";
 import type { Difference } from "../experiment/backcast/difference.ts";
 import type { ReplayRow } from "../experiment/backcast/replay.ts";
-import { plainNumber, textTable, type Column } from "./text-table.ts";
+import { plainNumber } from "../report/format.ts";
+import { textTable, type Column } from "./text-table.ts";
 
 export interface Backcast {
   readonly title: string;

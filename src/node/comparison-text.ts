@@ -1,8 +1,8 @@
 /** What the terminal shows of a comparison: one table of paired differences for each strategy against the baseline. */
 import { type Comparison, isPercentile, type PairedDifference } from "../experiment/compare.ts";
 import type { Estimate } from "../experiment/findings.ts";
-import { lengthText } from "./length-text.ts";
-import { plainNumber, textTable } from "./text-table.ts";
+import { lengthText, plainNumber } from "../report/format.ts";
+import { type Column, fittedTable, textTable } from "./text-table.ts";
 
 interface ComparisonTextInput {
   readonly title: string;
@@ -10,36 +10,70 @@ interface ComparisonTextInput {
   readonly horizonDays: number;
   readonly comparisons: readonly Comparison[];
   readonly warnings: readonly string[];
+  /** Characters of a line. */
+  readonly width: number;
 }
 
-export function comparisonText({ title, seed, horizonDays, comparisons, warnings }: ComparisonTextInput): string {
+export function comparisonText(input: ComparisonTextInput): string {
+  const { title, seed, horizonDays, comparisons, warnings, width } = input;
   const pairs = comparisons[0]?.pairs ?? 0;
   const head = `${title}\n${pairs} paired replications of ${lengthText(horizonDays)}, seed ${seed}: the same requests and the same luck for all\n`;
   const single = pairs < 2 ? "One replication has no interval: two or more are needed to separate anything.\n" : "";
-  return [head, single, ...comparisons.map(tableText), ...warnings.map((warning) => `warning: ${warning}\n`)].join("");
+  const tables = comparisons.map((comparison) => tablesText(comparison, width));
+  return [head, single, ...tables, ...warnings.map((warning) => `warning: ${warning}\n`)].join("");
 }
 
-function tableText({ baseline, other, rows }: Comparison): string {
-  return `\n${textTable(
-    [
-      { head: `${other} against ${baseline}` },
-      { head: baseline, align: "right" },
-      { head: other, align: "right" },
-      { head: "difference", align: "right" },
-      { head: "95 % interval", align: "right" },
-      { head: "change", align: "right" },
-      { head: "" },
-    ],
-    rows.map((row) => [
-      label(row),
-      figure(row, row.baseline),
-      figure(row, row.other),
-      signed(row, row.difference?.mean ?? null),
-      interval(row),
-      change(row),
-      finding(row),
-    ]),
-  )}`;
+/** A table for all requests and one for each class, as they come in the rows. */
+function tablesText({ baseline, other, rows }: Comparison, width: number): string {
+  const groups = [...new Set(rows.map(({ className }) => className))];
+  const tables = groups.map((group) =>
+    tableText(
+      group ?? "all requests",
+      [baseline, other],
+      rows.filter(({ className }) => className === group),
+      width,
+    ),
+  );
+  return `\n${other} against ${baseline}\n\n${tables.join("\n")}`;
+}
+
+/** Where not all columns fit beside each other, the differences come first and what they are of below. */
+function tableText(
+  head: string,
+  [baseline, other]: readonly [string, string],
+  rows: readonly PairedDifference[],
+  width: number,
+): string {
+  const values = [right(baseline), right(other)];
+  const differences = [right("difference"), right("95 % interval"), right("change"), { head: "" }];
+  const label = (row: PairedDifference): string => metricLabel(row.metric);
+  const valueCells = (row: PairedDifference): string[] => [figure(row, row.baseline), figure(row, row.other)];
+  const differenceCells = (row: PairedDifference): string[] => [
+    signed(row, row.difference?.mean ?? null),
+    interval(row),
+    change(row),
+    finding(row),
+  ];
+  const whole = textTable(
+    [{ head }, ...values, ...differences],
+    rows.map((row) => [label(row), ...valueCells(row), ...differenceCells(row)]),
+  );
+  if (whole.split("\n").every((line) => line.length <= width)) return whole;
+  const below = fittedTable(
+    [{ head }, ...values],
+    rows.map((row) => [label(row), ...valueCells(row)]),
+    width,
+  );
+  const above = fittedTable(
+    [{ head }, ...differences],
+    rows.map((row) => [label(row), ...differenceCells(row)]),
+    width,
+  );
+  return `${above}\n${below}`;
+}
+
+function right(head: string): Column {
+  return { head, align: "right" };
 }
 
 const STATISTICS = /(Mean|P50|P95|P99)$/;
@@ -56,11 +90,6 @@ const LABELS: Readonly<Record<string, string>> = {
   fairnessIndex: "fairness index of the classes",
   ttftP99Ratio: "TTFT P99, worst class ÷ best",
 };
-
-function label({ metric, className }: PairedDifference): string {
-  const name = metricLabel(metric);
-  return className === null ? name : `${className}: ${name}`;
-}
 
 /** With its unit, as it stands at the head of a row or block. */
 export function metricLabel(metric: string): string {
@@ -82,7 +111,7 @@ function figure(row: PairedDifference, estimate: Estimate | null): string {
 }
 
 function signed(row: PairedDifference, value: number | null): string {
-  return value === null ? "–" : `${value > 0 ? "+" : ""}${plainFigure(row, value)}`;
+  return value === null ? "–" : withSign(value, plainFigure(row, value));
 }
 
 function interval(row: PairedDifference): string {
@@ -94,7 +123,12 @@ function interval(row: PairedDifference): string {
 function change({ baseline, difference }: PairedDifference): string {
   if (baseline === null || difference === null || baseline.mean === 0) return "–";
   const percent = (difference.mean / baseline.mean) * 100;
-  return `${percent > 0 ? "+" : ""}${plainNumber(percent, 1)} %`;
+  return `${withSign(percent, plainNumber(percent, 1))} %`;
+}
+
+/** A plus before what is shown above zero: what rounds to nothing has no direction. */
+function withSign(value: number, figure: string): string {
+  return `${value > 0 && figure !== "0" ? "+" : ""}${figure}`;
 }
 
 function finding({ metric, separable, difference }: PairedDifference): string {

@@ -6,25 +6,38 @@ import { setMaxListeners } from "node:events";
 import { availableParallelism } from "node:os";
 import { Piscina } from "piscina";
 import { siblingModule, threadArguments } from "../io/thread-module.ts";
+import type { RunTask } from "../experiment/run-one.ts";
 import type { SizingTask } from "../experiment/size-pool.ts";
 import type { SloRateTask } from "../experiment/slo-rate.ts";
 import { PolicyError } from "../kernel/errors.ts";
-import type { PluginSource } from "./plugins.ts";
+import type { Conformance, ConformProgress } from "../engine/conform/conform.ts";
+import type { LoadedPlugins } from "./load-plugins.ts";
+import { PluginWatch } from "./plugin-watch.ts";
 import type { StepRecord } from "../outcome/step-table.ts";
-import type { Answer, JobOutcome, ProgressMessage, PredictionTask, RunJob, StepsJob } from "./simulate-worker.ts";
+import type {
+  Answer,
+  ConformTask,
+  Declared,
+  JobOutcome,
+  ProgressMessage,
+  PredictionTask,
+  RunJob,
+  StepsJob,
+  WorkerTask,
+} from "./simulate-worker.ts";
 import type { Prediction } from "../experiment/validate/predict.ts";
 
 export class Executor {
   readonly threads: number;
   private readonly pool: Piscina;
   private readonly abort = new AbortController();
+  /** Null without plug-ins. */
+  private readonly watch: PluginWatch | null;
+  /** Why everything was ended, unless it was cancelled. */
+  private fault: unknown = null;
 
   /** `threads` null = one per core. */
-  constructor(
-    threads: number | null,
-    plugins: readonly PluginSource[],
-    onProgress: (message: ProgressMessage) => void,
-  ) {
+  constructor(threads: number | null, plugins: LoadedPlugins, onProgress: (message: ProgressMessage) => void) {
     this.threads = threads ?? availableParallelism();
     const worker = siblingModule("simulate-worker", import.meta.url);
     this.pool = new Piscina({
@@ -33,34 +46,49 @@ export class Executor {
       maxThreads: this.threads,
       idleTimeout: 2000,
       execArgv: threadArguments(worker),
-      workerData: plugins,
+      workerData: plugins.sources,
       // Boxed numbers die young: a roomy nursery spares most collections.
       resourceLimits: { maxYoungGenerationSizeMb: 48 },
     });
     this.pool.on("message", onProgress);
     // Each task under way listens; there may be hundreds.
     setMaxListeners(0, this.abort.signal);
+    this.watch = plugins.sources.length === 0 ? null : new PluginWatch(plugins, (fault) => this.endWith(fault));
   }
 
   run(job: RunJob): Promise<JobOutcome> {
-    return this.task("run", job);
+    return this.task("run", job, runName(job.task));
   }
 
   steps(job: StepsJob): Promise<StepRecord> {
-    return this.task("steps", job);
+    return this.task("steps", job, `the steps of ${runName(job.task)}`);
   }
 
   size(task: SizingTask, replicas: readonly number[]): Promise<number[]> {
-    return this.task("size", { task, replicas });
+    const what = `${runName(task)} of a peak day, sized with ${replicas.join(" + ")} replicas`;
+    return this.task("size", { task, replicas }, what);
   }
 
   sloRate(task: SloRateTask): Promise<number | null> {
-    return this.task("sloRate", task);
+    const { name, pools } = task.experiment.strategies[task.strategy]!;
+    const what = `strategy ${name}, the rate that a replica of ${pools[task.pool]!.name} serves within the SLO`;
+    return this.task("sloRate", task, what);
   }
 
   /** Predictions of recorded cases, in their order. */
   predict(task: PredictionTask): Promise<Prediction[]> {
-    return this.task("predict", task);
+    return this.task("predict", task, "a recorded case");
+  }
+
+  /** What plug-ins declare, or what is wrong with them. */
+  declared(): Promise<Declared> {
+    return this.task("declared", null, "");
+  }
+
+  /** `onProgress` hears of each scenario before it is tried. */
+  conform(task: ConformTask, onProgress: (progress: ConformProgress) => void): Promise<Conformance> {
+    this.pool.on("message", onProgress);
+    return this.task("conform", task, "");
   }
 
   /** Ends what is running; its promises reject with an AbortError. */
@@ -72,10 +100,32 @@ export class Executor {
     await this.pool.destroy();
   }
 
-  private async task<T>(name: string, argument: unknown): Promise<T> {
-    const answer = (await this.pool.run(argument, { name, signal: this.abort.signal })) as Answer<T>;
+  /** `what` is computed, for messages about plug-ins. */
+  private async task<T>(name: string, argument: unknown, what: string): Promise<T> {
+    const watched = this.watch?.begin(what) ?? null;
+    const given: WorkerTask<unknown> = { argument, callMemory: watched?.memory ?? null };
+    let answer: Answer<T>;
+    try {
+      answer = (await this.pool.run(given, { name, signal: this.abort.signal })) as Answer<T>;
+    } catch (error) {
+      const death = watched === null ? null : this.watch!.faultOfDeath(watched, error);
+      // A thread that dies may leave tasks in the queue that no other thread would ever take.
+      if (!this.abort.signal.aborted) this.endWith(death ?? error);
+      throw this.fault ?? error;
+    } finally {
+      if (watched !== null) this.watch!.end(watched);
+    }
     // An error's class does not survive the way between threads.
     if (answer.failure !== null) throw new PolicyError(answer.failure.policy, answer.failure.message);
     return answer.value;
   }
+
+  private endWith(fault: unknown): void {
+    this.fault ??= fault;
+    this.abort.abort();
+  }
+}
+
+function runName({ experiment, strategy, replication }: Omit<RunTask, "replicas">): string {
+  return `strategy ${experiment.strategies[strategy]!.name}, replication ${replication}`;
 }

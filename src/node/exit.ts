@@ -1,6 +1,6 @@
 /**
- * Exit codes, and what stderr says for each kind of error. Pure code throws; only this file decides how the process
- * ends. Codes: 0 done, 1 run failed, 2 configuration, 3 data, 4 environment, 5 infeasible, 70 our bug, 130 interrupted.
+ * Exit codes, and what is said of each kind of error: as text, and as data where `--json` was given. Pure code throws;
+ * only this file decides how the process ends. Codes: 0 done, 1 run failed, 2 configuration, 3 data, 4 environment, 5 infeasible, 70 our bug, 130 interrupted.
  */
 import {
   ConfigError,
@@ -27,6 +27,14 @@ export class EnvironmentFailure extends Error {
   constructor(message: string, options?: ErrorOptions) {
     super(message, options);
     this.name = "EnvironmentFailure";
+  }
+}
+
+/** Ctrl-C before there was anything to keep (exit 130). */
+export class InterruptedError extends Error {
+  constructor(message: string) {
+    super(message);
+    this.name = "InterruptedError";
   }
 }
 
@@ -60,31 +68,66 @@ export function unreadable(error: unknown, file: string): unknown {
   return environmentFailure(error, `cannot read ${file}`);
 }
 
+/** A problem with its place, as far as it has one: lines and columns count from 1, rows of data too. */
+interface PlacedProblem extends Problem {
+  readonly line?: number;
+  readonly column?: number;
+  readonly width?: number;
+  readonly row?: number;
+}
+
+type FailureKind = "configuration" | "data" | "environment" | "infeasible" | "bug" | "interrupted";
+
 interface Failure {
   readonly exitCode: number;
   /** For stderr, ends in a newline. */
   readonly text: string;
+  readonly error: FailureKind;
+  readonly problems: readonly PlacedProblem[];
 }
 
 /** What an error that reached the top means. `replay` is the command line that shows it again. */
 export function describeFailure(error: unknown, replay: string): Failure {
-  // LocatedConfigError carries its rendering; recognised by shape so that this file does not load the YAML parser.
+  // LocatedConfigError carries its places and its rendering; recognised by shape so that this file does not load the YAML parser.
   if (error instanceof ConfigError) {
     const text = "text" in error && typeof error.text === "string" ? error.text : problemsText(error.problems);
-    return { exitCode: EXIT.config, text };
+    const problems = "located" in error ? (error.located as readonly PlacedProblem[]) : error.problems;
+    return { exitCode: EXIT.config, text, error: "configuration", problems };
   }
-  if (error instanceof PolicyError) return { exitCode: EXIT.config, text: `plug-in: ${error.message}\n` };
-  if (error instanceof DataError) return { exitCode: EXIT.data, text: `data: ${error.message}\n` };
-  if (error instanceof InfeasibleError) return { exitCode: EXIT.infeasible, text: `infeasible: ${error.message}\n` };
-  if (error instanceof EnvironmentFailure)
-    return { exitCode: EXIT.environment, text: `environment: ${error.message}\n` };
+  if (error instanceof DataError) {
+    const { file, row, reason } = error;
+    const problem = { file, ...(row === null ? {} : { row }), path: [], message: reason };
+    return { exitCode: EXIT.data, text: `data: ${error.message}\n`, error: "data", problems: [problem] };
+  }
   const what = error instanceof Error ? error : new Error(String(error));
-  const head = what instanceof InvariantError ? what.message : `${what.name}: ${what.message}`;
+  const { message } = what;
+  const problems = [{ path: [], message }];
+  if (what instanceof PolicyError)
+    return { exitCode: EXIT.config, text: `plug-in: ${message}\n`, error: "configuration", problems };
+  if (what instanceof InfeasibleError)
+    return { exitCode: EXIT.infeasible, text: `infeasible: ${message}\n`, error: "infeasible", problems };
+  if (what instanceof EnvironmentFailure)
+    return { exitCode: EXIT.environment, text: `environment: ${message}\n`, error: "environment", problems };
+  if (what instanceof InterruptedError)
+    return { exitCode: EXIT.interrupted, text: `${message}\n`, error: "interrupted", problems };
+  const head = what instanceof InvariantError ? message : `${what.name}: ${message}`;
   const stack = what.stack?.split("\n").slice(1).join("\n") ?? "";
   return {
     exitCode: EXIT.bug,
     text: `This is a bug of crossover, not of your file.\n${head}\n${stack}\nReplay with: ${replay}\n`,
+    error: "bug",
+    problems: [{ path: [], message: head, hint: `a bug of crossover, not of your file; replay with: ${replay}` }],
   };
+}
+
+/** A wrong call of the command line, whose text is on stderr already. */
+export function usageFailure(message: string): Pick<Failure, "error" | "problems"> {
+  return { error: "configuration", problems: [{ path: [], message }] };
+}
+
+/** One line for stdout: what every command prints instead of its result when it was called with `--json` and failed. */
+export function failureJson({ error, problems }: Pick<Failure, "error" | "problems">): string {
+  return `${JSON.stringify({ ok: false, error, problems })}\n`;
 }
 
 /** Problems that stand at no line, each with its hint. */

@@ -1,8 +1,9 @@
 /** What the terminal shows of a frontier: one block for each metric, strategies down, rates across. */
 import type { Frontier, FrontierMetric, FrontierPoint } from "../experiment/frontier.ts";
 import type { Estimate } from "../experiment/findings.ts";
+import { lengthText } from "../report/format.ts";
 import { metricLabel, plainFigure } from "./comparison-text.ts";
-import { textTable } from "./text-table.ts";
+import { fittedTable } from "./text-table.ts";
 
 interface FrontierTextInput {
   readonly title: string;
@@ -11,22 +12,26 @@ interface FrontierTextInput {
   readonly replications: number;
   readonly frontier: Frontier;
   readonly warnings: readonly string[];
+  /** Characters of a line. */
+  readonly width: number;
 }
 
-export function frontierText({ title, seed, horizonS, replications, frontier, warnings }: FrontierTextInput): string {
+export function frontierText(input: FrontierTextInput): string {
+  const { title, seed, horizonS, replications, frontier, warnings, width } = input;
   const { metrics, classes } = frontier;
   return [
     `${title}\n`,
-    `${replications} replications of ${Math.round(horizonS / 60)} minutes at each rate, seed ${seed}: the same requests and the same luck for all\n`,
+    `${replications} replications of ${lengthText(horizonS / 86_400)} at each rate, seed ${seed}: the same requests and the same luck for all\n`,
     "± half a 95 % interval; * best of its column, beyond the paired interval to the next; ! overloaded, the backlog grows\n",
     ...metrics.map((metric) =>
-      block(metricLabel(metric.metric), frontier, metric, (point) => point.figures[metric.metric] ?? null),
+      block(metricLabel(metric.metric), frontier, metric, width, (point) => point.figures[metric.metric] ?? null),
     ),
     ...(classes.length === 1 ? [] : classes).map((name, c) =>
       block(
         `${name}: ${metricLabel("sloAttainment")}`,
         frontier,
         { metric: "sloAttainment", unit: "fraction", better: "higher" },
+        width,
         (point) => point.classes[c]!.figures["sloAttainment"] ?? null,
         false,
       ),
@@ -39,6 +44,7 @@ function block(
   head: string,
   { rates, strategies, points, best }: Frontier,
   metric: FrontierMetric,
+  width: number,
   of: (point: FrontierPoint) => Estimate | null,
   marked = true,
 ): string {
@@ -54,7 +60,7 @@ function block(
       return `${marks}${marks === "" ? "" : " "}${figure(metric, of(point))}`;
     }),
   ]);
-  return `\n${textTable(columns, rows)}`;
+  return `\n${fittedTable(columns, rows, width)}`;
 }
 
 function figure(metric: FrontierMetric, estimate: Estimate | null): string {

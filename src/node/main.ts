@@ -6,7 +6,7 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { CalibrateOptions } from "./commands/calibrate.ts";
 import { MOST_REPLICATIONS } from "../experiment/bounds.ts";
-import { describeFailure, EXIT } from "./exit.ts";
+import { describeFailure, EXIT, failureJson, usageFailure } from "./exit.ts";
 import type { ConformFlags } from "./commands/conform.ts";
 import type { BackcastOptions } from "./commands/backcast.ts";
 import type { CompareOptions } from "./commands/compare.ts";
@@ -14,11 +14,13 @@ import type { CatalogOptions } from "./commands/catalog.ts";
 import type { ImportLlmOptions } from "./commands/import-llm.ts";
 import type { ImportPricesOptions } from "./commands/import-prices.ts";
 import type { InitOptions } from "./commands/init.ts";
+import type { TraceExportFlags } from "./commands/trace-export.ts";
 import type { TraceFitOptions } from "./commands/trace-fit.ts";
 import type { TraceInspectOptions } from "./commands/trace-inspect.ts";
 import type { TraceImportFlags } from "./commands/trace-import.ts";
 import type { SynthesizeFlags } from "./commands/trace-synthesize.ts";
 import type { ValidateOptions } from "./commands/validate.ts";
+import { CALL_LIMIT_S } from "./plugin-calls.ts";
 import { shellWord } from "./shell-word.ts";
 import { packageVersion } from "./version.ts";
 
@@ -30,6 +32,7 @@ interface RunFlags {
   readonly out: string;
   readonly models?: string;
   readonly plugin?: string[];
+  readonly pluginTimeout?: number;
   readonly requests?: RequestFlag;
   readonly steps?: StepFlag;
   readonly whatIfUnrestricted?: boolean;
@@ -42,6 +45,7 @@ interface CheckFlags {
   readonly json?: boolean;
   readonly models?: string;
   readonly plugin?: string[];
+  readonly pluginTimeout?: number;
   readonly whatIfUnrestricted?: boolean;
 }
 
@@ -53,6 +57,7 @@ type RequestFlag =
   | { readonly kind: "worst"; readonly count: number };
 
 const PLUGIN_HELP = "a TypeScript or JavaScript file with scheduling policies of your own; may be given again";
+const PLUGIN_TIMEOUT_HELP = "how long one call into a plug-in may take before it counts as an endless loop";
 
 /** More than any machine has cores; each takes memory of its own. */
 const MOST_THREADS = 512;
@@ -64,6 +69,10 @@ let exitCode: number = EXIT.done;
 
 const out = (text: string): void => {
   process.stdout.write(text);
+};
+
+const talk = (text: string): void => {
+  process.stderr.write(text);
 };
 
 function buildProgram(): Command {
@@ -89,6 +98,7 @@ function buildProgram(): Command {
     .option("--out <dir>", "folder of results", text, "output")
     .option("--models <dir>", "catalogue entries that replace shipped ones", text)
     .option("--plugin <file>", PLUGIN_HELP, collected)
+    .option("--plugin-timeout <seconds>", PLUGIN_TIMEOUT_HELP, positiveNumber, CALL_LIMIT_S)
     .option("--requests <which>", "also write single requests: all, sample:FRACTION or worst:COUNT", requestFlag)
     .option(
       "--steps <which>",
@@ -114,6 +124,7 @@ function buildProgram(): Command {
     .option("--threads <n>", "worker threads (default: one per core)", threads)
     .option("--models <dir>", "catalogue entries that replace shipped ones", text)
     .option("--plugin <file>", PLUGIN_HELP, collected)
+    .option("--plugin-timeout <seconds>", PLUGIN_TIMEOUT_HELP, positiveNumber, CALL_LIMIT_S)
     .action(async (inputs: string[], flags: CompareOptions) => {
       const { compareCommand } = await import("./commands/compare.ts");
       exitCode = await compareCommand(inputs, flags, out);
@@ -140,10 +151,11 @@ function buildProgram(): Command {
     .option("--json", "print the result as JSON")
     .option("--models <dir>", "catalogue entries that replace shipped ones", text)
     .option("--plugin <file>", PLUGIN_HELP, collected)
+    .option("--plugin-timeout <seconds>", PLUGIN_TIMEOUT_HELP, positiveNumber, CALL_LIMIT_S)
     .option("--what-if-unrestricted", "lift the data boundary rules")
     .action(async (file: string, flags: CheckFlags) => {
       const { checkCommand } = await import("./commands/check.ts");
-      exitCode = await checkCommand(file, flags, out);
+      await checkCommand(file, flags, out);
     });
 
   program
@@ -154,6 +166,7 @@ function buildProgram(): Command {
     .option("--scenarios <n>", "random scenarios to try", wholeNumber, 600)
     .option("--seed <seed>", "of the scenarios", text, "7")
     .option("--scenario <number>", "only the scenario of this number, from 0", numberFromZero)
+    .option("--plugin-timeout <seconds>", PLUGIN_TIMEOUT_HELP, positiveNumber, CALL_LIMIT_S)
     .action(async (policy: string, flags: ConformFlags) => {
       const { conformCommand } = await import("./commands/conform.ts");
       exitCode = await conformCommand(policy, flags, out);
@@ -170,11 +183,16 @@ function buildProgram(): Command {
     .option("--peak-to-mean <ratio>", "of the rate over 5-minute bins (2 unless given)", quantity)
     .option("--model <id>", "open-weight model for own GPUs (llama-3.3-70b unless given)", text)
     .option("--gpu <id>", "GPU for it (h100-sxm unless given)", text)
-    .option("--restricted <share>", "share of requests that may not leave your boundary (0 unless given)", quantity)
+    .option(
+      "--restricted <share>",
+      "share of requests that may not leave your boundary, 0.2 or 20% (0 unless given)",
+      share,
+    )
     .option("--models <dir>", "with --from-usage: where the weekly profile of the export is written", text)
+    .option("--json", "print what was written as JSON")
     .action(async (file: string, flags: InitOptions) => {
       const { initCommand } = await import("./commands/init.ts");
-      await initCommand(file, flags, (line: string) => process.stderr.write(line));
+      await initCommand(file, flags, talk, out);
     });
 
   const trace = program
@@ -199,6 +217,7 @@ function buildProgram(): Command {
     .argument("<file>", "trace (Parquet or CSV, also gzipped)")
     .requiredOption("--id <id>", "id of the preset", text)
     .requiredOption("--models <dir>", "folder of your own catalogue entries", text)
+    .option("--json", "print the fit as JSON")
     .action(async (file: string, flags: Omit<TraceFitOptions, "today">) => {
       const { traceFitCommand } = await import("./commands/trace-fit.ts");
       await traceFitCommand(file, { ...flags, today: new Date().toISOString().slice(0, 10) }, out);
@@ -206,7 +225,7 @@ function buildProgram(): Command {
 
   program
     .command("schema")
-    .description("print the JSON Schema of an experiment file")
+    .description("print the JSON Schema of an experiment file (always JSON)")
     .action(async () => {
       const { schemaCommand } = await import("./commands/schema.ts");
       schemaCommand(out);
@@ -252,6 +271,12 @@ function buildProgram(): Command {
     .option("--name <name>", "as people write it (the id unless given)", text)
     .option("--source <text>", "where the file is from", text)
     .option("--as-of <date>", "date of the file (the catalogue's unless given)")
+    .option(
+      "--as <family>",
+      "of an architecture nobody knows: the known one whose layers are built alike (llama …)",
+      text,
+    )
+    .option("--json", "print the entry and its sizes as JSON")
     .action(async (config: string, flags: ImportLlmOptions) => {
       const { importLlmCommand } = await import("./commands/import-llm.ts");
       await importLlmCommand(config, flags, out);
@@ -293,7 +318,8 @@ function buildProgram(): Command {
     .description("write an imported trace in the format that it came from")
     .argument("<file>", "Parquet file of trace import")
     .option("--out <file>", "instead of stdout", text)
-    .action(async (file: string, flags: { out?: string }) => {
+    .option("--json", "with --out: print what was written as JSON")
+    .action(async (file: string, flags: TraceExportFlags) => {
       const { traceExportCommand } = await import("./commands/trace-export.ts");
       await traceExportCommand(file, flags, out);
     });
@@ -352,7 +378,6 @@ function buildProgram(): Command {
       const { calibrateCommand } = await import("./commands/calibrate.ts");
       const { requestRate, ...options } = flags;
       const today = new Date().toISOString().slice(0, 10);
-      const talk = (line: string): void => void process.stderr.write(line);
       const load = requestRate === undefined ? {} : { requestRatePerS: requestRate };
       exitCode = await calibrateCommand(files, { ...options, ...load }, today, out, talk);
     });
@@ -418,6 +443,13 @@ function quantity(value: string): number {
   return Number(match[1]) * MULTIPLES[match[2]!]!;
 }
 
+/** Reads 0.2 or 20%; that it is at most 1 is for what uses it to say, beside what else is wrong. */
+function share(value: string): number {
+  const match = /^(\d*\.?\d+)(%?)$/.exec(value);
+  if (match === null) throw new InvalidArgumentError("must be a share, such as 0.2 or 20%");
+  return match[2] === "%" ? Number(match[1]) / 100 : Number(match[1]);
+}
+
 function requestFlag(value: string): RequestFlag {
   if (value === "all") return { kind: "all" };
   const [word, amount = ""] = value.split(":");
@@ -440,6 +472,13 @@ function commandLine(): string {
   return ["crossover", ...process.argv.slice(2).map(shellWord)].join(" ");
 }
 
+/** Whether data was asked for, also by a call that is wrong otherwise. */
+function wantsJson(): boolean {
+  const words = process.argv.slice(2);
+  const end = words.indexOf("--");
+  return words.slice(0, end === -1 ? undefined : end).includes("--json");
+}
+
 // A reader such as `head` that has seen enough is no error.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
@@ -454,9 +493,11 @@ try {
   if (error instanceof CommanderError) {
     // Help and version that were asked for are no error; everything else commander complains of is how it was called.
     exitCode = error.exitCode === 0 ? EXIT.done : EXIT.config;
+    if (wantsJson() && exitCode !== EXIT.done) out(failureJson(usageFailure(error.message.replace(/^error: /, ""))));
   } else {
     const failure = describeFailure(error, commandLine());
     process.stderr.write(failure.text);
+    if (wantsJson()) out(failureJson(failure));
     exitCode = failure.exitCode;
   }
 }

@@ -37,7 +37,7 @@ export function problemsOf(file: string, exportName: string, plugin: Fields): Pr
   }
   for (const field of Object.keys(plugin))
     if (!(FIELDS[kind] as readonly string[]).includes(field))
-      complain([field], `a ${kind} plug-in has no such field`, hintFor(field, FIELDS[kind]));
+      complain([field], `a plug-in of kind ${kind} has no such field`, hintFor(field, FIELDS[kind]));
   if (typeof plugin.name !== "string" || !/^[a-z][a-z0-9-]*$/.test(plugin.name))
     complain(["name"], `must be small letters, digits and hyphens, such as "my-scheduler", not ${shown(plugin.name)}`);
   if (typeof plugin.doc !== "string" || plugin.doc.trim() === "")
@@ -91,12 +91,15 @@ function checkMade(plugin: PolicyPlugin, complain: Complain): void {
   }
   const must = plugin.kind === "batching" ? "schedule" : "key";
   const may = plugin.kind === "batching" ? ["leap", "wakes"] : [];
-  if (!isObject(made) || typeof made[must] !== "function")
+  if (!isObject(made) || typeof made[must] !== "function") {
     complain(["create"], `must return an object with a method ${must}`);
-  else
-    for (const method of may)
-      if (made[method] !== undefined && typeof made[method] !== "function")
-        complain(["create"], `returns a ${method} that is no function but ${shown(made[method])}`);
+    return;
+  }
+  for (const method of [must, ...may])
+    if (made[method] !== undefined && typeof made[method] !== "function")
+      complain(["create"], `returns a ${method} that is no function but ${shown(made[method])}`);
+    else if (/^Async|Generator/.test(made[method]?.constructor.name ?? ""))
+      complain(["create"], `returns a ${method} that is async or a generator: it must have decided when it returns`);
 }
 
 function shown(value: unknown): string {

@@ -1,6 +1,7 @@
 /**
- * Policies of a user's own, from `--plugin FILE`. The main thread reads and bundles each file once (DR-16) and every thread
- * evaluates that text, so that all run the same code, whatever becomes of the file meanwhile.
+ * Policies of a user's own, from `--plugin FILE`. The main thread reads and bundles each file once and every worker thread
+ * evaluates that text, so that all run the same code, whatever becomes of the file meanwhile. The main thread itself runs
+ * none of it (`load-plugins.ts`): it must stay able to end a call that does not return (`plugin-calls.ts`).
  */
 import { createHash } from "node:crypto";
 import { existsSync, statSync } from "node:fs";
@@ -15,6 +16,7 @@ import { registerPolicy } from "../engine/policies/registry.ts";
 import { siblingModule } from "../io/thread-module.ts";
 import { ConfigError, PolicyError, type Problem } from "../kernel/errors.ts";
 import { environmentFailure } from "./exit.ts";
+import { beginCall, endCall, type PluginMethod } from "./plugin-calls.ts";
 import { pluginExports, problemsOf } from "./plugin-shape.ts";
 
 /** How plug-ins name the module with their types, wherever they lie. */
@@ -29,19 +31,6 @@ export interface PluginSource {
   readonly code: string;
   /** JSON of the source map of `code`. */
   readonly map: string;
-}
-
-/** Reads `--plugin` files and enters their policies in this thread; once in the life of a process. */
-export async function loadPlugins(files: readonly string[] = []): Promise<readonly PluginSource[]> {
-  if (files.length === 0) return [];
-  const sources = await readPlugins(files);
-  await enterPlugins(sources);
-  return sources;
-}
-
-/** What plug-ins add to the identity of a run, wherever they lie; undefined without any. */
-export function hashesOf(plugins: readonly PluginSource[]): Pick<PluginSource, "file" | "sha256">[] | undefined {
-  return plugins.length === 0 ? undefined : plugins.map(({ file, sha256 }) => ({ file: basename(file), sha256 }));
 }
 
 /** Reads and bundles; a file given twice counts once. Throws ConfigError with every problem of every file. */
@@ -76,16 +65,16 @@ export async function readPlugins(files: readonly string[]): Promise<PluginSourc
 export async function enterPlugins(sources: readonly PluginSource[]): Promise<PolicyPlugin[]> {
   const entered: PolicyPlugin[] = [];
   const problems: Problem[] = [];
-  for (const source of sources) {
+  for (const [index, source] of sources.entries()) {
     const { file } = source;
-    const exported = await evaluate(source);
+    const exported = await evaluate(source, index);
     const found = pluginExports(exported);
     if (found.length === 0) problems.push(nothingFound(file, Object.keys(exported)));
     for (const [name, value] of found) {
-      const wrong = problemsOf(file, name, value);
+      const wrong = shapeProblems(file, index, name, value);
       problems.push(...wrong);
       if (wrong.length > 0) continue;
-      const plugin = guarded(value as unknown as PolicyPlugin, source);
+      const plugin = guarded(value as unknown as PolicyPlugin, source, index, entered.length);
       try {
         registerPolicy(plugin);
         entered.push(plugin);
@@ -96,6 +85,16 @@ export async function enterPlugins(sources: readonly PluginSource[]): Promise<Po
   }
   if (problems.length > 0) throw new ConfigError(problems);
   return entered;
+}
+
+/** It makes one of each policy, so it shows as a call. */
+function shapeProblems(file: string, index: number, ...exported: ReturnType<typeof pluginExports>[number]): Problem[] {
+  beginCall(index, null, "create");
+  try {
+    return problemsOf(file, ...exported);
+  } finally {
+    endCall();
+  }
 }
 
 async function bundle(file: string, path: string): Promise<PluginSource> {
@@ -144,8 +143,9 @@ function isBuildFailure(error: unknown): error is BuildFailure {
   return error instanceof Error && "errors" in error && Array.isArray(error.errors);
 }
 
-async function evaluate({ file, code, map }: PluginSource): Promise<Record<string, unknown>> {
+async function evaluate({ file, code, map }: PluginSource, index: number): Promise<Record<string, unknown>> {
   const text = `${code}\n//# sourceURL=${sourceUrl(file)}`;
+  beginCall(index, null, "load");
   try {
     return (await import(`data:text/javascript;base64,${Buffer.from(text).toString("base64")}`)) as Record<
       string,
@@ -153,6 +153,8 @@ async function evaluate({ file, code, map }: PluginSource): Promise<Record<strin
     >;
   } catch (error) {
     throw new ConfigError([{ file, path: [], message: `fails while it is loaded: ${explained(error, file, map)}` }]);
+  } finally {
+    endCall();
   }
 }
 
@@ -180,79 +182,62 @@ function siblingHint(file: string): { hint?: string } {
   return hint === undefined ? {} : { hint };
 }
 
-/** The same policy, whose exceptions say whose they are and where in the user's file they come from. */
-function guarded(plugin: PolicyPlugin, source: PluginSource): PolicyPlugin {
-  const fail = (error: unknown): never => {
-    throw new PolicyError(plugin.name, `${plugin.name} (${source.file}): ${explained(error, source.file, source.map)}`);
-  };
-  return plugin.kind === "batching" ? guardedBatching(plugin, fail) : guardedOrder(plugin, fail);
+/**
+ * The same policy, whose exceptions say whose they are and where in the user's file they come from, and whose calls show while
+ * they are under way. `ordinal` is its place among the policies that are entered.
+ */
+function guarded(plugin: PolicyPlugin, source: PluginSource, index: number, ordinal: number): PolicyPlugin {
+  const guard =
+    <Given extends unknown[], Result>(method: PluginMethod, call: (...given: Given) => Result) =>
+    (...given: Given): Result => {
+      beginCall(index, ordinal, method);
+      try {
+        return call(...given);
+      } catch (error) {
+        throw new PolicyError(
+          plugin.name,
+          `${plugin.name} (${source.file}): ${explained(error, source.file, source.map)}`,
+        );
+      } finally {
+        endCall();
+      }
+    };
+  return plugin.kind === "batching" ? guardedBatching(plugin, guard) : guardedOrder(plugin, guard);
 }
 
-type Fail = (error: unknown) => never;
+type Guard = <Given extends unknown[], Result>(
+  method: PluginMethod,
+  call: (...given: Given) => Result,
+) => (...given: Given) => Result;
 
-function guardedBatching(plugin: BatchingPlugin, fail: Fail): BatchingPlugin {
+function guardedBatching(plugin: BatchingPlugin, guard: Guard): BatchingPlugin {
+  const make = guard("create", (options: Options) => plugin.create(options));
   return {
     ...plugin,
     create(options) {
-      try {
-        const policy = plugin.create(options);
-        const hasLeap = policy.leap !== undefined;
-        const hasWakes = policy.wakes !== undefined;
-        return {
-          schedule(step) {
-            try {
-              policy.schedule(step);
-            } catch (error) {
-              fail(error);
-            }
-          },
-          ...(hasLeap && {
-            leap(step) {
-              try {
-                return policy.leap!(step);
-              } catch (error) {
-                return fail(error);
-              }
-            },
-          }),
-          ...(hasWakes && {
-            wakes(step, request) {
-              try {
-                return policy.wakes!(step, request);
-              } catch (error) {
-                return fail(error);
-              }
-            },
-          }),
-        };
-      } catch (error) {
-        return fail(error);
-      }
+      const policy = make(options);
+      return {
+        schedule: guard("schedule", (step) => policy.schedule(step)),
+        ...(policy.leap !== undefined && { leap: guard("leap", (step) => policy.leap!(step)) }),
+        ...(policy.wakes !== undefined && { wakes: guard("wakes", (step, request) => policy.wakes!(step, request)) }),
+      };
     },
   };
 }
 
-function guardedOrder(plugin: OrderPlugin, fail: Fail): OrderPlugin {
+function guardedOrder(plugin: OrderPlugin, guard: Guard): OrderPlugin {
+  const make = guard("create", (options: Options) => plugin.create(options));
   return {
     ...plugin,
     create(options) {
-      try {
-        const order = plugin.create(options);
-        return {
-          key(facts, request) {
-            try {
-              return order.key(facts, request);
-            } catch (error) {
-              return fail(error);
-            }
-          },
-        };
-      } catch (error) {
-        return fail(error);
-      }
+      const order = make(options);
+      return { key: guard("key", (facts, request) => order.key(facts, request)) };
     },
+    ...(plugin.charges !== undefined && { charges: guard("charges", (options: Options) => plugin.charges!(options)) }),
   };
 }
+
+type Options = Readonly<Record<string, number>>;
 
 /** The message, with line and column in the user's file when the stack has them. */
 function explained(error: unknown, file: string, map: string): string {

@@ -1,14 +1,21 @@
 /** Per-request rows of one run (`--requests`), selected and handed to the Parquet writer. Runs in the worker thread. */
+import { routeNames } from "../dispatch/run-book.ts";
 import type { RunTask } from "../experiment/run-one.ts";
 import { openRequestsWriter, type RequestsWriter } from "../io/requests-writer.ts";
 import { threefry2x32, unit, words } from "../kernel/random.ts";
-import { BOUNDARY_REFUSED, COMPLETED, OUTCOME_NAMES, type RequestRows } from "../outcome/recorder.ts";
+import {
+  BOUNDARY_REFUSED,
+  COMPLETED,
+  IN_FLIGHT_AT_HORIZON,
+  OUTCOME_NAMES,
+  type RequestRows,
+} from "../outcome/recorder.ts";
 
 export type RequestSelection =
   | { readonly kind: "all" }
   /** A random share of the requests, the same ones in every strategy. */
   | { readonly kind: "sample"; readonly fraction: number }
-  /** The `count` with the longest time to first token; those without an answer are the worst, those that the boundary refused the least: that is policy. */
+  /** The `count` with the longest time to first token; those without an answer are the worst, those that the boundary refused (policy) or that are still in flight (unknown) the least. */
   | { readonly kind: "worst"; readonly count: number };
 
 export interface OpenRows extends RequestRows {
@@ -23,7 +30,7 @@ export async function openRequestRows(task: RunTask, selection: RequestSelection
     strategy: strategy.name,
     replication: task.replication,
     classNames: task.experiment.classes.map((requestClass) => requestClass.name),
-    routes: [...strategy.pools, ...strategy.offers].map((target) => target.name),
+    routes: routeNames(strategy),
     outcomes: OUTCOME_NAMES,
   });
   return selection.kind === "worst" ? new WorstRows(writer, selection.count) : new StreamedRows(writer, selection);
@@ -113,7 +120,7 @@ type Row = Parameters<RequestRows["row"]>;
 
 function badnessOf([, , , , , , ttftS, , , outcome]: Row): number {
   if (outcome === COMPLETED) return ttftS;
-  return outcome === BOUNDARY_REFUSED ? -Infinity : Infinity;
+  return outcome === BOUNDARY_REFUSED || outcome === IN_FLIGHT_AT_HORIZON ? -Infinity : Infinity;
 }
 
 class WorstRows implements OpenRows {

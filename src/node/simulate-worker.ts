@@ -5,10 +5,14 @@ import { runOne, type RunOutcome, type RunTask } from "../experiment/run-one.ts"
 import { runSizing, type SizingTask } from "../experiment/size-pool.ts";
 import { sloRatePerReplica, type SloRateTask } from "../experiment/slo-rate.ts";
 import type { StepSelection } from "../dispatch/step-recorder.ts";
+import type { ConformOptions, Conformance, ConformProgress } from "../engine/conform/conform.ts";
 import type { PolicyPlugin } from "../engine/policies/policy.ts";
+import { batchingNamed, orderNamed } from "../engine/policies/registry.ts";
 import { watchSteps } from "../experiment/watch-steps.ts";
 import type { StepRecord } from "../outcome/step-table.ts";
-import { PolicyError } from "../kernel/errors.ts";
+import { ConfigError, PolicyError, type Problem } from "../kernel/errors.ts";
+import type { DeclaredPolicy } from "./load-plugins.ts";
+import { showCallsIn } from "./plugin-calls.ts";
 import type { PluginSource } from "./plugins.ts";
 import type { Catalog } from "../catalog/schema.ts";
 import type { RecordedCase } from "../experiment/validate/case.ts";
@@ -48,18 +52,25 @@ export type Answer<T> =
   | { readonly value: T; readonly failure: null }
   | { readonly failure: { readonly policy: string; readonly message: string } };
 
+/** How a task comes to a thread. */
+export interface WorkerTask<T> {
+  readonly argument: T;
+  /** Where calls into plug-ins show; null without any. */
+  readonly callMemory: SharedArrayBuffer | null;
+}
+
 let entered: Promise<readonly PolicyPlugin[]> | null = null;
 
 /** Plug-ins are entered once in the life of a thread, before its first task. */
-function enterPlugins(): Promise<readonly PolicyPlugin[]> {
-  const sources = workerData as readonly PluginSource[];
-  entered ??=
-    sources.length === 0 ? Promise.resolve([]) : import("./plugins.ts").then((module) => module.enterPlugins(sources));
+function enterPlugins(memory: SharedArrayBuffer | null): Promise<readonly PolicyPlugin[]> {
+  if (memory === null) return Promise.resolve([]);
+  showCallsIn(memory);
+  entered ??= import("./plugins.ts").then((module) => module.enterPlugins(workerData as readonly PluginSource[]));
   return entered;
 }
 
-async function answer<T>(work: () => T | Promise<T>): Promise<Answer<T>> {
-  const plugins = await enterPlugins();
+async function answer<T>(memory: SharedArrayBuffer | null, work: () => T | Promise<T>): Promise<Answer<T>> {
+  const plugins = await enterPlugins(memory);
   try {
     return { value: await work(), failure: null };
   } catch (error) {
@@ -68,20 +79,60 @@ async function answer<T>(work: () => T | Promise<T>): Promise<Answer<T>> {
   }
 }
 
-export function run(job: RunJob): Promise<Answer<JobOutcome>> {
-  return answer(() => runJob(job));
+export function run({ argument, callMemory }: WorkerTask<RunJob>): Promise<Answer<JobOutcome>> {
+  return answer(callMemory, () => runJob(argument));
 }
 
-export function steps({ task, selection }: StepsJob): Promise<Answer<StepRecord>> {
-  return answer(() => watchSteps(task, selection));
+export function steps({ argument, callMemory }: WorkerTask<StepsJob>): Promise<Answer<StepRecord>> {
+  return answer(callMemory, () => watchSteps(argument.task, argument.selection));
 }
 
-export function size({ task, replicas }: { task: SizingTask; replicas: readonly number[] }): Promise<Answer<number[]>> {
-  return answer(() => runSizing(task, replicas));
+interface SizingJob {
+  readonly task: SizingTask;
+  readonly replicas: readonly number[];
 }
 
-export function sloRate(task: SloRateTask): Promise<Answer<number | null>> {
-  return answer(() => sloRatePerReplica(task));
+export function size({ argument, callMemory }: WorkerTask<SizingJob>): Promise<Answer<number[]>> {
+  return answer(callMemory, () => runSizing(argument.task, argument.replicas));
+}
+
+export function sloRate({ argument, callMemory }: WorkerTask<SloRateTask>): Promise<Answer<number | null>> {
+  return answer(callMemory, () => sloRatePerReplica(argument));
+}
+
+export interface Declared {
+  readonly policies: readonly DeclaredPolicy[];
+  /** What is wrong with the files; empty when all of it was entered. */
+  readonly problems: readonly Problem[];
+}
+
+/** What plug-ins declare: all that the main thread needs of them. */
+export async function declared({ callMemory }: WorkerTask<null>): Promise<Answer<Declared>> {
+  try {
+    const policies = (await enterPlugins(callMemory)).map(({ kind, name, doc, options }) => {
+      return { kind, name, doc, options };
+    });
+    return { value: { policies, problems: [] }, failure: null };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    return { value: { policies: [], problems: error.problems }, failure: null };
+  }
+}
+
+/** The suite on one policy, shipped or of a plug-in. */
+export interface ConformTask {
+  readonly kind: PolicyPlugin["kind"];
+  readonly name: string;
+  readonly options: ConformOptions;
+}
+
+export function conform({ argument, callMemory }: WorkerTask<ConformTask>): Promise<Answer<Conformance>> {
+  const { kind, name, options } = argument;
+  return answer(callMemory, async () => {
+    const suite = await import("../engine/conform/conform.ts");
+    const plugin = kind === "batching" ? batchingNamed(name)! : orderNamed(name)!;
+    return suite.conform(plugin, options, (progress: ConformProgress) => parentPort?.postMessage(progress));
+  });
 }
 
 async function runJob(job: RunJob): Promise<JobOutcome> {
@@ -110,7 +161,8 @@ export interface PredictionTask {
   readonly cases: readonly RecordedCase[];
 }
 
-export function predict({ catalog, folder, cases }: PredictionTask): Promise<Answer<Prediction[]>> {
+export function predict({ argument, callMemory }: WorkerTask<PredictionTask>): Promise<Answer<Prediction[]>> {
+  const { catalog, folder, cases } = argument;
   const readText = (path: string): string | null => readBeside(folder, path);
-  return answer(() => cases.map((one) => predictCase(one, { catalog, simulate: simulateCase, readText })));
+  return answer(callMemory, () => cases.map((one) => predictCase(one, { catalog, simulate: simulateCase, readText })));
 }

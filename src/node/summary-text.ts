@@ -1,19 +1,21 @@
 /** What the terminal shows of a summary: the strategies side by side, and the verdict. */
 import { showsMoney, type Estimate, type StrategySummary } from "../experiment/findings.ts";
-import type { Summary } from "../decision/summary.ts";
+import { verdictNotSimulated, type Summary } from "../decision/summary.ts";
 import { HOURS_PER_MONTH } from "../outcome/ledger.ts";
-import { lengthText } from "./length-text.ts";
-import { plainNumber, textTable } from "./text-table.ts";
+import { lengthText, plainNumber, plural } from "../report/format.ts";
+import { fittedTable } from "./text-table.ts";
 
 type Row = readonly [string, (strategy: StrategySummary) => string];
 
 /** Cash and cost of the period differ: something is paid ahead. */
 function paysInAdvance({ usdPerMonth, billedUsd }: StrategySummary, days: number): boolean {
+  if (usdPerMonth === null || billedUsd === null) return false;
   const usd = (usdPerMonth.mean * days * 24) / HOURS_PER_MONTH;
   return Math.abs(billedUsd.mean - usd) > 1e-6 * Math.abs(usd);
 }
 
-export function summaryText(summary: Summary): string {
+/** `width`: characters of a line; strategies that do not fit beside each other stand in blocks. */
+export function summaryText(summary: Summary, width: number): string {
   const cost: readonly Row[] = [
     ["cost, USD a month", (s) => (s.permitted || s.counterfactual ? money(s.usdPerMonth) : "not ranked")],
     ...(summary.strategies.some((s) => paysInAdvance(s, summary.horizonDays))
@@ -68,17 +70,19 @@ export function summaryText(summary: Summary): string {
     ],
     ["busy share of serving time", (s) => s.pools.map((pool) => percent(pool.busyFraction)).join("; ") || "–"],
   ];
-  const table = textTable(
+  const table = fittedTable(
     [{ head: "" }, ...summary.strategies.map((strategy) => ({ head: strategy.name, align: "right" as const }))],
     rows.map(([label, cell]) => [label, ...summary.strategies.map(cell)]),
+    width,
   );
   const { verdict } = summary;
-  const head = `${summary.title}\n${plainNumber(summary.requestsSimulated, 0)} requests simulated: ${lengthText(summary.horizonDays)}, ${summary.replications} replications, ${summary.strategies.length} strategies${summary.complete ? "" : " (interrupted: only what had finished)"}\n`;
+  const head = `${summary.title}\n${plainNumber(summary.requestsSimulated, 0)} requests simulated: ${lengthText(summary.horizonDays)}, ${plural(summary.replications, "replication")}, ${plural(summary.strategies.length, "strategy", "strategies")}${summary.complete ? "" : " (interrupted: only what had finished)"}\n`;
+  const untried = verdictNotSimulated(summary);
   const warnings = summary.warnings.map((warning) => `warning: ${warning}\n`).join("");
   const sentence =
     verdict === null
       ? ""
-      : `\nVerdict${verdict.indicative ? " (indicative: fewer than 10 replications)" : ""}: ${verdict.sentence}\n`;
+      : `\nVerdict${verdict.indicative ? " (indicative: fewer than 10 replications)" : ""}: ${verdict.sentence}\n${untried === null ? "" : `${untried}\n`}`;
   return `${head}\n${table}${warnings}${sentence}`;
 }
 
@@ -99,8 +103,9 @@ function permitted(strategy: StrategySummary): string {
 }
 
 /** Mean ± half-width. */
-function money(estimate: Estimate): string {
-  const digits = estimate.mean < 100 ? 3 : 0;
+function money(estimate: Estimate | null): string {
+  if (estimate === null) return "–";
+  const digits = estimate.mean < 1 ? 4 : estimate.mean < 100 ? 2 : 0;
   const half = estimate.hi === null ? "" : ` ± ${plainNumber(estimate.hi - estimate.mean, digits)}`;
   return `${plainNumber(estimate.mean, digits)}${half}`;
 }
@@ -113,8 +118,8 @@ function tenth(estimate: Estimate | null): string {
   return estimate === null ? "–" : plainNumber(estimate.mean, 1);
 }
 
-function percent(estimate: Estimate): string {
-  return estimate.n === 0 ? "–" : `${plainNumber(estimate.mean * 100, 2)} %`;
+function percent(estimate: Estimate | null): string {
+  return estimate === null ? "–" : `${plainNumber(estimate.mean * 100, 2)} %`;
 }
 
 function count(estimate: Estimate): string {

@@ -7,16 +7,58 @@ export interface Column {
   readonly maxWidth?: number;
 }
 
+/** Where stdout is no terminal. */
+const PIPE_WIDTH = 100;
+const GAP = "  ";
+
+/** Characters that a line of stdout has room for. */
+export function outputWidth(): number {
+  // A terminal that does not know its width says 0.
+  return process.stdout.columns || PIPE_WIDTH;
+}
+
 /** One line per row below a line of heads; ends in a newline, and no line in a space. Cells are matched to columns by position. */
 export function textTable(columns: readonly Column[], rows: readonly (readonly string[])[]): string {
-  const cells = [columns.map(({ head }) => head), ...rows].map((row) =>
-    columns.map(({ maxWidth }, i) => cut((row[i] ?? "").replace(/\s+/g, " "), maxWidth)),
-  );
-  const widths = columns.map((_, i) => cells.reduce((width, row) => Math.max(width, [...row[i]!].length), 0));
-  return cells
-    .map((row) => `${row.map((cell, i) => pad(cell, widths[i]!, columns[i]!.align === "right")).join("  ")}`.trimEnd())
-    .map((line) => `${line}\n`)
-    .join("");
+  return blockText(filled(columns, rows));
+}
+
+/**
+ * As `textTable`, but where that is wider than `width` in blocks of columns, one below the other with an empty line between, each
+ * with the first column again. A block has one other column at least, so that only a very long name or cell is wider.
+ */
+export function fittedTable(columns: readonly Column[], rows: readonly (readonly string[])[], width: number): string {
+  const [first, ...others] = filled(columns, rows);
+  if (first === undefined) return "";
+  const blocks: FilledColumn[][] = [];
+  let left = 0;
+  for (const column of others) {
+    left -= GAP.length + column.width;
+    if (blocks.length === 0 || left < 0) {
+      blocks.push([first]);
+      left = width - first.width - GAP.length - column.width;
+    }
+    blocks.at(-1)!.push(column);
+  }
+  return blocks.map(blockText).join("\n");
+}
+
+/** The cells of a column, its head first, all padded to its width. */
+interface FilledColumn {
+  readonly width: number;
+  readonly cells: readonly string[];
+}
+
+function filled(columns: readonly Column[], rows: readonly (readonly string[])[]): FilledColumn[] {
+  return columns.map(({ head, align, maxWidth }, i) => {
+    const cells = [head, ...rows.map((row) => row[i] ?? "")].map((cell) => cut(cell.replace(/\s+/g, " "), maxWidth));
+    const width = cells.reduce((most, cell) => Math.max(most, [...cell].length), 0);
+    return { width, cells: cells.map((cell) => pad(cell, width, align === "right")) };
+  });
+}
+
+function blockText(columns: readonly FilledColumn[]): string {
+  const lines = columns[0]?.cells.map((_, row) => columns.map(({ cells }) => cells[row]!).join(GAP)) ?? [];
+  return lines.map((line) => `${line.trimEnd()}\n`).join("");
 }
 
 function cut(text: string, maxWidth: number | undefined): string {
@@ -29,11 +71,4 @@ function cut(text: string, maxWidth: number | undefined): string {
 function pad(text: string, width: number, right: boolean): string {
   const space = " ".repeat(width - [...text].length);
   return right ? space + text : text + space;
-}
-
-/** Thousands separated by commas, at most `decimals` decimals, no trailing zeros: 1154.7, 180,000,000. */
-export function plainNumber(value: number, decimals = 4): string {
-  const [whole, part] = String(Number(value.toFixed(decimals))).split(".");
-  const grouped = whole!.replace(/\B(?=(\d{3})+$)/g, ",");
-  return part === undefined ? grouped : `${grouped}.${part}`;
 }

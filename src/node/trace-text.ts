@@ -5,8 +5,8 @@ import type { TraceFit } from "../experiment/trace/fit.ts";
 import type { Quantiles } from "../experiment/trace/lengths.ts";
 import { burstLines, spanText } from "../experiment/trace/preset.ts";
 import type { Skew } from "../experiment/trace/reuse.ts";
-import { count, percent, significant } from "../report/format.ts";
-import { plainNumber, textTable } from "./text-table.ts";
+import { count, percent, plainNumber, significant } from "../report/format.ts";
+import { textTable } from "./text-table.ts";
 
 const right = (head: string) => ({ head, align: "right" }) as const;
 

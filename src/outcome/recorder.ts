@@ -13,7 +13,16 @@ export const REJECTED = 1;
 export const TIMED_OUT = 2;
 export const FAILED = 3;
 export const BOUNDARY_REFUSED = 4;
-export const OUTCOME_NAMES = ["completed", "rejected", "timed-out", "failed", "boundary-refused"] as const;
+/** No end, so that no counter of a cell stands for it: rows alone have it. */
+export const IN_FLIGHT_AT_HORIZON = 5;
+export const OUTCOME_NAMES = [
+  "completed",
+  "rejected",
+  "timed-out",
+  "failed",
+  "boundary-refused",
+  "in-flight-at-horizon",
+] as const;
 
 // Counters of a cell, in the order of its columns.
 const SENT = 5;
@@ -36,7 +45,7 @@ export interface Targets {
   readonly e2eS: number;
 }
 
-/** Receives one row per ended request when the user asked for them. */
+/** Receives one row per request when the user asked for them: as it ends, and at the horizon for those that have not. */
 export interface RequestRows {
   row(
     request: number,
@@ -233,8 +242,23 @@ export class Recorder {
     if (sentS < 0) return;
     this.cell(classIndex, route).hour[outcome]++;
     if (outcome !== BOUNDARY_REFUSED) this.ended[classIndex * this.minutes + Math.floor(sentS / 60)]++;
+    this.rowWithoutAnswer(classIndex, route, inputTokens, outcome, attempts);
+  }
+
+  /** A request, `request` and `sentS` in the fields above, has not ended at the horizon. Counted elsewhere (INV-1). */
+  inFlightAtHorizon(classIndex: number, route: number, inputTokens: number, attempts: number): void {
+    if (this.sentS >= 0) this.rowWithoutAnswer(classIndex, route, inputTokens, IN_FLIGHT_AT_HORIZON, attempts);
+  }
+
+  private rowWithoutAnswer(
+    classIndex: number,
+    route: number,
+    inputTokens: number,
+    outcome: number,
+    attempts: number,
+  ): void {
     if (this.rows !== null)
-      this.rows.row(this.request, sentS, classIndex, route, inputTokens, 0, NaN, NaN, NaN, outcome, attempts, 0);
+      this.rows.row(this.request, this.sentS, classIndex, route, inputTokens, 0, NaN, NaN, NaN, outcome, attempts, 0);
   }
 
   /** Writes the rows of the hour that ends now and adds it to the totals. */

@@ -23,12 +23,12 @@ export interface PoolResult {
   readonly idleH: number;
   readonly warmH: number;
   readonly downH: number;
-  /** Of serving time: time stepping, sequences ÷ maxNumSeqs, KV tokens held ÷ capacity. */
+  /** Of serving time, NaN without any: time stepping, sequences ÷ maxNumSeqs, KV tokens held ÷ capacity. */
   readonly busyFraction: number;
   readonly occupancyFraction: number;
   readonly kvFraction: number;
   readonly preemptions: number;
-  /** Of prompt tokens looked for in the prefix cache; of draft tokens; zero where there are none. */
+  /** Of prompt tokens looked for in the prefix cache; of draft tokens; NaN where there are none. */
   readonly prefixHitFraction: number;
   readonly draftAcceptedFraction: number;
   readonly swappedOutTokens: number;

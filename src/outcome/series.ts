@@ -42,8 +42,9 @@ export interface PoolHourTable {
   readonly idleReplicaH: number[];
   readonly warmReplicaH: number[];
   readonly downReplicaH: number[];
-  readonly occupancyFraction: number[];
-  readonly kvFraction: number[];
+  /** Null in an hour in which no replica served. */
+  readonly occupancyFraction: (number | null)[];
+  readonly kvFraction: (number | null)[];
 }
 
 /** Incidents are ours, outages theirs. */

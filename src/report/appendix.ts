@@ -2,8 +2,20 @@
 import type { Assumption } from "../scenario/resolved.ts";
 import type { EvidenceRecord } from "../decision/evidence.ts";
 import { DAY_S, epochSOfIso } from "../kernel/calendar-time.ts";
-import { count, dateText, list, percent, plain, plural, ratePerS, significant } from "./format.ts";
-import type { ReportInput, ReportModel, TableView } from "./model.ts";
+import type { Estimate } from "../experiment/findings.ts";
+import {
+  count,
+  dateText,
+  type Format,
+  list,
+  NOT_NEGATIVE,
+  percent,
+  plain,
+  plural,
+  ratePerS,
+  significant,
+} from "./format.ts";
+import type { Cell, ReportInput, ReportModel, TableView } from "./model.ts";
 import { optionTitle } from "./strategies.ts";
 import { cell, estimateCell } from "./tables.ts";
 
@@ -134,8 +146,15 @@ function keyValues(caption: string, rows: readonly (readonly [string, string, st
   };
 }
 
+/** How hashes name files of `--models`. */
+const OWN_ENTRIES = "override:";
+
 export function appendixView({ summary, experiment, manifest }: ReportInput): ReportModel["appendix"] {
   const { demand } = summary;
+  // Some two hundred files come with the version; what the user puts in their place is told one by one.
+  const files = Object.entries(manifest.catalogueHashes);
+  const own = files.filter(([name]) => name.startsWith(OWN_ENTRIES));
+  const shipped = files.filter(([name]) => !name.startsWith(OWN_ENTRIES));
   const text = { note: null, color: null };
   return {
     records: recordsTable(summary.records),
@@ -149,10 +168,15 @@ export function appendixView({ summary, experiment, manifest }: ReportInput): Re
       ["Requests simulated", count(summary.requestsSimulated), "all strategies and replications, warm-up included"],
       ["Team", experiment.team?.preset ?? "none given", null],
       ["Client", experiment.client.name, null],
-      ...Object.entries(manifest.catalogueHashes).map(([name, hash]): [string, string, null] => [
-        `Catalogue ${name}`,
+      [
+        "Catalogue",
+        `${plural(shipped.length, "file")} of version ${manifest.version}`,
+        "manifest.json has the SHA-256 of each",
+      ],
+      ...own.map(([name, hash]): [string, string, string] => [
+        `Own entries ${name.slice(OWN_ENTRIES.length)}`,
         hash,
-        null,
+        "SHA-256",
       ]),
     ]),
     demand: {
@@ -167,19 +191,19 @@ export function appendixView({ summary, experiment, manifest }: ReportInput): Re
           header: "Peak to mean",
           ...text,
           note: "99.9th percentile of 5-minute rates ÷ mean",
-          cells: [estimateCell(demand.peakToMean, plain)],
+          cells: [measured(demand.peakToMean, plain)],
         },
         {
           header: "Forecast error (WAPE)",
           ...text,
           note: "seasonal naive, 5-minute bins",
-          cells: [demand.wape === null ? cell("–", "too short", "muted") : estimateCell(demand.wape, percent)],
+          cells: [measured(demand.wape, percent)],
         },
         {
           header: "Dispersion in 60 s",
           ...text,
           note: "variance ÷ mean; 1 = Poisson",
-          cells: [estimateCell(demand.dispersion60s, plain)],
+          cells: [measured(demand.dispersion60s, plain)],
         },
       ],
       layout: "compare",
@@ -187,6 +211,11 @@ export function appendixView({ summary, experiment, manifest }: ReportInput): Re
     definitions: DEFINITIONS,
     replayCommand: manifest.replayCommand,
   };
+}
+
+/** A measure of the traffic, which a short run may not have. */
+function measured(estimate: Estimate | null, format: Format): Cell {
+  return estimateCell(estimate, format, NOT_NEGATIVE, null, "too short");
 }
 
 const DEFINITIONS: ReportModel["appendix"]["definitions"] = [

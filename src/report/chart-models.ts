@@ -1,5 +1,5 @@
 /** Data and words of the charts. Headlines come from `findings.ts`; subtitles say what is drawn and how it was condensed. */
-import { epochSOfDate } from "../kernel/calendar-time.ts";
+import { DAY_S, epochSOfDate } from "../kernel/calendar-time.ts";
 import type { ResolvedExperiment } from "../scenario/resolved.ts";
 import type { RunSeries } from "../outcome/series.ts";
 import type { RequestCounts, StrategySummary } from "../experiment/findings.ts";
@@ -17,8 +17,10 @@ import {
   count,
   durationMs,
   intervalText,
+  lengthText,
   list,
   MONTHS,
+  MOST_NAMES,
   NOT_NEGATIVE,
   percent,
   plural,
@@ -26,7 +28,7 @@ import {
   within,
 } from "./format.ts";
 import { isPurchase, isSpare, lineColor, lineLabel, PEOPLE, SPARE_COLOR } from "./ledger-lines.ts";
-import { titleOf } from "./strategies.ts";
+import { choosableByCost, titleOf, usdOf } from "./strategies.ts";
 import type {
   CostChart,
   DifferenceChart,
@@ -72,17 +74,17 @@ export function costChart(summary: Summary, experiment: ResolvedExperiment, view
     alt: `Bars of cost per month: ${list(summary.strategies.map(costText))}.`,
     legend: lines.map((line) => ({ label: lineLabel(line), color: colorOf(line) })),
     bars: paired(summary, views).map(({ strategy, view }) => {
-      const total = within(strategy.usdPerMonth, NOT_NEGATIVE);
+      const total = strategy.usdPerMonth === null ? null : within(strategy.usdPerMonth, NOT_NEGATIVE);
       const people = amount(strategy, (line) => line === PEOPLE);
       const spare = amount(strategy, isSpare);
       return {
         title: titleOf(strategy),
         color: view.color,
         permitted: strategy.permitted,
-        usdPerMonth: strategy.usdPerMonth.mean,
-        loUsd: total.lo,
-        hiUsd: total.hi,
-        label: usd(strategy.usdPerMonth.mean),
+        usdPerMonth: usdOf(strategy),
+        loUsd: total?.lo ?? null,
+        hiUsd: total?.hi ?? null,
+        label: usd(usdOf(strategy)),
         parts: strategy.ledger
           .filter(({ line }) => !isPurchase(line))
           .map((entry) => ({
@@ -126,21 +128,20 @@ export function monthChart(
   });
   return {
     headline: "Cost by calendar month",
-    subtitle: `USD as incurred in each month (UTC); a month cut by the horizon shows its days.${summary.replications > 1 ? " Bar: mean of the replications; whisker: minimum to maximum." : ""}`,
+    subtitle: `USD as incurred in each month (UTC); beside a month that is not simulated whole stands how much of it is.${summary.replications > 1 ? " Bar: mean of the replications; whisker: minimum to maximum." : ""}`,
     alt: `Bars of cost by calendar month: ${list(bars.map((bar) => `${bar.title} ${bar.month} ${bar.label}`))}.`,
     months: [...labels.values()],
     bars,
   };
 }
 
-/** `Nov 2026`, with the days that the horizon covers where it is not the whole month. */
+/** `Nov 2026`, with how much of it the horizon covers where that is not the whole month. */
 function monthLabel(month: string, { startEpochS, horizonS }: ResolvedExperiment): string {
   const [year = 0, number = 1] = month.split("-").map(Number);
   const fromS = epochSOfDate({ year, month: number, day: 1 });
   const toS = epochSOfDate(number === 12 ? { year: year + 1, month: 1, day: 1 } : { year, month: number + 1, day: 1 });
   const coveredS = Math.min(toS, startEpochS + horizonS) - Math.max(fromS, startEpochS);
-  const days = Math.max(1, Math.round(coveredS / 86_400));
-  return `${MONTHS[number - 1] ?? month} ${year}${coveredS < toS - fromS ? ` (${days} d)` : ""}`;
+  return `${MONTHS[number - 1] ?? month} ${year}${coveredS < toS - fromS ? ` (${lengthText(coveredS / DAY_S)})` : ""}`;
 }
 
 export function latencyChart(
@@ -201,7 +202,9 @@ function latencySubtitle(summary: Summary, horizonH: number, scale: "linear" | "
   const bucketH = bucketHours(horizonH, WIDE_POINTS);
   return [
     `P99 by hour (UTC), all classes together${scale === "log" ? ", log scale" : ""}.`,
-    runs > 1 ? `Line: median of ${runs} replications; band: ${band}.` : "Line: the single replication.",
+    runs > 1
+      ? `${horizonH > 1 ? "Line" : "Dot"}: median of ${runs} replications; ${horizonH > 1 ? "band" : "bar"}: ${band}.`
+      : `${horizonH > 1 ? "Line" : "Dot"}: the single replication.`,
     bucketH > 1 ? `Each point is the worst of ${bucketH} hours.` : "",
   ]
     .filter((part) => part !== "")
@@ -320,8 +323,14 @@ export function differenceChart(
   views: readonly StrategyView[],
 ): DifferenceChart {
   const view = (name: string): StrategyView | undefined => views.find((candidate) => candidate.name === name);
+  const choices = choosableByCost(summary, experiment.classes);
+  // Every pair of many would hide what choosing the best one saves.
+  const against = choices.length > MOST_NAMES ? (choices[0]?.name ?? null) : null;
   const ranked = summary.pairedCost.filter(
-    ({ first, second }) => (view(first)?.rank ?? null) !== null && (view(second)?.rank ?? null) !== null,
+    ({ first, second }) =>
+      (view(first)?.rank ?? null) !== null &&
+      (view(second)?.rank ?? null) !== null &&
+      (against === null || first === against || second === against),
   );
   const left = summary.strategies.filter((strategy) => view(strategy.name)?.rank === null).map(titleOf);
   const rows = ranked.map((pair) => {
@@ -333,19 +342,20 @@ export function differenceChart(
       ? { mean: -mean, lo: hi === null ? null : -hi, hi: lo === null ? null : -lo, n: pair.usdPerMonth.n }
       : pair.usdPerMonth;
     const interval = intervalText(shown, usd);
-    const tied = shown.lo !== null && shown.lo <= 0 ? "; may be zero" : "";
+    const same = interval === null && usd(shown.mean) === usd(0);
+    const tied = !same && shown.lo !== null && shown.lo <= 0 ? "; may be zero" : "";
     return {
       label: `${first?.title ?? ""} − ${second?.title ?? ""}`,
       color: second?.color ?? "#475569",
       usdPerMonth: shown.mean,
       loUsd: shown.lo,
       hiUsd: shown.hi,
-      text: `${usd(shown.mean)}${interval === null ? "" : ` (${interval})`}${tied}`,
+      text: same ? "the same" : `${usd(shown.mean)}${interval === null ? "" : ` (${interval})`}${tied}`,
     };
   });
   return {
     headline: differenceHeadline(summary, experiment.classes),
-    subtitle: `Paired differences on common random numbers, USD a month${summary.replications > 1 ? ", 95 % interval" : ""}.${left.length === 0 ? "" : ` Left out: ${list(left)}.`}`,
+    subtitle: `Paired differences on common random numbers, USD a month${summary.replications > 1 ? ", 95 % interval" : ""}.${against === null ? "" : ` Each against ${view(against)?.title ?? against}; summary.json holds every pair.`}${left.length === 0 ? "" : ` Left out: ${list(left)}.`}`,
     alt: `Differences in cost per month: ${rows.length === 0 ? "none" : list(rows.map((row) => `${row.label} ${row.text}`))}.`,
     rows,
   };

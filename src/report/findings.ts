@@ -5,9 +5,9 @@
 import type { RequestClass } from "../scenario/resolved.ts";
 import type { StrategySummary } from "../experiment/findings.ts";
 import type { Summary } from "../decision/summary.ts";
-import { durationMs, intervalText, list, NOT_NEGATIVE, percent, usd, within } from "./format.ts";
-import { choosable, choosableByCost, costOrder, pairedDifference, titleOf } from "./strategies.ts";
-import { judgements, missedTarget, sideOfTtft, worst, type Side } from "./targets.ts";
+import { durationMs, intervalText, list, MOST_NAMES, NOT_NEGATIVE, percent, shortList, usd, within } from "./format.ts";
+import { choosable, choosableByCost, costOrder, pairedDifference, titleOf, usdOf } from "./strategies.ts";
+import { judgements, missedTarget, shareText, sideOfTtft, worst, type Side } from "./targets.ts";
 
 /** `, in the one replication run` where nothing has an interval. */
 function caution(summary: Summary): string {
@@ -38,13 +38,15 @@ function reservation(summary: Summary, classes: readonly RequestClass[]): string
   if (missing.some(({ strategy }) => strategy === cheapest)) {
     if (missing.length === 1) return `; it misses its target: ${missing[0]!.missed}`;
     const parts = missing.map(({ strategy, missed }) => `${titleOf(strategy)} ${missed}`);
-    return `; every permitted strategy misses its target: ${parts.join(", ")}`;
+    return `; every permitted strategy misses its target: ${shortList(parts)}`;
   }
-  return missing
-    .filter(({ strategy }) => strategy.usdPerMonth.mean < cheapest.usdPerMonth.mean)
+  const cheaper = missing.filter(({ strategy }) => usdOf(strategy) < usdOf(cheapest));
+  if (cheaper.length > MOST_NAMES)
+    return `; ${shortList(cheaper.map(({ strategy }) => titleOf(strategy)))} cost less, but miss their targets`;
+  return cheaper
     .map(
       ({ strategy, missed }) =>
-        `; ${titleOf(strategy)} costs less (${usd(strategy.usdPerMonth.mean)}), but misses its target: ${missed}`,
+        `; ${titleOf(strategy)} costs less (${usd(usdOf(strategy))}), but misses its target: ${missed}`,
     )
     .join("");
 }
@@ -63,12 +65,12 @@ function costSentence(
   cheapest: StrategySummary,
   next: StrategySummary | undefined,
 ): string {
-  const cost = `${usd(cheapest.usdPerMonth.mean)} a month`;
+  const cost = `${usd(usdOf(cheapest))} a month`;
   const all = ordered.length === choosable(summary).length;
   if (next === undefined && all) return `${titleOf(cheapest)} costs ${cost}; no other strategy is permitted`;
   if (next === undefined) return `${titleOf(cheapest)} costs ${cost}; every other permitted strategy misses its target`;
   const difference = pairedDifference(summary, cheapest.name, next.name);
-  const less = usd(Math.abs(difference === null ? next.usdPerMonth.mean - cheapest.usdPerMonth.mean : difference.mean));
+  const less = usd(Math.abs(difference === null ? usdOf(next) - usdOf(cheapest) : difference.mean));
   switch (costOrder(summary, cheapest, next)) {
     case "cheaper":
       return `${titleOf(cheapest)} is the cheapest permitted strategy ${all ? "" : "that misses no target, "}at ${cost}, ${less} below ${titleOf(next)}`;
@@ -76,7 +78,7 @@ function costSentence(
       return `${titleOf(cheapest)} comes out cheapest ${all ? "" : "of those that miss no target, "}at ${cost}, ${less} below ${titleOf(next)},${caution(summary)}`;
     default: {
       const tied = ordered.filter((other) => other === cheapest || costOrder(summary, cheapest, other) === "unclear");
-      return `${list(tied.map((strategy) => `${titleOf(strategy)} (${usd(strategy.usdPerMonth.mean)})`))} cannot be told apart on cost per month`;
+      return `${shortList(tied.map((strategy) => `${titleOf(strategy)} (${usd(usdOf(strategy))})`))} cannot be told apart on cost per month`;
     }
   }
 }
@@ -91,14 +93,18 @@ export function differenceHeadline(summary: Summary, classes: readonly RequestCl
       ? "Nothing to compare: fewer than two strategies are permitted"
       : `Nothing to compare: fewer than two permitted strategies miss no target${after}`;
   const clear = others.filter((other) => costOrder(summary, cheapest, other) === "cheaper");
-  const parts = clear.map((other) => {
+  const saved = clear.map((other) => {
     const pair = pairedDifference(summary, cheapest.name, other.name);
-    return `${usd(Math.abs(pair === null ? other.usdPerMonth.mean - cheapest.usdPerMonth.mean : pair.mean))} less than ${titleOf(other)}`;
+    return Math.abs(pair === null ? usdOf(other) - usdOf(cheapest) : pair.mean);
   });
   if (summary.replications < 2) return `One replication gives differences, but no interval around them${after}`;
-  if (parts.length === 0)
+  if (clear.length === 0)
     return `${all ? "No strategy" : "None of the strategies that miss no target"} is cheaper than another beyond the interval of ${summary.replications} replications${after}`;
-  return `${titleOf(cheapest)} costs ${list(parts)} a month, with the same traffic and the same failures${after}`;
+  const less =
+    clear.length > MOST_NAMES
+      ? `${usd(Math.min(...saved))} to ${usd(Math.max(...saved))} less than ${clear.length} others`
+      : list(clear.map((other, i) => `${usd(saved[i]!)} less than ${titleOf(other)}`));
+  return `${titleOf(cheapest)} costs ${less} a month, with the same traffic and the same failures${after}`;
 }
 
 /** Which permitted strategies hold TTFT under the target of every class that has one, at the percentile it names. */
@@ -120,9 +126,9 @@ export function latencyHeadline(summary: Summary, classes: readonly RequestClass
     beyond: (titles, many, first) =>
       `${titles} ${many ? "do" : "does"} not${first ? ` keep ${name} under the SLO` : ""}`,
     unclear: (titles, many, first) =>
-      `whether ${titles} ${many ? "keep" : "keeps"} ${first ? name : "it"} under the SLO is open: the interval holds values on both sides`,
+      `${whether(first)} ${titles} ${many ? "keep" : "keeps"} ${first ? name : "it"} under the SLO is open: the interval holds values on both sides`,
     unknown: (titles, many, first) =>
-      `whether ${titles} ${many ? "keep" : "keeps"} ${first ? name : "it"} under the SLO is not known`,
+      `${whether(first)} ${titles} ${many ? "keep" : "keeps"} ${first ? name : "it"} under the SLO is not known`,
   });
 }
 
@@ -132,7 +138,7 @@ function p99List(summary: Summary): string {
   );
   return parts.length === 0
     ? "Too few requests completed for a P99"
-    : `P99 time to first token is ${list(parts)}; no class sets a target`;
+    : `P99 time to first token is ${shortList(parts)}; no class sets a target`;
 }
 
 /** Which permitted strategies meet the SLO of every class, on the basis the class declares; misses are named. */
@@ -143,8 +149,9 @@ export function outcomeHeadline(summary: Summary, classes: readonly RequestClass
     const open = judgements(strategy, classes).filter(
       (judgement) => judgement.side === "beyond" || judgement.side === "unclear",
     );
-    const met = `${percent(strategy.sloAttainment.mean)} of requests`;
-    return `${titleOf(strategy)} (${open.length === 0 ? met : open.map(({ target, estimate }) => `${target.name}: ${percent(estimate.mean)}`).join(", ")})`;
+    if (strategy.sloAttainment === null) return titleOf(strategy);
+    const met = `${shareText(strategy.sloAttainment)} of requests`;
+    return `${titleOf(strategy)} (${open.length === 0 ? met : open.map(({ target, estimate }) => `${target.name}: ${shareText(estimate)}`).join(", ")})`;
   };
   return sentence(
     summary,
@@ -152,12 +159,18 @@ export function outcomeHeadline(summary: Summary, classes: readonly RequestClass
     {
       within: (titles, many) => `${titles} ${many ? "meet" : "meets"} the SLO of every class`,
       beyond: (titles, many) => `${titles} ${many ? "miss" : "misses"} the SLO of a class`,
-      unclear: (titles, many) =>
-        `whether ${titles} ${many ? "meet" : "meets"} the SLO is open: the interval holds values on both sides`,
-      unknown: (titles) => `${titles} served no class`,
+      unclear: (titles, many, first) =>
+        `${whether(first)} ${titles} ${many ? "meet" : "meets"} the SLO is open: the interval holds values on both sides`,
+      unknown: (titles, many, first) =>
+        `${whether(first)} ${titles} ${many ? "meet" : "meets"} the SLO of every class is not known`,
     },
     described,
   );
+}
+
+/** Our own word may begin a headline with a capital; a strategy stands there as its author wrote it. */
+function whether(first: boolean): string {
+  return first ? "Whether" : "whether";
 }
 
 type Phrases = Readonly<Record<Side, (titles: string, many: boolean, first: boolean) => string>>;
@@ -168,23 +181,20 @@ function sentence(
   phrases: Phrases,
   describe: (strategy: StrategySummary) => string = titleOf,
 ): string {
-  const groups = new Map<Side, string[]>();
+  const groups = new Map<Side, StrategySummary[]>();
   for (const strategy of judged(summary)) {
     const key = of(strategy);
-    groups.set(key, [...(groups.get(key) ?? []), describe(strategy)]);
+    groups.set(key, [...(groups.get(key) ?? []), strategy]);
   }
   const parts: string[] = [];
   for (const key of ["within", "beyond", "unclear", "unknown"] as const) {
-    const titles = groups.get(key);
-    if (titles !== undefined) parts.push(phrases[key](list(titles), titles.length > 1, parts.length === 0));
+    const group = groups.get(key);
+    if (group === undefined) continue;
+    const titles = shortList(group.map(group.length > MOST_NAMES ? titleOf : describe));
+    parts.push(phrases[key](titles, group.length > 1, parts.length === 0));
   }
   if (parts.length === 0) return "No strategy was simulated";
-  const joined = parts.join("; ");
-  return (
-    joined.charAt(0).toUpperCase() +
-    joined.slice(1) +
-    (summary.replications < 2 ? " (single replication, no interval)" : "")
-  );
+  return `${parts.join("; ")}${summary.replications < 2 ? " (single replication, no interval)" : ""}`;
 }
 
 /** Busy share of what is paid for, by strategy, over all its pools. */
@@ -192,14 +202,18 @@ export function poolHeadline(summary: Summary): string {
   const parts = summary.strategies.flatMap((strategy) => {
     const paid = strategy.pools.reduce((sum, pool) => sum + pool.paidReplicaH.mean, 0);
     const busy = strategy.pools.reduce((sum, pool) => sum + pool.busyReplicaH.mean, 0);
-    return paid > 0 ? [`${percent(busy / paid)} on ${titleOf(strategy)}`] : [];
+    return paid > 0 ? [{ share: busy / paid, text: `${percent(busy / paid)} on ${titleOf(strategy)}` }] : [];
   });
   if (parts.length === 0) return "No strategy pays for GPUs of its own";
-  return `Of the replica time paid for, own GPUs are busy ${list(parts)}`;
+  const least = parts.reduce((a, b) => (b.share < a.share ? b : a));
+  const most = parts.reduce((a, b) => (b.share > a.share ? b : a));
+  const busy = parts.length > MOST_NAMES ? `from ${least.text} to ${most.text}` : list(parts.map(({ text }) => text));
+  return `Of the replica time paid for, own GPUs are busy ${busy}`;
 }
 
 /** Cost of one strategy with its interval, for texts of pictures. */
 export function costText(strategy: StrategySummary): string {
-  const interval = intervalText(within(strategy.usdPerMonth, NOT_NEGATIVE), usd);
-  return `${titleOf(strategy)} ${usd(strategy.usdPerMonth.mean)} a month${interval === null ? "" : ` (95 % interval ${interval})`}`;
+  const { usdPerMonth } = strategy;
+  const interval = usdPerMonth === null ? null : intervalText(within(usdPerMonth, NOT_NEGATIVE), usd);
+  return `${titleOf(strategy)} ${usd(usdOf(strategy))} a month${interval === null ? "" : ` (95 % interval ${interval})`}`;
 }

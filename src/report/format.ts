@@ -1,5 +1,6 @@
 /**
- * Numbers for people: three significant digits, k, M and B, the unit always beside the number. Pure and without locale,
+ * Numbers for people, on pages (three significant digits, k, M and B) and in the terminal (`plainNumber`), the unit always beside
+ * the number. Pure and without locale,
  * so that the same summary gives the same page everywhere.
  */
 import type { Estimate } from "../experiment/findings.ts";
@@ -24,15 +25,25 @@ export function significant(value: number): string {
   return magnitude >= 1000 ? String(Math.round(rounded)) : rounded.toFixed(decimals);
 }
 
+/** Less than this is what sums of cancelling amounts leave over. */
+const NOTHING = 1e-9;
+
 /** 45,123 → 45.1k. `unit` stands before (a currency) or after the number. */
 function scaled(value: number, before: string, after: string): string {
   if (!Number.isFinite(value)) return "–";
-  const sign = value < 0 ? MINUS : "";
-  const magnitude = Number(Math.abs(value).toPrecision(3));
+  const magnitude = Math.abs(value) < NOTHING ? 0 : Number(Math.abs(value).toPrecision(3));
+  const sign = value < 0 && magnitude > 0 ? MINUS : "";
   for (const [scale, suffix] of SCALES) {
     if (magnitude >= scale) return `${sign}${before}${significant(magnitude / scale)}${suffix}${after}`;
   }
   return `${sign}${before}${significant(magnitude)}${after}`;
+}
+
+/** Thousands separated by commas, at most `decimals` decimals, no trailing zeros: 1154.7, 180,000,000. */
+export function plainNumber(value: number, decimals = 4): string {
+  const [whole, part] = String(Number(value.toFixed(decimals))).split(".");
+  const grouped = whole!.replace(/\B(?=(\d{3})+$)/g, ",");
+  return part === undefined ? grouped : `${grouped}.${part}`;
 }
 
 /** US dollars: $45.1k, −$210, $0.00123, $0. */
@@ -42,7 +53,6 @@ export const usd: Format = (value) => scaled(value, "$", "");
 export const count: Format = (value) =>
   Number.isInteger(value) && Math.abs(value) < 1000 ? String(value).replace("-", MINUS) : scaled(value, "", "");
 
-export const hours: Format = (value) => scaled(value, "", " h");
 export const ratePerS: Format = (value) => scaled(value, "", "/s");
 
 /** A duration given in milliseconds: 0.85 ms, 850 ms, 1.23 s, 2.50 min. */
@@ -53,17 +63,36 @@ export const durationMs: Format = (value) => {
   return magnitude < 120_000 ? `${significant(value / 1000)} s` : `${significant(value / 60_000)} min`;
 };
 
+/** Hours, in shorter units where they are a small part of one: 1.95 h, 3.84 min, 13.8 s. */
+export const hours: Format = (value) =>
+  Math.abs(value) >= 0.1 || Math.abs(value) < NOTHING ? scaled(value, "", " h") : durationMs(value * 3_600_000);
+
 /** A duration given in hours, for labels of incidents: 25 min, 6.2 h, 2.1 days. */
 export function span(valueH: number): string {
   if (valueH < 1) return `${Math.max(1, Math.round(valueH * 60))} min`;
   return valueH < 48 ? `${trim(valueH.toFixed(1))} h` : `${trim((valueH / 24).toFixed(1))} days`;
 }
 
+const PERIODS = [
+  { name: "day", perDay: 1 },
+  { name: "hour", perDay: 24 },
+  { name: "minute", perDay: 24 * 60 },
+  { name: "second", perDay: 24 * 60 * 60 },
+] as const;
+
+/** How long a simulated period is, in the largest unit of which it has one, with at most two decimals: 30 days, 7.2 minutes. */
+export function lengthText(days: number): string {
+  // A whole minute may come out of a division just below one.
+  const unit = PERIODS.find(({ perDay }) => days * perDay >= 1 - 1e-9) ?? PERIODS[3];
+  const figure = plainNumber(days * unit.perDay, 2);
+  return `${figure} ${unit.name}${figure === "1" ? "" : "s"}`;
+}
+
 /** A fraction as a percentage. Digits grow towards 0 and 1, and neither 0 % nor 100 % is ever written for something else. */
 export const percent: Format = (value) => {
   if (!Number.isFinite(value)) return "–";
-  // A mean of ones may miss one by a rounding of the last bit.
-  if (value === 0) return "0 %";
+  // Sums that are nothing or one may miss it by a rounding of the last bits.
+  if (Math.abs(value) < 1e-12) return "0 %";
   if (Math.abs(value - 1) < 1e-12) return "100 %";
   const hundredth = value * 100;
   if (value > 0 && hundredth < 0.001) return "<0.001 %";
@@ -117,12 +146,20 @@ export function dateText(iso: string): string {
 export const MONTHS = ["Jan", "Feb", "Mar", "Apr", "May", "Jun", "Jul", "Aug", "Sep", "Oct", "Nov", "Dec"] as const;
 export const WEEKDAYS = ["Mon", "Tue", "Wed", "Thu", "Fri", "Sat", "Sun"] as const;
 
+/** More of them make a headline that nobody reads. */
+export const MOST_NAMES = 4;
+
 /** `a`, `a and b`, `a, b and c`. */
 export function list(items: readonly string[]): string {
   return items.length < 2 ? (items[0] ?? "") : `${items.slice(0, -1).join(", ")} and ${items[items.length - 1]}`;
 }
 
+/** Names in a headline: all of a few, else the first three and how many more there are. */
+export function shortList(items: readonly string[]): string {
+  return items.length <= MOST_NAMES ? list(items) : list([...items.slice(0, 3), `${items.length - 3} others`]);
+}
+
 /** `1 replication`, `3 replications`. */
-export function plural(amount: number, word: string): string {
-  return `${count(amount)} ${word}${amount === 1 ? "" : "s"}`;
+export function plural(amount: number, word: string, words = `${word}s`): string {
+  return `${count(amount)} ${amount === 1 ? word : words}`;
 }

@@ -54,11 +54,11 @@ function tileHtml(view: StrategyView): string {
     ...(view.rank === null ? [] : [`rank ${view.rank} on cost`]),
   ];
   const title = `<h3><span style="color:${ink(view.color)}">${escapeHtml(view.title)}</span> <span class="quiet">${escapeHtml(labels.join(", "))}</span></h3>`;
-  const figures = view.figures.map(({ value, label }) => `<p><b>${escapeHtml(value)}</b> ${escapeHtml(label)}</p>`);
+  const figures = view.figures.map(({ value, label }) => `<p><b>${prose(value)}</b> ${prose(label)}</p>`);
   const barred = view.permitted
     ? ""
     : `<p><b>Not permitted</b></p>${view.barred.map((reason) => paragraph(`for ${reason}`)).join("")}`;
-  const missed = view.missed === null ? "" : `<p class="missed">${escapeHtml(view.missed)}</p>`;
+  const missed = view.missed === null ? "" : `<p class="missed">${prose(view.missed)}</p>`;
   return `<div class="tile${view.permitted ? "" : " out"}" style="border-top-color:${view.color}">${title}${figures.join("")}${missed}${barred}</div>`;
 }
 

@@ -5,7 +5,7 @@
 import type { Summary } from "../decision/summary.ts";
 import type { LedgerLine, StrategySummary } from "../experiment/findings.ts";
 import { HOURS_PER_MONTH } from "../outcome/ledger.ts";
-import { chosen, plain, usd } from "./format.ts";
+import { lengthText, usd } from "./format.ts";
 import { isPurchase, lineLabel } from "./ledger-lines.ts";
 import type { StrategyView, TableView } from "./model.ts";
 import { cell, estimateCell, group, strategyColumns } from "./tables.ts";
@@ -48,7 +48,7 @@ export function ledgerTable(summary: Summary, views: readonly StrategyView[]): T
     rows: [
       ...lines.filter((line) => !isPurchase(line)).map((line) => row(line, "usdPerMonth")),
       total("Total", "usdPerMonth"),
-      group("Cash", `paid within the ${chosen(plain)(horizonDays)} days; what is paid in advance stands here whole`),
+      group("Cash", `paid within the ${lengthText(horizonDays)} simulated; what is paid in advance stands here whole`),
       ...inAdvance.map((line) => row(line, "billedUsd")),
       total("Paid", "billedUsd"),
     ],

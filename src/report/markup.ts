@@ -15,9 +15,11 @@ export function escapeHtml(text: string): string {
   return text.replace(/[&<>"']/g, (character) => ENTITIES[character] ?? character);
 }
 
-/** Running text: a number and its unit stay on one line. */
+/** Running text: a number and its unit stay on one line, and so do the ends of an interval. */
 export function prose(text: string): string {
-  return escapeHtml(text).replace(/(\d) (?=(%|ms|s|h|d|min)(?![a-z]))/g, "$1\u00a0");
+  return escapeHtml(text)
+    .replace(/(\d) (?=(%|ms|s|h|d|min)(?![a-z]))/g, "$1\u00a0")
+    .replace(/(?<=\S) – (?=\S)/g, "\u00a0–\u00a0");
 }
 
 export function paragraph(text: string, className = ""): string {
@@ -37,8 +39,32 @@ function cellHtml(cell: Cell, numeric: boolean, label: string): string {
 /** With more columns than this, notes stay below the numbers. */
 const ROOMY_COLUMNS = 4;
 
+/** Strategies beside each other that paper has room for, with their intervals. */
+const MOST_COMPARED = 4;
+
 /** A table with its headers; it scrolls in its own box rather than the page, or becomes cards on a phone. */
 export function table(view: TableView): string {
+  return blocks(view).map(tableHtml).join("");
+}
+
+/** A table of many strategies as several, each with the first column: paper does not scroll. */
+function blocks(view: TableView): TableView[] {
+  const others = view.columns.length - 1;
+  const count = Math.ceil(others / MOST_COMPARED);
+  if (view.layout !== "compare" || count < 2) return [view];
+  const size = Math.ceil(others / count);
+  return Array.from({ length: count }, (_, block) => {
+    const from = block * size;
+    return {
+      ...view,
+      caption: block === 0 ? view.caption : `${view.caption} (continued)`,
+      columns: [view.columns[0]!, ...view.columns.slice(1 + from, 1 + from + size)],
+      rows: view.rows.map((row) => ({ ...row, cells: row.cells.slice(from, from + size) })),
+    };
+  });
+}
+
+function tableHtml(view: TableView): string {
   const width = view.columns.length;
   const color = (value: string | null): string => (value === null ? "" : ` style="color:${escapeHtml(ink(value))}"`);
   const head = view.columns.map(({ label, note, color: ink, numeric }) => {

@@ -68,7 +68,8 @@ function pushSteps({ strategy, steps }: StepRecord, pidOf: PidOf, events: TraceE
       name: `${parts.join(" + ")}${count > 1 ? ` × ${count}` : ""}`,
       ph: "X",
       cat: "step",
-      dur: micros(steps.endS[row]! - startS),
+      // Between rounded times: a slice that reached a nanosecond into the next would be drawn as holding it.
+      dur: (nanos(steps.endS[row]!) - nanos(startS)) / 1000,
       args: {
         policy: steps.policy[row]!,
         steps: count,
@@ -106,6 +107,10 @@ function pushSpans({ strategy, spans }: StepRecord, pidOf: PidOf, events: TraceE
   });
 }
 
+function nanos(timeS: number): number {
+  return Math.round(timeS * 1e9);
+}
+
 function micros(timeS: number): number {
-  return Math.round(timeS * 1e9) / 1000;
+  return nanos(timeS) / 1000;
 }

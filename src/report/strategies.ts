@@ -6,9 +6,9 @@ import type { Option } from "../decision/evidence.ts";
 import type { RequestClass } from "../scenario/resolved.ts";
 import { showsMoney, type Estimate, type StrategySummary } from "../experiment/findings.ts";
 import type { Summary } from "../decision/summary.ts";
-import { durationMs, intervalText, NOT_NEGATIVE, percent, usd, within } from "./format.ts";
+import { durationMs, intervalText, NOT_NEGATIVE, usd, within } from "./format.ts";
 import type { StrategyView } from "./model.ts";
-import { missedTarget, missSentence } from "./targets.ts";
+import { missedTarget, missSentence, shareText } from "./targets.ts";
 
 const OPTION_COLORS: Readonly<Record<Option | "conflict", string>> = {
   api: "#2563eb",
@@ -55,15 +55,21 @@ export function pairedDifference(summary: Summary, first: string, second: string
 /** Decided by the paired difference; by overlap of the two intervals where no pair was recorded. */
 export function costOrder(summary: Summary, first: StrategySummary, second: StrategySummary): CostOrder {
   const pair = pairedDifference(summary, first.name, second.name);
-  const lo = pair === null ? gap(first.usdPerMonth.lo, second.usdPerMonth.hi) : pair.lo;
-  const hi = pair === null ? gap(first.usdPerMonth.hi, second.usdPerMonth.lo) : pair.hi;
+  const [a, b] = [first.usdPerMonth, second.usdPerMonth];
+  const lo = pair === null ? gap(a?.lo, b?.hi) : pair.lo;
+  const hi = pair === null ? gap(a?.hi, b?.lo) : pair.hi;
   if (lo === null || hi === null) return "single";
   if (hi < 0) return "cheaper";
   return lo > 0 ? "dearer" : "unclear";
 }
 
-function gap(a: number | null, b: number | null): number | null {
+function gap(a: number | null = null, b: number | null = null): number | null {
   return a === null || b === null ? null : a - b;
+}
+
+/** Mean USD a month; NaN where nothing is priced, which then holds for every strategy. */
+export function usdOf({ usdPerMonth }: StrategySummary): number {
+  return usdPerMonth?.mean ?? NaN;
 }
 
 /**
@@ -81,7 +87,7 @@ export function choosable(summary: Summary): StrategySummary[] {
  * less. Ties keep the order of the experiment.
  */
 export function choosableByCost(summary: Summary, classes: readonly RequestClass[]): StrategySummary[] {
-  const ordered = choosable(summary).sort((a, b) => a.usdPerMonth.mean - b.usdPerMonth.mean);
+  const ordered = choosable(summary).sort((a, b) => usdOf(a) - usdOf(b));
   const misses = new Set(ordered.filter((strategy) => missedTarget(strategy, classes) !== null));
   return [...ordered.filter((strategy) => !misses.has(strategy)), ...misses];
 }
@@ -116,12 +122,12 @@ export function viewStrategies(summary: Summary, classes: readonly RequestClass[
 }
 
 function figures({ usdPerMonth, sloAttainment, ttftMs }: StrategySummary): StrategyView["figures"] {
-  const interval = intervalText(within(usdPerMonth, NOT_NEGATIVE), usd);
+  const interval = usdPerMonth === null ? null : intervalText(within(usdPerMonth, NOT_NEGATIVE), usd);
   return [
-    ...(usdPerMonth.n === 0
+    ...(usdPerMonth === null
       ? []
       : [{ value: usd(usdPerMonth.mean), label: interval === null ? "a month" : `a month, ${interval}` }]),
-    { value: percent(sloAttainment.mean), label: "of requests within SLO" },
+    { value: shareText(sloAttainment), label: "of requests within SLO" },
     ...(ttftMs.p99 === null ? [] : [{ value: durationMs(ttftMs.p99.mean), label: "P99 time to first token" }]),
   ];
 }

@@ -36,7 +36,7 @@ section:first-of-type{border-top:0;padding-top:0}
 .tile{border:1px solid var(--line);border-top:4px solid;border-radius:6px;padding:10px 14px}
 .tile h3{margin:0 0 4px;font-size:15px}
 .tile h3 .quiet{font-weight:400;font-size:13px;margin-left:4px}
-.tile p{margin:0;font-size:13px;color:var(--quiet)}
+.tile p{text-wrap:pretty;margin:0;font-size:13px;color:var(--quiet)}
 .tile p b{font-size:16px;color:var(--ink)}
 .tile p:first-of-type b{font-size:26px;letter-spacing:-.01em;margin-right:2px}
 .tile p.missed{color:#b91c1c;font-weight:600}
@@ -84,6 +84,8 @@ tbody th{font-weight:500}
 table{overflow-wrap:break-word}
 .dense{font-size:12px}
 .dense .num{padding-left:2px}
+.compare.dense tbody th[scope=row]{min-width:104px}
+.cards tbody th small,.cards td[data-label="Source"] span{overflow-wrap:anywhere}
 .dense th,.dense td{padding-right:6px}
 .num{text-align:right;padding-left:8px}
 td.num span,td.num small{white-space:nowrap}
@@ -93,6 +95,7 @@ tbody tr:last-child th,tbody tr:last-child td{border-bottom:0}
 .group small{display:inline;margin-left:8px}
 td[data-label="As of"] span{white-space:nowrap}
 .cards td[data-label="Value"] span{white-space:normal;overflow-wrap:anywhere}
+.cards tbody th,.cards td[data-label="Source"]{overflow-wrap:anywhere}
 td.bad span{color:#b91c1c;font-weight:600}
 td.warn span{color:#92400e}
 td.good span{color:#15803d}
@@ -150,7 +153,8 @@ figure,.segment,.banner,.tile,tr,dt,dd{break-inside:avoid}
 .path{flex-wrap:nowrap;gap:8px;font-size:7.5pt}.path li{padding:2px 6px}.path li:not(:last-child)::after{width:8px}
 thead{display:table-header-group}
 .scroll{overflow:visible}
-table{font-size:8.5pt}
+table{font-size:8.5pt}.dense{font-size:8pt}
+.compare.dense tbody th[scope=row]{min-width:88px}
 small{font-size:7.5pt}
 *{-webkit-print-color-adjust:exact;print-color-adjust:exact}
 }

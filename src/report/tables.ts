@@ -21,9 +21,9 @@ import {
   type Format,
   hours,
   intervalText,
+  lengthText,
   NOT_NEGATIVE,
   percent,
-  plain,
   ratePerS,
   SHARE,
   usd,
@@ -39,14 +39,15 @@ export function cell(text: string, note: string | null = null, tone: Tone | null
   return { text, note, tone };
 }
 
-/** An estimate with its interval. Shares are cut at 0 and 1, amounts that cannot be negative at 0. */
+/** An estimate with its interval; `unknown` says why there is none. Shares are cut at 0 and 1, amounts that cannot be negative at 0. */
 export function estimateCell(
   estimate: Estimate | null,
   format: Format,
   bounds: Bounds = NOT_NEGATIVE,
   tone: Tone | null = null,
+  unknown = "too few requests",
 ): Cell {
-  if (estimate === null) return cell("–", "too few requests", "muted");
+  if (estimate === null) return cell("–", unknown, "muted");
   return cell(format(estimate.mean), intervalText(within(estimate, bounds), format), tone);
 }
 
@@ -147,7 +148,7 @@ export function comparisonTable(
           ]
         : []),
       ...latency("End to end (E2E)", "over completed requests", (strategy) => strategy.e2eMs, e2eTarget),
-      group("Requests", `mean per replication of ${chosen(plain)(summary.horizonDays)} days`),
+      group("Requests", `mean per replication of ${lengthText(summary.horizonDays)}`),
       ...requestRows(strategies),
     ],
     layout: "compare",
@@ -253,7 +254,7 @@ export function classTable(
             estimate,
             percent,
             SHARE,
-            target !== undefined && estimate.mean < target.slo.targetFraction ? "bad" : null,
+            target !== undefined && estimate !== null && estimate.mean < target.slo.targetFraction ? "bad" : null,
           ),
           estimateCell(entry.ttftMs.p99, durationMs, NOT_NEGATIVE, over(entry.ttftMs, target?.slo.ttftS)),
           estimateCell(entry.tpotMs.p99, durationMs, NOT_NEGATIVE, over(entry.tpotMs, target?.slo.tpotS)),
@@ -313,6 +314,7 @@ export function poolTable(summary: Summary, views: readonly StrategyView[]): Tab
       }),
     ];
   };
+  const ofServing = (share: Estimate | null): Cell => estimateCell(share, percent, SHARE, null, "never served");
   const ofPaid = (part: Estimate, paid: Estimate): Cell =>
     cell(hours(part.mean), paid.mean > 0 ? percent(part.mean / paid.mean) : null);
   return {
@@ -342,9 +344,9 @@ export function poolTable(summary: Summary, views: readonly StrategyView[]): Tab
       row("Warm", null, (pool) => ofPaid(pool.warmReplicaH, pool.paidReplicaH)),
       row("Down", null, (pool) => ofPaid(pool.downReplicaH, pool.paidReplicaH)),
       group("Load of serving replicas"),
-      row("Busy", "time stepping", (pool) => estimateCell(pool.busyFraction, percent, SHARE)),
-      row("Occupancy", "sequences ÷ maximum", (pool) => estimateCell(pool.occupancyFraction, percent, SHARE)),
-      row("KV fraction", "tokens held ÷ capacity", (pool) => estimateCell(pool.kvFraction, percent, SHARE)),
+      row("Busy", "time stepping", (pool) => ofServing(pool.busyFraction)),
+      row("Occupancy", "sequences ÷ maximum", (pool) => ofServing(pool.occupancyFraction)),
+      row("KV fraction", "tokens held ÷ capacity", (pool) => ofServing(pool.kvFraction)),
       row("SLO utilization (uSLO)", "capacity used at the SLO", (pool) =>
         pool.uSlo === null ? cell("–", "not measured", "muted") : estimateCell(pool.uSlo, percent, SHARE),
       ),

@@ -7,7 +7,7 @@ import { list, percent } from "./format.ts";
 export type Side = "within" | "beyond" | "unclear" | "unknown";
 
 function side(estimate: Estimate | null, limit: number, goodSide: "below" | "above"): Side {
-  if (estimate === null || estimate.n === 0) return "unknown";
+  if (estimate === null) return "unknown";
   const lo = estimate.lo ?? estimate.mean;
   const hi = estimate.hi ?? estimate.mean;
   if (goodSide === "below") return hi <= limit ? "within" : lo > limit ? "beyond" : "unclear";
@@ -20,8 +20,8 @@ export function worst(sides: readonly Side[]): Side {
   return sides.length === 0 ? "unknown" : "within";
 }
 
-/** The attainment that the class is judged by. */
-export function attained(entry: ClassSummary, target: RequestClass): Estimate {
+/** The attainment that the class is judged by; null where it is unknown. */
+export function attained(entry: ClassSummary, target: RequestClass): Estimate | null {
   return target.slo.attainBasis === "windows" ? entry.sloAttainmentWindows : entry.sloAttainment;
 }
 
@@ -29,7 +29,8 @@ export function attained(entry: ClassSummary, target: RequestClass): Estimate {
 interface Judgement {
   readonly target: RequestClass;
   readonly side: Side;
-  readonly estimate: Estimate;
+  /** Null on the side "unknown" alone. */
+  readonly estimate: Estimate | null;
 }
 
 export function judgements(strategy: StrategySummary, classes: readonly RequestClass[]): Judgement[] {
@@ -56,7 +57,8 @@ export function missSentence(strategy: StrategySummary, classes: readonly Reques
   const below = shares(
     strategy,
     judgements(strategy, classes),
-    ({ side: where, estimate, target }) => where === "unclear" && estimate.mean < target.slo.targetFraction,
+    ({ side: where, estimate, target }) =>
+      where === "unclear" && estimate !== null && estimate.mean < target.slo.targetFraction,
   );
   return below === null ? null : `May miss its target: ${below}`;
 }
@@ -69,11 +71,16 @@ function shares(
   const low = judged.filter(counts);
   if (low.length === 0) return null;
   if (low.length === judged.length && low.every(({ target }) => target.slo.attainBasis === "requests"))
-    return `${percent(strategy.sloAttainment.mean)} of requests within SLO`;
+    return `${shareText(strategy.sloAttainment)} of requests within SLO`;
   const texts = low.map(
-    ({ target, estimate }) => `${percent(estimate.mean)} of the ${target.slo.attainBasis} of ${target.name}`,
+    ({ target, estimate }) => `${shareText(estimate)} of the ${target.slo.attainBasis} of ${target.name}`,
   );
   return `${list(texts)} within SLO`;
+}
+
+/** The mean of a share; – where it is unknown. */
+export function shareText(estimate: Estimate | null): string {
+  return percent(estimate?.mean ?? NaN);
 }
 
 const PERCENTILES = [

@@ -4,7 +4,7 @@
  */
 import { ageDays, appendixView, assumptionsView } from "./appendix.ts";
 import { costChart, differenceChart, latencyChart, monthChart, outcomeChart, poolChart } from "./chart-models.ts";
-import { chosen, count, dateText, list, plain, plural, WEEKDAYS } from "./format.ts";
+import { count, dateText, lengthText, list, plural, WEEKDAYS } from "./format.ts";
 import { showsMoney } from "../experiment/findings.ts";
 import { isoDate, secondOfWeek, DAY_S } from "../kernel/calendar-time.ts";
 import type { Banner, ReportInput, ReportModel, StrategyView } from "./model.ts";
@@ -12,6 +12,7 @@ import { viewStrategies } from "./strategies.ts";
 import { ledgerTable } from "./ledger-table.ts";
 import { classTable, comparisonTable, offerTable, poolTable } from "./tables.ts";
 import { viewVerdict } from "./verdict-view.ts";
+import { verdictNotSimulated } from "../decision/summary.ts";
 
 export type { ReportInput, ReportModel } from "./model.ts";
 
@@ -52,7 +53,7 @@ export function buildReport(input: ReportInput): ReportModel {
 function facts({ summary, experiment, manifest }: ReportInput): string[] {
   const day = WEEKDAYS[Math.floor(secondOfWeek(experiment.startEpochS) / DAY_S)] ?? "";
   return [
-    `${chosen(plain)(summary.horizonDays)} days from ${day} ${dateText(isoDate(experiment.startEpochS))} (UTC)`,
+    `${lengthText(summary.horizonDays)} from ${day} ${dateText(isoDate(experiment.startEpochS))} (UTC)`,
     plural(summary.replications, "replication"),
     `${count(summary.requestsSimulated)} requests simulated`,
     `prices and facts as of ${dateText(summary.asOf)}`,
@@ -88,6 +89,8 @@ function banners({ summary, experiment }: ReportInput, strategies: readonly Stra
           `${view.title}: ${view.barred.length === 0 ? "not permitted" : list(view.barred)}. Shown apart and not ranked on cost.`,
       ),
   );
+  const untried = verdictNotSimulated(summary);
+  add("warn", "The verdict was not simulated", untried === null ? [] : [untried]);
   add(
     "warn",
     "Outside the validated range",
@@ -120,6 +123,6 @@ function stalePrices(summary: ReportInput["summary"], experiment: ReportInput["e
   ];
   return dated.flatMap(({ label, asOf }) => {
     const age = ageDays(asOf, summary.asOf);
-    return age !== null && age > PRICE_AGE_DAYS ? [`${label}: as of ${dateText(asOf)}, ${age} days`] : [];
+    return age !== null && age > PRICE_AGE_DAYS ? [`${label}: as of ${dateText(asOf)}, ${age} days old`] : [];
   });
 }

@@ -39,6 +39,49 @@ test("a recorded trace against its measured latency", () => {
   }
 });
 
+test("what an experiment says by date counts from the recorded start, whatever its own is", () => {
+  const work = temporaryFolder();
+  const write = (name: string, text: string): string => {
+    const file = join(work.path, name);
+    writeFileSync(file, text);
+    return file;
+  };
+  write(
+    "u.csv",
+    "start,end,model,requests,inputTokens,outputTokens\n" +
+      "2026-10-01T00:00:00Z,2026-10-01T01:00:00Z,mini,100,100000,10000\n" +
+      "2026-10-01T12:00:00Z,2026-10-01T13:00:00Z,mini,100,100000,10000\n",
+  );
+  // A successor at half the price after 0.0125 months of 30.4 days, a bit more than nine hours; the one after that comes too late.
+  write(
+    "e.yaml",
+    `id: later
+title: Later
+question: What would it have cost?
+start: 2026-11-02
+days: 1
+replications: 1
+classes: [{ name: all, share: 1 }]
+traffic: { requestsPerS: 1, input: { kind: constant, tokens: 1000 }, output: { kind: constant, tokens: 100 } }
+strategies:
+  api:
+    offers:
+      mini:
+        offer: openai/gpt-5-mini@tier-5
+        pricePath: { factor: 0.5, everyMonths: 0.0125 }
+        limits: none
+        outages: none
+        congestion: none
+    routes: { all: [mini] }
+`,
+  );
+  const { replay } = json(write("b.yaml", "title: x\nusage: u.csv\nexperiment: e.yaml\n"));
+  const bill = replay!.rows.find(({ figure }) => figure === "bill as simulated")!.difference.predicted;
+  // 0.25 and 2 USD a million: 4.5 cents in the first hour, half of it in the other.
+  expect(bill).toBeCloseTo(0.045 * 1.5, 9);
+  work.remove();
+});
+
 test("problems stand at their place, data problems at their row", () => {
   const work = temporaryFolder();
   const file = join(work.path, "b.yaml");

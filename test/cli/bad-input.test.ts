@@ -177,6 +177,13 @@ test("usage rows that stand twice in an export are told", () => {
   saved("overlap.csv", [header, ...hours, hours[5], hours[6]].join("\n"));
   const warning = "rows 6 and 49 are equal in every column, and 1 more such pairs; both count";
   expect(crossover(["init", "again.yaml", "--from-usage", "overlap.csv"], folder.path).stderr).toContain(warning);
+  const data = crossover(["init", "data.yaml", "--from-usage", "overlap.csv", "--json"], folder.path).stdout;
+  expect(JSON.parse(data)).toMatchObject({
+    wrote: ["data.yaml"],
+    workload: { requestsPerDay: 2500, inputTokens: 500, outputTokens: 90 },
+    notes: expect.arrayContaining([expect.stringContaining("overlap.csv")]),
+    warnings: [expect.stringContaining(warning)],
+  });
   saved("overlap.yaml", "title: x\nusage: overlap.csv\noffers:\n  m: openai/gpt-5-mini\n");
   expect(crossover(["backcast", "overlap.yaml"], folder.path).stdout).toContain(`overlap.csv: ${warning}`);
   const imported = crossover(["trace", "import", "overlap.csv", "--out", "overlap.parquet"], folder.path).stdout;

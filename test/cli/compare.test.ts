@@ -1,5 +1,5 @@
 /** `crossover compare` as a user meets it, on a study without money. */
-import { existsSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { existsSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
@@ -56,11 +56,51 @@ test("the table says what is separable, and the run shows no money", () => {
 
 test.each([
   [["other-traffic.yaml", { traffic: { ...shipped.traffic, requestsPerS: 6 } }], "differs from .* in traffic"],
-  [["other-seed.yaml", { seed: 8 }], "differs from .* in seed"],
+  [["other-seed.yaml", { seed: 8, days: 0.02 }], "differs from .* in days, seed"],
+  [["other-count.yaml", { replications: 2 }], "differs from .* in replications"],
+  [["drawn.yaml", { stepTimeError: "drawn" }], "in stepTimeError: this draws errors of the step-time model"],
 ] as const)("%j is refused", ([name, changes], expected) => {
   const result = crossover(["compare", both, write(name, changes)]);
   expect(result.code).toBe(2);
   expect(result.stderr).toMatch(new RegExp(expected));
+});
+
+test("every input that breaks the pairs is told, and draws are compared with draws", () => {
+  const drawn = write("drawn-1.yaml", { stepTimeError: "drawn", replications: 2 });
+  const { code, stderr } = crossover(["compare", drawn, both, write("later.yaml", { seed: 9 })]);
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/both\.yaml: differs from .*drawn-1\.yaml in replications/);
+  expect(stderr).toMatch(/both\.yaml: .*stepTimeError: that draws errors/);
+  expect(stderr).toMatch(/later\.yaml: differs from .*drawn-1\.yaml in seed, replications/);
+  expect(comparisons(drawn, write("drawn-2.yaml", { stepTimeError: "drawn", replications: 2 }))[1]).toMatchObject({
+    pairs: 2,
+  });
+  // Without a pool there is nothing to draw.
+  const api = { offers: { gpt: "openai/gpt-5-mini@tier-5" }, routes: { chat: ["gpt"] } };
+  const classes = [{ name: "chat", share: 1 }];
+  const own = { pools: { own: { llm: "llama-3.1-8b", gpu: "h100-sxm", replicas: 1 } }, routes: { chat: ["own"] } };
+  const mixed = (name: string, stepTimeError: string, strategy: object): string =>
+    write(name, { stepTimeError, replications: 2, classes, strategies: { [name.slice(0, 3)]: strategy } });
+  expect(comparisons(mixed("own.yaml", "drawn", own), mixed("api.yaml", "none", api))).toHaveLength(1);
+});
+
+test("facts that differ behind two runs are warned of, and what nobody may do is called so", () => {
+  const models = join(work.path, "models", "gpus");
+  mkdirSync(models, { recursive: true });
+  writeFileSync(join(models, "h100-sxm.yaml"), readFileSync("models/gpus/h100-sxm.yaml"));
+  const out = join(work.path, "other-facts");
+  const file = write("short.yaml", { replications: 2, ...only("whole-prompts") });
+  expect(crossover(["run", file, "--out", out, "--models", join(work.path, "models")]).code).toBe(0);
+  const folder = join(out, "prefill-chunks", readdirSync(join(out, "prefill-chunks"))[0]!);
+  const { stdout } = crossover(["compare", file, folder]);
+  expect(stdout).toContain(
+    `${file} and ${folder} were resolved with different catalogue files (override:gpus/h100-sxm.yaml)`,
+  );
+  expect(crossover(["compare", file, file]).stdout).not.toContain("catalogue files");
+  const manifest = readFileSync(join(folder, "manifest.json"), "utf8");
+  expect(manifest).toContain('"counterfactual": false');
+  writeFileSync(join(folder, "manifest.json"), manifest.replace('"counterfactual": false', '"counterfactual": true'));
+  expect(crossover(["compare", file, folder]).stdout).toContain("whole-prompts#2 is a counterfactual");
 });
 
 test("too few or unknown strategies are refused with what there is", () => {
@@ -93,6 +133,37 @@ test("rates give a frontier and its page: the same requests for all at each of t
   expect(html).toContain("Latency against throughput");
   expect(html).toContain("chunks-of-1024");
   expect(html).not.toContain("NaN");
+});
+
+test("bursts and provisioned units are those of each rate, whatever rate the file asks for", () => {
+  const frontier = (requestsPerS: number, ...inputs: string[]) => {
+    const file = write(`at-${requestsPerS}.yaml`, {
+      days: 0.02,
+      replications: 2,
+      classes: [{ name: "chat", share: 1 }],
+      traffic: { preset: "chat-azure-2023", requestsPerS },
+      strategies: {
+        units: {
+          offers: { api: { offer: "google/gemini-2.5-flash@tier-1", form: { kind: "provisioned" } } },
+          routes: { chat: ["api"] },
+        },
+        own: { pools: { own: { llm: "llama-3.1-8b", gpu: "h100-sxm", replicas: 1 } }, routes: { chat: ["own"] } },
+      },
+    });
+    const page = join(work.path, "rates.html");
+    const args = inputs.length === 0 ? [file] : inputs;
+    const { stdout, stderr } = crossover(["compare", ...args, "--rates", "12", "--html", page, "--json"]);
+    return { file, stderr, ...(JSON.parse(stdout) as Frontier & { warnings: string[] }) };
+  };
+  const [ofTwelve, ofOne] = [frontier(12), frontier(1)];
+  expect(ofOne.points).toEqual(ofTwelve.points);
+  expect(ofOne.warnings).toEqual(ofTwelve.warnings);
+  // The folder of a run has lost how they were made, and says so.
+  expect(crossover(["run", ofOne.file, "--out", join(work.path, "rates")]).code).toBe(0);
+  const runs = join(work.path, "rates", "prefill-chunks");
+  const ofRun = frontier(1, join(runs, readdirSync(runs)[0]!));
+  expect(ofRun.warnings.join()).toContain("bursts and provisioned units stay as that run had them at 1 requests/s");
+  expect(ofRun.points[0]!.figures["completed"]!.mean).toBeLessThan(0.8 * ofOne.points[0]!.figures["completed"]!.mean);
 });
 
 test("a frontier in the terminal has a block for each figure and writes its page by itself", () => {

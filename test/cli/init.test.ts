@@ -34,6 +34,28 @@ test.each([
   expect([check.code, check.stderr]).toEqual([0, ""]);
 });
 
+test("--json says on stdout what was written, and what of it", () => {
+  const { code, stdout, stderr } = crossover(["init", "as data.yaml", ...WORKLOAD, "--json"], folder.path);
+  expect([code, stderr]).toEqual([0, ""]);
+  expect(JSON.parse(stdout)).toEqual({
+    wrote: ["as data.yaml"],
+    workload: { requestsPerDay: 400_000, inputTokens: 2500, outputTokens: 400 },
+    notes: [],
+    warnings: [],
+    next: "crossover check 'as data.yaml'",
+  });
+  const starter = crossover(["init", "starter.yaml", "--json"], folder.path);
+  expect(JSON.parse(starter.stdout)).toMatchObject({ wrote: ["starter.yaml"], workload: null });
+});
+
+test("a share may be a percentage", () => {
+  const init = crossover(["init", "fifth.yaml", ...WORKLOAD.slice(0, -1), "20%"], folder.path);
+  expect(init.code).toBe(0);
+  expect(readFileSync(join(folder.path, "fifth.yaml"), "utf8")).toContain("name: restricted, share: 0.2,");
+  const { code, stderr } = crossover(["init", "x.yaml", ...WORKLOAD.slice(0, -1), "a fifth"], folder.path);
+  expect([code, stderr]).toEqual([2, expect.stringContaining("must be a share, such as 0.2 or 20%")]);
+});
+
 test("never overwrites", () => {
   writeFileSync(join(folder.path, "mine.yaml"), "mine");
   const { code, stderr } = crossover(["init", "mine.yaml"], folder.path);
@@ -43,8 +65,9 @@ test("never overwrites", () => {
 });
 
 describe("refused", () => {
+  const unreachable = (): void => expect.unreachable();
   const refused = async (file: string, options: Parameters<typeof initCommand>[1]) => {
-    const failure = await initCommand(join(folder.path, file), options, () => expect.unreachable()).then(
+    const failure = await initCommand(join(folder.path, file), options, unreachable, unreachable).then(
       () => expect.unreachable(),
       (error: unknown) => describeFailure(error, "crossover init"),
     );

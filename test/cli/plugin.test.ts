@@ -1,5 +1,5 @@
 /** A scheduler of one's own, from a folder far from the repository: conform, run, compare, and how its faults are told. */
-import { readFileSync, readdirSync, writeFileSync } from "node:fs";
+import { copyFileSync, mkdirSync, readFileSync, readdirSync, writeFileSync } from "node:fs";
 import { createHash } from "node:crypto";
 import { join, resolve } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
@@ -98,10 +98,29 @@ test("run gives the same bytes with any number of threads, and says what the plu
   const sha256 = createHash("sha256").update(EXAMPLE).digest("hex");
   expect(manifest.plugins).toEqual([{ file: "./my-scheduler.ts", sha256: { "my-scheduler.ts": sha256 } }]);
   expect(manifest.replayCommand).toBe("npx crossover run question.yaml --plugin ./my-scheduler.ts");
-  // Another text is another run, under another identity.
-  writeFileSync(here("my-other.ts"), `${EXAMPLE}\n// changed\n`);
-  run("run", "question.yaml", "--plugin", "./my-other.ts", "--out", "threads-1");
-  expect(readdirSync(join(folder.path, "threads-1", "gentle-prefill"))).toHaveLength(2);
+});
+
+test("a run is answered from its folder for the same text of the plug-in, wherever it lies, and anew once the text or a file it imports has changed", () => {
+  const runs = (): string[] => readdirSync(here("edited/gentle-prefill"));
+  const reused = (file: string): boolean => {
+    const { code, stderr } = run("run", "question.yaml", "--plugin", file, "--out", "edited");
+    expect(code).toBe(0);
+    return stderr.includes("is reused");
+  };
+  const imports = `import "./helper.ts";\n${EXAMPLE}`;
+  writeFileSync(here("helper.ts"), "export const one = 1;\n");
+  writeFileSync(here("edited.ts"), imports);
+  expect(reused("edited.ts")).toBe(false);
+  expect(reused("./edited.ts")).toBe(true);
+  mkdirSync(here("elsewhere"));
+  for (const name of ["helper.ts", "edited.ts"]) copyFileSync(here(name), here(`elsewhere/${name}`));
+  expect(reused("elsewhere/edited.ts")).toBe(true);
+  expect(runs()).toHaveLength(1);
+  writeFileSync(here("helper.ts"), "export const one = 2;\n");
+  expect(reused("edited.ts")).toBe(false);
+  writeFileSync(here("edited.ts"), imports.replace("default: 256", "default: 64"));
+  expect(reused("edited.ts")).toBe(false);
+  expect(runs()).toHaveLength(3);
 });
 
 test("--steps writes one row a step and a trace, and changes no result", async () => {
@@ -130,6 +149,12 @@ test("compare sets a plug-in against what ships, from files and from folders of 
   expect([direct.code, direct.stderr]).toEqual([0, ""]);
   const again = run("compare", onlyRun("threads-2"), "--plugin", "my-scheduler.ts", "--json");
   expect(JSON.parse(again.stdout)).toEqual(JSON.parse(direct.stdout));
+  expect(again.stdout).not.toContain("another text");
+  // The manifest keeps what the policy was, not the policy: an edited one is compared, and said to be edited.
+  writeFileSync(here("my-edited.ts"), `${EXAMPLE}\n// changed\n`);
+  const edited = run("compare", onlyRun("threads-2"), "--plugin", "my-edited.ts");
+  expect(edited.code).toBe(0);
+  expect(edited.stdout).toMatch(/warning: .* was run with another text of \.\/my-scheduler\.ts: its strategies are/);
   const without = run("compare", onlyRun("threads-2"));
   expect(without.code).toBe(2);
   expect(without.stderr).toContain("gentle-prefill, which is not among those that ship");

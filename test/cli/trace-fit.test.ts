@@ -35,6 +35,12 @@ test("a fit is a preset that an experiment runs on, and is never overwritten", (
   ]);
 });
 
+test("a fit is data with --json", () => {
+  const models = join(folder.path, "as-data");
+  const { code, stdout } = crossover(["trace", "fit", AZURE, "--id", "mine", "--models", models, "--json"]);
+  expect([code, JSON.parse(stdout)]).toMatchObject([0, { wrote: [join(models, "traffic/mine.yaml")], rows: 19_366 }]);
+});
+
 test("an id that is none is refused before anything is written", () => {
   const models = join(folder.path, "none");
   writeFileSync(join(folder.path, "few.csv"), "arrivalS,inputTokens,outputTokens\n0,1,1\n5,1,1\n");

@@ -72,8 +72,20 @@ test("an export that fails leaves the file that is there, and never overwrites i
   expect(readFileSync(kept, "utf8")).toBe("keep");
   crossover(["trace", "import", burst, "--out", target]);
   expect(crossover(["trace", "export", target, "--out", target]).code).toBe(4);
-  expect(crossover(["trace", "export", target, "--out", kept]).code).toBe(0);
+  expect(crossover(["trace", "export", target, "--out", kept])).toMatchObject({
+    code: 0,
+    stdout: `wrote ${kept}: 43 lines\n`,
+  });
   expect(readFileSync(kept, "utf8")).toBe(readFileSync(burst, "utf8"));
+});
+
+test("export with --json says what it wrote, and refuses it where the rows go to stdout", () => {
+  const json = join(folder, "json.csv");
+  crossover(["trace", "import", burst, "--out", target]);
+  const { code, stdout } = crossover(["trace", "export", target, "--out", json, "--json"]);
+  expect([code, JSON.parse(stdout)]).toEqual([0, { out: json, lines: 43 }]);
+  const rows = crossover(["trace", "export", target, "--json"]);
+  expect([rows.code, rows.stderr]).toEqual([2, "--json: needs --out: without it stdout is for the rows\n"]);
 });
 
 test("Ctrl-C leaves no part of a file", async () => {

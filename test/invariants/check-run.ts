@@ -9,6 +9,7 @@ import {
   BOUNDARY_REFUSED,
   COMPLETED,
   FAILED,
+  IN_FLIGHT_AT_HORIZON,
   NO_ROUTE,
   OUTCOME_NAMES,
   REJECTED,
@@ -67,8 +68,8 @@ function checkConservation({ setting, result, rows, sent, endedS }: WatchedRun):
     same(totals.sent, counted, "INV-1: sent");
     same(inFlightAtHorizon, open, "INV-1: in flight");
     const { completed, rejected, timedOut, failed, boundaryRefused } = totals;
-    const outcomes = [completed, rejected, timedOut, failed, boundaryRefused];
-    same(sum(outcomes) + inFlightAtHorizon, totals.sent, "INV-1");
+    const outcomes = [completed, rejected, timedOut, failed, boundaryRefused, inFlightAtHorizon];
+    same(sum(outcomes), totals.sent, "INV-1");
     outcomes.forEach((count, outcome) =>
       same(ofClass.filter((row) => row.outcome === outcome).length, count, `INV-1: ${OUTCOME_NAMES[outcome]}`),
     );
@@ -107,6 +108,11 @@ function checkTimes({ setting, strategy, rows, sent, endedS }: WatchedRun): void
       "a row is its request",
       row,
     );
+    if (row.outcome === IN_FLIGHT_AT_HORIZON) {
+      must(Number.isNaN(endS) && Number.isNaN(row.ttftS + row.tpotS + row.e2eS), "nobody has seen its end", row);
+      atMost(setting.horizonS - timeS, timeoutS, "nobody waits beyond the deadline");
+      continue;
+    }
     must(endS >= timeS, "INV-3: ends after it was sent", row);
     const spec = strategy.pools[row.route - 1];
     const pathS = spec === undefined ? 0 : spec.networkS + (spec.pathSByClass?.[classIndex] ?? 0);
@@ -287,8 +293,9 @@ function checkRedaction({ strategy, rows, result }: WatchedRun): void {
       const mayAskNone = (strategy.dispatch?.[c] ?? null) !== null;
       for (const row of ofClass) {
         const askedNone = mayAskNone && row.outcome === REJECTED && row.route === NO_ROUTE && row.attempts === 0;
+        const underWay = row.outcome === IN_FLIGHT_AT_HORIZON && row.route === NO_ROUTE;
         must(
-          clean(row) || row.outcome === BOUNDARY_REFUSED || row.outcome === TIMED_OUT || askedNone,
+          clean(row) || row.outcome === BOUNDARY_REFUSED || row.outcome === TIMED_OUT || askedNone || underWay,
           "INV-13: and all of it",
           row,
         );

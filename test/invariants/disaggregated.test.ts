@@ -158,7 +158,7 @@ function mechanisms({ strategy: plan, rows, result }: WatchedRun): Record<string
     completedAfterRetry: rows.filter((row) => row.outcome === COMPLETED && row.attempts > 1 && row.route === 2).length,
     atOffer: plan.offers.length === 0 ? 0 : ended(COMPLETED, 3),
     inFlight: result.classes.reduce((sum, { inFlightAtHorizon }) => sum + inFlightAtHorizon, 0),
-    drafts: result.pools[DECODE]!.draftAcceptedFraction,
+    drafts: result.pools[DECODE]!.draftAcceptedFraction > 0 ? 1 : 0,
   };
 }
 

@@ -217,6 +217,10 @@ describe("exports", () => {
   test.each([
     ["start,end,model,inputTokens,outputTokns\n", /no column outputTokens; the nearest column is outputTokns/],
     ["time,tokens\n1,2\n", /not a known usage export/],
+    [
+      "date,model,input_tokens,output_tokens\n",
+      /no column start_time.*; no column end_time.* export of openai; .* columns start, end \(or bucketS\), model, inputTokens/,
+    ],
     ["", /the file is empty/],
     ["start,end,model,inputTokens,outputTokens\n2026-10-01,2026-10-02,m,x,1\n", /row 1: cannot read the number "x"/],
     ["start,end,model,inputTokens,outputTokens\n2026-10-02,2026-10-01,m,1,1\n", /row 1: the bucket ends before/],
@@ -300,6 +304,24 @@ describe("requests that fill buckets", () => {
     expect(of("output tokens")).toMatchObject({ given: true, difference: { predicted: 6100, errorFraction: 0 } });
     expect(of("TTFT mean").difference.actual).toBe(100);
     expect(of("TTFT P99").predicted).toBeNull(); // of 400 requests
+    // An interval of the mean, and that of a run where errors of the step-time model are drawn.
+    const runs = [1, 2, 3].map((factor) => ({
+      ...outcome,
+      run: {
+        ...outcome.run,
+        classes: outcome.run.classes.map((one) => ({ ...one, totals: { ...one.totals, completed: factor } })),
+      },
+    }));
+    const half = (of: typeof own): number => {
+      const { hi, mean } = replayRows(of, runs, recorded, {})[0]!.predicted!;
+      return hi! - mean;
+    };
+    const band = { p5: -20, p25: -8, p50: -1, p75: 10, p95: 25 };
+    const doubted = own.strategies.map((one) => ({
+      ...one,
+      pools: one.pools.map((p) => ({ ...p, stepTimeError: band })),
+    }));
+    expect(half({ ...own, strategies: doubted }) / half(own)).toBeCloseTo(Math.sqrt(3), 9);
     // Two replicas of one H100 for three hours at 2.95 USD, and the people of three hours.
     const people = (own.people.fte * own.people.loadedUsdPerYear * 3) / (12 * 730);
     expect(of("bill as simulated").difference.predicted).toBeCloseTo(2 * 3 * 2.95 + people, 6);

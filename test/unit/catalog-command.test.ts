@@ -5,7 +5,8 @@ import { batchingPlugins, orderPlugins } from "../../src/engine/policies/registr
 import { routers } from "../../src/fleet/routers/registry.ts";
 import { ConfigError } from "../../src/kernel/errors.ts";
 import { catalogCommand, type CatalogOptions } from "../../src/node/commands/catalog.ts";
-import { plainNumber, textTable } from "../../src/node/text-table.ts";
+import { textTable } from "../../src/node/text-table.ts";
+import { plainNumber } from "../../src/report/format.ts";
 
 async function run(kind: string | undefined, options: CatalogOptions = {}): Promise<string> {
   let text = "";

@@ -1,13 +1,16 @@
 /** Paired differences: exact zeros for equals, hand-computed intervals, and the sign that a larger fleet must give. */
+import { sampleStandardDeviation } from "simple-statistics";
 import { expect, test } from "vitest";
 import { compareStrategies, type Comparison } from "../../src/experiment/compare.ts";
 import { runOne, type RunOutcome } from "../../src/experiment/run-one.ts";
+import { mergeClasses } from "../../src/experiment/summarise.ts";
+import { Sketch } from "../../src/kernel/sketch.ts";
 import type { ResolvedExperiment } from "../../src/scenario/resolved.ts";
 import { resolveRaw, type Raw } from "../fixtures/experiment.ts";
 
 const POOL = { llm: "llama-3.1-8b", gpu: "h100-sxm", maxNumSeqs: 16, maxNumBatchedTokens: 2048, incidents: "none" };
 
-function study(strategies: Readonly<Record<string, Raw>>): ResolvedExperiment {
+function study(strategies: Readonly<Record<string, Raw>>, changes: Raw = {}): ResolvedExperiment {
   const raw = {
     id: "study",
     title: "Study",
@@ -31,6 +34,7 @@ function study(strategies: Readonly<Record<string, Raw>>): ResolvedExperiment {
         { pools: { own: { ...POOL, ...pool } }, routes: { short: ["own"], long: ["own"] } },
       ]),
     ),
+    ...changes,
   };
   return resolveRaw(raw).experiment;
 }
@@ -98,6 +102,36 @@ test("the interval is that of the paired differences, by hand", () => {
   expect(difference!.lo! * experiment.horizonS).toBeCloseTo(8 - half, 5);
   expect(difference!.hi! * experiment.horizonS).toBeCloseTo(8 + half, 5);
   expect(separable).toBe(false);
+});
+
+test("where step-time errors are drawn, a paired difference is that of a run: what is common cancels, and more runs do not narrow the rest", () => {
+  const doubted = study(
+    { one: { replicas: 1 }, same: { replicas: 1 }, more: { replicas: 2 } },
+    { stepTimeError: "drawn", replications: 24 },
+  );
+  const runs = simulated(doubted);
+  const [equal, larger] = compareStrategies(doubted, runs) as [Comparison, Comparison];
+  for (const { metric, difference } of equal.rows)
+    if (difference !== null) expect({ metric, ...difference }).toEqual({ metric, mean: 0, lo: 0, hi: 0, n: 24 });
+  const half = ({ lo, hi }: { lo: number | null; hi: number | null }): number => (hi! - lo!) / 2;
+  const { baseline, other, difference } = row(larger, "tpotMean");
+  // One draw for both: of an error that slows both alike the difference keeps little.
+  expect(half(difference!)).toBeLessThan(0.5 * half(baseline!));
+  const tpotMs = (s: number, r: number): number =>
+    Sketch.fromPlain(mergeClasses(runs[s]![r]!.run.classes).tpotS).mean() * 1000;
+  const spread = (values: readonly number[]): number => 2.068658 * sampleStandardDeviation(values);
+  const replications = runs[0]!.map((_, r) => r);
+  expect(half(difference!)).toBeCloseTo(spread(replications.map((r) => tpotMs(2, r) - tpotMs(0, r))), 6);
+  expect(half(baseline!)).toBeCloseTo(spread(replications.map((r) => tpotMs(0, r))), 6);
+  expect(half(other!)).toBeCloseTo(spread(replications.map((r) => tpotMs(2, r))), 6);
+  // The same runs without the doubt: the interval of the mean.
+  const certain = study({ one: { replicas: 1 }, more: { replicas: 2 } });
+  const [plain] = compareStrategies(certain, [runs[0]!, runs[2]!]) as [Comparison];
+  expect(half(difference!) / half(row(plain, "tpotMean").difference!)).toBeCloseTo(Math.sqrt(24), 9);
+  // A sketch is no less coarse for it.
+  const [fast, slow] = [row(larger, "e2eP50"), row(plain, "e2eP50")];
+  const sketchMs = (fast.baseline!.mean + fast.other!.mean) / 128;
+  expect((half(fast.difference!) - sketchMs) / (half(slow.difference!) - sketchMs)).toBeCloseTo(Math.sqrt(24), 6);
 });
 
 test("replications pair by number, whichever finished; a P99 wants a thousand samples", () => {

@@ -194,6 +194,16 @@ const faults: readonly (readonly [what: string, caughtBy: CheckId, create: () =>
     },
   ],
   [
+    "a view that is written into",
+    "rules",
+    () => ({
+      schedule(step) {
+        (step as { nowS: number }).nowS += 1;
+        if (!sound(step)) admitAll(step);
+      },
+    }),
+  ],
+  [
     "a schedule that never ends",
     "rules",
     () => ({
@@ -214,6 +224,18 @@ test.each(faults)("%s is caught by the check of its %s", (_, caughtBy, create) =
   const plugin = batchingPlugins.at(-1)!;
   if (caughtBy !== "repeat")
     expect(conform(plugin, { ...OPTIONS, only: failure!.scenario }).checks[caughtBy]).not.toBeNull();
+});
+
+test("a scenario whose two runs differ blames neither the interface nor the leap", () => {
+  let runs = 0;
+  // Every second replica that is made takes one request at a time.
+  const plugin = plant(() => {
+    const alone = ++runs % 2 === 0;
+    return { schedule: (step) => void (sound(step) || (alone && step.runningCount > 0) || admitAll(step)) };
+  });
+  const { checks } = conform(plugin, { ...OPTIONS, scenarios: 3 });
+  expect(checks.repeat?.message).toMatch(/fares differently run twice: it depends on chance, a clock or earlier runs/);
+  expect(checks).toMatchObject({ rules: null, oracle: null, leap: null });
 });
 
 test("an option that does nothing is named", () => {

@@ -202,8 +202,7 @@ describe("measured values", () => {
     expect(measured.open!.peakToMean).toBe(2);
     expect(measured.open!.wape).toBeNull();
     expect(decideExperiment(experiment(), few, ORIGIN).verdict.indicative).toBe(true);
-    const nothing = { ...single, mean: 0, n: 0 };
-    const without = decisionInputs(experiment(), summary({ demand: { ...demand, peakToMean: nothing } }), ORIGIN);
+    const without = decisionInputs(experiment(), summary({ demand: { ...demand, peakToMean: null } }), ORIGIN);
     expect(without.measured.open!.peakToMean).toBeNull();
   });
 

@@ -1,7 +1,7 @@
 /** Single requests worked out by hand: limits of an attempt, patience, budgets, breakers and hedges, and what each costs. */
 import { describe, expect, test } from "vitest";
 import { Patience, RetryBudgetLeft } from "../../src/dispatch/client.ts";
-import { COMPLETED, REJECTED, TIMED_OUT } from "../../src/outcome/recorder.ts";
+import { COMPLETED, IN_FLIGHT_AT_HORIZON, REJECTED, TIMED_OUT } from "../../src/outcome/recorder.ts";
 import type { HedgeSpec } from "../../src/scenario/dispatch.ts";
 import type { ResolvedStrategy } from "../../src/scenario/resolved.ts";
 import {
@@ -91,7 +91,9 @@ describe("the limit of one attempt", () => {
     const seen = watch(crowd, plan, [1], poissonTraffic(crowd, { meanRatePerS: 12 }));
     checkRun(seen);
     expect(seen.result.targets[0]!.timedOut).toBeGreaterThan(50);
-    seen.rows.forEach((row) => expect(seen.endedS[row.request]! - row.sentS).toBeLessThanOrEqual(6 + 1e-9));
+    const ended = seen.rows.filter(({ outcome }) => outcome !== IN_FLIGHT_AT_HORIZON);
+    expect(ended.length).toBeGreaterThan(1000);
+    ended.forEach((row) => expect(seen.endedS[row.request]! - row.sentS).toBeLessThanOrEqual(6 + 1e-9));
   });
 });
 

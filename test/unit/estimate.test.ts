@@ -1,5 +1,6 @@
 import { expect, test } from "vitest";
-import { estimate, estimateOrNull, intervalsOfARun, studentT95 } from "../../src/experiment/estimate.ts";
+import { estimate, estimateOrNull, intervalsOfARun, studentT95, withDoubtOf } from "../../src/experiment/estimate.ts";
+import { pool, strategy, to } from "../fixtures/strategies.ts";
 
 test("Student's t, from the table and beyond it", () => {
   expect(studentT95(2)).toBeCloseTo(4.302653, 6);
@@ -28,9 +29,24 @@ test("the interval of a run does not narrow with replications, wherever the esti
   expect(intervalsOfARun(alone)).toEqual(alone);
 });
 
+test("a pool with drawn errors puts doubt on its strategy and on its difference to any other, and on no other", () => {
+  const band = { p5: -20, p25: -8, p50: -1, p75: 10, p95: 25 };
+  const [api, known, doubted] = [
+    strategy([[to("offer")]], []),
+    strategy([[to("pool")]], [pool()]),
+    strategy([[to("pool")]], [pool(), pool({ stepTimeError: band })]),
+  ] as const;
+  const found = estimate([1, 2, 3]);
+  expect(withDoubtOf([api], found)).toEqual(found);
+  expect(withDoubtOf([api, known], found)).toEqual(found);
+  for (const strategies of [[doubted], [api, doubted], [doubted, known]])
+    expect(withDoubtOf(strategies, found)).toEqual(intervalsOfARun(found));
+});
+
 test("one replication has no interval; a replication without a measure (0/0, x/0) is left out", () => {
   expect(estimate([5])).toEqual({ mean: 5, lo: null, hi: null, n: 1 });
   expect(estimate([5, NaN, Infinity])).toEqual({ mean: 5, lo: null, hi: null, n: 1 });
   expect(estimateOrNull([NaN, Infinity])).toBeNull();
-  expect(JSON.stringify(estimate([Infinity]))).toBe('{"mean":0,"lo":null,"hi":null,"n":0}');
+  // What every run must know is no estimate of nothing.
+  expect(() => estimate([Infinity])).toThrow("INV-12");
 });

@@ -5,12 +5,12 @@ import { FAIRNESS_METRICS, jainIndex } from "../../src/experiment/run-metrics.ts
 import { runOne, type RunOutcome } from "../../src/experiment/run-one.ts";
 import { Sketch } from "../../src/kernel/sketch.ts";
 import type { ResolvedExperiment } from "../../src/scenario/resolved.ts";
-import { resolveRaw } from "../fixtures/experiment.ts";
+import { type Raw, resolveRaw } from "../fixtures/experiment.ts";
 
 const POOL = { llm: "llama-3.1-8b", gpu: "h100-sxm", replicas: 1, maxNumSeqs: 8, incidents: "none" };
 const routes = { short: ["own"], long: ["own"] };
 
-function study(requestsPerS: number): ResolvedExperiment {
+function study(requestsPerS: number, changes: Raw = {}): ResolvedExperiment {
   return resolveRaw({
     id: "study",
     title: "Study",
@@ -33,6 +33,7 @@ function study(requestsPerS: number): ResolvedExperiment {
       same: { pools: { own: POOL }, routes },
       more: { pools: { own: { ...POOL, replicas: 3 } }, routes },
     },
+    ...changes,
   }).experiment;
 }
 
@@ -102,6 +103,48 @@ test("three replicas are best where it shows, and equals never are", () => {
   const pair = study(1);
   const equals = frontierAt({ ...pair, strategies: pair.strategies.slice(0, 2) }, 1, simulated(pair).slice(0, 2));
   expect(equals.best).toEqual([]);
+});
+
+test("where step-time errors are drawn, the best is best in a run, not in the mean", () => {
+  const pair = study(1);
+  const ahead = simulated(pair).slice(0, 2);
+  const more = [1, 2, 3, 2];
+  const first = ahead[0]!.map(({ run, ...rest }, r) => ({
+    ...rest,
+    run: {
+      ...run,
+      classes: run.classes.map((one, c) => ({
+        ...one,
+        totals: { ...one.totals, completed: one.totals.completed + (c === 0 ? more[r]! : 0) },
+      })),
+    },
+  }));
+  // 2 ± 1.3 in the mean, ± 2.6 in a run.
+  const at = (experiment: ResolvedExperiment) =>
+    frontierAt({ ...experiment, strategies: experiment.strategies.slice(0, 2) }, 1, [first, ahead[1]!]);
+  const best = ({ best: all }: ReturnType<typeof at>): string[] => all.map(({ metric }) => metric);
+  const [mean, run] = [at(pair), at(study(1, { stepTimeError: "drawn" }))];
+  expect(best(mean)).toContain("completed");
+  expect(best(run)).not.toContain("completed");
+  const half = ({ points }: ReturnType<typeof at>, s: number): number => {
+    const { hi, mean: middle } = points[s]!.figures["e2eP50"]!;
+    return hi! - middle;
+  };
+  for (const s of [0, 1]) expect(half(run, s) / half(mean, s)).toBeCloseTo(2, 9);
+});
+
+test("a percentile that leads by one bucket of its sketch is not best", () => {
+  const pair = study(1);
+  const [one, same] = simulated(pair) as [RunOutcome[], RunOutcome[]];
+  const slower = same.map(({ run, ...rest }) => ({
+    ...rest,
+    run: {
+      ...run,
+      classes: run.classes.map((each) => ({ ...each, e2eS: { ...each.e2eS, from: each.e2eS.from + 1 } })),
+    },
+  }));
+  const { best } = frontierAt({ ...pair, strategies: pair.strategies.slice(0, 2) }, 1, [one, slower]);
+  expect(best.map(({ metric }) => metric)).not.toContain("e2eP50");
 });
 
 test("latencies of the overloaded do not compete, classes have figures of their own", () => {

@@ -2,7 +2,7 @@
  * Models read from the `config.json` of their repositories. Counts are compared with the shipped catalogue, whose figures were counted
  * elsewhere, and with published totals.
  */
-import { mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
+import { existsSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
@@ -11,6 +11,7 @@ import { resolveExperiment } from "../../src/experiment/resolve.ts";
 import { ConfigError, type Problem } from "../../src/kernel/errors.ts";
 import { importLlmCommand } from "../../src/node/commands/import-llm.ts";
 import { loadCatalog } from "../../src/node/catalog-files.ts";
+import { LocatedConfigError } from "../../src/node/yaml-source.ts";
 import { catalog, smallExperiment, withValue } from "../fixtures/experiment.ts";
 
 type Config = Record<string, unknown>;
@@ -18,6 +19,25 @@ type Config = Record<string, unknown>;
 const CONFIGS = JSON.parse(readFileSync(new URL("../fixtures/hf-configs.json", import.meta.url), "utf8")) as Readonly<
   Record<string, Config>
 >;
+
+/**
+ * Totals as published, with source and date. Configurations say where they are from; a recalled one is checked by its total where that
+ * is exact, since no other sizes come to it, but its KV heads are not where the total is rounded.
+ */
+interface PublishedModel {
+  readonly id: string;
+  readonly params: number;
+  readonly kvElementsPerToken: number;
+  readonly kvElementsPerTokenSliding: number;
+  /** Weights that a token goes through, the input embedding among them. */
+  readonly activeWithEmbedding?: number;
+  readonly leavesOutEncoders?: boolean;
+  readonly config: Config;
+}
+
+const PUBLISHED = JSON.parse(
+  readFileSync(new URL("../fixtures/hf-published-counts.json", import.meta.url), "utf8"),
+) as readonly PublishedModel[];
 
 const SHIPPED = [
   "llama-3.1-8b",
@@ -33,10 +53,49 @@ const SHIPPED = [
   "phi-4-14b",
 ];
 
+function problemsOf(config: unknown, as?: string): readonly Problem[] {
+  try {
+    llmOfHfConfig(config, as);
+  } catch (error) {
+    if (error instanceof ConfigError) return error.problems;
+    throw error;
+  }
+  return [];
+}
+
 describe("counts", () => {
   test.each(SHIPPED)("%s is what the catalogue has", (id) => {
-    const { notes: _, nativeDtype: __, ffnSize: ___, ...facts } = llmOfHfConfig(CONFIGS[id]);
+    const { notes: _, nativeDtype: __, ffnSize: ___, takenFor: ____, ...facts } = llmOfHfConfig(CONFIGS[id]);
     expect(catalog.llms.get(id)).toMatchObject(facts);
+  });
+
+  test.each(PUBLISHED)("$id is within 1 % of what was published, and keeps the KV heads of its layers", (model) => {
+    const llm = llmOfHfConfig(model.config);
+    expect(Math.abs(llm.params / model.params - 1)).toBeLessThan(0.01);
+    expect(llm).toMatchObject({
+      kvElementsPerToken: model.kvElementsPerToken,
+      kvElementsPerTokenSliding: model.kvElementsPerTokenSliding,
+    });
+    expect(llm.notes.some((note) => note.includes("encoders"))).toBe(model.leavesOutEncoders ?? false);
+    if (model.activeWithEmbedding !== undefined) {
+      const active = llm.activeParams + (llm.tiedEmbeddings ? 0 : llm.embeddingParams);
+      expect(Math.abs(active / model.activeWithEmbedding - 1)).toBeLessThan(0.01);
+    }
+  });
+
+  test("Falcon 7B has one KV head for all 71; the older decoder without multi_query has one each", () => {
+    const falcon = { model_type: "falcon", hidden_size: 4544, num_hidden_layers: 32, num_attention_heads: 71 };
+    const kvHeads = (change: Config): number =>
+      llmOfHfConfig({ ...falcon, vocab_size: 65_024, num_kv_heads: 8, ...change }).kvHeads;
+    expect(kvHeads({ multi_query: true })).toBe(1);
+    expect(kvHeads({})).toBe(1);
+    expect(kvHeads({ multi_query: false })).toBe(71);
+    expect(kvHeads({ new_decoder_architecture: true, num_attention_heads: 64 })).toBe(8);
+  });
+
+  test("the context is the longer one where Cohere gives two", () => {
+    const commandR = PUBLISHED.find(({ id }) => id === "c4ai-command-r-v01")!.config;
+    expect(llmOfHfConfig(commandR).maxContext).toBe(131_072);
   });
 
   test("tied embeddings count once: Llama-3.2-1B has 1,235,814,400 weights, of which 33 norms of 2,048 are not counted", () => {
@@ -98,28 +157,94 @@ describe("formats of published weights", () => {
     expect(dtypeOf("llama-3.1-8b", { quant_method: "compressed-tensors", format: "nvfp4-pack-quantized" })).toBe(
       "nvfp4",
     );
-    const fp8 = { quant_method: "fp8" };
-    expect(dtypeOf("llama-3.1-8b", fp8)).toBe("fp8");
+  });
+
+  const group = (weights: unknown): unknown => ({
+    quant_method: "compressed-tensors",
+    config_groups: { group_0: { weights } },
+  });
+
+  test.each([
+    ["fp8", { quant_method: "fp8" }],
+    ["fp8", { quant_method: "fp8", activation_scheme: "static", weight_block_size: null }],
+    ["fp8-block", { quant_method: "fp8", weight_block_size: [128, 128] }],
+    ["fp8-block", { quant_method: "modelopt", quant_algo: "FP8_PB_WO" }],
+    ["int4", { quant_method: "auto-round", bits: 4 }],
+    ["int4", { quant_method: "gptq", bits: 4, desc_act: true }],
+    ["int4", group({ num_bits: 4, type: "int", strategy: "group" })],
+    ["fp8", group({ num_bits: 8, type: "float", strategy: "channel" })],
+    ["fp8-block", group({ num_bits: 8, type: "float", strategy: "block" })],
+    ["nvfp4", group({ num_bits: 4, type: "float", strategy: "tensor_group", group_size: 16 })],
+    ["mxfp4", group({ num_bits: 4, type: "float", strategy: "group", group_size: 32 })],
+    ["mxfp4", { quant_method: "quark", global_quant_config: { weight: { dtype: "fp4", group_size: 32 } } }],
+    ["fp8", { quant_method: "quark", global_quant_config: { weight: { dtype: "fp8_e4m3" } } }],
+  ])("%s from %j", (expected, quantization) => {
+    expect(dtypeOf("llama-3.1-8b", quantization)).toBe(expected);
+  });
+
+  const two = (first: unknown, second: unknown): unknown => ({
+    quant_method: "compressed-tensors",
+    config_groups: { group_0: { weights: first }, group_1: { weights: second } },
+  });
+
+  test.each([
+    [/^8-bit integer weights \(gptq\)/, /^nearest: fp8 /, "bits", { quant_method: "gptq", bits: 8 }],
+    [/^3-bit weights \(gptq\)/, /^known: bf16/, "bits", { quant_method: "gptq", bits: 3 }],
+    [/^awq without bits/, /^known: bf16/, undefined, { quant_method: "awq" }],
+    [
+      /^4-bit weights of bitsandbytes/,
+      /^nearest: int4 /,
+      undefined,
+      { quant_method: "bitsandbytes", load_in_4bit: true },
+    ],
+    [
+      /^8-bit weights of bitsandbytes/,
+      /^nearest: fp8 /,
+      undefined,
+      { quant_method: "bitsandbytes", load_in_8bit: true },
+    ],
+    [/^8-bit integer weights/, /^nearest: fp8 /, undefined, group({ num_bits: 8, type: "int" })],
+    [
+      /^8-bit weights with a scale per group/,
+      /^nearest: fp8-block\./,
+      undefined,
+      group({ num_bits: 8, type: "float", strategy: "group" }),
+    ],
+    [
+      /^mixes fp8 and int4/,
+      /^known: bf16/,
+      undefined,
+      two({ num_bits: 8, type: "float" }, { num_bits: 4, type: "int" }),
+    ],
+    [
+      /^sparse weights \(marlin-24\)/,
+      /^known: bf16/,
+      "format",
+      { quant_method: "compressed-tensors", format: "marlin-24" },
+    ],
+    [
+      /^weights of ModelOpt's W4A8_AWQ/,
+      /^known: bf16/,
+      "quant_algo",
+      { quant_method: "modelopt", quant_algo: "W4A8_AWQ" },
+    ],
+    [/^weights of hqq/, /^known: bf16/, undefined, { quant_method: "hqq" }],
+    [/^names no quant_method/, /^known: bf16/, undefined, {}],
+  ])("%s is refused: %s", (message, hint, field, quantization_config) => {
+    const path = ["quantization_config", ...(field === undefined ? [] : [field])];
+    expect(problemsOf({ ...CONFIGS["llama-3.1-8b"], quantization_config })).toEqual([
+      { path, message: expect.stringMatching(message) as string, hint: expect.stringMatching(hint) as string },
+    ]);
   });
 });
 
 describe("what is refused", () => {
-  function problemsOf(config: unknown): readonly Problem[] {
-    try {
-      llmOfHfConfig(config);
-    } catch (error) {
-      if (error instanceof ConfigError) return error.problems;
-      throw error;
-    }
-    return [];
-  }
   const llama = CONFIGS["llama-3.1-8b"]!;
 
   test("an unknown architecture, with the nearest known one", () => {
     const [problem] = problemsOf({ ...llama, model_type: "lama" });
     expect(problem).toMatchObject({ path: ["model_type"], message: 'unknown architecture "lama"' });
-    expect(problem!.hint).toMatch(/^did you mean "llama"\?.* write the entry by hand/);
-    expect(problemsOf({ ...llama, model_type: "mamba2" })[0]!.message).toBe('unknown architecture "mamba2"');
+    expect(problem!.hint).toMatch(/^did you mean "llama"\?.* --as llama.* write the entry by hand/);
     expect(problemsOf({ hidden_size: 5 })).toMatchObject([{ path: ["model_type"], message: "is missing" }]);
     expect(problemsOf("text")).toMatchObject([{ message: "must be the JSON object of a config.json" }]);
   });
@@ -148,13 +273,113 @@ describe("what is refused", () => {
     ]);
     expect(problemsOf({ ...llama, vocab_size: 0 })).toMatchObject([{ message: "must be at least 1, is 0" }]);
     const layer_types = Array.from({ length: 32 }, () => "mamba");
-    expect(problemsOf({ ...llama, layer_types })).toMatchObject([{ message: 'unknown kind of layer "mamba"' }]);
+    expect(problemsOf({ ...llama, layer_types })).toMatchObject([{ message: /^has state-space layers/ }]);
+    expect(problemsOf({ ...llama, layer_types: Array.from(layer_types, () => "odd") })).toMatchObject([
+      { message: 'unknown kind of layer "odd"' },
+    ]);
+    expect(problemsOf({ ...llama, layer_types: "all" })).toMatchObject([{ message: 'must be a list, is "all"' }]);
+    expect(problemsOf({ ...llama, tie_word_embeddings: "no" })).toMatchObject([
+      { message: 'must be true or false, is "no"' },
+    ]);
     expect(problemsOf({ ...llama, layer_types: ["full_attention"] })).toMatchObject([
       { message: "must have 32 entries, has 1" },
     ]);
-    const quantization_config = { quant_method: "gptq", bits: 3 };
-    expect(problemsOf({ ...llama, quantization_config })).toMatchObject([
-      { message: "gptq weights of this kind are not modelled", hint: /known: bf16, fp8/ },
+    expect(problemsOf({ ...llama, quantization_config: "awq" })).toMatchObject([
+      { path: ["quantization_config"], message: 'must be an object, is "awq"' },
+    ]);
+  });
+
+  test("sizes that do not go together, or that no model has", () => {
+    const messages = (change: Config, of = llama): readonly string[] =>
+      problemsOf({ ...of, ...change }).map(({ path, message }) => `${path.join(".")} ${message}`);
+    expect(messages({ num_hidden_layers: 0 })).toEqual(["num_hidden_layers must be at least 1, is 0"]);
+    expect(messages({ num_hidden_layers: 1e9 })).toEqual(["num_hidden_layers must be at most 10000, is 1000000000"]);
+    expect(messages({ hidden_size: 4096e5 })).toEqual([
+      "hidden_size these sizes come to 1.3e+19 weights, more than any model has",
+    ]);
+    expect(messages({ num_key_value_heads: 7 })).toEqual([
+      "num_key_value_heads must divide num_attention_heads (32), is 7",
+    ]);
+    expect(messages({ num_key_value_heads: 0 })).toEqual(["num_key_value_heads must be at least 1, is 0"]);
+    expect(messages({ head_dim: 0 })).toEqual(["head_dim must be at least 1, is 0"]);
+    expect(messages({ num_attention_heads: 30, num_key_value_heads: 10 })).toEqual([
+      "hidden_size 4096 is no multiple of num_attention_heads (30), and head_dim is not given",
+    ]);
+    expect(messages({ num_experts_per_tok: 9 }, CONFIGS["mixtral-8x7b"])).toEqual([
+      "num_experts_per_tok must be at most the 8 experts, is 9",
+    ]);
+  });
+
+  test("fields stand where the family has them: in the part for text, in an object, under another name", () => {
+    const pathsOf = (id: string, change: (config: Config) => Config): readonly string[] =>
+      problemsOf(change(structuredClone(PUBLISHED.find((model) => model.id === id)!.config))).map(({ path }) =>
+        path.join("."),
+      );
+    const inText =
+      (fields: Config) =>
+      (config: Config): Config => ({ ...config, text_config: { ...(config["text_config"] as Config), ...fields } });
+    expect(pathsOf("Qwen2.5-VL-7B-Instruct", inText({ hidden_size: "a" }))).toEqual(["text_config.hidden_size"]);
+    expect(pathsOf("Qwen2.5-VL-7B-Instruct", inText({ hidden_size: undefined }))).toEqual(["text_config.hidden_size"]);
+    expect(pathsOf("Qwen2.5-VL-7B-Instruct", (config) => ({ ...config, tie_word_embeddings: 1 }))).toEqual([
+      "tie_word_embeddings",
+    ]);
+    expect(pathsOf("dbrx-instruct", (config) => ({ ...config, attn_config: { kv_n_heads: 0 } }))).toEqual([
+      "attn_config.kv_n_heads",
+    ]);
+    expect(pathsOf("dbrx-instruct", (config) => ({ ...config, n_layers: undefined }))).toEqual(["n_layers"]);
+    expect(pathsOf("Hunyuan-A13B-Instruct", (config) => ({ ...config, moe_topk: [8, 4] }))).toEqual(["moe_topk"]);
+    expect(pathsOf("ERNIE-4.5-21B-A3B", (config) => ({ ...config, moe_layer_end_index: 20 }))).toEqual([
+      "moe_layer_end_index",
+    ]);
+    expect(pathsOf("granite-4.0-micro", (config) => ({ ...config, layer_types: null }))).toEqual(["layer_types"]);
+  });
+
+  test.each([
+    ["mamba2", "state-space layers"],
+    ["nemotron_h", "state-space layers"],
+    ["rwkv", "recurrent layers"],
+    ["lfm2", "short convolutions"],
+    ["mllama", "cross attention"],
+    ["deci", "layers of different sizes"],
+    ["gemma3n", "share a KV cache"],
+  ])("%s, for it has %s, whatever it is said to be built like", (model_type, reason) => {
+    for (const as of [undefined, "llama"])
+      expect(problemsOf({ ...llama, model_type }, as)).toMatchObject([
+        { path: ["model_type"], message: expect.stringContaining(reason) as string },
+      ]);
+  });
+});
+
+describe("an architecture nobody knows, taken to be built like a known one", () => {
+  const unknown = { ...PUBLISHED.find(({ id }) => id === "Apertus-8B")!.config, model_type: "mine" };
+
+  test("has the counts of that family, and says on whose word", () => {
+    const { notes, takenFor, ...counted } = llmOfHfConfig(unknown, "apertus");
+    const { notes: _, takenFor: __, ...known } = llmOfHfConfig({ ...unknown, model_type: "apertus" });
+    expect(counted).toEqual(known);
+    expect(takenFor).toBe("mine");
+    expect(notes).toEqual([
+      "the architecture (mine) is unknown, and was taken to be built like apertus on the user's word",
+    ]);
+    // A Llama has a gate: three matrices for two.
+    expect(llmOfHfConfig(unknown, "llama").params).toBeGreaterThan(1.3 * known.params);
+  });
+
+  test("a known one is read as itself alone", () => {
+    const llama = CONFIGS["llama-3.1-8b"];
+    expect(llmOfHfConfig(llama, "llama").takenFor).toBeNull();
+    expect(problemsOf(llama, "qwen3")).toMatchObject([{ message: '"llama" is known, and is not read as "qwen3"' }]);
+  });
+
+  test("fields that speak against it are named", () => {
+    const problems = problemsOf(
+      { ...unknown, mamba_d_state: 128, cross_attention_layers: [3], ssm_cfg: null },
+      "llama",
+    );
+    expect(problems.map(({ path }) => path[0])).toEqual(["mamba_d_state", "cross_attention_layers"]);
+    const part = { model_type: "mine_vl", text_config: { ...unknown, is_encoder_decoder: true } };
+    expect(problemsOf(part, "llama")).toMatchObject([
+      { path: ["text_config", "is_encoder_decoder"], message: /cross attention/ },
     ]);
   });
 });
@@ -164,10 +389,14 @@ describe("crossover catalog import-llm", () => {
   afterAll(() => rmSync(folder, { recursive: true, force: true }));
   const file = join(folder, "config.json");
 
-  async function importLlm(config: unknown, id: string): Promise<string> {
+  async function importLlm(
+    config: unknown,
+    id: string,
+    options: { json?: boolean; as?: string } = {},
+  ): Promise<string> {
     writeFileSync(file, JSON.stringify(config));
     let text = "";
-    await importLlmCommand(file, { id, models: join(folder, "models") }, (part) => (text += part));
+    await importLlmCommand(file, { id, models: join(folder, "models"), ...options }, (part) => (text += part));
     return text;
   }
 
@@ -196,6 +425,18 @@ describe("crossover catalog import-llm", () => {
     expect(pool.outsideValidatedRange).toMatch(/my-deepseek was never fitted/);
   });
 
+  test("--json prints the entry and its sizes", async () => {
+    const data: unknown = JSON.parse(await importLlm(CONFIGS["deepseek-v3-r1"], "as-data", { json: true }));
+    expect(data).toMatchObject({
+      wrote: [join(folder, "models/llms/as-data.yaml")],
+      entry: { id: "as-data", kind: "published" },
+      params: 671_025_397_760,
+      kvBytesPerToken: 70_272,
+      kvBytesPerWindowToken: 0,
+      weightsGiB: { "fp8-block": expect.closeTo(632.9, 0) },
+    });
+  });
+
   test("windows and recurrent states have lines of their own", async () => {
     expect(await importLlm(CONFIGS["gemma-3-27b"], "my-gemma")).toContain(
       "and 425,984 for each of the last 1,024 tokens",
@@ -207,11 +448,40 @@ describe("crossover catalog import-llm", () => {
 
   test("never overwrites, and names the file of a problem", async () => {
     await expect(importLlm(CONFIGS["gemma-3-27b"], "my-gemma")).rejects.toThrow(/exists and is not overwritten/);
-    await expect(importLlm({ model_type: "rwkv" }, "x")).rejects.toThrow(
-      /config\.json: model_type: unknown architecture/,
-    );
+    await expect(importLlm({ model_type: "rwkv" }, "x")).rejects.toThrow(/config\.json: model_type: "rwkv" has/);
     await expect(importLlm(CONFIGS["gemma-3-27b"], "My Gemma")).rejects.toThrow(/id: expected lower-case/);
     writeFileSync(file, "{");
-    await expect(importLlmCommand(file, { id: "y", models: folder }, () => {})).rejects.toThrow(/JSON: /);
+    await expect(importLlmCommand(file, { id: "y", models: folder }, () => {})).rejects.toThrow(/is no JSON: /);
+  });
+
+  test("on the user's word the entry is assumed, says so, and asks for a comparison", async () => {
+    const config = { ...CONFIGS["llama-3.1-8b"], model_type: "mine" };
+    const text = await importLlm(config, "my-own", { as: "llama" });
+    expect(text).toMatch(/taken to be built like llama on the user's word\n +so compare the weights/);
+    const mine = (await loadCatalog(undefined, join(folder, "models"))).catalog;
+    expect(mine.llms.get("my-own")).toMatchObject({
+      kind: "assumed",
+      source: "config.json of the published model (config.json), read as llama",
+      note: /\(mine\) is unknown.*like llama/,
+    });
+    expect(mine.llms.get("my-gemma")).toMatchObject({ kind: "published" });
+  });
+
+  test("all that is wrong with the options and the file is told at once, the file's at their lines", async () => {
+    writeFileSync(file, '{\n  "model_type": "mine",\n  "hidden_size": "4096"\n}');
+    const importing = importLlmCommand(file, { id: "My Own", models: folder, as: "lama" }, () => {});
+    const text = await importing.then(
+      () => "",
+      (error: unknown) => (error instanceof LocatedConfigError ? error.text : String(error)),
+    );
+    expect(text).toMatch(/^--id: expected lower-case/);
+    expect(text).toMatch(/^--as: "lama" is no family that is known\n {2}hint: did you mean "llama"\?$/m);
+    expect(text).toContain(`${file}:3:18: hidden_size: must be a whole number from 0, is "4096"\n`);
+    expect(text).toContain(`${file}:1:1: num_hidden_layers: is missing\n`);
+    // With a sound file the options are told all the same, and nothing is written.
+    writeFileSync(file, JSON.stringify({ ...CONFIGS["llama-3.1-8b"], model_type: "mine" }));
+    const sound = importLlmCommand(file, { id: "own", models: join(folder, "none"), as: "mamba" }, () => {});
+    await expect(sound).rejects.toThrow('--as: "mamba" has state-space layers');
+    expect(existsSync(join(folder, "none"))).toBe(false);
   });
 });

@@ -1,7 +1,7 @@
 /** Lengths of simulated periods as the terminal tells them. */
 import { expect, test } from "vitest";
 import { comparisonText } from "../../src/node/comparison-text.ts";
-import { lengthText } from "../../src/node/length-text.ts";
+import { lengthText } from "../../src/report/format.ts";
 
 test.each([
   [30, "30 days"],
@@ -19,6 +19,6 @@ test.each([
 });
 
 test("a short comparison is not one of 0 days", () => {
-  const head = comparisonText({ title: "t", seed: "3", horizonDays: 0.003, comparisons: [], warnings: [] });
+  const head = comparisonText({ title: "t", seed: "3", horizonDays: 0.003, comparisons: [], warnings: [], width: 100 });
   expect(head).toContain("paired replications of 4.32 minutes, seed 3");
 });

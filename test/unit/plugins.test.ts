@@ -91,7 +91,7 @@ test.each([
     "an unknown field",
     "field.ts",
     policy("f", " option: {},"),
-    /option: a batching plug-in has no such field \(did you mean "options"/,
+    /option: a plug-in of kind batching has no such field \(did you mean "options"/,
   ],
   [
     "an option without default",
@@ -107,6 +107,18 @@ test.each([
     "schedule.ts",
     policy("s").replace("schedule(step)", "shedule(step: never)"),
     /must return an object with a method schedule/,
+  ],
+  [
+    "a schedule that decides later",
+    "async.ts",
+    policy("a").replace("schedule(step)", "async schedule(step)"),
+    /create: returns a schedule that is async or a generator/,
+  ],
+  [
+    "a schedule that is a generator",
+    "generator.ts",
+    policy("g").replace("schedule(step)", "*schedule(step)"),
+    /create: returns a schedule that is async or a generator/,
   ],
   [
     "a create that throws",

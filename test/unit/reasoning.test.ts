@@ -2,6 +2,7 @@
 import { describe, expect, test } from "vitest";
 import { simulateRun } from "../../src/dispatch/simulate.ts";
 import type { ConfigError } from "../../src/kernel/errors.ts";
+import { COMPLETED } from "../../src/outcome/recorder.ts";
 import type { RunResult } from "../../src/outcome/run-result.ts";
 import type { ReasoningLaw, ResolvedOffer, ResolvedPool, SyntheticTraffic } from "../../src/scenario/resolved.ts";
 import { openTraffic } from "../../src/traffic/open.ts";
@@ -131,7 +132,7 @@ describe("at an offer", () => {
 
   test("the first visible token comes thinking ÷ rate later, the pace of the answer stays", () => {
     const byRequest = new Map(plain.rows.map((row) => [row.request, row]));
-    for (const row of thought.rows) {
+    for (const row of thought.rows.filter(({ outcome }) => outcome === COMPLETED)) {
       const before = byRequest.get(row.request)!;
       expect(row.ttftS - before.ttftS).toBeCloseTo(300 / 55, 9);
       expect(row.e2eS - before.e2eS).toBeCloseTo(300 / 55, 9);
@@ -224,6 +225,7 @@ describe("in the file", () => {
       maxTokens: 500,
     });
     expect(resolved("share", "reasoning")?.kind).toBe("share");
+    expect(resolved("share", "Reasoning")).toEqual(resolved("share", "reasoning"));
   });
 
   test("a share that nobody recorded, and an effort that does not exist", () => {

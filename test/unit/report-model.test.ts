@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { EvidenceRecord } from "../../src/decision/evidence.ts";
 import type { Estimate, StrategySummary } from "../../src/experiment/findings.ts";
 import type { Summary } from "../../src/decision/summary.ts";
+import { summaryText } from "../../src/node/summary-text.ts";
 import { renderReport } from "../../src/report/html.ts";
 import { buildReport, type ReportInput } from "../../src/report/view-model.ts";
 import { reportInput } from "../fixtures/report/input.ts";
@@ -124,6 +125,21 @@ describe("numbers come from the summary", () => {
     expect(model.cost.alt).toContain("Hybrid $422 a month (95 % interval $0 – $1.68k)");
   });
 
+  test("an unknown attainment is a dash, judged by nobody", () => {
+    const html = words(
+      render(
+        withStrategy("hybrid", ({ classes }) => ({
+          sloAttainment: null,
+          classes: classes.map((one) => ({ ...one, sloAttainment: null, sloAttainmentWindows: null })),
+        })),
+      ),
+    );
+    expect(html).toMatch(/whether Hybrid meets the SLO of every class is not known/i);
+    expect(html).not.toContain("NaN");
+    const model = buildReport(withStrategy("hybrid", () => ({ sloAttainment: null })));
+    expect(model.strategies[2]!.figures).toContainEqual({ value: "–", label: "of requests within SLO" });
+  });
+
   test("a missing P99 is a dash with its reason, not a number", () => {
     const html = words(render(withStrategy("hybrid", ({ ttftMs }) => ({ ttftMs: { ...ttftMs, p99: null } }))));
     expect(html).toContain("<span>–</span><small>too few requests</small>");
@@ -217,7 +233,7 @@ describe("ranks and headlines", () => {
     const none = buildReport(serving("self-hosted", 0.9, 0.001, short));
     expect(none.strategies.map((view) => view.rank)).toEqual([null, 2, 1]);
     expect(none.cost.headline).toMatch(
-      /^Hybrid is the cheapest permitted .*; every permitted strategy misses its target: Self-hosted 90.0 % .*, Hybrid 3.10 % of/,
+      /^Hybrid is the cheapest permitted .*; every permitted strategy misses its target: Self-hosted 90.0 % .* and Hybrid 3.10 % of/,
     );
     // An interval that reaches to the target leaves the rank, and says that it is open.
     const open = buildReport(serving("hybrid", 0.8, 0.5, good));
@@ -313,6 +329,26 @@ describe("banners", () => {
     expect(titles(withSummary({ asOf: "2026-08-01" })).some((title) => title.startsWith("Prices"))).toBe(false);
   });
 
+  test("a verdict that no strategy tried says that it has no price", () => {
+    const title = "The verdict was not simulated";
+    const verdict = input.summary.verdict!;
+    const simulated = input.summary.strategies.map(({ option }) => option);
+    expect([verdict.verdict, simulated]).toEqual(["hybrid", ["api", "self", "split"]]);
+    expect(titles(input)).not.toContain(title);
+    const without = (option: string) =>
+      withSummary({ strategies: input.summary.strategies.filter((strategy) => strategy.option !== option) });
+    expect(titles(without("split"))).toContain(title);
+    expect(titles(without("self"))).not.toContain(title);
+    expect(summaryText(without("split").summary, 100)).toMatch(
+      /^Verdict .*\nNo strategy of this experiment has own capacity and an API: .* was not simulated\.$/m,
+    );
+    expect(summaryText(without("self").summary, 100)).not.toContain("not simulated");
+    const alone = { ...input.summary, replications: 1, strategies: input.summary.strategies.slice(0, 1) };
+    expect(summaryText(alone, 100)).toContain(", 1 replication, 1 strategy\n");
+    const conflict = { ...verdict, verdict: "conflict" as const };
+    expect(titles(withSummary({ verdict: conflict, strategies: [] }))).not.toContain(title);
+  });
+
   test("assumptions: unverified, then assumed; ages count to asOf", () => {
     const { table } = buildReport(input).assumptions;
     expect(table.rows.map((row) => row.cells[1]?.text).slice(0, 3)).toEqual([
@@ -333,7 +369,12 @@ describe("the page", () => {
     const { experiment, summary } = input;
     const html = render({
       ...input,
-      manifest: { ...input.manifest, replayCommand: evil, runId: evil, catalogueHashes: { [evil]: evil } },
+      manifest: {
+        ...input.manifest,
+        replayCommand: evil,
+        runId: evil,
+        catalogueHashes: { [`override:${evil}`]: evil },
+      },
       experiment: {
         ...experiment,
         question: evil,

@@ -111,6 +111,45 @@ describe("every value of a form that the file replaces arrives", () => {
   });
 });
 
+describe("what an offer says beside its form", () => {
+  const units = { kind: "provisioned", units: 3 };
+  const resolved = (offer: Raw) => resolveRaw(withValue(smallExperiment(), offerPath, offer)).experiment;
+
+  test.each<readonly [unknown, string, string[]]>([
+    ["flex", OFFER, ["ttftSigma"]],
+    ["priority", OFFER, ["minTokensPerS"]],
+    [units, GEMINI, ["ttftSigma", "tailProbability", "tailMultiple", "tailSigma", "rateSigma"]],
+  ])("latency as it was measured stands before that of %j", (form, offer, fields) => {
+    for (const field of fields) {
+      const { latency } = resolved({ offer, form, latency: { [field]: 0.77 } }).strategies[0]!.offers[0]!;
+      expect(latency).toEqual({ ...offerOf(form, offer).latency, [field]: 0.77 });
+    }
+  });
+
+  test("a value of the form itself stands before it", () => {
+    const form = { kind: "flex", ttftSigma: 0.1 };
+    expect(
+      resolved({ offer: OFFER, form, latency: { ttftSigma: 0.77 } }).strategies[0]!.offers[0]!.latency.ttftSigma,
+    ).toBe(0.1);
+  });
+
+  test.each<readonly [unknown, string, object, RegExp]>([
+    [units, GEMINI, { limits: "none" }, /gpt\.limits has no effect on a provisioned offer: the units alone limit it/],
+    [
+      units,
+      GEMINI,
+      { priceMultiplier: 0.9 },
+      /gpt\.priceMultiplier has no effect on a provisioned offer: .*usdPerUnit/,
+    ],
+    [units, GEMINI, { pricePath: "successor-half" }, /gpt\.pricePath has no effect on a provisioned offer/],
+    ["batch", OFFER, { limits: { rpm: { limitPerMin: 1 } } }, /gpt\.limits has no effect on a batch offer: queueLimit/],
+  ])("%j of %s with %j is warned of", (form, offer, more, message) => {
+    const { warnings } = resolved({ offer, form, ...more });
+    expect(warnings.join("\n")).toMatch(message);
+    expect(resolved({ offer, form }).warnings.join("\n")).not.toMatch(/has no effect/);
+  });
+});
+
 describe("provisioned units", () => {
   const gsu = (form: object = {}): ResolvedOffer => offerOf({ kind: "provisioned", ...form }, GEMINI);
   const formOf = (of: ResolvedOffer): ProvisionedForm => of.form as ProvisionedForm;
@@ -270,6 +309,22 @@ describe("mistakes", () => {
     );
   });
 
+  test("auto sees the busiest quarter of an hour of a whole recording, also where the file does not say how long it is", () => {
+    // Ten requests a minute for two days, but for ninety of them a minute in the last hour.
+    const times = [
+      ...Array.from({ length: 10 * 47 * 60 }, (_, i) => 6 * i),
+      ...Array.from({ length: 90 * 60 }, (_, i) => 47 * 3600 + (60 / 90) * i),
+    ];
+    const of = (tokens: number): Uint32Array => new Uint32Array(times.length).fill(tokens);
+    const recording = { arrivalS: Float64Array.from(times), inputTokens: of(2000), outputTokens: of(300) };
+    const replayed = withValue(withForm({ kind: "provisioned" }, GEMINI), ["traffic"], { replay: { file: "a.csv" } });
+    const units = (raw: Raw): number =>
+      (resolveRaw(raw, { recording }).experiment.strategies[0]!.offers[0]!.form as ProvisionedForm).units;
+    const peak = units(withValue(replayed, ["days"], 2));
+    expect(units(withValue(replayed, ["days"], 1))).toBeLessThan(peak);
+    expect(units(withValue(replayed, ["days"], undefined))).toBe(peak);
+  });
+
   test("auto without a class to size for, or for sessions", () => {
     const last = withValue(withForm({ kind: "provisioned" }), ["strategies", "api", "offers", "first"], OFFER);
     const routes = { open: ["first", "gpt"], secret: ["first", "gpt"] };
@@ -320,6 +375,14 @@ describe("managed pools", () => {
   test("a vendor's own rate is all in and needs no price of the GPU", () => {
     const pool = poolOf(managed({ managed: "fireworks-dedicated", gpu: "a100-80gb-sxm", gpuPrice: undefined }));
     expect([pool.usdPerGpuHour, pool.managed!.markupUsdPerGpuHour]).toEqual([3.89, 0]);
+  });
+
+  test("a preset and a GPU by another spelling are the same vendor at the same rate", () => {
+    const written = { managed: "fireworks-dedicated", gpu: "a100-80gb-sxm", gpuPrice: undefined };
+    expect(poolOf(managed({ ...written, managed: "Fireworks-Dedicated", gpu: "a100" }))).toEqual(
+      poolOf(managed(written)),
+    );
+    expect(poolOf(managed({ managed: "BYOC" }))).toEqual(poolOf(managed()));
   });
 
   test("people are those of the pools that are not managed", () => {

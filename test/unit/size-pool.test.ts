@@ -1,8 +1,10 @@
 /** `replicas: auto`: the smallest fleet by a target that is known, pool by pool. */
 import { expect, test } from "vitest";
-import { fewestReplicas } from "../../src/experiment/size-pool.ts";
+import { fewestReplicas, runSizing, sizingTasks } from "../../src/experiment/size-pool.ts";
+import { DAY_S } from "../../src/kernel/calendar-time.ts";
 import { InfeasibleError } from "../../src/kernel/errors.ts";
 import type { ResolvedPool } from "../../src/scenario/resolved.ts";
+import { type Raw, resolveRaw, smallExperiment } from "../fixtures/experiment.ts";
 import { pool, strategy, to } from "../fixtures/strategies.ts";
 
 const auto = (name: string, tensorParallelSize = 1): ResolvedPool =>
@@ -48,4 +50,64 @@ test("no size suffices", async () => {
   await expect(none(auto("a"), auto("b"))).rejects.toThrow(InfeasibleError);
   await expect(none(auto("a"), pool({ name: "given" }))).rejects.toThrow("1024 replicas of pool a do not");
   await expect(none(auto("a"), auto("b"))).rejects.toThrow("1024 replicas in each of the pools a, b do not");
+});
+
+test("a migration by dates is sized for the shares of the peak days, which begin long after the start", () => {
+  // Forty requests a second for six minutes of the second day, from which on all of them go to the pool: more than one replica bears.
+  const raw = {
+    ...smallExperiment(),
+    start: "2026-11-02T00:00:00Z",
+    days: 2,
+    warmupMinutes: 1,
+    replications: 1,
+    classes: [{ name: "open", share: 1, slo: { e2eMs: 8000 } }],
+    traffic: {
+      requestsPerS: 0.05,
+      pulses: [{ at: "2026-11-03T12:00Z", peak: 800, holdHours: 0.1 }],
+      input: { kind: "constant", tokens: 4000 },
+      output: { kind: "constant", tokens: 50 },
+    },
+    strategies: {
+      moving: {
+        pools: { own: { llm: "llama-3.1-8b", gpu: "h100-sxm", gpuPrice: { usdPerGpuHour: 2 }, replicas: "auto" } },
+        offers: { api: { offer: "openai/gpt-5-mini@tier-5", limits: "none", outages: "none", congestion: "none" } },
+        routes: { open: ["own", "api"] },
+        dispatch: { policy: "migration", options: { share: [{ from: "2026-11-03T00:00:00Z", value: 1 }] } },
+      },
+    },
+  };
+  const tasks = sizingTasks(resolveRaw(raw).experiment, 0);
+  const peak = tasks.find(({ fromS }) => fromS === DAY_S)!;
+  expect(runSizing(peak, [1])[0]).toBeLessThan(0.5);
+  expect(runSizing(peak, [8])[0]).toBe(1);
+  // Before that date the API takes everything.
+  expect(
+    runSizing(
+      tasks.find(({ fromS }) => fromS === 0)!,
+      [1],
+    )[0],
+  ).toBe(1);
+});
+
+test("the days to size for: the two busiest, or of each time between two dates of a migration", () => {
+  const days = (share?: readonly { from: string; value: number }[]): number[] => {
+    const dispatch = share && { dispatch: { byClass: { open: { policy: "migration", options: { share } } } } };
+    const { own, both } = smallExperiment()["strategies"] as Record<string, Raw>;
+    const raw = {
+      ...smallExperiment(),
+      days: 9,
+      replications: 1,
+      traffic: { preset: "chat-azure-2023", season: "flat", growthPerMonth: -0.5 },
+      strategies: { own, both: { ...both, ...dispatch } },
+    };
+    return sizingTasks(resolveRaw(raw).experiment, 1).map(({ fromS }) => fromS / DAY_S);
+  };
+  expect(days()).toEqual([0, 1]);
+  // Demand falls, so the busiest days are over when all of it has come.
+  expect(
+    days([
+      { from: "2026-11-05", value: 0.5 },
+      { from: "2026-11-09T12:00Z", value: 1 },
+    ]),
+  ).toEqual([0, 1, 3, 4, 7, 8]);
 });

@@ -131,15 +131,51 @@ describe("every model and GPU of the catalogue gives a sound experiment or a pla
   });
 });
 
+describe("a workload at the edge", () => {
+  const traffic = (change: Partial<Workload>) =>
+    resolved(experimentFor({ ...chat, ...change }, catalog)).traffic as SyntheticTraffic;
+
+  test("all of it restricted: one class, and no hybrid", () => {
+    const experiment = resolved(experimentFor({ ...chat, restrictedShare: 1 }, catalog));
+    expect(experiment.classes.map(({ name, shareFraction }) => [name, shareFraction])).toEqual([["restricted", 1]]);
+    expect(experiment.strategies.map(({ name, barred }) => [name, barred[0] === null])).toEqual([
+      ["api-first", false],
+      ["self-hosted", true],
+    ]);
+    expect(experiment.warnings).toEqual([]);
+  });
+
+  test("long prompts are cut where the context ends", () => {
+    const { input, output } = traffic({ inputTokens: 30_000, outputTokens: 600 });
+    const [longest, answer] = [input, output].map((law) => (law.kind === "lognormal" ? law.maxTokens : NaN));
+    expect(longest! + answer!).toBeLessThanOrEqual(131_072);
+    expect(longest! + answer!).toBeGreaterThan(131_000);
+    expect(experimentFor({ ...chat, inputTokens: 30_000 }, catalog)).toContain("The context of llama-3.1-70b cuts");
+    expect(experimentFor(chat, catalog)).not.toContain("cuts the longest");
+  });
+
+  test.each([
+    [400_000, 14, true],
+    [2_000_000, 7, true],
+    [3_000_000, 6.5, false],
+    [50_000_000, 0.25, false],
+  ])("%i requests a day are %f days; only whole weeks follow the weekly profile", (requestsPerDay, days, weekly) => {
+    const text = experimentFor({ ...chat, requestsPerDay }, catalog);
+    expect(resolved(text).horizonS / 86_400).toBe(days);
+    expect(text.includes("season: azure-llm-2024-conv")).toBe(weekly);
+    expect(text.includes("Less than a week has no weekly profile")).toBe(!weekly);
+  });
+});
+
 describe("refused", () => {
   test.each([
     [{ requestsPerDay: 0 }, "--requests-per-day"],
     [{ peakToMean: 0.5 }, "--peak-to-mean"],
     [{ peakToMean: 100 }, "--peak-to-mean"],
-    [{ restrictedShare: 1 }, "--restricted"],
+    [{ restrictedShare: 1.2 }, "--restricted"],
     [{ model: "llama-9" }, "--model"],
     [{ gpu: "h1000" }, "--gpu"],
-    [{ inputTokens: 20_000 }, "--model"], // the longest requests exceed the context
+    [{ inputTokens: 100_000 }, "--model"], // no room for longer ones in the context
   ])("%j", (change, option) => {
     try {
       experimentFor({ ...chat, ...change }, catalog);

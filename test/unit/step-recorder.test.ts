@@ -114,11 +114,12 @@ test("the trace keeps the rules of the Trace Event Format", () => {
   }
   // Slices: microseconds, in order, one after the other on each thread.
   expect(of("X")).toHaveLength(6000);
+  const nanos = (micros: number): number => Math.round(1000 * micros);
   const ends = new Map<string, number>();
   for (const { pid, tid, ts, dur } of of("X")) {
     expect(dur!).toBeGreaterThan(0);
-    expect(ts).toBeGreaterThanOrEqual(Math.max(0, (ends.get(`${pid} ${tid}`) ?? 0) - 0.002));
-    ends.set(`${pid} ${tid}`, ts + dur!);
+    expect(nanos(ts)).toBeGreaterThanOrEqual(ends.get(`${pid} ${tid}`) ?? 0);
+    ends.set(`${pid} ${tid}`, nanos(ts) + nanos(dur!));
   }
   const { startS, endS } = record.steps;
   expect(of("X")[0]!.ts).toBeCloseTo(startS[0]! * 1e6, 2);

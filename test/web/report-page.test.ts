@@ -8,6 +8,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { renderReport } from "../../src/report/html.ts";
 import { buildReport } from "../../src/report/view-model.ts";
 import { reportInput } from "../fixtures/report/input.ts";
+import { manyStrategies } from "../fixtures/report/many.ts";
 
 /** `$CHROMIUM`, or a Chromium or Chrome on the path; null when there is none. */
 function findChromium(): string | null {
@@ -152,6 +153,20 @@ describe.skipIf(executablePath === null)("report.html in Chromium", () => {
     await page.context().close();
   }, 30_000);
 
+  test("on A4 long names of assumptions break instead of making the whole print smaller", async () => {
+    const input = reportInput();
+    const [first, ...others] = input.experiment.assumptions;
+    const long = { ...first!, id: `experiment/${"strategies-pools-scheduler/".repeat(4)}hostLinkGBps` };
+    const longFile = join(folder, "long.html");
+    const experiment = { ...input.experiment, assumptions: [long, ...others] };
+    writeFileSync(longFile, renderReport(buildReport({ ...input, experiment })));
+    const between = 688; // the margins of A4, at 96 px an inch
+    const { page } = await open(browser, longFile, between);
+    await page.emulateMedia({ media: "print" });
+    expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(between);
+    await page.context().close();
+  }, 30_000);
+
   test("on A4 no chart is cut by a page break", async () => {
     const { page } = await open(browser, file, 1100);
     const pdf = await page.pdf({ preferCSSPageSize: true, printBackground: true });
@@ -169,6 +184,20 @@ describe.skipIf(executablePath === null)("report.html in Chromium", () => {
       expect(breakInside).toBe("avoid");
       expect(height).toBeLessThan((267 / 25.4) * 96);
     }
+    await page.context().close();
+  }, 60_000);
+
+  test("twelve strategies fit on paper: no table is wider, no chart higher than a page", async () => {
+    const many = join(folder, "many.html");
+    writeFileSync(many, renderReport(buildReport(manyStrategies(12))));
+    // 182 mm between the margins.
+    const { page } = await open(browser, many, 688);
+    await page.emulateMedia({ media: "print" });
+    expect(await page.evaluate("document.documentElement.scrollWidth")).toBeLessThanOrEqual(688);
+    const heights = (await page.evaluate(
+      `[...document.querySelectorAll("figure")].map((figure) => figure.getBoundingClientRect().height)`,
+    )) as number[];
+    expect(Math.max(...heights)).toBeLessThan((267 / 25.4) * 96);
     await page.context().close();
   }, 60_000);
 });

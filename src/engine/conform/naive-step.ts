@@ -37,7 +37,6 @@ export interface Sequence extends ConformRequest {
 const MOST_CALLS = 200_000;
 
 export class NaiveStep implements StepView {
-  nowS = 0;
   waiting: Sequence[] = [];
   /** In order of admission. */
   running: Sequence[] = [];
@@ -49,6 +48,7 @@ export class NaiveStep implements StepView {
   /** Times that a policy asked for the true length, through a prediction without error. */
   exactPredictions = 0;
 
+  private openedS = 0;
   private readonly scenario: ConformScenario;
   private readonly orderPlugin: OrderPlugin;
   private readonly order: QueueOrder;
@@ -103,6 +103,10 @@ export class NaiveStep implements StepView {
 
   // ---------------------------------------------------------------- the replica
 
+  // Getters alone, so that a policy which writes into its view fails.
+  get nowS(): number {
+    return this.openedS;
+  }
   get maxNumSeqs(): number {
     return this.scenario.spec.maxNumSeqs;
   }
@@ -267,7 +271,7 @@ export class NaiveStep implements StepView {
 
   /** Before a step is formed. */
   open(nowS: number): void {
-    this.nowS = nowS;
+    this.openedS = nowS;
     this.transferS = this.seats = this.calls = 0;
     this.wakeS = Infinity;
     for (const one of this.running) {

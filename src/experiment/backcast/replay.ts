@@ -6,7 +6,7 @@ import { ConfigError, DataError } from "../../kernel/errors.ts";
 import { Sketch } from "../../kernel/sketch.ts";
 import type { ResolvedExperiment } from "../../scenario/resolved.ts";
 import { hintFor } from "../../catalog/nearest.ts";
-import { estimateOrNull } from "../estimate.ts";
+import { estimateOrNull, withDoubtOf } from "../estimate.ts";
 import type { Estimate } from "../findings.ts";
 import type { Recording } from "../../scenario/recorded-trace.ts";
 import type { RunOutcome } from "../run-one.ts";
@@ -101,7 +101,7 @@ export function replayRows(
     known: number | null,
     given = false,
   ): ReplayRow => {
-    const predicted = estimateOrNull(values);
+    const predicted = withDoubtOf(experiment.strategies, estimateOrNull(values));
     return { figure, unit, predicted, given, difference: difference(predicted?.mean ?? null, known) };
   };
   const answered = (["completed", "inputTokens", "outputTokens"] as const).map((key) =>

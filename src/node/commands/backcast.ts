@@ -18,6 +18,7 @@ import { backcastText, type Backcast } from "../backcast-text.ts";
 import { loadCatalog } from "../catalog-files.ts";
 import { EXIT } from "../exit.ts";
 import { loadExperiment, readYamlText } from "../load-experiment.ts";
+import { NO_PLUGINS } from "../load-plugins.ts";
 import { packageVersion } from "../version.ts";
 import { YamlSource } from "../yaml-source.ts";
 import { nothingCollected, simulate } from "./run.ts";
@@ -48,11 +49,15 @@ export async function backcastCommand(
     let replay: Backcast["replay"] = null;
     let warnings = [...(usage?.warnings ?? []), ...(costs?.warnings ?? [])];
     if (file.experiment !== undefined) {
-      const { experiment } = await loadExperiment(beside(file.experiment), options);
-      const period = await periodOf(file, usage, experiment, beside);
+      const declared = (await loadExperiment(beside(file.experiment), options)).experiment;
+      const period = await periodOf(file, usage, declared, beside);
+      // Dates of prices, dispatch and retirements count from the recorded start, whatever the experiment's own is.
+      const { startEpochS, lengthS } = period;
+      const recorded = { startEpochS, endEpochS: startEpochS + lengthS };
+      const { experiment } = await loadExperiment(beside(file.experiment), { ...options, period: recorded });
       const again = replayed(experiment, file.strategy ?? null, period);
       const collected = nothingCollected(again);
-      interrupted = await simulate(again, options, [], null, collected, false);
+      interrupted = await simulate(again, options, NO_PLUGINS, null, collected, false);
       const outcomes = collected.outcomes[0]!;
       replay = {
         strategy: again.strategies[0]!.name,

@@ -7,7 +7,8 @@ import { originOf, rowOriginOf, type Origin } from "../../catalog/origin.ts";
 import type { Catalog, CatalogEntry } from "../../catalog/schema.ts";
 import { ConfigError } from "../../kernel/errors.ts";
 import { ageDays } from "../../report/appendix.ts";
-import { plainNumber, textTable } from "../text-table.ts";
+import { plainNumber } from "../../report/format.ts";
+import { textTable } from "../text-table.ts";
 
 export interface OffersFilter {
   /** Id of a provider. */

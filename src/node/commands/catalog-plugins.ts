@@ -3,7 +3,8 @@ import { DEFAULT_DISPATCH, dispatchPlugins } from "../../dispatch/policies/regis
 import { batchingPlugins, orderPlugins } from "../../engine/policies/registry.ts";
 import { DEFAULT_SCHEDULER } from "../../engine/scheduler-spec.ts";
 import { DEFAULT_ROUTER, routers } from "../../fleet/routers/registry.ts";
-import { plainNumber, textTable } from "../text-table.ts";
+import { plainNumber } from "../../report/format.ts";
+import { textTable } from "../text-table.ts";
 
 export const PLUGIN_KINDS = ["policies", "routers", "dispatch"] as const;
 type PluginKind = (typeof PLUGIN_KINDS)[number];

@@ -9,8 +9,9 @@ import { CATALOG_KINDS, KINDS, type Catalog, type CatalogEntry, type CatalogKind
 import { epochSOfIso } from "../../kernel/calendar-time.ts";
 import { ConfigError } from "../../kernel/errors.ts";
 import { ageDays } from "../../report/appendix.ts";
+import { plainNumber } from "../../report/format.ts";
 import { loadCatalog } from "../catalog-files.ts";
-import { plainNumber, textTable, type Column } from "../text-table.ts";
+import { textTable, type Column } from "../text-table.ts";
 import { filteredOffers, offersJson, offersText } from "./catalog-offers.ts";
 import { isPluginKind, PLUGIN_KINDS, pluginsJson, pluginsText } from "./catalog-plugins.ts";
 

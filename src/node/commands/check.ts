@@ -2,33 +2,24 @@
 import { gpusPerReplica } from "../../engine/parallelism.ts";
 import type { ResolvedExperiment, ResolvedOffer, ResolvedStrategy } from "../../scenario/resolved.ts";
 import { DAY_S } from "../../kernel/calendar-time.ts";
-import { ConfigError } from "../../kernel/errors.ts";
+import { lengthText, plural } from "../../report/format.ts";
 import { expectedRequests } from "../../traffic/rate.ts";
-import { EXIT } from "../exit.ts";
-import { lengthText } from "../length-text.ts";
 import { loadExperiment, type LoadOptions } from "../load-experiment.ts";
-import { loadPlugins } from "../plugins.ts";
-import { LocatedConfigError } from "../yaml-source.ts";
+import { loadPlugins } from "../load-plugins.ts";
 
 interface CheckOptions extends LoadOptions {
   readonly plugin?: readonly string[];
+  /** Seconds that one call into a plug-in may take. */
+  readonly pluginTimeout?: number;
   readonly json?: boolean;
 }
 
-/** Prints the summary. Problems are thrown, or with `json` printed as data with exit code 2. */
-export async function checkCommand(file: string, options: CheckOptions, out: (text: string) => void): Promise<number> {
-  try {
-    await loadPlugins(options.plugin);
-    const { experiment } = await loadExperiment(file, options);
-    const facts = summarize(experiment);
-    out(options.json === true ? `${JSON.stringify({ ok: true, ...facts })}\n` : text(file, facts));
-    return EXIT.done;
-  } catch (error) {
-    if (options.json !== true || !(error instanceof ConfigError)) throw error;
-    const problems = error instanceof LocatedConfigError ? error.located : error.problems;
-    out(`${JSON.stringify({ ok: false, problems })}\n`);
-    return EXIT.config;
-  }
+/** Prints the summary. Throws as `loadPlugins` and `loadExperiment` do. */
+export async function checkCommand(file: string, options: CheckOptions, out: (text: string) => void): Promise<void> {
+  await loadPlugins(options.plugin, options.pluginTimeout);
+  const { experiment } = await loadExperiment(file, options);
+  const facts = summarize(experiment);
+  out(options.json === true ? `${JSON.stringify({ ok: true, ...facts })}\n` : text(file, facts));
 }
 
 interface CheckFacts {
@@ -90,7 +81,7 @@ function text(file: string, facts: CheckFacts): string {
   const warnings = facts.warnings.map((warning) => `  warning: ${warning}\n`);
   return (
     `ok: ${file}\n` +
-    `  ${facts.id}: ${lengthText(facts.days)}, about ${requests} requests, ${facts.replications} replications of ${facts.strategies.length} strategies\n` +
+    `  ${facts.id}: ${lengthText(facts.days)}, about ${requests} requests, ${plural(facts.replications, "replication")} of ${plural(facts.strategies.length, "strategy", "strategies")}\n` +
     strategies.join("") +
     `  ${facts.assumed} values are assumed or unverified\n` +
     warnings.join("")

@@ -1,20 +1,24 @@
 /**
- * `crossover catalog import-llm CONFIG --id ID --models DIR`: writes the catalogue entry of a model from the `config.json` of its
+ * `crossover catalog import-llm CONFIG --id ID --models DIR [--as FAMILY]`: writes the catalogue entry of a model from the `config.json` of its
  * Hugging Face repository into `DIR/llms/`, and prints what was derived. Never overwrites.
  */
 import { readFile, writeFile } from "node:fs/promises";
 import { basename, join } from "node:path";
+import { Id } from "../../catalog/entry.ts";
 import { llmOfHfConfig, type ImportedLlm } from "../../catalog/hf-config.ts";
+import { asProblem } from "../../catalog/hf-families.ts";
 import { buildCatalog } from "../../catalog/catalog.ts";
 import { sequenceBytes } from "../../engine/model-bytes.ts";
 import { weightsGiB } from "../../engine/kv-capacity.ts";
-import { WEIGHT_DTYPES, type LlmSpec } from "../../engine/spec.ts";
+import { WEIGHT_DTYPES, type LlmSpec, type WeightDtype } from "../../engine/spec.ts";
 import { llmSpec } from "../../experiment/resolve-pool.ts";
-import { ConfigError } from "../../kernel/errors.ts";
+import { ConfigError, type Problem } from "../../kernel/errors.ts";
+import { plainNumber } from "../../report/format.ts";
 import { loadCatalog } from "../catalog-files.ts";
-import { EnvironmentFailure, environmentFailure, unreadable } from "../exit.ts";
+import { EnvironmentFailure, environmentFailure, problemsText, unreadable } from "../exit.ts";
 import { makeFolder } from "../make-folder.ts";
-import { plainNumber, textTable } from "../text-table.ts";
+import { textTable } from "../text-table.ts";
+import { LocatedConfigError, YamlSource } from "../yaml-source.ts";
 
 export interface ImportLlmOptions {
   readonly id: string;
@@ -23,10 +27,13 @@ export interface ImportLlmOptions {
   readonly source?: string;
   /** Date of the configuration; the catalogue's where it is left out. */
   readonly asOf?: string;
+  /** Family that an unknown architecture is built like, on the user's word. */
+  readonly as?: string;
+  readonly json?: boolean;
 }
 
 /**
- * @throws ConfigError for JSON that is none, an unknown architecture, or an entry that the catalogue would refuse
+ * @throws ConfigError with all that is wrong with the options and the configuration: JSON that is none, an unknown architecture, fields
  * @throws EnvironmentFailure for an entry that is there already
  */
 export async function importLlmCommand(
@@ -34,15 +41,16 @@ export async function importLlmCommand(
   options: ImportLlmOptions,
   out: (text: string) => void,
 ): Promise<void> {
-  const imported = await importedFrom(configFile);
+  const imported = await importedFrom(configFile, options);
   const { catalog } = await loadCatalog(["llms"]);
-  const { notes, ...facts } = imported;
+  const { notes, takenFor, ...facts } = imported;
+  const source = options.source ?? `config.json of the published model (${basename(configFile)})`;
   const entry = {
     id: options.id,
     name: options.name ?? options.id,
-    source: options.source ?? `config.json of the published model (${basename(configFile)})`,
+    source: takenFor === null ? source : `${source}, read as ${options.as}`,
     asOf: options.asOf ?? catalog.asOf,
-    kind: "published",
+    kind: takenFor === null ? "published" : "assumed",
     ...(notes.length === 0 ? {} : { note: `Counts: ${notes.join("; ")}.` }),
     ...facts,
   };
@@ -51,25 +59,45 @@ export async function importLlmCommand(
     options.id,
   )!;
   await write(file, entry, join(options.models, "llms"));
-  out(report(file, llmSpec(checked), imported));
+  const figures = figuresOf(llmSpec(checked));
+  if (options.json === true) out(`${JSON.stringify({ wrote: [file], takenFor, entry, ...figures }, null, 1)}\n`);
+  else out(report(file, figures, imported));
 }
 
-async function importedFrom(configFile: string): Promise<ImportedLlm> {
+async function importedFrom(configFile: string, options: ImportLlmOptions): Promise<ImportedLlm> {
   let text: string;
   try {
     text = await readFile(configFile, "utf8");
   } catch (error) {
     throw unreadable(error, configFile);
   }
+  const ofOptions = optionProblems(options);
   try {
-    return llmOfHfConfig(JSON.parse(text));
+    const imported = llmOfHfConfig(JSON.parse(text), options.as);
+    if (ofOptions.length === 0) return imported;
   } catch (error) {
-    if (error instanceof ConfigError)
-      throw new ConfigError(error.problems.map((problem) => ({ ...problem, file: configFile })));
-    if (error instanceof SyntaxError)
-      throw new ConfigError([{ file: configFile, path: [], message: `JSON: ${error.message}` }]);
-    throw error;
+    throw error instanceof ConfigError || error instanceof SyntaxError
+      ? allWrong(ofOptions, inFile(configFile, text, error))
+      : error;
   }
+  throw new ConfigError(ofOptions);
+}
+
+function optionProblems({ id, as }: ImportLlmOptions): Problem[] {
+  const ofId = Id.safeParse(id).error?.issues.map(({ message }): Problem => ({ path: ["--id"], message })) ?? [];
+  const ofAs = as === undefined ? null : asProblem(as);
+  return ofAs === null ? ofId : [...ofId, ofAs];
+}
+
+/** The problems of a configuration at their lines and columns. Any JSON is YAML, whose parser knows where things stand. */
+function inFile(file: string, text: string, error: ConfigError | SyntaxError): LocatedConfigError {
+  if (error instanceof ConfigError) return YamlSource.parse(file, text).error(error.problems);
+  const problem = { file, path: [], message: `is no JSON: ${error.message}` };
+  return new LocatedConfigError([problem], problemsText([problem]));
+}
+
+function allWrong(ofOptions: readonly Problem[], inConfig: LocatedConfigError): LocatedConfigError {
+  return new LocatedConfigError([...ofOptions, ...inConfig.located], `${problemsText(ofOptions)}${inConfig.text}`);
 }
 
 async function write(file: string, entry: object, folder: string): Promise<void> {
@@ -87,22 +115,51 @@ async function write(file: string, entry: object, folder: string): Promise<void>
 const BILLION = 1e9;
 const KIB = 1024;
 
-function report(file: string, llm: LlmSpec, { nativeDtype, notes }: ImportedLlm): string {
-  const bytes = sequenceBytes(llm, "bf16");
+/** What the model takes in memory; KV and states in bf16. */
+interface Figures {
+  readonly params: number;
+  /** Without the input embedding. */
+  readonly activeParams: number;
+  readonly kvBytesPerToken: number;
+  /** Of each of the last `windowTokens` tokens, on top; 0 without windowed layers. */
+  readonly kvBytesPerWindowToken: number;
+  readonly windowTokens: number;
+  /** Recurrent state of a sequence, 0 without. */
+  readonly stateBytes: number;
+  readonly weightsGiB: Readonly<Record<WeightDtype, number>>;
+}
+
+function figuresOf(llm: LlmSpec): Figures {
+  const { perToken, perWindowToken, state } = sequenceBytes(llm, "bf16");
+  const weights = WEIGHT_DTYPES.map((dtype) => [dtype, weightsGiB(llm, dtype)]);
+  return {
+    params: llm.params,
+    activeParams: llm.activeParams,
+    kvBytesPerToken: perToken,
+    kvBytesPerWindowToken: perWindowToken,
+    windowTokens: llm.slidingWindow ?? 0,
+    stateBytes: state,
+    weightsGiB: Object.fromEntries(weights) as Record<WeightDtype, number>,
+  };
+}
+
+function report(file: string, figures: Figures, { nativeDtype, notes, takenFor }: ImportedLlm): string {
+  const { params, activeParams, kvBytesPerToken, kvBytesPerWindowToken, windowTokens, stateBytes } = figures;
   const lines = [
-    `${plainNumber(llm.params / BILLION, 2)} billion weights, ${plainNumber(llm.activeParams / BILLION, 2)} billion active (without the input embedding)`,
-    `KV cache: ${plainNumber(bytes.perToken)} bytes per token in bf16, half of it in fp8`,
-    ...(bytes.perWindowToken > 0
+    `${plainNumber(params / BILLION, 2)} billion weights, ${plainNumber(activeParams / BILLION, 2)} billion active (without the input embedding)`,
+    `KV cache: ${plainNumber(kvBytesPerToken)} bytes per token in bf16, half of it in fp8`,
+    ...(kvBytesPerWindowToken > 0
       ? [
-          `and ${plainNumber(bytes.perWindowToken)} for each of the last ${plainNumber(llm.slidingWindow ?? 0)} tokens (windowed layers)`,
+          `and ${plainNumber(kvBytesPerWindowToken)} for each of the last ${plainNumber(windowTokens)} tokens (windowed layers)`,
         ]
       : []),
-    ...(bytes.state > 0 ? [`and ${plainNumber(bytes.state / KIB)} KiB per sequence (recurrent state)`] : []),
+    ...(stateBytes > 0 ? [`and ${plainNumber(stateBytes / KIB)} KiB per sequence (recurrent state)`] : []),
     ...notes,
+    ...(takenFor === null ? [] : ["so compare the weights with the published total before you rely on the entry"]),
   ];
   const rows = WEIGHT_DTYPES.map((dtype) => [
     dtype === nativeDtype ? `${dtype} (published)` : dtype,
-    weightsGiB(llm, dtype).toFixed(2),
+    figures.weightsGiB[dtype].toFixed(2),
   ]);
   const table = textTable([{ head: "weights in" }, { head: "GiB", align: "right" }], rows);
   return `wrote ${file}\n${lines.map((line) => `  ${line}\n`).join("")}\n${table}`;

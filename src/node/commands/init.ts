@@ -17,6 +17,7 @@ import { readUsage } from "../../io/usage-csv.ts";
 import { ConfigError } from "../../kernel/errors.ts";
 import { loadCatalog } from "../catalog-files.ts";
 import { refuseExisting, writeEntry, writeNew } from "../new-file.ts";
+import { shellWord } from "../shell-word.ts";
 
 export interface InitOptions {
   readonly requestsPerDay?: number;
@@ -30,21 +31,43 @@ export interface InitOptions {
   readonly fromUsage?: string;
   /** Folder of the user's catalogue entries, for the weekly profile of the export. */
   readonly models?: string;
+  readonly json?: boolean;
 }
 
-/** Writes the file and says so through `talk`. */
-export async function initCommand(file: string, options: InitOptions, talk: (line: string) => void): Promise<void> {
+/** What was written, and from what. */
+interface Initialized {
+  readonly wrote: readonly string[];
+  /** Null for the starter, which is of recorded chat traffic. */
+  readonly workload: Pick<Workload, "requestsPerDay" | "inputTokens" | "outputTokens"> | null;
+  /** What a usage export told. */
+  readonly notes: readonly string[];
+  readonly warnings: readonly string[];
+  /** The command to go on with. */
+  readonly next: string;
+}
+
+/** Writes the file and says so through `talk`, or with `json` as data through `out`. */
+export async function initCommand(
+  file: string,
+  { json, ...options }: InitOptions,
+  talk: (text: string) => void,
+  out: (text: string) => void,
+): Promise<void> {
   const { catalog } = await loadCatalog();
-  if (options.fromUsage !== undefined) {
-    await initFromUsage(file, options.fromUsage, options, catalog, talk);
-    return;
-  }
+  const done =
+    options.fromUsage === undefined
+      ? await initFromWords(file, options, catalog)
+      : await initFromUsage(file, options.fromUsage, options, catalog);
+  if (json === true) out(`${JSON.stringify(done)}\n`);
+  else talk(text(done));
+}
+
+async function initFromWords(file: string, options: InitOptions, catalog: Catalog): Promise<Initialized> {
   if (options.models !== undefined)
     throw new ConfigError([{ path: ["--models"], message: "has no effect without --from-usage" }]);
   const workload = workloadOf(options, catalog);
-  const text = workload === null ? starterExperiment(catalog) : experimentFor(workload, catalog);
-  await writeNew(file, text, "name");
-  talk(`wrote ${file}\nnext: crossover check ${file}\n`);
+  await writeNew(file, workload === null ? starterExperiment(catalog) : experimentFor(workload, catalog), "name");
+  return { wrote: [file], workload: sizeOf(workload), notes: [], warnings: [], next: checkOf(file) };
 }
 
 async function initFromUsage(
@@ -52,8 +75,7 @@ async function initFromUsage(
   usageFile: string,
   options: InitOptions,
   catalog: Catalog,
-  talk: (line: string) => void,
-): Promise<void> {
+): Promise<Initialized> {
   if (options.output !== undefined)
     throw new ConfigError([{ path: ["--output"], message: "has no effect with --from-usage, which knows it" }]);
   const { buckets, format, warnings } = await readUsage(usageFile);
@@ -63,7 +85,8 @@ async function initFromUsage(
   });
   const source = { file: basename(usageFile), format };
   const entry = options.models === undefined ? null : usageSeason(usage, shippedSeason(catalog), source);
-  const comments = [...usageComments(usage, source, entry !== null), ...warnings.map((text) => `warning: ${text}`)];
+  const notes = usageComments(usage, source, entry !== null);
+  const comments = [...notes, ...warnings.map(warningLine)];
   const workload: Workload = {
     requestsPerDay: Math.round(usage.requestsPerDay),
     inputTokens: Math.max(1, Math.round(usage.inputTokens)),
@@ -71,20 +94,37 @@ async function initFromUsage(
     ...shared(options),
     recorded: { growthPerMonth: usage.growth?.sure === true ? usage.growth.perMonth : 0, season: entry, comments },
   };
-  const text = experimentFor(workload, catalog);
-  const written: string[] = [];
+  const experiment = experimentFor(workload, catalog);
+  const wrote: string[] = [];
   if (entry !== null) {
     const season = join(options.models!, "seasons", `${entry.id}.yaml`);
     await refuseExisting(file, "name");
     await writeEntry(season, entry, "folder");
-    written.push(season);
+    wrote.push(season);
   }
-  await writeNew(file, text, "name");
-  written.push(file);
-  const models = entry === null ? "" : ` --models ${options.models}`;
-  talk(
-    `${written.map((name) => `wrote ${name}\n`).join("")}${comments.map((line) => `  ${line}\n`).join("")}next: crossover check ${file}${models}\n`,
-  );
+  await writeNew(file, experiment, "name");
+  wrote.push(file);
+  const next = checkOf(file, entry === null ? undefined : options.models);
+  return { wrote, workload: sizeOf(workload), notes, warnings, next };
+}
+
+function text({ wrote, notes, warnings, next }: Initialized): string {
+  const said = [...notes, ...warnings.map(warningLine)];
+  return `${wrote.map((name) => `wrote ${name}\n`).join("")}${said.map((line) => `  ${line}\n`).join("")}next: ${next}\n`;
+}
+
+function warningLine(warning: string): string {
+  return `warning: ${warning}`;
+}
+
+function checkOf(file: string, models?: string): string {
+  return `crossover check ${shellWord(file)}${models === undefined ? "" : ` --models ${shellWord(models)}`}`;
+}
+
+function sizeOf(workload: Workload | null): Initialized["workload"] {
+  if (workload === null) return null;
+  const { requestsPerDay, inputTokens, outputTokens } = workload;
+  return { requestsPerDay, inputTokens, outputTokens };
 }
 
 function shared(options: InitOptions): Pick<Workload, "peakToMean" | "model" | "gpu" | "restrictedShare"> {

@@ -15,14 +15,16 @@ import { servesAlone, type SloRateTask } from "../../experiment/slo-rate.ts";
 import { isPriced, summarise, type StrategySetup } from "../../experiment/summarise.ts";
 import type { Summary } from "../../decision/summary.ts";
 import { Executor } from "../executor.ts";
-import { EnvironmentFailure, environmentFailure, EXIT } from "../exit.ts";
+import { EnvironmentFailure, environmentFailure, EXIT, InterruptedError } from "../exit.ts";
 import { loadExperiment, type LoadedExperiment } from "../load-experiment.ts";
-import { hashesOf, loadPlugins, type PluginSource } from "../plugins.ts";
+import { hashesOf, type LoadedPlugins, loadPlugins } from "../load-plugins.ts";
+import { CALL_LIMIT_S } from "../plugin-calls.ts";
 import { Progress } from "../progress.ts";
 import type { RequestSelection } from "../request-rows.ts";
 import { canonicalJson, openRunFolder, runId, type NewRunFolder } from "../run-folder.ts";
 import { shellWord } from "../shell-word.ts";
 import { summaryText } from "../summary-text.ts";
+import { outputWidth } from "../text-table.ts";
 import { packageVersion } from "../version.ts";
 
 export interface RunOptions {
@@ -33,6 +35,8 @@ export interface RunOptions {
   readonly out: string;
   readonly models?: string;
   readonly plugin?: readonly string[];
+  /** Seconds that one call into a plug-in may take. */
+  readonly pluginTimeout?: number;
   readonly requests?: RequestSelection;
   readonly steps?: StepSelection;
   readonly whatIfUnrestricted?: boolean;
@@ -52,7 +56,7 @@ export interface Collected {
 export async function runCommand(file: string, options: RunOptions, out: (text: string) => void): Promise<number> {
   const version = packageVersion();
   // Entered before names are resolved, so that the experiment can name them.
-  const plugins = await loadPlugins(options.plugin);
+  const plugins = await loadPlugins(options.plugin, options.pluginTimeout);
   const loaded = await loadExperiment(file, options);
   const { experiment } = loaded;
   const id = runId({
@@ -78,11 +82,8 @@ export async function runCommand(file: string, options: RunOptions, out: (text: 
   try {
     // What a replica sustains within its SLO is for the verdict.
     interrupted = await simulate(experiment, options, plugins, folder, collected, experiment.team !== null);
-    if (collected.outcomes.every((runs) => runs.length === 0)) {
-      await folder.discard();
-      process.stderr.write("Interrupted before any run had finished; nothing was written.\n");
-      return EXIT.interrupted;
-    }
+    if (collected.outcomes.every((runs) => runs.length === 0))
+      throw new InterruptedError("Interrupted before any run had finished; nothing was written.");
     const summary = conclude(loaded, id, version, collected, !interrupted);
     await write(folder, loaded, plugins, id, file, options, collected, summary);
     await folder.commit();
@@ -110,7 +111,7 @@ export function nothingCollected(experiment: ResolvedExperiment): Collected {
 export async function simulate(
   experiment: ResolvedExperiment,
   options: Pick<RunOptions, "json" | "threads" | "requests" | "steps">,
-  plugins: readonly PluginSource[],
+  plugins: LoadedPlugins,
   folder: Pick<NewRunFolder, "tempPath"> | null,
   collected: Collected,
   sweeps = true,
@@ -208,8 +209,9 @@ async function setUp(
   // Pools of one kind and classes of one target and one kind of request share a sweep.
   const underWay = new Map<string, Promise<number | null>>();
   const sloRate = (task: SloRateTask): Promise<number | null> => {
+    const { pools, client } = experiment.strategies[task.strategy]!;
     const { engine, gpu, llm, coefficients, stepTimeTable, scheduler, networkS, pathSByClass, maxWaitingPerReplica } =
-      experiment.strategies[task.strategy]!.pools[task.pool]!;
+      pools[task.pool]!;
     const { slo, timeoutS, sharedPrefix, reasoning } = experiment.classes[task.classIndex]!;
     const { traffic } = experiment;
     const lengths = traffic.kind === "synthetic" ? traffic.classLengths?.[task.classIndex] : undefined;
@@ -224,6 +226,7 @@ async function setUp(
         networkS,
         pathSByClass?.[task.classIndex],
         maxWaitingPerReplica,
+        client,
       ],
       [slo, timeoutS, sharedPrefix, reasoning, lengths],
     ]);
@@ -293,7 +296,7 @@ function filesOf(experiment: ResolvedExperiment, { requests, steps }: RunOptions
 async function write(
   folder: NewRunFolder,
   loaded: LoadedExperiment,
-  plugins: readonly PluginSource[],
+  plugins: LoadedPlugins,
   id: string,
   file: string,
   options: RunOptions,
@@ -315,7 +318,9 @@ async function write(
     replayCommand,
     seed: experiment.seed,
     catalogueHashes: loaded.catalogHashes,
-    ...(plugins.length > 0 && { plugins: plugins.map(({ file: path, sha256 }) => ({ file: path, sha256 })) }),
+    ...(plugins.sources.length > 0 && {
+      plugins: plugins.sources.map(({ file: path, sha256 }) => ({ file: path, sha256 })),
+    }),
   };
   const reported = {
     ...experiment,
@@ -366,6 +371,8 @@ function replay(file: string, options: RunOptions): string {
   if (options.replications !== undefined) words.push(`--replications ${options.replications}`);
   if (options.models !== undefined) words.push(`--models ${shellWord(options.models)}`);
   for (const plugin of options.plugin ?? []) words.push(`--plugin ${shellWord(plugin)}`);
+  if (options.plugin !== undefined && (options.pluginTimeout ?? CALL_LIMIT_S) !== CALL_LIMIT_S)
+    words.push(`--plugin-timeout ${options.pluginTimeout}`);
   if (options.requests !== undefined) words.push(`--requests ${requestsText(options.requests)}`);
   if (options.steps !== undefined)
     words.push(
@@ -382,5 +389,5 @@ function requestsText(selection: RequestSelection): string {
 
 function show(summary: Summary, path: string, options: RunOptions, out: (text: string) => void): void {
   if (options.json === true) out(`${JSON.stringify(summary, null, 1)}\n`);
-  else out(`${summaryText(summary)}\nReport: ${join(path, "report.html")}\n`);
+  else out(`${summaryText(summary, outputWidth())}\nReport: ${join(path, "report.html")}\n`);
 }

@@ -16,6 +16,7 @@ import { fitText } from "../trace-text.ts";
 export interface TraceFitOptions {
   readonly id: string;
   readonly models: string;
+  readonly json?: boolean;
   /** YYYY-MM-DD, for traces without dates. */
   readonly today: string;
 }
@@ -52,5 +53,5 @@ export async function traceFitCommand(
   );
   for (const document of documents) await writeEntry(document.file, document.value, "--id");
   const files = documents.map((document) => document.file);
-  out(fitText(fit, files));
+  out(options.json === true ? `${JSON.stringify({ wrote: files, ...fit }, null, 1)}\n` : fitText(fit, files));
 }

@@ -7,9 +7,9 @@ import { importTrace, type Imported } from "../../io/traces/import.ts";
 import { mappingOf, type TimeUnit } from "../../io/traces/mapped.ts";
 import { importWindows, windowFormatOf, type WindowsImported } from "../../io/traces/windows.ts";
 import { ConfigError } from "../../kernel/errors.ts";
+import { plainNumber } from "../../report/format.ts";
 import { environmentFailure, EnvironmentFailure } from "../exit.ts";
 import { Progress } from "../progress.ts";
-import { plainNumber } from "../text-table.ts";
 import { wholeOrNothing } from "../whole-file.ts";
 
 export interface TraceImportFlags {

@@ -13,6 +13,7 @@ import { resolveTraffic } from "../../experiment/resolve-traffic.ts";
 import { TrafficSchema } from "../../experiment/schema.ts";
 import { DAY_S, epochSOfIso } from "../../kernel/calendar-time.ts";
 import { ConfigError, type Problem } from "../../kernel/errors.ts";
+import { plainNumber } from "../../report/format.ts";
 import type { ResolvedTraffic } from "../../scenario/resolved.ts";
 import { DemandMeter, type DemandMeasures } from "../../traffic/demand.ts";
 import { openTraffic } from "../../traffic/open.ts";
@@ -23,7 +24,6 @@ import { loadCatalog } from "../catalog-files.ts";
 import { environmentFailure } from "../exit.ts";
 import { loadExperiment } from "../load-experiment.ts";
 import { Progress } from "../progress.ts";
-import { plainNumber } from "../text-table.ts";
 import { packageVersion } from "../version.ts";
 import { wholeOrNothing } from "../whole-file.ts";
 

@@ -14,7 +14,8 @@ import { DataError } from "../../kernel/errors.ts";
 import { readCases } from "../case-files.ts";
 import { loadCatalog } from "../catalog-files.ts";
 import { Executor } from "../executor.ts";
-import { EXIT } from "../exit.ts";
+import { EXIT, InterruptedError } from "../exit.ts";
+import { NO_PLUGINS } from "../load-plugins.ts";
 import { Progress } from "../progress.ts";
 import { packageVersion } from "../version.ts";
 import { checkPage, writePage } from "../write-page.ts";
@@ -46,10 +47,7 @@ export async function validateCommand(options: ValidateOptions, out: (text: stri
     );
   await checkPage(options.html);
   const predictions = await predictAll(cases, folder, catalog, options);
-  if (predictions === null) {
-    process.stderr.write("Interrupted; nothing was written.\n");
-    return EXIT.interrupted;
-  }
+  if (predictions === null) throw new InterruptedError("Interrupted; nothing was written.");
   const result = score(cases, predictions);
   const { validationPage } = await import("../../report/validation/page.ts");
   await writePage(options.html, validationPage(result, skipped, packageVersion()));
@@ -76,7 +74,7 @@ async function predictAll(
   });
   const predictions: (Prediction | null)[] = cases.map(() => null);
   const progress = new Progress(`predicting ${known.length} cases`, known.length, { enabled: options.json !== true });
-  const executor = new Executor(options.threads ?? null, [], () => {});
+  const executor = new Executor(options.threads ?? null, NO_PLUGINS, () => {});
   let interrupted = false;
   let done = 0;
   const onSignal = (): void => {

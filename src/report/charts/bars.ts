@@ -37,18 +37,47 @@ function rects(data: readonly Rect[], separated: boolean): Plot.Markish {
   });
 }
 
-function insideLabels(data: readonly Rect[], pxPerUnit: number, frame: Frame): Plot.Markish {
+interface Whisker {
+  readonly lo: number;
+  readonly hi: number;
+  readonly y: number;
+}
+
+/** Pixels left free on either side of a label inside a bar, and around a whisker. */
+const LABEL_GAP = 4;
+/** A whisker narrower than this looks like the edge of its bar. */
+const LEAST_WHISKER = 3;
+
+/** Labels in the middle of what is free of their bar; none where it does not fit. */
+function insideLabels(
+  data: readonly Rect[],
+  pxPerUnit: number,
+  frame: Frame,
+  whiskers: readonly Whisker[] = [],
+): Plot.Markish {
   const fontPx = frame.fontPx - 1;
-  const fitting = data.filter(
-    (rect) => rect.text !== "" && textWidth(rect.text, fontPx) + 8 < (rect.x2 - rect.x1) * pxPerUnit,
-  );
+  const free = (rect: Rect): { from: number; to: number } => {
+    const whisker = whiskers.find(({ y }) => y > rect.y1 && y < rect.y2);
+    return whisker === undefined ? { from: rect.x1, to: rect.x2 } : beside(rect, whisker, LABEL_GAP / pxPerUnit);
+  };
+  const fitting = data.filter((rect) => {
+    const { from, to } = free(rect);
+    return rect.text !== "" && textWidth(rect.text, fontPx) + 2 * LABEL_GAP < (to - from) * pxPerUnit;
+  });
   return Plot.text(fitting, {
-    x: (rect: Rect) => (rect.x1 + rect.x2) / 2,
+    x: (rect: Rect) => (free(rect).from + free(rect).to) / 2,
     y: (rect: Rect) => (rect.y1 + rect.y2) / 2,
     text: "text",
     fill: (rect: Rect) => (rect.opacity < 1 ? INK : inkOn(rect.fill)),
     fontSize: fontPx,
   });
+}
+
+/** The wider part of a bar beside the whisker that lies over it. */
+function beside({ x1, x2 }: Rect, { lo, hi }: Whisker, gap: number): { from: number; to: number } {
+  const left = { from: x1, to: Math.max(x1, Math.min(x2, lo - gap)) };
+  const right = { from: Math.min(x2, Math.max(x1, hi + gap)), to: x2 };
+  return left.to - left.from >= right.to - right.from ? left : right;
 }
 
 interface Label {
@@ -84,7 +113,7 @@ export function costSvg(chart: CostChart): string {
     const titles: (Label & { color: string })[] = [];
     const totals: Label[] = [];
     const ownLabels: Label[] = [];
-    const whiskers: { lo: number; hi: number; y: number }[] = [];
+    const whiskers: Whisker[] = [];
     let y = 0;
     for (const bar of chart.bars) {
       titles.push({ x: 0, y: y + 10, text: bar.title, color: bar.permitted ? ink(bar.color) : QUIET });
@@ -102,7 +131,8 @@ export function costSvg(chart: CostChart): string {
         });
         x += part.usdPerMonth;
       }
-      if (bar.loUsd !== null && bar.hiUsd !== null) whiskers.push({ lo: bar.loUsd, hi: bar.hiUsd, y: y + 13 });
+      if (bar.loUsd !== null && bar.hiUsd !== null && (bar.hiUsd - bar.loUsd) * pxPerUsd >= LEAST_WHISKER)
+        whiskers.push({ lo: bar.loUsd, hi: bar.hiUsd, y: y + 13 });
       totals.push({ x: Math.max(bar.usdPerMonth, bar.hiUsd ?? 0), y: y + 13, text: bar.label });
       y += 31;
       for (const { label, color, usdPerMonth, text } of bar.own) {
@@ -132,8 +162,10 @@ export function costSvg(chart: CostChart): string {
         y: { domain: [0, y], range: [0, y], axis: null },
         marks: [
           rects(stack, true),
-          insideLabels(stack, pxPerUsd, frame),
+          insideLabels(stack, pxPerUsd, frame, whiskers),
           rects(own, false),
+          // White around it: half of a whisker lies on its bar, which may be dark.
+          Plot.ruleY(whiskers, { x1: "lo", x2: "hi", y: "y", stroke: "white", strokeWidth: 4 }),
           Plot.ruleY(whiskers, { x1: "lo", x2: "hi", y: "y", stroke: INK, strokeWidth: 1.5 }),
           Plot.link(
             whiskers.flatMap(({ lo, hi, y: at }) => [lo, hi].map((x) => ({ x, from: at - 5, to: at + 5 }))),
@@ -157,7 +189,12 @@ export function monthSvg(chart: MonthChart): string {
     const high = Math.max(...chart.bars.map((bar) => Math.max(bar.usd, bar.hiUsd ?? 0)), 1e-9);
     const unit = (frame.width - 16) / Math.max(chart.months.length, frame.narrow ? 3 : 6);
     const labelled = chart.bars.every((bar) => textWidth(bar.label, frame.fontPx - 1) < unit - 2);
-    const every = Math.max(1, Math.ceil((textWidth("Nov 2026 (29 d)", frame.fontPx - 1) + 6) / unit));
+    // What is simulated of a month stands below its name.
+    const names = new Map(chart.months.map((month) => [month, month.replace(" (", "\n(")]));
+    const lines = [...names.values()].map((name) => name.split("\n"));
+    const longest = Math.max(...lines.flat().map((line) => textWidth(line, frame.fontPx - 1)));
+    const every = Math.max(1, Math.ceil((longest + 6) / unit));
+    const footPx = 8 + 14 * Math.max(...lines.map(({ length }) => length));
     const placed = chart.bars.map((bar) => {
       const x = chart.months.indexOf(bar.month) * unit;
       const floor = titles.indexOf(bar.title) * rowPx + rowPx - 6;
@@ -171,7 +208,7 @@ export function monthSvg(chart: MonthChart): string {
         hi: floor - (bar.hiUsd ?? 0) * scale,
       };
     });
-    const height = titles.length * rowPx + 22;
+    const height = titles.length * rowPx + footPx;
     return draw(
       frame,
       {
@@ -231,8 +268,9 @@ export function monthSvg(chart: MonthChart): string {
             chart.months.filter((_, i) => i % every === 0),
             {
               x: (month: string) => chart.months.indexOf(month) * unit + (every > 1 ? 0 : unit * 0.43),
-              y: height - 12,
-              text: (month: string) => month,
+              y: height - footPx + 6,
+              text: (month: string) => names.get(month) ?? month,
+              lineAnchor: "top",
               textAnchor: every > 1 ? "start" : "middle",
               fill: QUIET,
               fontSize: frame.fontPx - 1,
@@ -345,10 +383,9 @@ export function differenceSvg(chart: DifferenceChart): string {
       hi: row.hiUsd ?? row.usdPerMonth,
     }));
     const height = chart.rows.length * 48 + 34;
-    const ticks = [
-      ...linearTicks(hi, frame.narrow ? 3 : 5),
-      ...(lo < 0 ? linearTicks(-lo, 2).map((tick) => -tick) : []),
-    ];
+    const ticks = linearTicks(hi, frame.narrow ? 3 : 5);
+    const stepUsd = ticks[1] ?? hi;
+    for (let tick = -stepUsd; tick >= lo; tick -= stepUsd) ticks.push(tick);
     return draw(
       frame,
       {

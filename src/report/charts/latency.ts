@@ -49,6 +49,21 @@ function drawPanel(chart: LatencyChart, panel: LatencyPanel, frame: Frame): stri
       ),
     ),
     Plot.areaY(points, { x: "hour", y1: "lo", y2: "hi", fill: panel.color, fillOpacity: 0.22 }),
+    // One hour is no line: its median as a dot on the bar of its band.
+    ...(points.length === 1
+      ? [
+          Plot.link(points, {
+            x1: "hour",
+            x2: "hour",
+            y1: "lo",
+            y2: "hi",
+            stroke: panel.color,
+            strokeOpacity: 0.3,
+            strokeWidth: 6,
+          }),
+          Plot.dot(points, { x: "hour", y: "value", fill: panel.color, r: 4 }),
+        ]
+      : []),
     Plot.lineY(points, { x: "hour", y: "value", stroke: panel.color, strokeWidth: frame.narrow ? 1.4 : 1.8 }),
     ...chart.slos.flatMap((slo) => [
       Plot.ruleY([slo.ms], { stroke: RED, strokeDasharray: "5,3", strokeWidth: 1.3 }),

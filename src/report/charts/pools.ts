@@ -54,7 +54,7 @@ function drawPanel(chart: PoolChart, panel: PoolPanel, frame: Frame): string {
       y: { domain: [0, high] },
       marks: [
         Plot.gridY(yTicks, { stroke: GRID, strokeOpacity: 1 }),
-        Plot.axisY(yTicks, { tickSize: 0, tickPadding: 8, label: null }),
+        Plot.axisY(yTicks, { tickSize: 0, tickFormat: String, tickPadding: 8, label: null }),
         Plot.axisX(
           ticks.map((tick) => tick.hour),
           {

@@ -7,10 +7,10 @@ export interface Tick {
   readonly label: string;
 }
 
-const STEPS_H = [1, 2, 3, 6, 12, 24, 48, 72, 168, 336] as const;
+const STEPS_H = [1 / 60, 1 / 12, 1 / 6, 1 / 4, 1 / 2, 1, 2, 3, 6, 12, 24, 48, 72, 168, 336] as const;
 
 /**
- * At most about `maxTicks` ticks: hours, days (`Mon 2 Nov`), weeks from Monday, or first days of months. None so close to
+ * At most about `maxTicks` ticks: minutes, hours, days (`Mon 2 Nov`), weeks from Monday, or first days of months. None so close to
  * the end that half its label would stand outside the picture.
  */
 export function timeTicks(startEpochS: number, horizonH: number, maxTicks: number): Tick[] {
@@ -24,7 +24,7 @@ function allTicks(startEpochS: number, horizonH: number, maxTicks: number): Tick
   const ticks: Tick[] = [];
   // Weeks begin on Monday, so whole weeks are aligned to it and everything shorter to midnight.
   const alignS = stepH >= 168 ? secondOfWeek(startEpochS) : startEpochS - Math.floor(startEpochS / DAY_S) * DAY_S;
-  const stepS = stepH * HOUR_S;
+  const stepS = Math.round(stepH * HOUR_S);
   const firstS = Math.ceil(alignS / stepS) * stepS - alignS;
   for (let atS = firstS; atS <= horizonH * HOUR_S; atS += stepS) {
     ticks.push({ hour: atS / HOUR_S, label: label(startEpochS + atS, stepH) });
@@ -36,8 +36,9 @@ function label(epochS: number, stepH: number): string {
   const { month, day } = dateOf(epochS);
   const date = `${day} ${MONTHS[month - 1] ?? ""}`;
   if (stepH >= 24) return stepH > 72 ? date : `${WEEKDAYS[Math.floor(secondOfWeek(epochS) / DAY_S)] ?? ""} ${date}`;
-  const hour = Math.floor((epochS - Math.floor(epochS / DAY_S) * DAY_S) / HOUR_S);
-  return hour === 0 ? date : `${String(hour).padStart(2, "0")}:00`;
+  const minute = Math.floor((epochS - Math.floor(epochS / DAY_S) * DAY_S) / 60);
+  const two = (value: number): string => String(value).padStart(2, "0");
+  return minute === 0 ? date : `${two(Math.floor(minute / 60))}:${two(minute % 60)}`;
 }
 
 /** First days of months, counted from January so that the same months recur every year. */

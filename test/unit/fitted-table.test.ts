@@ -1,0 +1,101 @@
+/** Tables of the terminal keep within its width, in blocks where they are wider; no row wraps. */
+import { expect, test } from "vitest";
+import type { Comparison, PairedDifference } from "../../src/experiment/compare.ts";
+import type { Estimate } from "../../src/experiment/findings.ts";
+import { reportInput } from "../fixtures/report/input.ts";
+import { comparisonText } from "../../src/node/comparison-text.ts";
+import { summaryText } from "../../src/node/summary-text.ts";
+import { fittedTable, textTable } from "../../src/node/text-table.ts";
+
+const columns = [{ head: "" }, ...["one", "two", "three"].map((head) => ({ head, align: "right" as const }))];
+const rows = [
+  ["cost", "1,000", "2", "3"],
+  ["time to first token", "4", "5", "6"],
+];
+const widest = (text: string): number => Math.max(...text.split("\n").map((line) => [...line].length));
+
+test("a table that fits is one", () => {
+  const whole = textTable(columns, rows);
+  expect(fittedTable(columns, rows, widest(whole))).toBe(whole);
+});
+
+test("one column less of room: blocks, each with the labels and the rows of the whole", () => {
+  const whole = textTable(columns, rows);
+  expect(fittedTable(columns, rows, widest(whole) - 1)).toBe(
+    [
+      "                       one  two",
+      "cost                 1,000    2",
+      "time to first token      4    5",
+      "",
+      "                     three",
+      "cost                     3",
+      "time to first token      6",
+      "",
+    ].join("\n"),
+  );
+});
+
+test("a column that is wider than the terminal stands alone", () => {
+  expect(fittedTable(columns, rows, 5).split("\n\n")).toHaveLength(3);
+});
+
+test("strategies that do not fit beside each other stand in blocks, every figure in its row", () => {
+  const { summary } = reportInput();
+  const many = {
+    ...summary,
+    strategies: Array.from({ length: 12 }, (_, i) => ({ ...summary.strategies[i % 3]!, name: `s${i}` })),
+  };
+  const tables = (width: number): string[] => {
+    const text = summaryText({ ...many, verdict: null, warnings: [] }, width);
+    return text.split("\n\n").slice(1);
+  };
+  expect(tables(400)).toHaveLength(1);
+  const blocks = tables(100);
+  expect(Math.max(...blocks.map(widest))).toBeLessThanOrEqual(100);
+  expect(blocks.flatMap((block) => block.split("\n")[0]!.trim().split(/ +/))).toEqual(
+    many.strategies.map(({ name }) => name),
+  );
+  for (const block of blocks) expect(block).toMatch(/^cost, USD a month +\S/m);
+});
+
+const estimate = (mean: number): Estimate => ({ mean, lo: mean - 0.001, hi: mean + 0.001, n: 3 });
+const row = (className: string | null, difference: number): PairedDifference => ({
+  metric: "goodput",
+  className,
+  unit: "1/s",
+  baseline: estimate(19),
+  other: estimate(19 + difference),
+  difference: estimate(difference),
+  separable: true,
+});
+const comparison: Comparison = {
+  baseline: "chunked-fcfs",
+  other: "shortest-prompt-aged",
+  pairs: 3,
+  rows: [row(null, 0.00001), row("interactive", 2)],
+};
+const text = (width: number): string =>
+  comparisonText({ title: "t", seed: "3", horizonDays: 1, comparisons: [comparison], warnings: [], width });
+
+test("a comparison has a table for all requests and one for each class", () => {
+  const [, head, all, interactive] = text(200).split("\n\n");
+  expect(head).toBe("shortest-prompt-aged against chunked-fcfs");
+  expect(all).toMatch(/^all requests +chunked-fcfs +shortest-prompt-aged +difference +95 % interval +change\n/);
+  expect(interactive).toMatch(/^interactive .*\ngoodput, requests\/s +19 +21 +\+2 +\+2 … \+2 +\+10\.5 % {2}higher\n$/);
+});
+
+test("what rounds to nothing has no sign", () => {
+  expect(text(200)).toMatch(/19 +19 +0 +-0\.001 … \+0\.001 +0 %/);
+});
+
+test("a comparison that is too wide tells its differences first, each row whole", () => {
+  const narrow = text(90);
+  expect(widest(narrow.slice(narrow.indexOf("all requests")))).toBeLessThanOrEqual(90);
+  const tables = narrow.split("\n\n").slice(2);
+  expect(tables.map((table) => table.split("\n")[0]!.trim().split(/ {2,}/))).toEqual([
+    ["all requests", "difference", "95 % interval", "change"],
+    ["all requests", "chunked-fcfs", "shortest-prompt-aged"],
+    ["interactive", "difference", "95 % interval", "change"],
+    ["interactive", "chunked-fcfs", "shortest-prompt-aged"],
+  ]);
+});
