@@ -10,7 +10,7 @@ import { PoolIncidents } from "../fleet/incidents.ts";
 import { Pool, type PoolRun } from "../fleet/pool.ts";
 import { NO_REPLICA } from "../fleet/routers/router.ts";
 import { InvariantError } from "../kernel/errors.ts";
-import { ReplicaCalendar, STEP_END, STEP_FORM } from "../kernel/replica-calendar.ts";
+import { ReplicaCalendar } from "../kernel/replica-calendar.ts";
 import { FAILED, type Recorder, TIMED_OUT } from "../outcome/recorder.ts";
 import type { RequestClass, ResolvedPool, RouteTarget } from "../scenario/resolved.ts";
 import { type LongestRequest, longestRequest } from "./longest-request.ts";
@@ -32,7 +32,10 @@ export interface Loss {
 
 export class PoolSide implements ReplicaSink {
   readonly pools: readonly Pool[];
+  /** When the steps under way end. */
   readonly calendar: ReplicaCalendar;
+  /** Replicas between two steps, which are to be formed when all arrivals of this instant are in. */
+  private readonly forming: number[] = [];
   /** Requests on their way to the pool that decodes them. */
   inTransit = 0;
   private readonly state: RunState;
@@ -100,16 +103,33 @@ export class PoolSide implements ReplicaSink {
     const replica = calendar.first();
     const engine = this.engines[replica];
     engine.finish();
-    const formed = this.state.nothingElseNow();
-    if (formed) engine.form();
-    calendar.schedule(replica, engine.dueS, formed ? STEP_END : STEP_FORM);
+    if (this.state.nothingElseNow()) {
+      engine.form();
+      calendar.schedule(replica, engine.dueS);
+    } else this.formLater(replica);
   }
 
-  formStep(replica: number): void {
-    const calendar = this.calendar;
+  /** Steps wait to be formed. */
+  get formsSteps(): boolean {
+    return this.forming.length > 0;
+  }
+
+  /** Forms one that waits: that of the replica with the lowest number. */
+  formWaiting(): void {
+    const replica = Math.min(...this.forming);
+    this.forming.splice(this.forming.indexOf(replica), 1);
+    this.formStep(replica);
+  }
+
+  private formStep(replica: number): void {
     const engine = this.engines[replica];
     engine.form();
-    calendar.schedule(replica, engine.dueS, STEP_END);
+    this.calendar.schedule(replica, engine.dueS);
+  }
+
+  private formLater(replica: number): void {
+    this.calendar.schedule(replica, Infinity);
+    this.forming.push(replica);
   }
 
   completed(slot: number): void {
@@ -244,9 +264,9 @@ export class PoolSide implements ReplicaSink {
 
   /** Cut short, or idle until now; then it may be formed at once unless more of this instant is to come. */
   private reschedule(replica: number, engine: ReplicaEngine): void {
-    if (!engine.atBoundary) this.calendar.schedule(replica, engine.dueS, STEP_END);
+    if (!engine.atBoundary) this.calendar.schedule(replica, engine.dueS);
     else if (this.state.nothingElseNow()) this.formStep(replica);
-    else this.calendar.schedule(replica, engine.dueS, STEP_FORM);
+    else this.formLater(replica);
   }
 
   /** The client of a request in a pool gives up. */
@@ -275,7 +295,10 @@ export class PoolSide implements ReplicaSink {
     const engine = this.engines[replica];
     const dueS = engine.dueS;
     const left = engine.cancel(slot, nowS);
-    if (engine.dueS !== dueS) this.calendar.schedule(replica, engine.dueS, engine.atBoundary ? STEP_FORM : STEP_END);
+    if (engine.dueS !== dueS) {
+      if (engine.atBoundary) this.formLater(replica);
+      else this.calendar.schedule(replica, engine.dueS);
+    }
     if (left) this.leavePool(slot);
     else table.where[slot] = LEAVING;
     return left;
@@ -293,7 +316,9 @@ export class PoolSide implements ReplicaSink {
     for (const local of lost) {
       const replica = this.firstReplica[p] + local;
       this.engines[replica].fail(nowS);
-      this.calendar.schedule(replica, Infinity, STEP_END);
+      this.calendar.schedule(replica, Infinity);
+      const waits = this.forming.indexOf(replica);
+      if (waits >= 0) this.forming.splice(waits, 1);
     }
     control.push(incidents.sources[source].nextS, INCIDENT, index, 0);
     if (lost.length === 0) return null;

@@ -38,7 +38,7 @@ export class RunState {
   /** No arrival, retry or time-out of this very instant is still to come: a step may be formed at once. */
   nothingElseNow(): boolean {
     const nowS = this.nowS;
-    return this.traffic.timeS > nowS && this.control.firstTimeS() > nowS && this.deadlines.nextS > nowS;
+    return this.traffic.timeS > nowS && this.control.firstTimeS > nowS && this.deadlines.nextS > nowS;
   }
 
   /** Tokens of an answer before the first one that its user sees; of an answer that is all thinking all but the last. */

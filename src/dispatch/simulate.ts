@@ -12,7 +12,6 @@ import { AT_CLIENT, AT_OFFER, LEAVING, NO_SLOT } from "../engine/request-table.t
 import type { ResolvedStrategy } from "../scenario/resolved.ts";
 import type { PoolRun } from "../fleet/pool.ts";
 import { InvariantError } from "../kernel/errors.ts";
-import { STEP_END } from "../kernel/replica-calendar.ts";
 import { NO_ROUTE, type Recorder, type RequestRows } from "../outcome/recorder.ts";
 import type { RunResult } from "../outcome/run-result.ts";
 import { Offer } from "../provider/offer.ts";
@@ -108,21 +107,21 @@ class Run {
     for (;;) {
       const dueS = calendar.firstDueS();
       const arrivalS = traffic.timeS;
-      const controlS = control.firstTimeS();
+      const controlS = control.firstTimeS;
       const deadlineS = deadlines.nextS;
-      const timeS = Math.min(dueS, arrivalS, controlS, deadlineS);
+      const timeS = poolSide.formsSteps ? state.nowS : Math.min(dueS, arrivalS, controlS, deadlineS);
       if (timeS >= endS) break;
       // The bound may be older than the oldest request that is left.
       if (timeS === deadlineS && (deadlines.refresh(timeS) === NO_SLOT || deadlines.nextS > timeS)) continue;
       if (!(timeS >= state.nowS)) throw new InvariantError("INV-2", { timeS, nowS: state.nowS });
       state.nowS = timeS;
       const controlKind = controlS === timeS ? control.firstKind() : NO_EVENT;
-      if (dueS === timeS && controlKind > RESTORE && calendar.kind[calendar.first()] === STEP_END) poolSide.endStep();
+      if (dueS === timeS && controlKind > RESTORE) poolSide.endStep();
       else if (controlKind <= RETRY) this.controlEvent(controlKind);
       else if (arrivalS === timeS) this.arrive();
       else if (controlKind < NO_EVENT) this.controlEvent(controlKind);
       else if (deadlineS === timeS) poolSide.timeOut(deadlines.refresh(timeS));
-      else poolSide.formStep(calendar.first());
+      else poolSide.formWaiting();
     }
     state.nowS = endS;
     const open = this.openSlots();

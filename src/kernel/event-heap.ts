@@ -7,6 +7,8 @@ import { InvariantError } from "./errors.ts";
 
 export class EventHeap {
   size = 0;
+  /** Time of the first event; Infinity when there is none. A field, since what a call returns on two ways is boxed. */
+  firstTimeS = Infinity;
   private timeS = new Float64Array(256);
   private kinds = new Uint8Array(256);
   private sequences = new Float64Array(256);
@@ -35,10 +37,7 @@ export class EventHeap {
     this.sequences[i] = sequence;
     this.payloads[i] = payload;
     this.tags[i] = tag;
-  }
-
-  firstTimeS(): number {
-    return this.size === 0 ? Infinity : this.timeS[0];
+    this.firstTimeS = times[0];
   }
 
   firstKind(): number {
@@ -56,7 +55,10 @@ export class EventHeap {
   /** Removes the first event. */
   pop(): void {
     const last = --this.size;
-    if (last === 0) return;
+    if (last === 0) {
+      this.firstTimeS = Infinity;
+      return;
+    }
     const times = this.timeS;
     const kinds = this.kinds;
     const sequences = this.sequences;
@@ -85,6 +87,7 @@ export class EventHeap {
     sequences[i] = sequence;
     this.payloads[i] = payload;
     this.tags[i] = tag;
+    this.firstTimeS = times[0];
   }
 
   private before(a: number, b: number): boolean {

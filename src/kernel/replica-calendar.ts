@@ -1,21 +1,14 @@
 /**
- * The calendar of replicas: when each is due next, one entry per replica, the earliest always at hand. A tournament
+ * The calendar of replicas: when the step of each ends, one entry per replica, the earliest always at hand. A tournament
  * tree over the replicas' numbers.
- *   EQ-1  Order is (time, kind, replica): nothing random, nothing address-based.
+ *   EQ-1  Order is (time, replica): nothing random, nothing address-based.
  *   EQ-2  Time never runs backwards (checked by the loop that reads it); NaN throws.
  *   EQ-3  No allocation per event; O(log replicas) to reschedule.
  * Times are simulated seconds; Infinity = nothing due.
  */
 import { InvariantError } from "./errors.ts";
 
-/** The end of the step or stretch under way. Comes before arrivals of the same instant. */
-export const STEP_END = 0;
-/** The forming of a step that had to wait for all arrivals of its instant. Comes after them. */
-export const STEP_FORM = 1;
-
 export class ReplicaCalendar {
-  /** By replica. */
-  readonly kind: Uint8Array;
   /** Nodes of the tree: 1 is the root, the children of n are 2n and 2n + 1, the leaf of replica r is leaves + r. */
   private readonly nodeDueS: Float64Array;
   private readonly winner: Int32Array;
@@ -25,7 +18,6 @@ export class ReplicaCalendar {
     let leaves = 1;
     while (leaves < replicas) leaves *= 2;
     this.leaves = leaves;
-    this.kind = new Uint8Array(leaves);
     this.nodeDueS = new Float64Array(2 * leaves).fill(Infinity);
     this.winner = new Int32Array(2 * leaves);
     for (let i = 0; i < leaves; i++) this.winner[leaves + i] = i;
@@ -42,23 +34,18 @@ export class ReplicaCalendar {
   }
 
   /** Enters when `replica` is due next; Infinity = not at all. O(log replicas). */
-  schedule(replica: number, timeS: number, kind: number): void {
+  schedule(replica: number, timeS: number): void {
     if (timeS !== timeS) throw new InvariantError("EQ-2", { replica, timeS: "NaN" });
-    const { kind: kinds, nodeDueS, winner } = this;
+    const { nodeDueS, winner } = this;
     let node = this.leaves + replica;
     nodeDueS[node] = timeS;
-    kinds[replica] = kind;
     for (node >>= 1; node >= 1; node >>= 1) {
-      const left = 2 * node;
-      const leftS = nodeDueS[left];
-      const rightS = nodeDueS[left + 1];
+      const left = node << 1;
       // Which of two comes first is a coin toss, so it is computed and not branched on: a mispredicted branch at each
-      // level would cost more than the rest of the event. Replicas on the left have the lower numbers, so an exact tie
-      // of time and kind stays there.
-      let right = Number(rightS < leftS);
-      if (leftS === rightS) right = Number(kinds[winner[left + 1]] < kinds[winner[left]]);
-      nodeDueS[node] = nodeDueS[left + right];
-      winner[node] = winner[left + right];
+      // level would cost more than the rest of the event. Replicas on the left have the lower numbers, so ties stay there.
+      const first = left + Number(nodeDueS[left + 1] < nodeDueS[left]);
+      nodeDueS[node] = nodeDueS[first];
+      winner[node] = winner[first];
     }
   }
 }

@@ -109,12 +109,12 @@ export const simulateCase: CaseSimulator = (input) => {
     (all[enter(slot, next!)] as PolicyReplica).takeOver(slot);
   };
   for (;;) {
-    nowS = Math.min(line.nextS(), onWay.firstTimeS());
+    nowS = Math.min(line.nextS(), onWay.firstTimeS);
     for (const replica of all) if (replica.dueS < nowS) nowS = replica.dueS;
     if (nowS === Infinity) break;
     for (const replica of all) if (replica.dueS === nowS && !replica.atBoundary) replica.finish();
     // All arrivals of one instant are in before a step is formed.
-    while (onWay.firstTimeS() === nowS) {
+    while (onWay.firstTimeS === nowS) {
       const slot = onWay.firstPayload();
       onWay.pop();
       arrive(slot);
