@@ -11,7 +11,6 @@ export async function wholeOrNothing<T>(target: string, work: (temporary: string
   const found = await stat(target).catch(() => null);
   if (found?.isDirectory() === true) throw Object.assign(new Error(), { code: "EISDIR" });
   const temporary = `${target}.tmp`;
-  await (await open(temporary, "w")).close();
   const onSignal = (): never => {
     rmSync(temporary, { force: true });
     process.stderr.write("\nInterrupted; nothing was written.\n");
@@ -20,6 +19,7 @@ export async function wholeOrNothing<T>(target: string, work: (temporary: string
   process.once("SIGINT", onSignal);
   process.once("SIGTERM", onSignal);
   try {
+    await (await open(temporary, "w")).close();
     return await work(temporary);
   } finally {
     process.off("SIGINT", onSignal);
