@@ -34,7 +34,7 @@ export class PoolSide implements ReplicaSink {
   readonly pools: readonly Pool[];
   /** When the steps under way end. */
   readonly calendar: ReplicaCalendar;
-  /** Replicas between two steps, which are to be formed when all arrivals of this instant are in. */
+  /** Replicas between two steps, which are to be formed when all arrivals of this instant are in; the lowest number last. */
   private readonly forming: number[] = [];
   /** Requests on their way to the pool that decodes them. */
   inTransit = 0;
@@ -116,9 +116,7 @@ export class PoolSide implements ReplicaSink {
 
   /** Forms one that waits: that of the replica with the lowest number. */
   formWaiting(): void {
-    const replica = Math.min(...this.forming);
-    this.forming.splice(this.forming.indexOf(replica), 1);
-    this.formStep(replica);
+    this.formStep(this.forming.pop()!);
   }
 
   private formStep(replica: number): void {
@@ -128,8 +126,11 @@ export class PoolSide implements ReplicaSink {
   }
 
   private formLater(replica: number): void {
+    const { forming } = this;
     this.calendar.schedule(replica, Infinity);
-    this.forming.push(replica);
+    let at = forming.length;
+    while (at > 0 && forming[at - 1]! < replica) at--;
+    forming.splice(at, 0, replica);
   }
 
   completed(slot: number): void {
