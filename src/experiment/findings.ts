@@ -192,12 +192,18 @@ export interface StrategySummary {
   /** As those of a class. */
   readonly sloAttainment: Estimate | null;
   readonly goodputPerS: Estimate;
-  /** Amounts of money are null where a pool has no GPU price. */
+  /**
+   * Amounts of money are null where a pool has no GPU price. What was sent within the horizon is paid, answers of offers that end after
+   * it included.
+   */
   readonly usdPerMonth: Estimate | null;
   /** What is paid within the horizon: terms that are paid in advance stand here whole. */
   readonly billedUsd: Estimate | null;
   readonly ledger: readonly LedgerLine[];
-  /** Null, too, without any output token, completed request or request that met its targets. */
+  /**
+   * What was paid but for answers under way at the horizon ÷ what completed within it. Null, too, without any output token, completed
+   * request or request that met its targets.
+   */
   readonly usdPerMTokOutput: Estimate | null;
   readonly usdPerRequest: Estimate | null;
   readonly usdPerSloMetRequest: Estimate | null;

@@ -91,8 +91,8 @@ function summariseStrategy(
   const runs = outcomes.map((outcome) => outcome.run);
   const all = runs.map((run) => mergeClasses(run.classes));
   const usd = runs.map((run) => usdPerMonth(experiment, run, null));
-  const hours = experiment.horizonS / 3600;
-  const months = hours / HOURS_PER_MONTH;
+  const months = experiment.horizonS / 3600 / HOURS_PER_MONTH;
+  const endedUsd = runs.map((run) => (isPriced(experiment) ? run.endedUsd : NaN));
   const lines = isPriced(experiment) ? [...new Set(runs.flatMap((run) => run.series.ledger.line))] : [];
   return {
     name: strategy.name,
@@ -114,9 +114,9 @@ function summariseStrategy(
       usdPerMonth: estimate(runs.map((run) => usdPerMonth(experiment, run, (row) => row.line === line))),
       billedUsd: estimate(runs.map((run) => billedUsd(experiment, run, line))),
     })),
-    usdPerMTokOutput: estimateOrNull(all.map((result, r) => (usd[r]! * months * 1e6) / result.totals.outputTokens)),
-    usdPerRequest: estimateOrNull(all.map((result, r) => (usd[r]! * months) / result.totals.completed)),
-    usdPerSloMetRequest: estimateOrNull(all.map((result, r) => (usd[r]! * months) / result.totals.sloMet)),
+    usdPerMTokOutput: estimateOrNull(all.map((result, r) => (endedUsd[r]! * 1e6) / result.totals.outputTokens)),
+    usdPerRequest: estimateOrNull(all.map((result, r) => endedUsd[r]! / result.totals.completed)),
+    usdPerSloMetRequest: estimateOrNull(all.map((result, r) => endedUsd[r]! / result.totals.sloMet)),
     classes: experiment.classes.map((requestClass, c): ClassSummary => {
       const results = runs.map((run) => run.classes[c]!);
       return {
