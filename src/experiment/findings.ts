@@ -67,7 +67,7 @@ export interface ClassSummary {
   readonly goodputPerS: Estimate;
   /** Null where a pool has no GPU price. */
   readonly usdPerMonth: Estimate | null;
-  /** Share of completed requests served by a controlled target; null where none completed. */
+  /** Share of the completed requests of all replications served by a controlled target; null where none completed. */
   readonly controlledShare: Estimate | null;
 }
 
@@ -201,8 +201,8 @@ export interface StrategySummary {
   readonly billedUsd: Estimate | null;
   readonly ledger: readonly LedgerLine[];
   /**
-   * What was paid but for answers under way at the horizon ÷ what completed within it. Null, too, without any output token, completed
-   * request or request that met its targets.
+   * What all replications paid, but for answers under way at the horizon, ÷ what completed within them: a replication in which no
+   * request met its targets costs, too. Null also without any output token, completed request or request that met its targets.
    */
   readonly usdPerMTokOutput: Estimate | null;
   readonly usdPerRequest: Estimate | null;

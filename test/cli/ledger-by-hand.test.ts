@@ -215,6 +215,17 @@ function expectEstimate(found: Estimate | null, values: readonly number[]): void
   expect(Math.abs(found!.hi! - found!.mean - half)).toBeLessThanOrEqual(1e-6 * Math.abs(half) + 1e-9 * Math.abs(a));
 }
 
+/** Of two replications: what both cost by what both bought; its residuals are equal and opposite, half-width t × |residual| ÷ mean bought. */
+function expectRatio(found: Estimate | null, amounts: readonly number[], bought: readonly number[]): void {
+  const [a, b] = amounts as [number, number];
+  const [x, y] = bought as [number, number];
+  const ratio = (a + b) / (x + y);
+  expect(found!.n).toBe(2);
+  near(found!.mean, ratio);
+  const half = (12.706204736 * Math.abs(a - ratio * x)) / ((x + y) / 2);
+  expect(Math.abs(found!.hi! - found!.mean - half)).toBeLessThanOrEqual(1e-6 * half + 1e-9 * ratio);
+}
+
 test.each(Object.keys(EXPERIMENT.strategies))("%s: the summary is made of these amounts", (name) => {
   const of = summary.strategies.find((one) => one.name === name)!;
   const runs = RUNS.filter(({ strategy }) => strategy === name);
@@ -236,29 +247,16 @@ test.each(Object.keys(EXPERIMENT.strategies))("%s: the summary is made of these 
   }
   const lines = new Set(rowsOf(ledger, { strategy: name }).map(({ line }) => line));
   expect(of.ledger.map(({ line }) => line).sort()).toEqual([...lines].sort());
-  const per = (amounts: readonly number[], counts: readonly number[]): number[] =>
-    amounts.map((amount, r) => amount / counts[r]!);
   // What was under way at the horizon is paid, but not by those that had completed.
   const ended = runs.map((run, r) => usd[r]! - underWayUsd(run));
   if (name === "api" || name === "cached") expect(ended.every((amount, r) => amount < usd[r]!)).toBe(true);
   const completed = runs.map(completedOf);
   const met = completed.map((rows) => rows.filter(({ ttftMs }) => (ttftMs as number) <= SLO_MS));
   const tokens = completed.map((rows) => sum(rows, "outputTokens") / 1e6);
-  expectEstimate(of.usdPerMTokOutput, per(ended, tokens));
-  expectEstimate(
-    of.usdPerRequest,
-    per(
-      ended,
-      completed.map((rows) => rows.length),
-    ),
-  );
-  expectEstimate(
-    of.usdPerSloMetRequest,
-    per(
-      ended,
-      met.map((rows) => rows.length),
-    ),
-  );
+  const countOf = (all: readonly (readonly Row[])[]): number[] => all.map((rows) => rows.length);
+  expectRatio(of.usdPerMTokOutput, ended, tokens);
+  expectRatio(of.usdPerRequest, ended, countOf(completed));
+  expectRatio(of.usdPerSloMetRequest, ended, countOf(met));
   expect(met.some((rows, r) => rows.length < completed[r]!.length)).toBe(true);
   for (const one of of.classes)
     expectEstimate(
