@@ -101,8 +101,9 @@ describe("terminal and page", () => {
     const study = { ...of, verdict: null, remarks };
     expect(summaryText(study, 100)).toContain("\nhybrid: Misses its target: ");
     const many = Array.from({ length: 7 }, (_, i) => ({ strategy: `s${i}`, sentence: "Misses its target: x" }));
-    const crowd = summaryText({ ...of, remarks: { costTie: null, missedTargets: many } }, 100);
-    expect(crowd).toContain("\n7 of 3 strategies miss a target, or may: see the report.\n");
+    const strategies = Array.from({ length: 9 }, () => of.strategies[2]!);
+    const crowd = summaryText({ ...of, strategies, remarks: { costTie: null, missedTargets: many } }, 100);
+    expect(crowd).toContain("\n7 of 9 strategies miss a target, or may: see the report.\n");
     expect(crowd).not.toContain("s0:");
   });
 });
