@@ -73,7 +73,8 @@ function verdictHead(verdict: VerdictView): string {
       ? []
       : [`<span class="tag warn">Unknown: ${escapeHtml(verdict.unknownNodes.join(", "))}</span>`]),
   ];
-  return `<h1>${prose(verdict.sentence)}</h1><p class="tags">${tags.join(" ")}</p>`;
+  const tie = verdict.costTie === null ? "" : paragraph(verdict.costTie);
+  return `<h1>${prose(verdict.sentence)}</h1><p class="tags">${tags.join(" ")}</p>${tie}`;
 }
 
 function verdictBody(verdict: VerdictView): string {

@@ -105,6 +105,8 @@ export interface SegmentView {
 export interface VerdictView {
   readonly name: string;
   readonly sentence: string;
+  /** Which other strategies cost as much; null where none does. */
+  readonly costTie: string | null;
   readonly color: string;
   readonly indicative: string | null;
   readonly controlledShare: string | null;

@@ -14,6 +14,7 @@ import { fewestReplicas, meetsSlo, sizingTasks } from "../../experiment/size-poo
 import { servesAlone, type SloRateTask } from "../../experiment/slo-rate.ts";
 import { isPriced, summarise, type StrategySetup } from "../../experiment/summarise.ts";
 import type { Summary } from "../../decision/summary.ts";
+import { verdictRemarks } from "../../report/verdict-remarks.ts";
 import { Executor } from "../executor.ts";
 import { EnvironmentFailure, environmentFailure, EXIT, InterruptedError } from "../exit.ts";
 import { loadExperiment, type LoadedExperiment } from "../load-experiment.ts";
@@ -270,13 +271,16 @@ function conclude(
   const findings = summarise({ experiment, version, setups: collected.setups, outcomes: collected.outcomes, complete });
   const dates = experiment.strategies.flatMap((strategy) => strategy.offers.map((offer) => offer.priceAsOf)).sort();
   const { team } = experiment;
-  if (team === null) return { ...findings, verdict: null, records: [] };
-  const { verdict, records } = decideExperiment({ ...experiment, team }, findings, {
-    runIds: [id],
-    inputHash: runId(experiment),
-    priceBookDate: dates[0] ?? null,
-  });
-  return { ...findings, verdict, records };
+  const decided =
+    team === null
+      ? { verdict: null, records: [] }
+      : decideExperiment({ ...experiment, team }, findings, {
+          runIds: [id],
+          inputHash: runId(experiment),
+          priceBookDate: dates[0] ?? null,
+        });
+  const summary = { ...findings, ...decided };
+  return { ...summary, remarks: verdictRemarks(summary, experiment) };
 }
 
 /** What `write` writes beside the manifest. */
