@@ -4,7 +4,7 @@ import { latencyPanelSvg } from "./charts/latency.ts";
 import { poolPanelSvg, STATES, stateStyle } from "./charts/pools.ts";
 import { OWN_EVENT, PROVIDER_EVENT } from "./charts/svg.ts";
 import { ink } from "./ink.ts";
-import { bullets, escapeHtml, legend, paragraph, prose, table } from "./markup.ts";
+import { bullets, escapeHtml, fold, legend, paragraph, prose, table } from "./markup.ts";
 import type { Banner, ChartWords, ReportModel, SegmentView, StrategyView, VerdictView } from "./model.ts";
 import { type Section, pageHtml } from "./shell.ts";
 
@@ -194,10 +194,14 @@ function differenceSection({ differences }: ReportModel): string {
 }
 
 function assumptionSection({ assumptions }: ReportModel): string {
-  return `<h2>${prose(assumptions.headline)}</h2>${table(assumptions.table)}`;
+  const { headline, first, subjects } = assumptions;
+  const others = subjects.map(({ title, note, table: view }) => fold(title, note, table(view)));
+  return `<h2>${prose(headline)}</h2>${first === null ? "" : table(first)}${others.join("")}`;
 }
 
 function appendixSection({ appendix }: ReportModel): string {
+  const { evidence } = appendix;
+  const idItem = (id: string): string => `<li>${escapeHtml(id)}</li>`;
   const definitions = appendix.definitions.map(
     ({ term, text }) => `<dt>${escapeHtml(term)}</dt><dd>${escapeHtml(text)}</dd>`,
   );
@@ -207,6 +211,8 @@ function appendixSection({ appendix }: ReportModel): string {
     table(appendix.run),
     table(appendix.demand),
     `<h3>How to read it</h3><dl class="definitions">${definitions.join("")}</dl>`,
-    table(appendix.records),
+    "<h3>What the verdict rests on</h3>",
+    fold(evidence.records.caption, "", table(evidence.records)),
+    ...evidence.bases.map(({ title, ids }) => fold(title, "", `<ul class="ids">${ids.map(idItem).join("")}</ul>`)),
   ].join("");
 }

@@ -1,6 +1,6 @@
 /** The style sheet of the report: dark text on white, quiet lines, one column; phone, screen and A4. */
 export const STYLE = `
-:root{--ink:#0f172a;--quiet:#475569;--line:#e2e8f0;--wash:#f8fafc}
+:root{color-scheme:light;--ink:#0f172a;--quiet:#475569;--line:#e2e8f0;--wash:#f8fafc}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
 body{margin:0;background:#fff;color:var(--ink);font:15px/1.5 Inter,ui-sans-serif,system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;overflow-wrap:anywhere}
@@ -90,12 +90,25 @@ table{overflow-wrap:break-word}
 .num{text-align:right;padding-left:8px}
 td.num span,td.num small{white-space:nowrap}
 th:last-child,td:last-child{padding-right:0}
-tbody tr:last-child th,tbody tr:last-child td{border-bottom:0}
+tbody:last-child tr:last-child th,tbody:last-child tr:last-child td{border-bottom:0}
 .group th{font-weight:600;padding-top:16px}
 .group small{display:inline;margin-left:8px}
-td[data-label="As of"] span{white-space:nowrap}
-.cards td[data-label="Value"] span{white-space:normal;overflow-wrap:anywhere}
-.cards tbody th,.cards td[data-label="Source"]{overflow-wrap:anywhere}
+td[data-label="As of"]{white-space:nowrap}
+td[data-label="Kind"]{padding-right:12px}
+.also{display:none}
+details{border-top:1px solid var(--line)}
+details:last-of-type{border-bottom:1px solid var(--line)}
+summary{cursor:pointer;padding:8px 2px}
+summary .quiet{font-size:13px;margin-left:6px}
+summary:hover{background:var(--wash)}
+:focus-visible{outline:2px solid #1d4ed8;outline-offset:2px}
+details caption{display:none}
+details .scroll{margin:0 0 16px}
+.ids{columns:2;font-size:12px;color:var(--quiet);list-style:none;padding:0;margin:0 0 16px}
+#assumptions table{table-layout:fixed}
+#assumptions thead th:nth-child(1){width:34%}#assumptions thead th:nth-child(2){width:19%}
+#assumptions thead th:nth-child(3){width:12%}#assumptions thead th:nth-child(5){width:11%}
+#assumptions td,#assumptions th{overflow-wrap:anywhere}
 td.bad span{color:#b91c1c;font-weight:600}
 td.warn span{color:#92400e}
 td.good span{color:#15803d}
@@ -134,6 +147,7 @@ table.cards th,table.cards td{border:0;padding:2px 0;text-align:left}
 table.cards td{display:grid;grid-template-columns:104px 1fr;gap:0 8px}
 table.cards td div{min-width:0;overflow-wrap:anywhere}
 table.cards td small{display:inline;margin-left:6px}
+.ids{columns:1}
 table.cards td.muted{display:none}
 table.cards td.num span,table.cards td.num small{white-space:normal}
 table.cards td::before{content:attr(data-label);color:var(--quiet)}
@@ -152,6 +166,9 @@ figure,.segment,.banner,.tile,tr,dt,dd{break-inside:avoid}
 .tiles{grid-template-columns:repeat(auto-fit,minmax(160px,1fr))}
 .path{flex-wrap:nowrap;gap:8px;font-size:7.5pt}.path li{padding:2px 6px}.path li:not(:last-child)::after{width:8px}
 thead{display:table-header-group}
+details::details-content{display:block;content-visibility:visible;block-size:auto}
+summary{list-style:none;break-after:avoid}
+summary::-webkit-details-marker{display:none}
 .scroll{overflow:visible}
 table{font-size:8.5pt}.dense{font-size:8pt}
 .compare.dense tbody th[scope=row]{min-width:88px}

@@ -349,17 +349,14 @@ describe("banners", () => {
     expect(titles(withSummary({ verdict: conflict, strategies: [] }))).not.toContain(title);
   });
 
-  test("assumptions: unverified, then assumed; ages count to asOf", () => {
-    const { table } = buildReport(input).assumptions;
-    expect(table.rows.map((row) => row.cells[1]?.text).slice(0, 3)).toEqual([
-      "fitted, unverified",
-      "assumed",
-      "fitted",
-    ]);
-    expect(table.rows[0]?.cells[4]?.text).toBe("70 d");
-    // What is of a later date has no age.
-    const early = buildReport({ ...input, summary: { ...input.summary, asOf: "2020-01-01" } }).assumptions.table;
-    expect(early.rows.map((row) => row.cells[4]?.text).filter((age) => age !== "–")).toEqual([]);
+  test("evidence that rests on many values names their list, which stands once", () => {
+    const ids = ["a/1", "a/2", "a/3", "a/4"];
+    const records = input.summary.records.map((record, i) => ({ ...record, assumptions: i % 2 === 0 ? ids : ["b/1"] }));
+    const html = words(render(withSummary({ records })));
+    expect(html).toContain("rests on the 4 values of list 1");
+    expect(html).toContain("rests on b/1");
+    expect(html).toContain("<b>List 1: 4 assumed or unverified values</b>");
+    for (const id of ids) expect(html.split(`<li>${id}</li>`)).toHaveLength(2);
   });
 });
 

@@ -153,6 +153,23 @@ describe.skipIf(executablePath === null)("report.html in Chromium", () => {
     await page.context().close();
   }, 30_000);
 
+  test("what is folded opens with the keyboard, and is open on paper", async () => {
+    const { page } = await open(browser, file, 1100);
+    const shown = async (): Promise<boolean[]> =>
+      (await page.evaluate(
+        `[...document.querySelectorAll("details")].map((one) => one.querySelector(".scroll, .ids").checkVisibility())`,
+      )) as boolean[];
+    const folded = await shown();
+    expect(folded.length).toBeGreaterThan(1);
+    expect(folded).not.toContain(true);
+    await page.focus("summary");
+    await page.keyboard.press("Enter");
+    expect(await shown()).toEqual(folded.map((_, i) => i === 0));
+    await page.emulateMedia({ media: "print" });
+    expect(await shown()).not.toContain(false);
+    await page.context().close();
+  }, 30_000);
+
   test("on A4 long names of assumptions break instead of making the whole print smaller", async () => {
     const input = reportInput();
     const [first, ...others] = input.experiment.assumptions;
