@@ -306,6 +306,71 @@ describe("ranks and headlines", () => {
     expect(headline(aimedAt(0.98, 0.08, 3100, 0.97))).toMatch(/; Hybrid does not$/);
   });
 
+  test("tables judge as headlines do: at the percentile that the target names, in doubt where the interval holds it", () => {
+    const { experiment } = input;
+    const served = (p95: Estimate, attained: Estimate, fractions: readonly number[]): ReportInput => ({
+      ...withStrategy("hybrid", ({ ttftMs, classes }) => {
+        const latency = { ...ttftMs, p50: estimate(900), p95, p99: estimate(4500) };
+        const figures = { ttftMs: latency, sloAttainment: attained, sloAttainmentWindows: attained };
+        return { ttftMs: latency, classes: classes.map((entry) => ({ ...entry, ...figures })) };
+      }),
+      experiment: {
+        ...experiment,
+        classes: experiment.classes.map((entry, i) => ({
+          ...entry,
+          slo: { ...entry.slo, targetFraction: fractions[i % fractions.length]! },
+        })),
+      },
+    });
+    const at95 = (p95: Estimate, attained: Estimate): (string | null)[] => {
+      const { permitted, classes } = buildReport(served(p95, attained, [0.95])).comparison;
+      const [attainment, ttft] = classes.rows.at(-1)!.cells;
+      const start = permitted!.rows.findIndex(({ header }) => header.startsWith("Time to first"));
+      return [attainment!.tone, ttft!.tone, ttft!.text, permitted!.rows[start + 3]!.cells[1]!.tone];
+    };
+    expect(at95(estimate(2800, 100), estimate(0.97, 0.01))).toEqual([null, null, "2.80 s", null]);
+    expect(at95(estimate(2900, 200), estimate(0.96, 0.02))).toEqual(["warn", "warn", "2.90 s", "warn"]);
+    expect(at95(estimate(3100, 200), estimate(0.94, 0.02))).toEqual(["warn", "warn", "3.10 s", "warn"]);
+    expect(at95(estimate(3300, 200), estimate(0.92, 0.02))).toEqual(["bad", "bad", "3.30 s", "bad"]);
+    const heads = (of: ReportInput): string[] =>
+      buildReport(of)
+        .comparison.classes.columns.map(({ label }) => label)
+        .slice(2, 4);
+    const [p95, attained] = [estimate(2800), estimate(0.97)];
+    expect(heads(served(p95, attained, [0.95]))).toEqual(["TTFT P95", "TPOT P95"]);
+    // Where classes name different ones, each cell says which it shows.
+    const mixed = served(p95, attained, [0.99, 0.5]);
+    expect(heads(mixed)).toEqual(["TTFT", "TPOT"]);
+    expect(
+      buildReport(mixed)
+        .comparison.classes.rows.slice(-2)
+        .map(({ cells }) => [cells[1]!.text, cells[1]!.note]),
+    ).toEqual([
+      ["4.50 s", "P99"],
+      ["900 ms", "P50"],
+    ]);
+    // A target for fewer than half of the requests is judged by no percentile.
+    const few = buildReport(served(p95, attained, [0.3])).comparison.classes;
+    expect([few.columns[2]!.label, few.rows.at(-1)!.cells[1]]).toMatchObject([
+      "TTFT P99",
+      { text: "4.50 s", tone: null },
+    ]);
+  });
+
+  test("a class that a strategy may not take has a cell for each column, with money and without", () => {
+    const barred = withStrategy("hybrid", ({ classes }) => ({
+      classes: classes.map((entry) => ({ ...entry, barred: "may not leave" })),
+    }));
+    const unpriced = withSummary(
+      { strategies: barred.summary.strategies.map((strategy) => ({ ...strategy, usdPerMonth: null })) },
+      barred,
+    );
+    for (const each of [barred, unpriced]) {
+      const { columns, rows } = buildReport(each).comparison.classes;
+      expect(rows.at(-1)!.cells).toHaveLength(columns.length - 1);
+    }
+  });
+
   test("one replication: no interval anywhere, and the headlines say so", () => {
     const model = buildReport(reportInput({ days: 7, replications: 1 }));
     expect(model.cost.headline).toContain("single replication");
