@@ -18,7 +18,7 @@ export function escapeHtml(text: string): string {
 /** Running text: a number and its unit stay on one line, and so do the ends of an interval. */
 export function prose(text: string): string {
   return escapeHtml(text)
-    .replace(/(\d) (?=(%|ms|s|h|d|min)(?![a-z]))/g, "$1\u00a0")
+    .replace(/(\d) (?=(%|µs|ms|s|h|d|min)(?![a-z]))/g, "$1\u00a0")
     .replace(/(?<=\S) – (?=\S)/g, "\u00a0–\u00a0");
 }
 
