@@ -41,7 +41,9 @@ function bannerHtml(banner: Banner): string {
 
 function verdictSection({ verdict, banners, strategies }: ReportModel): string {
   const head =
-    verdict === null ? "<h1>No verdict was asked for: the experiment names no team</h1>" : verdictHead(verdict);
+    verdict === null
+      ? '<h2 class="lead">No verdict was asked for: the experiment names no team</h2>'
+      : verdictHead(verdict);
   const rest = verdict === null ? "" : verdictBody(verdict);
   return (
     head + `<div class="tiles">${strategies.map(tileHtml).join("")}</div>` + banners.map(bannerHtml).join("") + rest
@@ -73,7 +75,7 @@ function verdictHead(verdict: VerdictView): string {
       ? []
       : [`<span class="tag warn">Unknown: ${escapeHtml(verdict.unknownNodes.join(", "))}</span>`]),
   ];
-  return `<h1>${prose(verdict.sentence)}</h1><p class="tags">${tags.join(" ")}</p>`;
+  return `<h2 class="lead">${prose(verdict.sentence)}</h2><p class="tags">${tags.join(" ")}</p>`;
 }
 
 function verdictBody(verdict: VerdictView): string {

@@ -4,8 +4,9 @@ export const STYLE = `
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
 body{margin:0;background:#fff;color:var(--ink);font:15px/1.5 Inter,ui-sans-serif,system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;overflow-wrap:anywhere}
-main{max-width:964px;margin:0 auto;padding:32px 32px 64px}
-h1{font-size:30px;line-height:1.22;letter-spacing:-.015em;margin:0 0 14px;text-wrap:balance}
+body>header,main{max-width:964px;margin:0 auto;padding:32px 32px 0}
+main{padding:28px 32px 64px}
+h2.lead{font-size:30px;line-height:1.22;letter-spacing:-.015em;margin:0 0 14px}
 h2{font-size:21px;line-height:1.3;letter-spacing:-.01em;margin:0 0 4px;text-wrap:balance}
 h3{font-size:16px;margin:26px 0 6px}
 p{margin:0 0 10px}
@@ -15,7 +16,6 @@ small{display:block;font-size:12px;font-weight:400;color:var(--quiet)}
 .sub{margin-bottom:14px}
 .empty{font-style:italic}
 .eyebrow{font-size:12px;font-weight:600;letter-spacing:.06em;text-transform:uppercase;color:var(--quiet);margin:0 0 8px}
-header{margin-bottom:28px}
 .question{font-size:17px;margin-bottom:6px}
 .facts{font-size:13px}
 .facts span:not(:last-child)::after{content:" ·"}
@@ -125,8 +125,8 @@ pre{background:var(--wash);border:1px solid var(--line);border-radius:6px;paddin
 .compare:not(.dense) thead th small{display:block;margin:0}
 }
 @media (max-width:640px){
-main{padding:20px 16px 48px}
-h1{font-size:23px}h2{font-size:18px}
+body>header{padding:20px 16px 0}main{padding:24px 16px 48px}
+h2{font-size:18px}h2.lead{font-size:23px}
 .wide{display:none}.narrow{display:block}
 nav{display:none}
 table{font-size:13px}
@@ -155,9 +155,10 @@ table.cards td::before{content:attr(data-label);color:var(--quiet)}
 @page{size:A4;margin:15mm 14mm}
 @media print{
 body{font-size:10.5pt}
-main{max-width:none;padding:0}
+body>header,main{max-width:none;padding:0}
+body>header{margin-bottom:10px}
 nav{display:none}
-h1{font-size:19pt}h2{font-size:14pt}h3{font-size:11pt}
+h2{font-size:14pt}h2.lead{font-size:19pt}h3{font-size:11pt}
 .wide{display:block}.narrow{display:none}
 section{padding:14px 0 6px}
 h1,h2,h3,.sub,.eyebrow,caption,figcaption,.legend{break-after:avoid}

@@ -7,6 +7,7 @@ import { summaryText } from "../../src/node/summary-text.ts";
 import { renderReport } from "../../src/report/html.ts";
 import { buildReport, type ReportInput } from "../../src/report/view-model.ts";
 import { reportInput } from "../fixtures/report/input.ts";
+import { outlineFaults } from "../fixtures/report/outline.ts";
 
 const input = reportInput({ days: 7 });
 const render = (changed: ReportInput): string => renderReport(buildReport(changed));
@@ -426,6 +427,11 @@ describe("banners", () => {
 });
 
 describe("the page", () => {
+  test("headings are an outline: one title, one heading a section, no level left out", () => {
+    expect(outlineFaults(render(input))).toEqual([]);
+    expect(outlineFaults(render(withSummary({ verdict: null, records: [] })))).toEqual([]);
+  });
+
   test("text of users is escaped wherever it appears", () => {
     const evil = `<img src=x onerror=alert(1)>"'&`;
     const { experiment, summary } = input;

@@ -153,6 +153,15 @@ describe.skipIf(executablePath === null)("report.html in Chromium", () => {
     await page.context().close();
   }, 30_000);
 
+  test("header and sections are landmarks of the page, tables within reach of the keyboard", async () => {
+    const { page } = await open(browser, file, 1100);
+    const landmarks = (await page.evaluate(
+      `[...document.body.children].map((one) => one.localName).concat([...document.querySelectorAll("section, nav, .scroll")].filter((one) => one.getAttribute("aria-label") === null && document.getElementById(one.getAttribute("aria-labelledby")) === null).map(() => "without a name"))`,
+    )) as string[];
+    expect(landmarks).toEqual(["header", "main"]);
+    await page.context().close();
+  }, 30_000);
+
   test("what is folded opens with the keyboard, and is open on paper", async () => {
     const { page } = await open(browser, file, 1100);
     const shown = async (): Promise<boolean[]> =>

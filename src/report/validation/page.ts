@@ -52,7 +52,7 @@ export function validationPage(result: ValidationResult, skipped: readonly strin
     { id: "errors", title: "Errors", content: errorsSection(result) },
     ...(result.order.length > 0 ? [{ id: "order", title: "Order", content: orderSection(result) }] : []),
     { id: "refused", title: "Not covered", content: refusedSection(result, skipped) },
-    { id: "sources", title: "Sources", content: bullets(sourceLines(cases).map((line) => line.trim())) },
+    { id: "sources", title: "Sources", content: sourceSection(cases) },
   ];
   return pageHtml(
     {
@@ -104,7 +104,7 @@ function barsSection({ bars }: ValidationResult, missed: number): string {
     })),
     layout: "cards",
   };
-  return `<h1>${prose(head)}</h1>${table(view)}`;
+  return `<h2 class="lead">${prose(head)}</h2>${table(view)}`;
 }
 
 function scatterSection(cases: readonly CaseResult[]): string {
@@ -205,7 +205,7 @@ function worstTable(cases: readonly CaseResult[]): string {
 }
 
 function orderSection({ order }: ValidationResult): string {
-  return table({
+  const view: TableView = {
     caption: "Pairs of compared cases that come out in the measured order",
     columns: [column("group", false), column("role", false), column("cases"), column("pairs"), column("right")],
     rows: order.map(({ group, pool, cases, pairs, right }) => ({
@@ -220,7 +220,12 @@ function orderSection({ order }: ValidationResult): string {
       ],
     })),
     layout: "cards",
-  });
+  };
+  return `<h2>Which of two comes out faster</h2>${table(view)}`;
+}
+
+function sourceSection(cases: readonly CaseResult[]): string {
+  return `<h2>Where the recordings come from</h2>${bullets(sourceLines(cases).map((line) => line.trim()))}`;
 }
 
 function refusedSection({ notCovered }: ValidationResult, skipped: readonly string[]): string {
