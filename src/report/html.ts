@@ -3,6 +3,7 @@ import { costSvg, differenceSvg, monthSvg, outcomeSvg } from "./charts/bars.ts";
 import { latencyPanelSvg } from "./charts/latency.ts";
 import { poolPanelSvg, STATES, stateStyle } from "./charts/pools.ts";
 import { OWN_EVENT, PROVIDER_EVENT } from "./charts/svg.ts";
+import { plural } from "./format.ts";
 import { ink } from "./ink.ts";
 import { bullets, escapeHtml, fold, legend, paragraph, prose, table } from "./markup.ts";
 import type { Banner, ChartWords, ReportModel, SegmentView, StrategyView, VerdictView } from "./model.ts";
@@ -93,10 +94,8 @@ function segmentHtml(segment: SegmentView): string {
     ({ node, label, value, decides }) =>
       `<li class="node ${value === "n/a" ? "na" : value}${decides ? " decides" : ""}"><b>${escapeHtml(node)}</b> ${escapeHtml(label)}<em>${value === "n/a" ? "n/a" : value}${decides ? " · decides" : ""}</em></li>`,
   );
-  const evidence = segment.evidence.map(
-    ({ node, value, statement }) =>
-      `<li><span class="mark ${value === "n/a" ? "na" : value}">${escapeHtml(node)}: ${value}</span> ${prose(statement)}</li>`,
-  );
+  const speaks = segment.evidence.filter(says);
+  const silent = segment.evidence.filter((entry) => !says(entry));
   const notes = segment.notes.map(
     ({ label, lines }) =>
       `<dt>${escapeHtml(label)}</dt><dd>${lines.length === 1 ? escapeHtml(lines[0] ?? "") : bullets(lines)}</dd>`,
@@ -105,9 +104,28 @@ function segmentHtml(segment: SegmentView): string {
 <h3>${escapeHtml(segment.name)} <span class="quiet">${escapeHtml(segment.share)}</span></h3>
 <ol class="path" aria-label="Path through the tree">${path.join("")}<li class="choice" style="background:${ink(segment.color)}">${escapeHtml(segment.choice)}</li></ol>
 <p class="reason"><b>${escapeHtml(segment.rule)}:</b> ${escapeHtml(segment.reason)}</p>
-${evidence.length === 0 ? "" : `<ul class="evidence">${evidence.join("")}</ul>`}
+${evidenceHtml(speaks)}
 ${notes.length === 0 ? "" : `<dl class="notes">${notes.join("")}</dl>`}
+${silent.length === 0 ? "" : fold(`${plural(silent.length, "further record")} of evidence`, "none gives a reason for own capacity", evidenceHtml(silent))}
 </article>`;
+}
+
+type SegmentEvidence = SegmentView["evidence"][number];
+
+/** Nodes that would give a reason for own capacity: that they do not is read by few. */
+const REASONS = /^(T1|T2|T3a|T4)\b/;
+
+function says({ node, value }: SegmentEvidence): boolean {
+  return value !== "n/a" && (value !== "no" || !REASONS.test(node));
+}
+
+function evidenceHtml(evidence: readonly SegmentEvidence[]): string {
+  if (evidence.length === 0) return "";
+  const items = evidence.map(
+    ({ node, value, statement }) =>
+      `<li><span class="mark ${value === "n/a" ? "na" : value}">${escapeHtml(node)}: ${value}</span> ${prose(statement)}</li>`,
+  );
+  return `<ul class="evidence">${items.join("")}</ul>`;
 }
 
 function strategiesSection({ comparison, strategies, showsMoney }: ReportModel): string {

@@ -103,6 +103,7 @@ summary .quiet{font-size:13px;margin-left:6px}
 summary:hover{background:var(--wash)}
 :focus-visible{outline:2px solid #1d4ed8;outline-offset:2px}
 details caption{display:none}
+.segment details{border:0;font-size:14px}.segment summary{color:var(--quiet);padding:4px 0}.segment summary b{font-weight:500}
 details .scroll{margin:0 0 16px}
 .ids{columns:2;font-size:12px;color:var(--quiet);list-style:none;padding:0;margin:0 0 16px}
 #assumptions table{table-layout:fixed}

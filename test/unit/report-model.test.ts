@@ -49,6 +49,17 @@ describe("sentences and records", () => {
     }
   });
 
+  test("of a class stand open what bears on the choice and what it costs; what gives no reason is folded", () => {
+    const html = render(input);
+    const start = html.indexOf('<article class="segment"');
+    const [open, folded] = html.slice(start, html.indexOf("</article>", start)).split("<details>");
+    const marks = (part: string | undefined): string[] =>
+      [...(part ?? "").matchAll(/class="mark [a-z]+">([^<]*)</g)].map((match) => match[1]!);
+    expect(marks(open)).toEqual(["T2 Own GPUs: unknown", "T3a: yes", "T3: no", "T5: yes"]);
+    expect(marks(folded)).toEqual(["T1: no", "T4: no"]);
+    expect(folded).toContain("2 further records of evidence");
+  });
+
   test("that nothing forces own capacity is said only when every record is there", () => {
     const none = input.summary.records.map((record) => ({ ...record, value: "no" as const }));
     expect(buildReport(withSummary({ records: none })).verdict?.noForces).toMatch(/^Nothing forces/);

@@ -166,7 +166,7 @@ describe.skipIf(executablePath === null)("report.html in Chromium", () => {
     const { page } = await open(browser, file, 1100);
     const shown = async (): Promise<boolean[]> =>
       (await page.evaluate(
-        `[...document.querySelectorAll("details")].map((one) => one.querySelector(".scroll, .ids").checkVisibility())`,
+        `[...document.querySelectorAll("details")].map((one) => one.lastElementChild.checkVisibility())`,
       )) as boolean[];
     const folded = await shown();
     expect(folded.length).toBeGreaterThan(1);
