@@ -3,6 +3,7 @@ import { describe, expect, test } from "vitest";
 import type { WindowTable } from "../../src/outcome/series.ts";
 import { timeTicks } from "../../src/report/charts/time-axis.ts";
 import { eventMarks, hourlyTtftP99Ms, latencyPoints, poolPoints } from "../../src/report/series-view.ts";
+import { withoutPointsBetween } from "../../src/report/charts/svg.ts";
 import { reportInput } from "../fixtures/report/input.ts";
 
 interface Row {
@@ -153,5 +154,15 @@ describe("time axis", () => {
     const wednesdayNoon = monday + 2.5 * 86_400;
     expect(timeTicks(wednesdayNoon, 24 * 20, 4)[0]).toEqual({ hour: 4.5 * 24, label: "9 Nov" });
     expect(timeTicks(wednesdayNoon, 24 * 4, 9)[0]).toEqual({ hour: 0, label: "12:00" });
+  });
+});
+
+describe("paths of charts", () => {
+  test("points on a level stretch go, corners and the way back of an area stay", () => {
+    expect(withoutPointsBetween("M0,5L1,5L1,5L2,5L2,7L3,7L3,7L4,7L4,9L3,9L2,9L0,9Z")).toBe("M0,5L2,5L2,7L4,7L4,9L0,9Z");
+    // There and back again on one level is no stretch.
+    expect(withoutPointsBetween("M0,5L4,5L2,5")).toBe("M0,5L4,5L2,5");
+    expect(withoutPointsBetween("M0,1L1,2L2,3M5,5L6,5L7,5")).toBe("M0,1L1,2L2,3M5,5L7,5");
+    expect(withoutPointsBetween("M1,1A3,3,0,1,1,2,2Z")).toBe("M1,1A3,3,0,1,1,2,2Z");
   });
 });
