@@ -84,6 +84,7 @@ tbody th{font-weight:500}
 table{overflow-wrap:break-word}
 .dense{font-size:12px}
 .dense .num{padding-left:2px}
+.dense .num+:not(.num){padding-left:12px}
 .compare.dense tbody th[scope=row]{min-width:104px}
 .cards tbody th small,.cards td[data-label="Source"] span{overflow-wrap:anywhere}
 .dense th,.dense td{padding-right:6px}
@@ -145,6 +146,7 @@ table.cards thead{display:none}
 table.cards tr{border-bottom:1px solid #cbd5e1;padding:8px 0}
 table.cards tr.group{border-bottom:0;padding-bottom:0}
 table.cards th,table.cards td{border:0;padding:2px 0;text-align:left}
+table.cards td.num,table.cards .num+:not(.num){padding-left:0}
 table.cards td{display:grid;grid-template-columns:104px 1fr;gap:0 8px}
 table.cards td div{min-width:0;overflow-wrap:anywhere}
 table.cards td small{display:inline;margin-left:6px}

@@ -527,7 +527,9 @@ describe("scores", () => {
     // Equal predictions of the first and third order neither way.
     const result = validated(cases, steady);
     expect(result.order).toEqual([{ group: "g", pool: "validation", cases: 3, pairs: 3, right: 1 }]);
-    expect(outlineFaults(validationPage(result, [], "0"))).toEqual([]);
+    const page = validationPage(result, [], "0");
+    expect(outlineFaults(page)).toEqual([]);
+    expect(page).toContain('<summary><b>By GPU</b> <span class="quiet">1 group</span></summary>');
   });
 
   test("load level by concurrency, by Little's law, by tag", () => {
