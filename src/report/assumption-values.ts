@@ -54,6 +54,9 @@ function duration(value: number, unit: keyof typeof SECONDS): string {
   return `${exact(value)} ${unit}`;
 }
 
+/** Factors whose names end like a unit. */
+const FACTORS: Readonly<Record<string, string>> = { businessHours: "business hours" };
+
 /** `from hour 13, to hour 19`; items of a list that have a name begin with it: `busy: rate factor 0.85; degraded: …`. */
 function structure(value: object, unit: string): string {
   if (Array.isArray(value)) {
@@ -62,8 +65,9 @@ function structure(value: object, unit: string): string {
   }
   const { name, ...fields } = value as Readonly<Record<string, unknown>>;
   const texts = Object.entries(fields).map(([field, part]) => {
-    const text = partText(part, fieldUnit(field));
-    return `${fieldLabel(field)} ${isGroup(part) ? `(${text})` : text}`;
+    const known = FACTORS[field];
+    const text = partText(part, known === undefined ? fieldUnit(field) : "");
+    return `${known ?? fieldLabel(field)} ${isGroup(part) ? `(${text})` : text}`;
   });
   if (typeof name !== "string") return texts.length === 0 ? "nothing" : texts.join(", ");
   return texts.length === 0 ? name : `${name}: ${texts.join(", ")}`;

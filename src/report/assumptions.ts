@@ -5,7 +5,7 @@
 import { epochSOfIso, DAY_S } from "../kernel/calendar-time.ts";
 import type { Assumption } from "../scenario/resolved.ts";
 import { valueText } from "./assumption-values.ts";
-import { dateText, list, plural } from "./format.ts";
+import { dateText, list, plainNumber, plural } from "./format.ts";
 import type { AssumptionsView, Cell, TableView } from "./model.ts";
 import { cell, group } from "./tables.ts";
 
@@ -138,6 +138,13 @@ function originCells({ source, asOf: date }: Assumption, rows: number, asOf: str
   const known = age !== null && age >= 0;
   return [
     { ...cell(source), rows },
-    { ...cell(dateText(date), known ? plural(age, "day") : null, known && age > OLD_DAYS ? "warn" : null), rows },
+    {
+      ...cell(
+        dateText(date),
+        known ? `${plainNumber(age)} ${age === 1 ? "day" : "days"}` : null,
+        known && age > OLD_DAYS ? "warn" : null,
+      ),
+      rows,
+    },
   ];
 }

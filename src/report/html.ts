@@ -136,7 +136,7 @@ function strategiesSection({ comparison, strategies, showsMoney }: ReportModel):
     permitted === null ? paragraph("No strategy is permitted for every class.") : table(permitted),
     notPermitted === null
       ? ""
-      : `<div class="barred"><h3>Not permitted</h3>${barred.map(barredHtml).join("")}${table(notPermitted)}</div>`,
+      : `<div class="barred"><h3>Not permitted</h3>${barred.map(barredHtml).join("")}${fold("Figures", notPermitted.caption.toLowerCase(), table(notPermitted))}</div>`,
     table(classes),
   ].join("");
 }

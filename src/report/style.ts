@@ -111,6 +111,9 @@ details .scroll{margin:0 0 16px}
 #assumptions thead th:nth-child(1){width:34%}#assumptions thead th:nth-child(2){width:19%}
 #assumptions thead th:nth-child(3){width:12%}#assumptions thead th:nth-child(5){width:11%}
 #assumptions td,#assumptions th{overflow-wrap:anywhere}
+#appendix .cards{table-layout:fixed}
+#appendix .cards thead th:nth-child(1){width:24%}#appendix .cards thead th:nth-child(2){width:10%}
+#appendix .cards thead th:nth-child(3){width:38%}
 td.bad span{color:#b91c1c;font-weight:600}
 td.warn span{color:#92400e}
 td.good span{color:#15803d}
@@ -165,7 +168,8 @@ h2{font-size:14pt}h2.lead{font-size:19pt}h3{font-size:11pt}
 .wide{display:block}.narrow{display:none}
 section{padding:14px 0 6px}
 h1,h2,h3,.sub,.eyebrow,caption,figcaption,.legend{break-after:avoid}
-figure,.segment,.banner,.tile,tr,dt,dd{break-inside:avoid}
+figure,.banner,.tile,.path,.segment li,tr,dt,dd{break-inside:avoid}
+#assumptions tr{break-inside:auto}#assumptions :is(th,td:not([rowspan])){break-inside:avoid}
 .group{break-after:avoid}
 .tiles{grid-template-columns:repeat(auto-fit,minmax(160px,1fr))}
 .path{flex-wrap:nowrap;gap:8px;font-size:7.5pt}.path li{padding:2px 6px}.path li:not(:last-child)::after{width:8px}

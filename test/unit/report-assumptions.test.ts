@@ -72,7 +72,7 @@ describe("the order of assumptions", () => {
   });
 
   test("a source stands once for the rows that share it, with its date and age", () => {
-    const other = { source: "a talk", asOf: "2026-08-01" };
+    const other = { source: "a book", asOf: "2016" };
     const later = { source: "a plan", asOf: "2027-01" };
     const rows = assumptionsView(
       [assumption("gpus/a"), assumption("gpus/b"), assumption("gpus/c", other), assumption("gpus/d", later)],
@@ -87,8 +87,8 @@ describe("the order of assumptions", () => {
       ],
       [],
       [
-        ["a talk", null, null, 1],
-        ["1 Aug 2026", "115 days", "warn", 1],
+        ["a book", null, null, 1],
+        ["2016", "3,980 days", "warn", 1],
       ],
       // What is of a later date has no age.
       [
@@ -155,6 +155,11 @@ describe("values in words", () => {
       '[{"name":"busy","overloadProbability":0.003,"next":{"normal":0.9}},{"name":"idle"}]',
       "",
       "busy: overload 0.3 %, next (normal 0.9); idle",
+    ],
+    [
+      '{"businessHours":2.23,"otherWeekday":0.71,"weekend":0.14}',
+      "",
+      "business hours 2.23, other weekday 0.71, weekend 0.14",
     ],
     ['{"components":[{"cv":0.23,"tauS":174}],"on":true}', "", "components (cv 0.23, tau 2.9 min), on true"],
   ])("%s %s is %s", (value, unit, text) => {

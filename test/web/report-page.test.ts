@@ -193,6 +193,18 @@ describe.skipIf(executablePath === null)("report.html in Chromium", () => {
     await page.context().close();
   }, 30_000);
 
+  test("on A4 long parts break between their rows and paragraphs, which stay whole", async () => {
+    const { page } = await open(browser, file, 688);
+    await page.emulateMedia({ media: "print" });
+    const breaks = (selector: string): Promise<unknown> =>
+      page.evaluate(
+        `[...new Set([...document.querySelectorAll("${selector}")].map((one) => getComputedStyle(one).breakInside))]`,
+      );
+    expect(await breaks(".segment, #assumptions tr, #assumptions td[rowspan]")).toEqual(["auto"]);
+    expect(await breaks(".segment li, #assumptions td:not([rowspan]), #strategies tr")).toEqual(["avoid"]);
+    await page.context().close();
+  }, 30_000);
+
   test("on A4 no chart is cut by a page break", async () => {
     const { page } = await open(browser, file, 1100);
     const pdf = await page.pdf({ preferCSSPageSize: true, printBackground: true });
