@@ -1,6 +1,6 @@
 /** Values behind the answer as a reader would say them: `3 s`, `$2.95 per GPU-hour`, `99 %`, groups and lists in words. */
 import { fieldLabel, fieldUnit } from "../experiment/units.ts";
-import { chosen, percent, plain, plainNumber } from "./format.ts";
+import { plain, plainNumber } from "./format.ts";
 
 /** `value` in `unit` (that of `Assumption`). Inputs are printed as given, up to six digits; millions and more are shortened. */
 export function valueText(value: number | string, unit: string): string {
@@ -32,7 +32,7 @@ const PHRASES: Readonly<Record<string, (figure: string) => string>> = {
 };
 
 function quantity(value: number, unit: string): string {
-  if (unit === "fraction") return chosen(percent)(value);
+  if (unit === "fraction") return `${exact(value * 100)} %`;
   if (unit in SECONDS) return duration(value, unit as keyof typeof SECONDS);
   const figure = exact(value);
   return PHRASES[unit]?.(figure) ?? (unit === "" ? figure : `${figure} ${unit}`);

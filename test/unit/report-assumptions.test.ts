@@ -133,6 +133,7 @@ describe("values in words", () => {
     [0.00101, "ms", "0.00101 ms"],
     [0, "s", "0 s"],
     [0.99, "fraction", "99 %"],
+    [0.0123456, "fraction", "1.23456 %"],
     [0.8981, "", "0.8981"],
     [8192, "tokens", "8,192 tokens"],
     [70_552_387_584, "parameters", "70.6B parameters"],
