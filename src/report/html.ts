@@ -231,8 +231,9 @@ function appendixSection({ appendix }: ReportModel): string {
     table(appendix.run),
     table(appendix.demand),
     `<h3>How to read it</h3><dl class="definitions">${definitions.join("")}</dl>`,
-    "<h3>What the verdict rests on</h3>",
-    fold(evidence.records.caption, "", table(evidence.records)),
+    ...(evidence.records.rows.length === 0
+      ? []
+      : ["<h3>What the verdict rests on</h3>", fold(evidence.records.caption, "", table(evidence.records))]),
     ...evidence.bases.map(({ title, ids }) => fold(title, "", `<ul class="ids">${ids.map(idItem).join("")}</ul>`)),
   ].join("");
 }

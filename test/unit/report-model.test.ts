@@ -72,6 +72,8 @@ describe("sentences and records", () => {
     const html = render(withSummary({ verdict: null, records: [] }));
     expect(html).toContain("No verdict was asked for");
     expect(html).not.toContain("What forces it");
+    expect(html).not.toContain("What the verdict rests on");
+    expect(render(input)).toContain("What the verdict rests on");
   });
 
   test("indicative below ten replications alone; the literal mode only where it differs", () => {
