@@ -19,6 +19,8 @@ import { type ValidationResult, score } from "../../src/experiment/validate/vali
 import { readBeside, readCases } from "../../src/node/case-files.ts";
 import { loadCatalog } from "../../src/node/catalog-files.ts";
 import { SHIPPED_CASES, type ValidateOptions, validateCommand } from "../../src/node/commands/validate.ts";
+import { validationPage } from "../../src/report/validation/page.ts";
+import { outlineFaults } from "../fixtures/report/outline.ts";
 
 const constant = (value: number) => ({ dist: "constant", value }) as const;
 
@@ -523,7 +525,11 @@ describe("scores", () => {
       { ...BASE, id: "alone", measured: measured(1) },
     ])!;
     // Equal predictions of the first and third order neither way.
-    expect(validated(cases, steady).order).toEqual([{ group: "g", pool: "validation", cases: 3, pairs: 3, right: 1 }]);
+    const result = validated(cases, steady);
+    expect(result.order).toEqual([{ group: "g", pool: "validation", cases: 3, pairs: 3, right: 1 }]);
+    const page = validationPage(result, [], "0");
+    expect(outlineFaults(page)).toEqual([]);
+    expect(page).toContain('<summary><b>By GPU</b> <span class="quiet">1 group</span></summary>');
   });
 
   test("load level by concurrency, by Little's law, by tag", () => {
