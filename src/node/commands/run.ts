@@ -26,7 +26,7 @@ import { canonicalJson, openRunFolder, runId, type NewRunFolder } from "../run-f
 import { shellWord } from "../shell-word.ts";
 import { summaryText } from "../summary-text.ts";
 import { outputWidth } from "../text-table.ts";
-import { packageVersion } from "../version.ts";
+import { codeDigest, packageVersion } from "../version.ts";
 
 export interface RunOptions {
   readonly json?: boolean;
@@ -63,6 +63,7 @@ export async function runCommand(file: string, options: RunOptions, out: (text: 
   const id = runId({
     experiment,
     version,
+    code: await codeDigest(),
     requests: options.requests ?? null,
     steps: options.steps,
     plugins: hashesOf(plugins),
@@ -319,6 +320,7 @@ async function write(
   const manifest = {
     runId: id,
     version: summary.version,
+    codeSha256: await codeDigest(),
     replayCommand,
     seed: experiment.seed,
     catalogueHashes: loaded.catalogHashes,
