@@ -91,6 +91,11 @@ function checkMade(plugin: PolicyPlugin, complain: Complain): void {
   }
   const must = plugin.kind === "batching" ? "schedule" : "key";
   const may = plugin.kind === "batching" ? ["leap", "wakes"] : [];
+  if (made instanceof Promise) {
+    made.catch(() => {});
+    complain(["create"], "returns a promise: it must have made the policy when it returns");
+    return;
+  }
   if (!isObject(made) || typeof made[must] !== "function") {
     complain(["create"], `must return an object with a method ${must}`);
     return;

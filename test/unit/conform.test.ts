@@ -73,6 +73,40 @@ test("the sound policy that faults are planted in conforms, walked", () => {
   expect(result.reached.boundaries).toBe(result.reached.steps);
 });
 
+test("the longest wait under load is told beside that of fcfs, and replayed by its number", () => {
+  const { waits } = conform(chunked, OPTIONS);
+  expect(waits).toMatchObject({ ratio: 1, overtakenBy: 0 });
+  expect(waits!.longestS).toBeGreaterThan(0);
+  expect(conform(chunked, { ...OPTIONS, only: waits!.scenario }).waits).toEqual(waits);
+  expect(conform(chunked, { ...OPTIONS, only: waits!.scenario + 1 }).waits).toBeNull();
+});
+
+/** Admits whom `better` prefers of two that wait. */
+function byChoice(better: (step: StepView, one: number, other: number) => boolean): BatchingPolicy {
+  return {
+    schedule(step) {
+      if (sound(step)) return;
+      for (;;) {
+        let best = NONE;
+        for (let i = 0; i < step.waitingCount; i++) {
+          const one = step.waitingAt(i);
+          if (best === NONE || better(step, one, best)) best = one;
+        }
+        if (best === NONE || step.admit(best, step.longestChunkTokens) <= 0) return;
+      }
+    },
+  };
+}
+
+test.each([
+  ["the last to arrive is first", () => byChoice((step, one, other) => step.arrivedS(one) > step.arrivedS(other))],
+  ["long prompts come last", () => byChoice((step, one, other) => step.inputTokens(one) < step.inputTokens(other))],
+])("a policy that starves conforms, and its longest wait tells it: %s", (_, create) => {
+  const { waits } = conform(plant(create), { ...OPTIONS, scenarios: 200 });
+  expect(waits!.ratio).toBeGreaterThan(2);
+  expect(waits!.overtakenBy).toBeGreaterThan(30);
+});
+
 /** Half of the batch in every second step. */
 function halfOnOddSteps(): BatchingPolicy {
   let odd = false;

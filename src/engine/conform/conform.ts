@@ -4,10 +4,11 @@
  * not know, and an option that does nothing.
  */
 import type { PolicyPlugin } from "../policies/policy.ts";
+import { conformScenario, type Waits, waitsIn } from "./crowd.ts";
 import { cached, drive } from "./drive.ts";
 import { type NaiveOutcome, walkNaively } from "./naive.ts";
 import { type Fate, firstDifference, type Outcome } from "./outcome.ts";
-import { type ConformScenario, randomScenario, withOption } from "./scenario.ts";
+import { type ConformScenario, isCrowd, withOption } from "./scenario.ts";
 
 export type CheckId = "rules" | "length" | "repeat" | "oracle" | "leap";
 
@@ -56,6 +57,8 @@ export interface Conformance {
   };
   /** Most steps in a row in which a decoding sequence got no token: a bound seen, not proven. */
   readonly longestStall: number;
+  /** Of the crowd with the longest wait beside the reference's: a figure to judge, since some orders starve by design. Null without a crowd. */
+  readonly waits: Waits | null;
 }
 
 export interface ConformOptions {
@@ -92,6 +95,7 @@ export function conform(
   const tried: Record<CheckId, number> = { rules: 0, length: 0, repeat: 0, oracle: 0, leap: 0 };
   const reached = { steps: 0, boundaries: 0, preemptions: 0, chunkedPrompts: 0, holds: 0, cancelled: 0 };
   let longestStall = 0;
+  let waits: Waits | null = null;
   const passed = (): boolean => Object.values(checks).every((failure) => failure === null);
   const found = (moved: Conformance["options"] = []): Conformance => ({
     name: plugin.name,
@@ -104,11 +108,12 @@ export function conform(
     options: moved,
     reached: { ...reached },
     longestStall,
+    waits,
   });
   const tell = (scenario: ConformScenario, number: number | null): void =>
     onProgress({ soFar: found(), scenario: number, shown: shown(scenario) });
   for (const number of numbers) {
-    const scenario = randomScenario(plugin, options.seed, number);
+    const scenario = conformScenario(plugin, options.seed, number);
     tell(scenario, number);
     const trial = tryScenario(plugin, scenario);
     for (const id of trial.tried) tried[id]++;
@@ -130,9 +135,14 @@ export function conform(
     reached.steps += leaping.steps;
     reached.boundaries += leaping.boundaries;
     reached.preemptions += leaping.preemptions;
+    if (isCrowd(number) && Object.keys(trial.failed).length === 0) waits = longer(waits, waitsIn(scenario, leaping));
   }
   const moves = passed() && options.only === null;
   return found(moves ? optionsThatMove(plugin, options.seed, (scenario) => tell(scenario, null)) : []);
+}
+
+function longer(waits: Waits | null, others: Waits): Waits {
+  return waits !== null && waits.ratio >= others.ratio ? waits : others;
 }
 
 /** What the suite has found when a call into the policy, told by `message`, does not return: nothing was tried after it. */
@@ -262,7 +272,7 @@ function optionsThatMove(
     );
     let moves = false;
     for (let number = 0; number < OPTION_SCENARIOS && !moves; number++) {
-      const scenario = randomScenario(plugin, seed, number);
+      const scenario = conformScenario(plugin, seed, number);
       const unmoved = withOption(scenario, plugin, name, null);
       tell(unmoved);
       const before = drive(unmoved, false);

@@ -16,6 +16,7 @@ import type { Fate } from "../../engine/conform/outcome.ts";
 import type { PolicyPlugin } from "../../engine/policies/policy.ts";
 import { batchingPlugins, orderPlugins } from "../../engine/policies/registry.ts";
 import { ConfigError, PolicyError } from "../../kernel/errors.ts";
+import { significant } from "../../report/format.ts";
 import { Executor } from "../executor.ts";
 import { EXIT } from "../exit.ts";
 import { type LoadedPlugins, loadPlugins, NO_PLUGINS } from "../load-plugins.ts";
@@ -117,10 +118,20 @@ function text(what: string, plugin: Named, result: Conformance): string {
     `  reached: ${reached.steps} steps at ${reached.boundaries} boundaries, ${reached.preemptions} preemptions, ` +
     `${reached.chunkedPrompts} partial prompts, ${reached.cancelled} cancellations, ${reached.holds} waits by choice; ` +
     `at most ${longestStall} steps in a row without a token for a decoding sequence\n` +
+    waitsText(result) +
     warningsOf(plugin, result)
       .map((warning) => `  warning: ${warning}\n`)
       .join("") +
     failures.join("")
+  );
+}
+
+function waitsText({ waits }: Conformance): string {
+  if (waits === null) return "";
+  const { ratio, longestS, fcfsLongestS, scenario, overtakenBy } = waits;
+  return (
+    `  under load: longest wait ${significant(ratio)} times that of chunked with fcfs (first token after ${significant(longestS)} s ` +
+    `instead of ${significant(fcfsLongestS)} s, scenario ${scenario}); one request was overtaken by ${overtakenBy} later ones\n`
   );
 }
 
