@@ -265,7 +265,7 @@ function buildProgram(): Command {
   catalog
     .command("import-llm")
     .description("write the entry of a model from the config.json of its Hugging Face repository")
-    .argument("<config>", "config.json")
+    .argument("<config>", "config.json, or its folder; an hf_quant_config.json beside it is read too")
     .requiredOption("--id <id>", "id of the entry", text)
     .requiredOption("--models <dir>", "folder of your own catalogue entries", text)
     .option("--name <name>", "as people write it (the id unless given)", text)
