@@ -18,7 +18,7 @@ import { batchingPlugins, orderPlugins } from "../../engine/policies/registry.ts
 import { ConfigError, PolicyError } from "../../kernel/errors.ts";
 import { significant } from "../../report/format.ts";
 import { Executor } from "../executor.ts";
-import { EXIT } from "../exit.ts";
+import { EXIT, InterruptedError } from "../exit.ts";
 import { type LoadedPlugins, loadPlugins, NO_PLUGINS } from "../load-plugins.ts";
 import { textTable } from "../text-table.ts";
 
@@ -60,12 +60,22 @@ export async function conformCommand(what: string, flags: ConformFlags, out: (te
 async function suite({ kind, name }: Named, plugins: LoadedPlugins, options: ConformOptions): Promise<Conformance> {
   const executor = new Executor(1, plugins, () => {});
   let last: ConformProgress | null = null as ConformProgress | null;
+  let interrupted = false;
+  const onSignal = (): void => {
+    interrupted = true;
+    executor.cancel();
+  };
+  process.once("SIGINT", onSignal);
+  process.once("SIGTERM", onSignal);
   try {
     return await executor.conform({ kind, name, options }, (progress) => (last = progress));
   } catch (error) {
+    if (interrupted) throw new InterruptedError("Interrupted; nothing is decided.");
     if (!(error instanceof PolicyError) || last === null) throw error;
     return endedAt(last, error.message);
   } finally {
+    process.off("SIGINT", onSignal);
+    process.off("SIGTERM", onSignal);
     await executor.close();
   }
 }
