@@ -260,6 +260,30 @@ test.each(faults)("%s is caught by the check of its %s", (_, caughtBy, create) =
     expect(conform(plugin, { ...OPTIONS, only: failure!.scenario }).checks[caughtBy]).not.toBeNull();
 });
 
+/** Makes every second step without admissions, by a count that is kept where `shared` says. */
+function everySecondStep(shared: boolean): () => BatchingPolicy {
+  const all = { steps: 0 };
+  return () => {
+    const count = shared ? all : { steps: 0 };
+    return {
+      schedule(step) {
+        // An idle replica begins anew, so that what one run leaves behind does not reach the next.
+        if (step.runningCount === 0) count.steps = 0;
+        if (!sound(step) && count.steps++ % 2 === 0) admitAll(step);
+      },
+    };
+  };
+}
+
+test("what all replicas of a policy share is caught by the check of its repeat, and no other", () => {
+  const options = { ...OPTIONS, scenarios: 20 };
+  expect(conform(plant(everySecondStep(false)), options).passed).toBe(true);
+  batchingPlugins.pop();
+  const { checks } = conform(plant(everySecondStep(true)), options);
+  expect(checks.repeat?.message).toMatch(/fares differently alone and beside another replica .* made in create/);
+  expect(checks).toMatchObject({ rules: null, oracle: null, leap: null });
+});
+
 test("a scenario whose two runs differ blames neither the interface nor the leap", () => {
   let runs = 0;
   // Every second replica that is made takes one request at a time.

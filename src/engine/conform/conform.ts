@@ -5,7 +5,7 @@
  */
 import type { PolicyPlugin } from "../policies/policy.ts";
 import { conformScenario, type Waits, waitsIn } from "./crowd.ts";
-import { cached, drive } from "./drive.ts";
+import { cached, drive, driveBesideAnother } from "./drive.ts";
 import { type NaiveOutcome, walkNaively } from "./naive.ts";
 import { type Fate, firstDifference, type Outcome } from "./outcome.ts";
 import { type ConformScenario, isCrowd, withOption } from "./scenario.ts";
@@ -16,7 +16,7 @@ export type CheckId = "rules" | "length" | "repeat" | "oracle" | "leap";
 export const CHECKS: Readonly<Record<CheckId, string>> = {
   rules: "every request ends once and in order; budget, seats and KV blocks hold; never idle with work",
   length: "with default options it never asks for the true length of an answer",
-  repeat: "the same scenario twice gives the same times",
+  repeat: "the same scenario twice gives the same times, also beside another replica",
   oracle:
     "every step walked gives the naive executor's times: nothing depends on request numbers or the order of waitingAt",
   leap: "leaping gives the times of every step walked: the claims of leap and wakes are true",
@@ -81,6 +81,8 @@ const OPTION_SCENARIOS = 60;
 /** What the two executors do not share; a policy that only keeps to the interface can see no other difference. */
 const EXECUTORS_DIFFER =
   "in the naive executor and in the replica, which number requests differently and list waitingAt in another order";
+const BESIDE_ANOTHER =
+  "alone and beside another replica of the same policy: what it remembers must be made in create, for each replica its own";
 /** Scenarios run while one is cut down. */
 const MOST_CUTS = 400;
 
@@ -206,6 +208,7 @@ function tryScenario(plugin: PolicyPlugin, scenario: ConformScenario): Trial {
       drive(scenario, true),
       "run twice: it depends on chance, a clock or earlier runs",
     );
+    if (failed.repeat === undefined) compare(failed, "repeat", walked, driveBesideAnother(scenario), BESIDE_ANOTHER);
     // What differs between two equal runs differs from the executor and from a leap too, and says nothing about them.
     if (failed.repeat !== undefined) return { failed, tried, naive, leaping };
     compare(failed, "oracle", naive, walked, EXECUTORS_DIFFER);
