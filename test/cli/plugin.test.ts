@@ -74,6 +74,7 @@ test("a false leap claim is caught, printed small, and replayed by its number: e
   expect(stdout).toMatch(
     /leap: request \d+ fares differently walked and leapt\n {2}expected: completed at .* s, first token .* s\n {2}found: +completed at/,
   );
+  expect(stdout).toContain("steps that are leapt over call neither schedule nor leap: what a policy counts by");
   const [, again] = /again: crossover (conform .*)\n/.exec(stdout)!;
   const replayed = run(...again!.split(" "));
   expect(replayed.code).toBe(5);

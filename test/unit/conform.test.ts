@@ -7,6 +7,7 @@ import {
   NONE,
   type BatchingPlugin,
   type BatchingPolicy,
+  type OrderPlugin,
   type StepView,
 } from "../../src/engine/policies/policy.ts";
 import { batchingPlugins, orderPlugins, registerPolicy } from "../../src/engine/policies/registry.ts";
@@ -282,6 +283,23 @@ test("what all replicas of a policy share is caught by the check of its repeat, 
   const { checks } = conform(plant(everySecondStep(true)), options);
   expect(checks.repeat?.message).toMatch(/fares differently alone and beside another replica .* made in create/);
   expect(checks).toMatchObject({ rules: null, oracle: null, leap: null });
+});
+
+test.each([NaN, undefined, "5"])("a queue order that gives the key %j is told by its rules, at once", (key) => {
+  const plugin: OrderPlugin = {
+    kind: "order",
+    name: "planted-order",
+    doc: "A test.",
+    options: {},
+    victim: "last-admitted",
+    create: () => ({ key: () => key as number }),
+  };
+  registerPolicy(plugin);
+  const { checks } = conform(plugin, { ...OPTIONS, scenarios: 5 });
+  orderPlugins.pop();
+  const shown = key === "5" ? '"5"' : String(key);
+  expect(checks.rules?.message).toBe(`planted-order gives a request the key ${shown}: a number is needed`);
+  expect(checks).toMatchObject({ oracle: null, leap: null });
 });
 
 test("a scenario whose two runs differ blames neither the interface nor the leap", () => {

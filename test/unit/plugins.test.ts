@@ -141,6 +141,12 @@ test.each([
     /create: fails with the default options: SyntaxError/,
   ],
   [
+    "an option that is read by another name than its own",
+    "slip.ts",
+    policy("slip").replace("create: () => ({", "create: ({ shaer, ...all }) => ({ all: JSON.stringify(all),"),
+    /create: reads an option shaer, which is not declared \(did you mean "share"\?\)/,
+  ],
+  [
     "a create that makes it later",
     "later.ts",
     policy("l").replace("create: () =>", "create: async () =>"),

@@ -116,9 +116,13 @@ function text(what: string, plugin: Named, result: Conformance): string {
   const failures = (Object.keys(CHECKS) as CheckId[]).flatMap((id) => {
     const failure = checks[id];
     if (failure === null) return [];
+    const isOfLeap = id === "leap" && checks.repeat === null;
     const byLuck = checks.repeat !== null && (id === "oracle" || id === "leap");
     return [
       failureText(what, id, failure, seed) +
+        (isOfLeap
+          ? "  steps that are leapt over call neither schedule nor leap: what a policy counts by its calls stands still there\n"
+          : "") +
         (byLuck ? "  perhaps only because of what repeat found: mend that first\n" : ""),
     ];
   });
