@@ -113,6 +113,7 @@ export interface BatchingPolicy {
 
 export interface BatchingPlugin extends Plugin {
   readonly kind: "batching";
+  /** Called for each replica; what the policy remembers is made here, so that replicas share nothing. */
   create(options: Readonly<Record<string, number>>): BatchingPolicy;
 }
 

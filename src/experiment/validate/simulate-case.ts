@@ -138,7 +138,10 @@ function promptContent({ content }: CaseArrivals, blockTokens: number): PromptCo
   );
 }
 
-/** Who is sent when: open arrivals by time (where there is a limit to those in flight, as soon as there is room), closed ones as others end, later turns of a session after the earlier. */
+/**
+ * Who is sent when: open arrivals by time, or as soon as there is room where those in flight are limited, closed ones as others end,
+ * later turns of a session after the earlier.
+ */
 class Line {
   private readonly arrivals: CaseArrivals;
   private next = 0;
