@@ -194,9 +194,10 @@ describe("what can and cannot be predicted", () => {
       predict(recorded({ engineVersion }), { simulate });
       return ahead;
     };
-    expect(["0.13.2", "", "0.14.0", "0.15.1", "0.18.0", "0.19.0"].map(aheadIn)).toEqual([
+    expect(["0.13.2", "", "0.14.0", "0.15.1", "0.18.0", "0.19.0", "0.22.1"].map(aheadIn)).toEqual([
       false,
       false,
+      true,
       true,
       true,
       true,
