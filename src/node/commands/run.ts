@@ -10,7 +10,7 @@ import type { RunOutcome } from "../../experiment/run-one.ts";
 import { ConfigError } from "../../kernel/errors.ts";
 import type { StepRecord } from "../../outcome/step-table.ts";
 import type { ResolvedExperiment } from "../../scenario/resolved.ts";
-import { fewestReplicas, meetsSlo, sizingTasks } from "../../experiment/size-pool.ts";
+import { sizeStrategy } from "../../experiment/size-pool.ts";
 import { servesAlone, type SloRateTask } from "../../experiment/slo-rate.ts";
 import { isPriced, summarise, type StrategySetup } from "../../experiment/summarise.ts";
 import type { Summary } from "../../decision/summary.ts";
@@ -236,10 +236,8 @@ async function setUp(
   };
   return Promise.all(
     experiment.strategies.map(async (strategy, s): Promise<StrategySetup> => {
-      const replicas = await fewestReplicas(strategy, async (tried) => {
+      const replicas = await sizeStrategy(experiment, s, executor, ({ replicas: tried }) => {
         onStep(`${strategy.name}: do ${tried.join(" + ")} replicas meet the SLO on the peak days?`);
-        const tasks = sizingTasks(experiment, s);
-        return meetsSlo(experiment, await Promise.all(tasks.map((task) => executor.size(task, tried))));
       });
       const sloRates = await Promise.all(
         strategy.pools.map((_, pool) =>
