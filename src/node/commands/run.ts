@@ -3,6 +3,7 @@
  * (or the summary with --json), stderr the progress. Ctrl-C keeps the runs that have finished.
  */
 import { readFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { decideExperiment, decisionAssumptions } from "../../decision/from-summary.ts";
 import type { StepSelection } from "../../dispatch/step-recorder.ts";
@@ -23,9 +24,11 @@ import { Progress } from "../progress.ts";
 import type { RequestSelection } from "../request-rows.ts";
 import { canonicalJson, openRunFolder, runId, type NewRunFolder } from "../run-folder.ts";
 import { shellWord } from "../shell-word.ts";
+import { SizingProgress } from "../sizing-progress.ts";
 import { summaryText } from "../summary-text.ts";
 import { outputWidth } from "../text-table.ts";
 import { packageVersion } from "../version.ts";
+import { workNote } from "../work-note.ts";
 
 export interface RunOptions {
   readonly json?: boolean;
@@ -116,9 +119,11 @@ export async function simulate(
   collected: Collected,
   sweeps = true,
 ): Promise<boolean> {
+  const note = workNote(experiment, options.threads ?? availableParallelism());
+  if (note !== null && options.json !== true) process.stderr.write(`${note}\n`);
   const fractions = new Map<number, number>();
   const jobs = experiment.strategies.length * experiment.replications;
-  let progress = new Progress("sizing", 1, { enabled: options.json !== true });
+  let progress = new Progress("sizing", null, { enabled: options.json !== true });
   const executor = new Executor(options.threads ?? null, plugins, ({ job, fraction }) => {
     fractions.set(job, fraction);
     progress.update([...fractions.values()].reduce((sum, value) => sum + value, 0));
@@ -208,6 +213,7 @@ async function setUp(
 ): Promise<StrategySetup[]> {
   // Pools of one kind and classes of one target and one kind of request share a sweep.
   const underWay = new Map<string, Promise<number | null>>();
+  const sizing = new SizingProgress();
   const sloRate = (task: SloRateTask): Promise<number | null> => {
     const { pools, client } = experiment.strategies[task.strategy]!;
     const { engine, gpu, llm, coefficients, stepTimeTable, scheduler, networkS, pathSByClass, maxWaitingPerReplica } =
@@ -236,9 +242,10 @@ async function setUp(
   };
   return Promise.all(
     experiment.strategies.map(async (strategy, s): Promise<StrategySetup> => {
-      const replicas = await sizeStrategy(experiment, s, executor, ({ replicas: tried }) => {
-        onStep(`${strategy.name}: do ${tried.join(" + ")} replicas meet the SLO on the peak days?`);
-      });
+      const { name } = strategy;
+      const replicas = await sizeStrategy(experiment, s, executor, (trial) => onStep(sizing.tries(name, trial)));
+      sizing.done(name);
+      if (sweeps) onStep(`${name}: what rate does a replica serve within the SLO?`);
       const sloRates = await Promise.all(
         strategy.pools.map((_, pool) =>
           Promise.all(
