@@ -5,7 +5,7 @@
 import { ConfigError, type Problem } from "../kernel/errors.ts";
 import { type Family, familyOf, type Json, LAYERS_NOT_HELD } from "./hf-families.ts";
 import { Fields, isObject } from "./hf-fields.ts";
-import { quantizedDtype } from "./hf-quantization.ts";
+import { kvCacheInFp8, publishedDtype } from "./hf-quantization.ts";
 import { type LlmCounts, llmCounts, type LlmShape } from "./llm-counts.ts";
 
 /** The facts of a catalogue entry in `llms/`; id, name and origin are the caller's. */
@@ -32,9 +32,10 @@ const MOST_PARAMS = 1e14;
 /**
  * Facts of the language model that `config` describes; parts for images and speech are left out.
  * @param as family that the user says an unknown architecture is built like
+ * @param quantFile what ModelOpt's hf_quant_config.json beside it holds; problems of it carry its name
  * @throws ConfigError that names an unknown architecture, or every field that is missing or has the wrong form.
  */
-export function llmOfHfConfig(config: unknown, as?: string): ImportedLlm {
+export function llmOfHfConfig(config: unknown, as?: string, quantFile?: unknown): ImportedLlm {
   if (!isObject(config)) throw new ConfigError([{ path: [], message: "must be the JSON object of a config.json" }]);
   const part = TEXT_PARTS.find((name) => isObject(config[name]));
   const { family, takenFor } = familyIn(config, part, as);
@@ -59,18 +60,18 @@ export function llmOfHfConfig(config: unknown, as?: string): ImportedLlm {
     tiedEmbeddings: fields.flag("tie_word_embeddings") ?? family.tiedEmbeddings ?? false,
     moe,
   };
-  const nativeDtype = quantizedDtype(
-    fields.object("quantization_config"),
-    fields.path("quantization_config"),
-    fields.problems,
-  );
+  const nativeDtype = publishedDtype(fields, quantFile, moe !== null);
   const counts = llmCounts(shape);
   if (fields.problems.length === 0 && !(counts.params < MOST_PARAMS)) fields.problem(tooManyParams(counts.params));
   if (fields.problems.length > 0) throw new ConfigError(fields.problems);
   if (part !== undefined || ENCODERS.some((name) => fields.has(name)))
     notes.push("only the language model is counted, not its encoders of images or speech");
-  if (fields.has("index_topk"))
+  if (fields.has("index_topk") || fields.has("blocksparse_block_size"))
     notes.push("attention to chosen tokens counts as attention to all, which overstates the time of long contexts");
+  if (kvCacheInFp8(fields, quantFile))
+    notes.push(
+      "the checkpoint asks for a KV cache in FP8, which engines then use: set kvDtype to fp8 in the experiment",
+    );
   if (takenFor !== null)
     notes.unshift(`the architecture (${takenFor}) is unknown, and was taken to be built like ${as} on the user's word`);
 

@@ -1,34 +1,83 @@
 /** The format of weights that the `quantization_config` of a Hugging Face `config.json` describes. */
 import type { Problem } from "../kernel/errors.ts";
-import { isObject } from "./hf-fields.ts";
+import { type Fields, isObject } from "./hf-fields.ts";
 import type { Json } from "./hf-families.ts";
 
 /** A format of ours, or why there is none and which of ours weighs most like it. */
-type Found =
-  { readonly dtype: string } | { readonly missing: string; readonly nearest: string | null; readonly field?: string };
+type Found = { readonly dtype: string } | Missing;
+interface Missing {
+  readonly missing: string;
+  readonly nearest: string | null;
+  readonly field?: string;
+}
 
 const INT8 = "fp8 (as many bytes per weight; its kernels differ)";
 const INT4 = "int4 (about as many bytes per weight; its kernels are faster)";
 const FORMATS = "bf16, fp8, fp8-block, int4 (AWQ, GPTQ), nvfp4, mxfp4";
 
+/** Where ModelOpt writes what it quantized; checkpoints of its earlier versions say it there alone. */
+export const QUANT_FILE = "hf_quant_config.json";
+
 /**
- * `bf16` where nothing is quantized. A format that no experiment can name goes to `problems`.
- * @param path of `quantization`
+ * `bf16` where nothing is quantized. A format that no experiment can name, and two that contradict each other, are problems of `fields`.
+ * @param quantFile contents of the file of that name beside the configuration; undefined without
+ * @param hasExperts whether attention may have another format than the experts
  */
-export function quantizedDtype(quantization: Json | undefined, path: readonly string[], problems: Problem[]): string {
-  if (quantization === undefined) return "bf16";
-  const found = formatOf(String(quantization["quant_method"] ?? "").toLowerCase(), quantization);
-  if ("dtype" in found) return found.dtype;
-  const { missing, nearest, field } = found;
-  const instead =
-    nearest === null
-      ? `known: ${FORMATS}`
-      : `nearest: ${nearest}. Import the config.json of the unquantized model (or take quantization_config out) and set weightDtype in the experiment`;
-  problems.push({ path: field === undefined ? path : [...path, field], message: missing, hint: instead });
-  return "bf16";
+export function publishedDtype(fields: Fields, quantFile: unknown, hasExperts: boolean): string {
+  const inConfig = fields.object("quantization_config");
+  const path = fields.path("quantization_config");
+  const said: string[] = [];
+  const tell = (found: Found, at: readonly string[], file?: string): void => {
+    if ("dtype" in found) said.push(found.dtype);
+    else
+      fields.problem({
+        ...problemOf(found, at, file ?? "quantization_config"),
+        ...(file === undefined ? {} : { file }),
+      });
+  };
+  if (inConfig !== undefined)
+    tell(formatOf(String(inConfig["quant_method"] ?? "").toLowerCase(), inConfig, hasExperts), path);
+  if (quantFile !== undefined) tell(ofQuantFile(quantFile, hasExperts), ["quantization"], QUANT_FILE);
+  const [first = "bf16", second = first] = said;
+  if (first !== second)
+    fields.problem({
+      file: QUANT_FILE,
+      path: ["quantization", "quant_algo"],
+      message: `says ${second} where the ${path.join(".")} of the config.json says ${first}`,
+      hint: "one of the two belongs to another checkpoint: take it away",
+    });
+  return first;
 }
 
-function formatOf(method: string, json: Json): Found {
+function problemOf({ missing, nearest, field }: Missing, path: readonly string[], whole: string): Problem {
+  const hint =
+    nearest === null
+      ? `known: ${FORMATS}`
+      : `nearest: ${nearest}. Import the config.json of the unquantized model (or take ${whole} out) and set weightDtype in the experiment`;
+  return { path: field === undefined ? path : [...path, field], message: missing, hint };
+}
+
+/** Whether the checkpoint says that keys and values are kept in FP8, in the words of ModelOpt or of compressed-tensors. */
+export function kvCacheInFp8(fields: Fields, quantFile: unknown): boolean {
+  const inConfig = fields.object("quantization_config") ?? {};
+  const inFile = isObject(quantFile) && isObject(quantFile["quantization"]) ? quantFile["quantization"] : {};
+  const scheme = inConfig["kv_cache_scheme"];
+  return (
+    [inConfig, inFile].some((json) => String(json["kv_cache_quant_algo"] ?? "").toUpperCase() === "FP8") ||
+    (isObject(scheme) && scheme["num_bits"] === 8 && scheme["type"] === "float")
+  );
+}
+
+function ofQuantFile(json: unknown, hasExperts: boolean): Found {
+  if (!isObject(json) || !isObject(json["quantization"]))
+    return { missing: "must be an object with what was quantized", nearest: null };
+  const { quantization } = json;
+  // Keys and values alone may be quantized.
+  if (quantization["quant_algo"] === null) return { dtype: "bf16" };
+  return modelopt(quantization, hasExperts);
+}
+
+function formatOf(method: string, json: Json, hasExperts: boolean): Found {
   switch (method) {
     case "":
       return { missing: "names no quant_method", nearest: null };
@@ -45,19 +94,27 @@ function formatOf(method: string, json: Json): Found {
     case "awq_marlin":
     case "gptq":
     case "gptq_marlin":
-    case "auto-round":
+    case "gptqmodel":
     case "auto_gptq":
       return ofBits(method, json);
+    case "auto-round":
+    case "intel/auto-round":
+    case "inc":
+      return autoRound(method, json);
     case "bitsandbytes":
       return json["load_in_8bit"] === true || json["_load_in_8bit"] === true
         ? { missing: "8-bit weights of bitsandbytes are not modelled", nearest: INT8 }
         : { missing: "4-bit weights of bitsandbytes are not modelled", nearest: INT4 };
     case "modelopt":
-      return modelopt(json);
+      return modelopt(json, hasExperts);
     case "compressed-tensors":
-      return compressedTensors(json);
+      return compressedTensors(json, hasExperts);
     case "quark":
       return quark(json);
+    case "torchao":
+      return torchao(json);
+    case "fp_quant":
+      return fpQuant(json);
     default:
       return { missing: `weights of ${method} are not modelled`, nearest: null };
   }
@@ -73,6 +130,17 @@ function ofBits(method: string, json: Json): Found {
   return { missing: `${JSON.stringify(bits)}-bit weights (${method}) are not modelled`, nearest: null, field };
 }
 
+/** Integers unless it says otherwise. */
+function autoRound(method: string, json: Json): Found {
+  const kind = String(json["data_type"] ?? "int");
+  const bits = Number(json["bits"]);
+  if (kind.startsWith("nv_fp") && bits === 4) return { dtype: "nvfp4" };
+  if (kind.startsWith("mx_fp") && bits === 4) return { dtype: "mxfp4" };
+  if (kind.startsWith("fp") && bits === 8) return { dtype: "fp8" };
+  if (kind.startsWith("int")) return ofBits(method, json);
+  return { missing: `weights of ${method} in ${kind} are not modelled`, nearest: null, field: "data_type" };
+}
+
 const MODELOPT: Readonly<Record<string, string>> = {
   FP8: "fp8",
   FP8_PER_CHANNEL_PER_TOKEN: "fp8",
@@ -82,15 +150,23 @@ const MODELOPT: Readonly<Record<string, string>> = {
   W4A16_AWQ: "int4",
 };
 
-function modelopt(json: Json): Found {
+function modelopt(json: Json, hasExperts: boolean): Found {
   const algorithm = String(json["quant_algo"] ?? "").toUpperCase();
   if (algorithm === "") return { missing: "names no quant_algo", nearest: null };
   if (Object.hasOwn(MODELOPT, algorithm)) return { dtype: MODELOPT[algorithm]! };
+  const layers = isObject(json["quantized_layers"]) ? Object.entries(json["quantized_layers"]) : [];
+  if (algorithm === "MIXED_PRECISION" && layers.length > 0)
+    return together(
+      layers.map(([name, layer]) => ({
+        found: modelopt(isObject(layer) ? layer : {}, false),
+        ofExperts: isOfExperts(name),
+      })),
+      hasExperts,
+    );
   return { missing: `weights of ModelOpt's ${algorithm} are not modelled`, nearest: null, field: "quant_algo" };
 }
 
-/** All groups of layers of a checkpoint must have one format: an experiment names one for all. */
-function compressedTensors(json: Json): Found {
+function compressedTensors(json: Json, hasExperts: boolean): Found {
   const format = String(json["format"] ?? "");
   if (format.startsWith("marlin-24") || format.startsWith("sparse"))
     return { missing: `sparse weights (${format}) are not modelled`, nearest: null, field: "format" };
@@ -100,12 +176,40 @@ function compressedTensors(json: Json): Found {
     if (format.startsWith("mxfp4")) return { dtype: "mxfp4" };
     return { missing: "has no config_groups, so its format is not known", nearest: null };
   }
-  const found = groups.map((group) => weightsOfGroup(group, String(group["format"] ?? format)));
-  const missing = found.find((one) => "missing" in one);
+  return together(
+    groups.map((group) => ({
+      found: weightsOfGroup(group, String(group["format"] ?? format)),
+      ofExperts: Array.isArray(group["targets"]) && group["targets"].every((target) => isOfExperts(String(target))),
+    })),
+    hasExperts,
+  );
+}
+
+/** Routed experts; one that all tokens go through counts with attention. */
+function isOfExperts(module: string): boolean {
+  return /experts/.test(module) && !/shared_experts/.test(module);
+}
+
+/** What the engine's model has beside attention in FP8, in models with experts (`engine/model-bytes.ts`). */
+const BESIDE_FP8: readonly string[] = ["nvfp4", "int4"];
+
+/** The one format of all parts of a checkpoint, or that of the experts where attention beside them is in FP8: an experiment names one. */
+function together(
+  parts: readonly { readonly found: Found; readonly ofExperts: boolean }[],
+  hasExperts: boolean,
+): Found {
+  const missing = parts.map(({ found }) => found).find((found) => "missing" in found);
   if (missing !== undefined) return missing;
-  const dtypes = [...new Set(found.map((one) => ("dtype" in one ? one.dtype : "")))];
-  return dtypes.length === 1
-    ? { dtype: dtypes[0]! }
+  const named = (some: typeof parts): string[] => [
+    ...new Set(some.map(({ found }) => ("dtype" in found ? found.dtype : ""))),
+  ];
+  const dtypes = named(parts);
+  if (dtypes.length === 1) return { dtype: dtypes[0]! };
+  const ofExperts = named(parts.filter((part) => part.ofExperts));
+  const ofRest = named(parts.filter((part) => !part.ofExperts));
+  const isKnown = BESIDE_FP8.includes(ofExperts[0]!) && ofExperts.length === 1 && ofRest.join() === "fp8";
+  return hasExperts && isKnown
+    ? { dtype: ofExperts[0]! }
     : { missing: `mixes ${dtypes.join(" and ")}: weights of several formats are not modelled`, nearest: null };
 }
 
@@ -137,4 +241,22 @@ function quark(json: Json): Found {
   if (dtype.endsWith("int4")) return { dtype: "int4" };
   if (dtype.endsWith("int8")) return { missing: "8-bit integer weights (quark) are not modelled", nearest: INT8 };
   return { missing: `weights of quark (${dtype === "" ? "no dtype" : dtype}) are not modelled`, nearest: null };
+}
+
+/** Its formats are named by the classes of its own that make them. */
+function torchao(json: Json): Found {
+  const types = isObject(json["quant_type"]) ? json["quant_type"] : {};
+  const given = isObject(types["default"]) ? types["default"]["_type"] : json["quant_type"];
+  const type = String(given ?? "no quant_type");
+  if (type === "Float8DynamicActivationFloat8WeightConfig") return { dtype: "fp8" };
+  if (type === "Int4WeightOnlyConfig" || type === "int4_weight_only") return { dtype: "int4" };
+  if (/^int8/i.test(type))
+    return { missing: `8-bit integer weights (torchao ${type}) are not modelled`, nearest: INT8 };
+  return { missing: `weights of torchao (${type}) are not modelled`, nearest: null, field: "quant_type" };
+}
+
+function fpQuant(json: Json): Found {
+  const dtype = String(json["forward_dtype"] ?? "");
+  if (dtype === "mxfp4" || dtype === "nvfp4") return { dtype };
+  return { missing: `weights of fp_quant (${dtype}) are not modelled`, nearest: null, field: "forward_dtype" };
 }

@@ -5,6 +5,15 @@ import type { EvidenceRecord, Option, VerdictName, WorkloadVerdict } from "./evi
 export interface Summary extends Findings {
   readonly verdict: WorkloadVerdict | null;
   readonly records: readonly EvidenceRecord[];
+  readonly remarks: VerdictRemarks;
+}
+
+/** Sentences that belong below the verdict. */
+export interface VerdictRemarks {
+  /** Other strategies cost as much as the one that shows the verdict; null where none does. */
+  readonly costTie: string | null;
+  /** By name of the permitted strategies that miss a target, or may. */
+  readonly missedTargets: readonly { readonly strategy: string; readonly sentence: string }[];
 }
 
 /** The strategies that show what a verdict costs, and what they do. */
@@ -15,6 +24,11 @@ const SHOWN_BY: Readonly<Record<Exclude<VerdictName, "conflict">, { readonly opt
     "self-hosted": { option: "self", does: "serves all on own GPUs" },
     "private-controlled": { option: "private_managed", does: "serves all on private capacity run by a vendor" },
   };
+
+/** The option of the strategies that show what the verdict costs; null where none can. */
+export function shownBy(verdict: Pick<WorkloadVerdict, "verdict"> | null): Option | null {
+  return verdict === null || verdict.verdict === "conflict" ? null : SHOWN_BY[verdict.verdict].option;
+}
 
 /** A sentence where the verdict names a way to serve that no strategy tried: the rules alone led to it, and it has no price. */
 export function verdictNotSimulated({ verdict, strategies }: Pick<Summary, "verdict" | "strategies">): string | null {

@@ -117,6 +117,17 @@ export class OfferSide {
     this.desk.completed(slot, route);
   }
 
+  /**
+   * The end of an answer that comes after the horizon: its client pays as for any other, and nobody counts it. Returns the tokens
+   * that are paid for.
+   */
+  payUnderWay(slot: number, finishS: number): number {
+    const { table, nowS } = this.state;
+    if (table.where[slot] === LEAVING) return 0;
+    const expired = this.offers[table.replica[slot]].expired(table.attemptS[slot], finishS);
+    return this.settle(slot, finishS <= nowS && !expired);
+  }
+
   /** Recorder route of the offer that an attempt runs at. */
   routeOf(slot: number): number {
     return this.firstRoute + this.state.table.replica[slot];
@@ -128,8 +139,8 @@ export class OfferSide {
     this.state.table.where[slot] = LEAVING;
   }
 
-  /** Settles the limits and the bill of an attempt that ends now. */
-  private settle(slot: number, complete: boolean): void {
+  /** Settles the limits and the bill of an attempt that ends now. Returns how many tokens it had produced. */
+  private settle(slot: number, complete: boolean): number {
     const { table, nowS } = this.state;
     const o = table.replica[slot];
     const offer = this.offers[o];
@@ -148,12 +159,13 @@ export class OfferSide {
     } else {
       offer.fail(nowS, attemptS, input, cached, maxOutput, output, produced, firstTokenS, tokenGapS);
     }
-    if (table.sentS[slot] < 0) return;
+    if (table.sentS[slot] < 0) return produced;
     const { billed } = offer;
     offer.bill(attemptS, input, cached, produced, Math.min(table.reasoningTokens[slot], produced));
     addUsage(this.book.usage(o, table.classIndex[slot]), billed);
     const usd = billed.inputUsd + billed.cachedUsd + billed.writtenUsd + billed.outputUsd + billed.requestUsd;
     this.desk.log.billed(targetOfRoute(this.routeOf(slot)), usd, complete);
+    return produced;
   }
 
   /** When the client of an attempt ends it, whatever it gets. */

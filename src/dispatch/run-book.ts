@@ -1,7 +1,7 @@
 /**
  * The books of one run: what each hour's end leaves of pools, requests and money, and the result that is made of it.
  * Everything is booked from t = 0 on; times in simulated seconds, hours counted from t = 0. An hour belongs to the month in which it
- * begins.
+ * begins. An answer of an offer that ends after the horizon is booked in the last one.
  *   INV-8  paid hours ≥ busy hours, in every hour.
  */
 import { gpusPerReplica } from "../engine/parallelism.ts";
@@ -13,7 +13,7 @@ import { Sketch } from "../kernel/sketch.ts";
 import { Ledger, type OfferTerms, type OfferUsage, type RedactionUse, weightedTokens } from "../outcome/ledger.ts";
 import { Recorder, type RequestRows, type Targets } from "../outcome/recorder.ts";
 import type { ClassResult, OfferResult, PoolResult, RunResult } from "../outcome/run-result.ts";
-import type { IncidentTable, PoolHourTable } from "../outcome/series.ts";
+import type { IncidentTable, LedgerTable, PoolHourTable } from "../outcome/series.ts";
 import { formCharges, reservedTerms, utilizationFraction } from "../provider/forms/charges.ts";
 import type { Offer } from "../provider/offer.ts";
 import type { RequestDesk } from "./request-desk.ts";
@@ -211,11 +211,13 @@ export class RunBook {
     pool.resetMeters();
   }
 
-  /** The result of the run; `inFlight` by class at the horizon. Call after the last `closeHour`. */
-  result(replication: number, desk: RequestDesk, events: number, inFlight: readonly number[]): RunResult {
+  /** What has been booked so far costs, every line of it. Call after the last `closeHour`. */
+  totalUsd(): number {
+    return this.priced().usd.reduce((sum, usd) => sum + usd, 0);
+  }
+
+  private priced(): LedgerTable {
     const { setting, strategy, recorder } = this;
-    const { log, breakers, budget } = desk;
-    this.bookOutages();
     const ownPools = this.pools.some(({ spec }) => spec.managed === undefined);
     const people = ownPools ? (setting.people.fte * setting.people.loadedUsdPerYear) / 12 : 0;
     const poolTokens = this.pools.map((_, p) =>
@@ -229,6 +231,23 @@ export class RunBook {
       const goes = strategy.routes.map((route) => route.some(({ kind, index }) => kind === "pool" && index === p));
       return setting.classes.map(({ shareFraction }, c) => (goes[c] || !goes.includes(true) ? shareFraction : 0));
     });
+    return this.ledger.price(poolTokens, idleKeys, people, this.offers.map(termsOf));
+  }
+
+  /**
+   * The result of the run; `inFlight` by class at the horizon, `endedUsd` its total before what was in flight was paid. Call after the
+   * last `closeHour`.
+   */
+  result(
+    replication: number,
+    desk: RequestDesk,
+    events: number,
+    inFlight: readonly number[],
+    endedUsd: number,
+  ): RunResult {
+    const { setting, strategy, recorder } = this;
+    const { log, breakers, budget } = desk;
+    this.bookOutages();
     return {
       strategy: strategy.name,
       replication,
@@ -241,13 +260,14 @@ export class RunBook {
         log.result(target, breakers === null ? 0 : breakers.openSeconds(target, setting.horizonS)),
       ),
       retriesDenied: budget === null ? 0 : budget.denied,
+      endedUsd,
       series: {
         strategy: strategy.name,
         replication,
         windows: recorder.windows,
         poolHours: this.poolHours,
         incidents: this.incidents,
-        ledger: this.ledger.price(poolTokens, idleKeys, people, this.offers.map(termsOf)),
+        ledger: this.priced(),
       },
     };
   }

@@ -124,12 +124,33 @@ class Run {
       else poolSide.formWaiting();
     }
     state.nowS = endS;
-    const open = this.openSlots();
-    for (const slot of open) this.desk.inFlightAtHorizon(slot, this.routeOf(slot));
     this.book.closeHour(endS);
+    const open = this.openSlots();
+    const inFlight = this.checkConservation(open);
+    const endedUsd = this.book.totalUsd();
+    const paidTokens = this.payAnswersUnderWay();
+    for (const slot of open) this.desk.inFlightAtHorizon(slot, this.routeOf(slot), paidTokens.get(slot) ?? 0);
     const boundaries = poolSide.pools.reduce((sum, pool) => sum + pool.meter.boundaries, 0);
     const events = this.desk.sentAll + this.controlEvents + boundaries;
-    return this.book.result(this.options.replication, this.desk, events, this.checkConservation(open));
+    return this.book.result(this.options.replication, this.desk, events, inFlight, endedUsd);
+  }
+
+  /**
+   * What was sent within the horizon is paid for, however long its answer takes: answers that offers are giving at the horizon go on to
+   * their end, in order of time, while nothing else happens. A client sends none of them again, and of two attempts of one request
+   * neither is cancelled. Returns the tokens that are paid for by slot.
+   */
+  private payAnswersUnderWay(): ReadonlyMap<number, number> {
+    const { state, offerSide } = this;
+    const { control } = state;
+    const paidTokens = new Map<number, number>();
+    for (; control.size > 0; control.pop()) {
+      if (control.firstKind() !== ANSWER_END) continue;
+      const slot = control.firstPayload();
+      state.nowS = control.firstTimeS;
+      paidTokens.set(slot, offerSide.payUnderWay(slot, control.firstTag()));
+    }
+    return paidTokens;
   }
 
   private arrive(): void {

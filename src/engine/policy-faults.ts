@@ -11,3 +11,10 @@ export function wholeChunk(policy: string, tokens: number, chunk: number): numbe
 export function notRunning(policy: string, request: number): PolicyError {
   return new PolicyError(policy, `names request ${String(request)}, which does not run`);
 }
+
+/** `key`, by which `order` wants a request queued. Throws PolicyError unless it is a number: nothing goes before NaN or after it. */
+export function numberKey(order: string, key: number): number {
+  if (typeof key === "number" && !Number.isNaN(key)) return key;
+  const shown = typeof key === "string" ? JSON.stringify(key) : String(key);
+  throw new PolicyError(order, `${order} gives a request the key ${shown}: a number is needed`);
+}

@@ -407,17 +407,24 @@ export class Replica implements ReplicaEngine {
     if (k === 0 || this.decodeCount === 0) return;
     // A stretch's steps hardly ever leave one bucket, so its index is found once for all classes.
     const firstS = this.mode === MIXED ? this.dueS - this.startS : this.baseS;
-    const stepS = this.mode === MIXED ? 0 : this.slopeS;
     const bucket = bucketOf(firstS);
-    const oneBucket = k === 1 || bucketOf(firstS + stepS * (k - 1)) === bucket;
-    const sumS = k * firstS + (stepS * k * (k - 1)) / 2;
+    if (k > 1 && bucketOf(firstS + this.slopeS * (k - 1)) !== bucket) {
+      this.countRamp(k);
+      return;
+    }
+    const sumS = k === 1 ? firstS : this.spanS(k);
     const { decodesByClass } = this;
     for (let c = 0; c < decodesByClass.length; c++) {
       const count = decodesByClass[c];
-      if (count === 0) continue;
-      if (oneBucket) meter.itlS[c].addToBucket(bucket, k * count, count * sumS);
-      else meter.itlS[c].addRamp(firstS, stepS, k, count);
+      if (count > 0) meter.itlS[c].addToBucket(bucket, k * count, count * sumS);
     }
+  }
+
+  /** The same of k steps of a stretch whose gaps fall in several buckets: apart, so that what is handed on is boxed here alone. */
+  private countRamp(k: number): void {
+    this.decodesByClass.forEach((count, c) => {
+      if (count > 0) this.meter.itlS[c].addRamp(this.baseS, this.slopeS, k, count);
+    });
   }
 
   /** Moves sequences whose prompt is complete from prefill to decode: their next token comes out now. */

@@ -2,7 +2,7 @@
  * Requests waiting at one replica in the order of a plug-in: a binary heap by (key, ticket), or one heap for each tenant with
  * the tenants by the service they have had. Of the table's columns `heapSlot` is the place in the heap of one that waits.
  */
-import { PolicyError } from "../kernel/errors.ts";
+import { numberKey } from "./policy-faults.ts";
 import type { OrderPlugin, QueueOrder, RequestFacts, TenantCharges } from "./policies/policy.ts";
 import { NO_SLOT, type RequestTable } from "./request-table.ts";
 
@@ -145,17 +145,11 @@ export class WaitingLine {
 
   /**
    * True when the step under way must end at its next boundary whoever is first: a tenant came back. Throws PolicyError where
-   * the order gives no number: nothing goes before NaN or after it, so the heap would lose requests.
+   * the order gives no number: the heap would lose requests.
    */
   push(slot: number): boolean {
     const { orderKey, orderTicket } = this.table;
-    const key = this.order.key(this.facts, slot);
-    orderKey[slot] = key;
-    if (Number.isNaN(orderKey[slot]))
-      throw new PolicyError(
-        this.orderName,
-        `${this.orderName} gives a request the key ${String(key)}: a number is needed`,
-      );
+    orderKey[slot] = numberKey(this.orderName, this.order.key(this.facts, slot));
     orderTicket[slot] = ++this.ticket;
     const alone = this.enter(slot);
     if (this.service === null || !alone) return false;

@@ -31,6 +31,24 @@ export function estimateOrNull(values: readonly number[]): Estimate | null {
 }
 
 /**
+ * Ratio of the sums of `parts` and `wholes`, one of each a replication: what all of it cost by all of what it bought. A replication with a
+ * whole of zero counts, unlike in a mean of ratios, and the ratio of sums is that of the means, without the bias of the mean of
+ * ratios. The 95 % interval is that of the residuals part − ratio × whole over their mean whole (delta method; Cochran 1977, Sampling
+ * Techniques, 6.4), Student-t. Null where a part is not known or nothing is bought in any replication.
+ */
+export function ratioOrNull(parts: readonly number[], wholes: readonly number[]): Estimate | null {
+  const n = parts.length;
+  if (!parts.every((part) => Number.isFinite(part)) || n === 0) return null;
+  const meanWhole = mean([...wholes]);
+  if (!(meanWhole > 0)) return null;
+  const ratio = mean([...parts]) / meanWhole;
+  if (n === 1) return { mean: ratio, lo: null, hi: null, n };
+  const residuals = parts.map((part, r) => part - ratio * wholes[r]!);
+  const half = (studentT95(n - 1) * sampleStandardDeviation(residuals)) / (Math.sqrt(n) * meanWhole);
+  return { mean: ratio, lo: ratio - half, hi: ratio + half, n };
+}
+
+/**
  * `findings` with each interval that of a run instead of the mean over runs: as wide as if there had been one replication with the
  * spread of all. For what all replications may be wrong about together, which more of them must not make sure.
  */

@@ -67,7 +67,7 @@ export interface ClassSummary {
   readonly goodputPerS: Estimate;
   /** Null where a pool has no GPU price. */
   readonly usdPerMonth: Estimate | null;
-  /** Share of completed requests served by a controlled target; null where none completed. */
+  /** Share of the completed requests of all replications served by a controlled target; null where none completed. */
   readonly controlledShare: Estimate | null;
 }
 
@@ -192,12 +192,18 @@ export interface StrategySummary {
   /** As those of a class. */
   readonly sloAttainment: Estimate | null;
   readonly goodputPerS: Estimate;
-  /** Amounts of money are null where a pool has no GPU price. */
+  /**
+   * Amounts of money are null where a pool has no GPU price. What was sent within the horizon is paid, answers of offers that end after
+   * it included.
+   */
   readonly usdPerMonth: Estimate | null;
   /** What is paid within the horizon: terms that are paid in advance stand here whole. */
   readonly billedUsd: Estimate | null;
   readonly ledger: readonly LedgerLine[];
-  /** Null, too, without any output token, completed request or request that met its targets. */
+  /**
+   * What all replications paid, but for answers under way at the horizon, ÷ what completed within them: a replication in which no
+   * request met its targets costs, too. Null also without any output token, completed request or request that met its targets.
+   */
   readonly usdPerMTokOutput: Estimate | null;
   readonly usdPerRequest: Estimate | null;
   readonly usdPerSloMetRequest: Estimate | null;

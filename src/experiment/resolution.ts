@@ -6,7 +6,7 @@ import { find } from "../catalog/catalog.ts";
 import { originOf } from "../catalog/origin.ts";
 import { KINDS } from "../catalog/schema.ts";
 import type { Catalog, CatalogEntry, CatalogKind } from "../catalog/schema.ts";
-import { DAY_S, epochSOfDate } from "../kernel/calendar-time.ts";
+import { DAY_S, epochSOfDate, isoDate } from "../kernel/calendar-time.ts";
 import type { Problem } from "../kernel/errors.ts";
 import { related, valueAt } from "./read.ts";
 import type { Path } from "./read.ts";
@@ -24,22 +24,33 @@ export type Origins = Readonly<Record<string, ValueOrigin>>;
 
 /** Prices older than this are worth a second look: they move in steps, several times a year. */
 const OLD_PRICE_DAYS = 90;
+/** Prices that a warning names. */
+const MOST_PRICES = 3;
 
 export class Resolution {
   readonly problems: Problem[] = [];
   readonly warnings: string[] = [];
   readonly origins: Record<string, ValueOrigin> = {};
   readonly catalog: Catalog;
-  /** End of the day that ages are relative to, UTC seconds. */
-  private readonly clockS: number;
+  private readonly asOf: string;
+  /** Simulated start, UTC seconds; null for traffic without prices. */
+  private readonly startEpochS: number | null;
+  private readonly laterPrices: string[] = [];
   private readonly raw: unknown;
   private readonly ignore: readonly Path[];
   private readonly byId = new Map<string, Assumption>();
 
-  /** Problems under a path of `ignore` have been reported already. */
-  constructor(catalog: Catalog, raw: unknown, ignore: readonly Path[], asOf: string) {
+  /** Problems under a path of `ignore` have been reported already. Ages are relative to `asOf`, or to the start where it is later. */
+  constructor(
+    catalog: Catalog,
+    raw: unknown,
+    ignore: readonly Path[],
+    asOf: string,
+    startEpochS: number | null = null,
+  ) {
     this.catalog = catalog;
-    this.clockS = endOfS(asOf);
+    this.asOf = asOf;
+    this.startEpochS = startEpochS;
     this.raw = raw;
     this.ignore = ignore;
   }
@@ -112,17 +123,36 @@ export class Resolution {
     this.assume({ id, label, value: shown, unit: fieldUnit(field), ...origin });
   }
 
-  /** Warns of a price that was more than 90 days old at the experiment's date. */
-  noteAge(what: string, asOf: string): void {
-    const ageDays = Math.floor((this.clockS - endOfS(asOf)) / DAY_S);
-    if (ageDays > OLD_PRICE_DAYS) this.warn(`${what} is ${ageDays} days old (${asOf})`);
+  /**
+   * Warns of a price of the day `asOf` that is more than 90 days old at the experiment's date, or at a simulated start after it. One
+   * that is later than the start is kept for `noteLaterPrices`, unless it is `dated`: known to hold from a day on.
+   */
+  noteAge(what: string, asOf: string, dated = false): void {
+    const { startEpochS } = this;
+    const clockS = endOfS(this.asOf);
+    const startsLater = startEpochS !== null && startEpochS > clockS;
+    const ageDays = Math.floor(((startsLater ? startEpochS : clockS) - endOfS(asOf)) / DAY_S);
+    if (ageDays > OLD_PRICE_DAYS)
+      this.warn(`${what} is ${ageDays} days old${startsLater ? " at the start of the run" : ""} (${asOf})`);
+    // Of what is later than the experiment's own date `noteLater` tells.
+    if (startEpochS === null || dated || isLater(asOf, this.asOf) || !isLater(asOf, isoDate(startEpochS))) return;
+    const text = `${what} of ${asOf}`;
+    if (!this.laterPrices.includes(text)) this.laterPrices.push(text);
+  }
+
+  /** One warning for all prices that are later than the simulated start. */
+  noteLaterPrices(): void {
+    const { laterPrices, startEpochS } = this;
+    if (startEpochS === null || laterPrices.length === 0) return;
+    const more = laterPrices.length - MOST_PRICES;
+    const named = [...laterPrices.slice(0, MOST_PRICES), ...(more > 0 ? [`${more} more`] : [])].join(", ");
+    this.warn(`the run starts on ${isoDate(startEpochS)} and pays prices of a later date: ${named}`);
   }
 
   /** Warns of values that are of a later date than the experiment's own clock: they were not known then. */
   noteLater(asOf: string): void {
     const dated = [...this.byId.values()].filter(({ kind }) => kind !== "declared" && kind !== "derived");
-    // A year or a month alone is later only if all of it is.
-    const later = dated.map((entry) => entry.asOf).filter((date) => date > asOf.slice(0, date.length));
+    const later = dated.map((entry) => entry.asOf).filter((date) => isLater(date, asOf));
     if (later.length === 0) return;
     const last = later.reduce((a, b) => (a > b ? a : b));
     this.warn(
@@ -134,6 +164,11 @@ export class Resolution {
   assumptions(): Assumption[] {
     return [...this.byId.values()].sort((a, b) => (a.id < b.id ? -1 : a.id > b.id ? 1 : 0));
   }
+}
+
+/** A year or a month alone is later than a day only if all of it is. */
+function isLater(date: string, day: string): boolean {
+  return date > day.slice(0, date.length);
 }
 
 /** Last day of a date of which only the year or the month may be known, UTC seconds: the youngest it can be. */

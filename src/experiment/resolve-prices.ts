@@ -52,7 +52,7 @@ export function resolvePrices(
 /** Notes the prices an answer rests on, and their age; the date of the oldest among those in force in the period. */
 function useRows(resolution: Resolution, offer: CatalogEntry<"offers">, period: OfferPeriod): string {
   const startS = offer.prices.map(({ from }) => (from === null ? -Infinity : startOfS(from)));
-  let oldest: string | null = null;
+  let oldest: { readonly asOf: string; readonly dated: boolean } | null = null;
   offer.prices.forEach((row, i) => {
     const origin = rowOriginOf(offer, `prices.${i}`, row);
     const from = row.from === null ? "" : `/${row.from}`;
@@ -77,10 +77,11 @@ function useRows(resolution: Resolution, offer: CatalogEntry<"offers">, period: 
       }
     }
     const inForce = startS[i]! <= period.endEpochS && (startS[i + 1] ?? Infinity) > period.startEpochS;
-    if (inForce && (oldest === null || origin.asOf < oldest)) oldest = origin.asOf;
+    if (inForce && (oldest === null || origin.asOf < oldest.asOf))
+      oldest = { asOf: origin.asOf, dated: row.from !== null };
   });
-  const asOf = oldest ?? offer.asOf;
-  resolution.noteAge(`price of ${offer.id}`, asOf);
+  const { asOf, dated } = oldest ?? { asOf: offer.asOf, dated: false };
+  resolution.noteAge(`price of ${offer.id}`, asOf, dated);
   return asOf;
 }
 

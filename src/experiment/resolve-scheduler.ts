@@ -23,8 +23,8 @@ export function resolveScheduler(
   path: Path,
   at: string,
 ): SchedulerSpec | null {
-  const batching = choose(resolution, batchingPlugins, file.batching, [...path, "batching"], "batching policy");
-  const order = choose(resolution, orderPlugins, file.order, [...path, "order"], "queue order");
+  const batching = choose(resolution, batchingPlugins, file.batching, [...path, "batching"], BATCHING);
+  const order = choose(resolution, orderPlugins, file.order, [...path, "order"], ORDER);
   resolution.fromFile(at, path);
   const { preemption, speculative } = file;
   if (role === "decode" && preemption === "swap") {
@@ -103,12 +103,15 @@ function kvBytesPerGpuToken(llm: LlmSpec, engine: EngineSpec): number {
   return sequenceBytes(llm, engine.kvDtype).perToken / kvDivisor(llm, engine.tensorParallelSize);
 }
 
+const BATCHING = "batching policy";
+const ORDER = "queue order";
+
 function choose(
   resolution: Resolution,
   plugins: readonly PolicyPlugin[],
   choice: PoolFile["scheduler"]["batching"],
   path: Path,
-  what: string,
+  what: typeof BATCHING | typeof ORDER,
 ): PolicyChoice | null {
   const { name, options } = typeof choice === "string" ? { name: choice, options: {} } : choice;
   const plugin = plugins.find((one) => one.name === name);
@@ -117,14 +120,22 @@ function choose(
     resolution.problem(
       typeof choice === "string" ? path : [...path, "name"],
       `unknown ${what} "${name}"`,
-      nearest(name, names) === null
-        ? `known: ${names.join(", ")}; those of a plug-in come with --plugin FILE`
-        : hintFor(name, names),
+      ofOtherKind(name, what) ??
+        (nearest(name, names) === null
+          ? `known: ${names.join(", ")}; those of a plug-in come with --plugin FILE`
+          : hintFor(name, names)),
     );
     return null;
   }
   const values = pluginOptions(resolution, plugin, options, typeof choice === "string" ? path : [...path, "options"]);
   return { name, options: values };
+}
+
+/** A hint where `name` is a policy that stands in the wrong field. */
+function ofOtherKind(name: string, what: typeof BATCHING | typeof ORDER): string | null {
+  const [others, is, field] =
+    what === BATCHING ? [orderPlugins, ORDER, "order"] : [batchingPlugins, BATCHING, "batching"];
+  return others.some((other) => other.name === name) ? `it is a ${is}: scheduler: { ${field}: ${name} }` : null;
 }
 
 interface WithOptions {

@@ -51,12 +51,14 @@ export function resolveExperiment(raw: unknown, catalog: Catalog, options: Resol
     raw,
     problems.map((problem) => problem.path),
     asOf,
+    periodOf(file, options).startEpochS,
   );
   const experiment = assemble(resolution, file, asOf, options);
   const all = [...problems, ...resolution.problems];
   if (experiment === null || all.length > 0) throw new ConfigError(all);
   noteDeclared(resolution, experimentJsonSchema() as FieldSchema, raw, asOf);
   if (file.asOf !== undefined) resolution.noteLater(file.asOf);
+  resolution.noteLaterPrices();
   return {
     experiment: { ...experiment, assumptions: resolution.assumptions(), warnings: resolution.warnings },
     origins: resolution.origins,

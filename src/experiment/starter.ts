@@ -33,6 +33,8 @@ export interface Recorded {
   readonly growthPerMonth: number;
   /** Weekly profile that stands in the user's own catalogue; null: the shipped one. */
   readonly season: Season | null;
+  /** What the API strategies take: `provider/model@tier`. */
+  readonly offer: string;
   /** For the head of the file: what was derived and what was assumed. */
   readonly comments: readonly string[];
 }
@@ -44,7 +46,7 @@ export interface Season {
 }
 
 const PRESET = "chat-azure-2023";
-const OFFER = "openai/gpt-5-mini@tier-5";
+export const DEFAULT_OFFER = "openai/gpt-5-mini@tier-5";
 const TEAM = "ready";
 const SEASON = "azure-llm-2024-conv";
 /** What a described workload leaves open. */
@@ -89,6 +91,7 @@ export function starterExperiment(catalog: Catalog): string {
     title: "A chat product",
     traffic,
     pool: choosePool(catalog, WORKLOAD_DEFAULTS.model, WORKLOAD_DEFAULTS.gpu, longest),
+    offer: DEFAULT_OFFER,
     restrictedShare: 0.2,
     days: 14,
   });
@@ -147,6 +150,7 @@ export function experimentFor(workload: Workload, catalog: Catalog): string {
     title: `${grouped(workload.requestsPerDay)} requests a day`,
     traffic,
     pool: choosePool(catalog, workload.model, workload.gpu, longestInput + longestOutput),
+    offer: recorded?.offer ?? DEFAULT_OFFER,
     restrictedShare: workload.restrictedShare,
     days,
   });
@@ -285,11 +289,12 @@ interface Parts {
   readonly title: string;
   readonly traffic: readonly string[];
   readonly pool: PoolChoice;
+  readonly offer: string;
   readonly restrictedShare: number;
   readonly days: number;
 }
 
-function compose(catalog: Catalog, { id, title, traffic, pool, restrictedShare, days }: Parts): string {
+function compose(catalog: Catalog, { id, title, traffic, pool, offer, restrictedShare, days }: Parts): string {
   const clockS = epochSOfIso(catalog.asOf)!; // the catalogue has checked its date
   const monday = isoDate(clockS - secondOfWeek(clockS));
   const slo = "{ ttftMs: 3000, tpotMs: 80, target: 0.99 }";
@@ -337,7 +342,7 @@ function compose(catalog: Catalog, { id, title, traffic, pool, restrictedShare, 
     ``,
     `strategies:`,
     `  api-first:`,
-    `    offers: { api: ${OFFER} } # take the offer that meets your quality, and the tier of your account`,
+    `    offers: { api: ${offer} } # take the offer that meets your quality, and the tier of your account`,
     `    routes: ${route("api", "api")}`,
     `  self-hosted:`,
     `    pools:`,
@@ -350,7 +355,7 @@ function compose(catalog: Catalog, { id, title, traffic, pool, restrictedShare, 
           `  hybrid:`,
           `    pools:`,
           `      ${own}`,
-          `    offers: { api: ${OFFER} }`,
+          `    offers: { api: ${offer} }`,
           `    # The open class goes on to the API while a replica has 32 requests in flight.`,
           `    routes: ${route("{ to: own, overflowInFlightPerReplica: 32 }, api", "own")}`,
         ]

@@ -1,7 +1,7 @@
 /** What came of the attempts at each target of a strategy, over its runs. */
 import type { RunResult, TargetResult } from "../outcome/run-result.ts";
 import type { ResolvedStrategy } from "../scenario/resolved.ts";
-import { estimate, estimateOrNull } from "./estimate.ts";
+import { estimate, ratioOrNull } from "./estimate.ts";
 import type { Estimate, TargetSummary } from "./findings.ts";
 
 /** `months` is the length of a run. */
@@ -32,7 +32,10 @@ export function summariseTargets(
       cancelled: of("cancelled"),
       skipped: of("skipped"),
       breakerOpenMinutes: by(({ breakerOpenS }) => breakerOpenS / 60),
-      retryAfterS: estimateOrNull(runs.map(({ targets }) => targets[t]!.retryAfterS / targets[t]!.rateLimited)),
+      retryAfterS: ratioOrNull(
+        runs.map(({ targets }) => targets[t]!.retryAfterS),
+        runs.map(({ targets }) => targets[t]!.rateLimited),
+      ),
       usdPerMonth: by(({ usd }) => usd / months),
       unusedUsdPerMonth: by(({ unusedUsd }) => unusedUsd / months),
     };

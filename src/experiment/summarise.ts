@@ -19,7 +19,7 @@ import type {
   StrategySummary,
 } from "./findings.ts";
 import type { DemandMeasures } from "../traffic/demand.ts";
-import { estimate, estimateOrNull, withDoubtOf } from "./estimate.ts";
+import { estimate, estimateOrNull, ratioOrNull, withDoubtOf } from "./estimate.ts";
 import { describeScheduler } from "../engine/scheduler-spec.ts";
 import type { ResolvedExperiment } from "../scenario/resolved.ts";
 import type { RunOutcome } from "./run-one.ts";
@@ -91,8 +91,9 @@ function summariseStrategy(
   const runs = outcomes.map((outcome) => outcome.run);
   const all = runs.map((run) => mergeClasses(run.classes));
   const usd = runs.map((run) => usdPerMonth(experiment, run, null));
-  const hours = experiment.horizonS / 3600;
-  const months = hours / HOURS_PER_MONTH;
+  const months = experiment.horizonS / 3600 / HOURS_PER_MONTH;
+  const endedUsd = runs.map((run) => (isPriced(experiment) ? run.endedUsd : NaN));
+  const usdPer = (bought: (result: ClassResult) => number): Estimate | null => ratioOrNull(endedUsd, all.map(bought));
   const lines = isPriced(experiment) ? [...new Set(runs.flatMap((run) => run.series.ledger.line))] : [];
   return {
     name: strategy.name,
@@ -114,9 +115,9 @@ function summariseStrategy(
       usdPerMonth: estimate(runs.map((run) => usdPerMonth(experiment, run, (row) => row.line === line))),
       billedUsd: estimate(runs.map((run) => billedUsd(experiment, run, line))),
     })),
-    usdPerMTokOutput: estimateOrNull(all.map((result, r) => (usd[r]! * months * 1e6) / result.totals.outputTokens)),
-    usdPerRequest: estimateOrNull(all.map((result, r) => (usd[r]! * months) / result.totals.completed)),
-    usdPerSloMetRequest: estimateOrNull(all.map((result, r) => (usd[r]! * months) / result.totals.sloMet)),
+    usdPerMTokOutput: usdPer(({ totals }) => totals.outputTokens / 1e6),
+    usdPerRequest: usdPer(({ totals }) => totals.completed),
+    usdPerSloMetRequest: usdPer(({ totals }) => totals.sloMet),
     classes: experiment.classes.map((requestClass, c): ClassSummary => {
       const results = runs.map((run) => run.classes[c]!);
       return {
@@ -131,7 +132,10 @@ function summariseStrategy(
         usdPerMonth: estimateOrNull(
           runs.map((run) => usdPerMonth(experiment, run, (row) => row.className === requestClass.name)),
         ),
-        controlledShare: estimateOrNull(results.map((result) => result.controlledCompleted / result.totals.completed)),
+        controlledShare: ratioOrNull(
+          results.map((result) => result.controlledCompleted),
+          results.map((result) => result.totals.completed),
+        ),
       };
     }),
     pools: strategy.pools.map((pool, p): PoolSummary => {

@@ -29,6 +29,7 @@ export interface UsageWorkload {
   readonly cachedShare: number;
   /** Share of tokens that went through a batch interface; they are not in the figures above. */
   readonly batchShare: number;
+  /** Those with the most tokens first. */
   readonly models: readonly string[];
 }
 
@@ -109,13 +110,19 @@ export function usageWorkload(buckets: readonly UsageBucket[], hint: SizeHint): 
     hourOfWeek: hourlyProfile(served, size),
     cachedShare: input === 0 ? 0 : sum((day) => day.cached) / input,
     batchShare: 1 - tokensOf(served) / tokensOf(buckets),
-    models: [...new Set(served.map(({ model }) => model).filter((model) => model !== ""))].sort(),
+    models: modelsOf(served),
   };
 }
 
 function requestsFromHint({ requestsPerDay, inputTokens }: SizeHint, input: number, days: number): number | null {
   if (requestsPerDay !== undefined) return requestsPerDay * days;
   return inputTokens === undefined ? null : input / inputTokens;
+}
+
+function modelsOf(served: readonly UsageBucket[]): string[] {
+  const names = [...new Set(served.map(({ model }) => model).filter((model) => model !== ""))].sort();
+  const tokens = new Map(names.map((name) => [name, tokensOf(served.filter(({ model }) => model === name))]));
+  return names.sort((a, b) => tokens.get(b)! - tokens.get(a)!);
 }
 
 function tokensOf(buckets: readonly UsageBucket[]): number {

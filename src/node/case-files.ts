@@ -8,7 +8,7 @@ import { environmentFailure } from "./exit.ts";
 
 interface CaseFolder {
   readonly cases: readonly ParsedCase[];
-  /** Files that hold no cases. */
+  /** Files that hold no cases, with why where that is a slip. */
   readonly skipped: readonly string[];
 }
 
@@ -26,6 +26,10 @@ export async function readCases(folder: string): Promise<CaseFolder> {
       const parsed = name.endsWith(".json") ? parseCases(name, await readFile(join(folder, name), "utf8")) : null;
       if (parsed === null) {
         skipped.push(name);
+        continue;
+      }
+      if (typeof parsed === "string") {
+        skipped.push(`${name} (${parsed})`);
         continue;
       }
       for (const one of parsed) {
@@ -51,11 +55,12 @@ function toldTwice(id: string, before: string, name: string): string {
   return `case ${id} stands ${where}, and would count twice: ids are unique over all files of a folder`;
 }
 
-function parseCases(name: string, text: string): readonly ParsedCase[] | null {
+/** Null where the file holds other things; a string says why it cannot be read. */
+function parseCases(name: string, text: string): readonly ParsedCase[] | string | null {
   try {
     return parseCaseFile(name, JSON.parse(text) as unknown);
   } catch (error) {
-    if (error instanceof SyntaxError) return null;
+    if (error instanceof SyntaxError) return `is no JSON: ${error.message}`;
     throw error;
   }
 }

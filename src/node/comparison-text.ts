@@ -34,7 +34,19 @@ function tablesText({ baseline, other, rows }: Comparison, width: number): strin
       width,
     ),
   );
-  return `\n${other} against ${baseline}\n\n${tables.join("\n")}`;
+  const alike = rows.some(isSame) && rows.every((row) => row.difference === null || isSame(row));
+  const why =
+    "To these figures both are the same. Where nobody waits, the order of a queue and the bounds of a step change nothing: try more load (requestsPerS, or --rates 4,8,16).\n";
+  return `\n${other} against ${baseline}\n\n${tables.join("\n")}${alike ? why : ""}`;
+}
+
+/** Below it a difference is what sums in another order come to. */
+const ROUNDING = 1e-9;
+
+function isSame({ baseline, difference }: PairedDifference): boolean {
+  if (baseline === null || difference === null) return false;
+  const tiny = ROUNDING * Math.max(1, Math.abs(baseline.mean));
+  return [difference.mean, difference.lo ?? 0, difference.hi ?? 0].every((value) => Math.abs(value) <= tiny);
 }
 
 /** Where not all columns fit beside each other, the differences come first and what they are of below. */
@@ -131,9 +143,10 @@ function withSign(value: number, figure: string): string {
   return `${value > 0 && figure !== "0" ? "+" : ""}${figure}`;
 }
 
-function finding({ metric, separable, difference }: PairedDifference): string {
+function finding(row: PairedDifference): string {
+  const { metric, separable, difference } = row;
   if (difference === null || separable === null) return "";
+  if (isSame(row)) return isPercentile(metric) ? "the same within 1 %" : "the same";
   if (separable) return difference.mean < 0 ? "lower" : "higher";
-  if (difference.lo !== 0 || difference.hi !== 0) return "not separable";
-  return isPercentile(metric) ? "the same within 1 %" : "the same";
+  return "not separable";
 }

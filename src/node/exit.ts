@@ -130,6 +130,20 @@ export function failureJson({ error, problems }: Pick<Failure, "error" | "proble
   return `${JSON.stringify({ ok: false, error, problems })}\n`;
 }
 
+/** Text on stderr, and the same as data on stdout where that was asked for. Returns the exit code. */
+export function tellFailure(failure: Failure): number {
+  process.stderr.write(failure.text);
+  if (wantsJson()) process.stdout.write(failureJson(failure));
+  return failure.exitCode;
+}
+
+/** Whether data was asked for, also by a call that is wrong otherwise. */
+export function wantsJson(): boolean {
+  const words = process.argv.slice(2);
+  const end = words.indexOf("--");
+  return words.slice(0, end === -1 ? undefined : end).includes("--json");
+}
+
 /** Problems that stand at no line, each with its hint. */
 export function problemsText(problems: readonly Problem[]): string {
   return problems

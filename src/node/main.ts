@@ -6,7 +6,7 @@
 import { Command, CommanderError, InvalidArgumentError } from "commander";
 import type { CalibrateOptions } from "./commands/calibrate.ts";
 import { MOST_REPLICATIONS } from "../experiment/bounds.ts";
-import { describeFailure, EXIT, failureJson, usageFailure } from "./exit.ts";
+import { describeFailure, EXIT, failureJson, tellFailure, usageFailure, wantsJson } from "./exit.ts";
 import type { ConformFlags } from "./commands/conform.ts";
 import type { BackcastOptions } from "./commands/backcast.ts";
 import type { CompareOptions } from "./commands/compare.ts";
@@ -265,7 +265,7 @@ function buildProgram(): Command {
   catalog
     .command("import-llm")
     .description("write the entry of a model from the config.json of its Hugging Face repository")
-    .argument("<config>", "config.json")
+    .argument("<config>", "config.json, or its folder; an hf_quant_config.json beside it is read too")
     .requiredOption("--id <id>", "id of the entry", text)
     .requiredOption("--models <dir>", "folder of your own catalogue entries", text)
     .option("--name <name>", "as people write it (the id unless given)", text)
@@ -472,13 +472,6 @@ function commandLine(): string {
   return ["crossover", ...process.argv.slice(2).map(shellWord)].join(" ");
 }
 
-/** Whether data was asked for, also by a call that is wrong otherwise. */
-function wantsJson(): boolean {
-  const words = process.argv.slice(2);
-  const end = words.indexOf("--");
-  return words.slice(0, end === -1 ? undefined : end).includes("--json");
-}
-
 // A reader such as `head` that has seen enough is no error.
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
@@ -495,10 +488,7 @@ try {
     exitCode = error.exitCode === 0 ? EXIT.done : EXIT.config;
     if (wantsJson() && exitCode !== EXIT.done) out(failureJson(usageFailure(error.message.replace(/^error: /, ""))));
   } else {
-    const failure = describeFailure(error, commandLine());
-    process.stderr.write(failure.text);
-    if (wantsJson()) out(failureJson(failure));
-    exitCode = failure.exitCode;
+    exitCode = tellFailure(describeFailure(error, commandLine()));
   }
 }
 process.exitCode = exitCode;

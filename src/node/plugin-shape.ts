@@ -83,14 +83,22 @@ function checkOption(name: string, option: unknown, complain: Complain): void {
 /** Makes one with its defaults and looks at it. */
 function checkMade(plugin: PolicyPlugin, complain: Complain): void {
   let made: unknown;
+  const asked = new Set<string>();
   try {
-    made = plugin.create(Object.fromEntries(Object.entries(plugin.options).map(([name, { default: d }]) => [name, d])));
+    made = plugin.create(watchedDefaults(plugin, asked));
   } catch (error) {
     complain(["create"], `fails with the default options: ${String(error)}`);
     return;
   }
+  for (const name of asked)
+    complain(["create"], `reads an option ${name}, which is not declared`, hintFor(name, Object.keys(plugin.options)));
   const must = plugin.kind === "batching" ? "schedule" : "key";
   const may = plugin.kind === "batching" ? ["leap", "wakes"] : [];
+  if (made instanceof Promise) {
+    made.catch(() => {});
+    complain(["create"], "returns a promise: it must have made the policy when it returns");
+    return;
+  }
   if (!isObject(made) || typeof made[must] !== "function") {
     complain(["create"], `must return an object with a method ${must}`);
     return;
@@ -100,6 +108,20 @@ function checkMade(plugin: PolicyPlugin, complain: Complain): void {
       complain(["create"], `returns a ${method} that is no function but ${shown(made[method])}`);
     else if (/^Async|Generator/.test(made[method]?.constructor.name ?? ""))
       complain(["create"], `returns a ${method} that is async or a generator: it must have decided when it returns`);
+}
+
+/** What a library may ask any object for. */
+const ASKED_OF_ALL = ["toJSON", "then"];
+
+/** The default options; names that are not among them and are read all the same go into `asked`: a slip would be NaN in a formula. */
+function watchedDefaults(plugin: PolicyPlugin, asked: Set<string>): Record<string, number> {
+  const defaults = Object.fromEntries(Object.entries(plugin.options).map(([name, { default: d }]) => [name, d]));
+  return new Proxy(defaults, {
+    get(options, name) {
+      if (typeof name === "string" && !(name in options) && !ASKED_OF_ALL.includes(name)) asked.add(name);
+      return Reflect.get(options, name) as unknown;
+    },
+  });
 }
 
 function shown(value: unknown): string {

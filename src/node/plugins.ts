@@ -192,7 +192,9 @@ function guarded(plugin: PolicyPlugin, source: PluginSource, index: number, ordi
     (...given: Given): Result => {
       beginCall(index, ordinal, method);
       try {
-        return call(...given);
+        const result = call(...given);
+        if (result instanceof Promise) throw decidesLater(plugin.name, method, result);
+        return result;
       } catch (error) {
         throw new PolicyError(
           plugin.name,
@@ -203,6 +205,12 @@ function guarded(plugin: PolicyPlugin, source: PluginSource, index: number, ordi
       }
     };
   return plugin.kind === "batching" ? guardedBatching(plugin, guard) : guardedOrder(plugin, guard);
+}
+
+/** What a promise comes to nobody waits for, nor hears of its failure. */
+function decidesLater(policy: string, method: PluginMethod, promise: Promise<unknown>): PolicyError {
+  promise.catch(() => {});
+  return new PolicyError(policy, `${method} returned a promise: it must have decided when it returns`);
 }
 
 type Guard = <Given extends unknown[], Result>(

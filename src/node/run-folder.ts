@@ -33,7 +33,7 @@ export interface NewRunFolder {
 
 type RunFolder = CompleteRunFolder | NewRunFolder;
 
-/** First 12 hex digits of SHA-256 over the canonical JSON of whatever changes results: resolved config, seed, version. */
+/** First 12 hex digits of SHA-256 over the canonical JSON of whatever changes results: resolved config, seed, version, code. */
 export function runId(identity: unknown): string {
   return createHash("sha256").update(canonicalJson(identity)).digest("hex").slice(0, 12);
 }

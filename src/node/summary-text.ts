@@ -7,6 +7,9 @@ import { fittedTable } from "./text-table.ts";
 
 type Row = readonly [string, (strategy: StrategySummary) => string];
 
+/** More strategies that miss their targets than these are counted, not named. */
+const MOST_MISSES = 6;
+
 /** Cash and cost of the period differ: something is paid ahead. */
 function paysInAdvance({ usdPerMonth, billedUsd }: StrategySummary, days: number): boolean {
   if (usdPerMonth === null || billedUsd === null) return false;
@@ -79,11 +82,19 @@ export function summaryText(summary: Summary, width: number): string {
   const head = `${summary.title}\n${plainNumber(summary.requestsSimulated, 0)} requests simulated: ${lengthText(summary.horizonDays)}, ${plural(summary.replications, "replication")}, ${plural(summary.strategies.length, "strategy", "strategies")}${summary.complete ? "" : " (interrupted: only what had finished)"}\n`;
   const untried = verdictNotSimulated(summary);
   const warnings = summary.warnings.map((warning) => `warning: ${warning}\n`).join("");
-  const sentence =
-    verdict === null
-      ? ""
-      : `\nVerdict${verdict.indicative ? " (indicative: fewer than 10 replications)" : ""}: ${verdict.sentence}\n${untried === null ? "" : `${untried}\n`}`;
-  return `${head}\n${table}${warnings}${sentence}`;
+  const { costTie, missedTargets } = summary.remarks;
+  const sentences = [
+    ...(verdict === null
+      ? []
+      : [`Verdict${verdict.indicative ? " (indicative: fewer than 10 replications)" : ""}: ${verdict.sentence}`]),
+    ...(untried === null ? [] : [untried]),
+    ...(costTie === null ? [] : [costTie]),
+    ...(missedTargets.length > MOST_MISSES
+      ? [`${missedTargets.length} of ${summary.strategies.length} strategies miss a target, or may: see the report.`]
+      : missedTargets.map(({ strategy, sentence }) => `${strategy}: ${sentence}.`)),
+  ];
+  const below = sentences.length === 0 ? "" : `\n${sentences.join("\n")}\n`;
+  return `${head}\n${table}${warnings}${below}`;
 }
 
 /** A row for what only happens in experiments that ask for it. */

@@ -5,9 +5,10 @@ import type { TraceFit } from "../experiment/trace/fit.ts";
 import type { Quantiles } from "../experiment/trace/lengths.ts";
 import { burstLines, spanText } from "../experiment/trace/preset.ts";
 import type { Skew } from "../experiment/trace/reuse.ts";
-import { count, percent, plainNumber, significant } from "../report/format.ts";
+import { count, durationMs, percent, plainNumber, significant } from "../report/format.ts";
 import { textTable } from "./text-table.ts";
 
+const seconds = (value: number): string => durationMs(value * 1000);
 const right = (head: string) => ({ head, align: "right" }) as const;
 
 export function inspectText(facts: TraceFacts): string {
@@ -21,12 +22,12 @@ export function inspectText(facts: TraceFacts): string {
     ...(gaps === null
       ? []
       : [
-          `gaps: median ${significant(gaps.seconds.p50)} s, P99 ${significant(gaps.seconds.p99)} s, CV ${gaps.cv.toFixed(2)}; ${percent(gaps.zeroShare)} zero; ${gaps.silences} longer than 20 mean gaps`,
+          `gaps: median ${seconds(gaps.seconds.p50)}, P99 ${seconds(gaps.seconds.p99)}, CV ${gaps.cv.toFixed(2)}; ${percent(gaps.zeroShare)} zero; ${gaps.silences} longer than 20 mean gaps`,
         ]),
     ...(facts.clockStepS === null
       ? []
       : [
-          `the clock steps by ${significant(facts.clockStepS)} s: arrivals were spread over the step before dispersion was taken`,
+          `the clock steps by ${seconds(facts.clockStepS)}: arrivals were spread over the step before dispersion was taken`,
         ]),
     ...(facts.failed === null ? [] : [`${plainNumber(facts.failed)} requests failed; they are load all the same`]),
     ...Object.entries(facts.dropped).map(
@@ -57,7 +58,7 @@ export function inspectText(facts: TraceFacts): string {
           ...(sessions.gapS === null
             ? []
             : [
-                `  from turn to turn: median ${significant(sessions.gapS.p50)} s, P95 ${significant(sessions.gapS.p95)} s; ${percent(sessions.grownShare ?? 0)} of later turns hold the turn before`,
+                `  from turn to turn: median ${seconds(sessions.gapS.p50)}, P95 ${seconds(sessions.gapS.p95)}; ${percent(sessions.grownShare ?? 0)} of later turns hold the turn before`,
               ]),
         ]),
     ...(reuse === null

@@ -1,7 +1,7 @@
 /** A file that appears whole or not at all, also when Ctrl-C ends the command that writes it. */
 import { rmSync } from "node:fs";
 import { open, rm, stat } from "node:fs/promises";
-import { EXIT } from "./exit.ts";
+import { describeFailure, InterruptedError, tellFailure } from "./exit.ts";
 
 /**
  * Runs `work`, which writes `temporary`, beside `target`, and renames it at its end. Whatever stops it, `temporary` does not
@@ -13,8 +13,7 @@ export async function wholeOrNothing<T>(target: string, work: (temporary: string
   const temporary = `${target}.tmp`;
   const onSignal = (): never => {
     rmSync(temporary, { force: true });
-    process.stderr.write("\nInterrupted; nothing was written.\n");
-    process.exit(EXIT.interrupted);
+    process.exit(tellFailure(describeFailure(new InterruptedError("Interrupted; nothing was written."), "")));
   };
   process.once("SIGINT", onSignal);
   process.once("SIGTERM", onSignal);

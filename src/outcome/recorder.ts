@@ -248,23 +248,58 @@ export class Recorder {
     if (sentS < 0) return;
     this.cell(classIndex, route).hour[outcome]++;
     if (outcome !== BOUNDARY_REFUSED) this.ended[classIndex * this.minutes + Math.floor(sentS / 60)]++;
-    this.rowWithoutAnswer(classIndex, route, inputTokens, outcome, attempts);
+    this.rowWithoutAnswer(classIndex, route, inputTokens, 0, outcome, attempts, 0);
   }
 
-  /** A request, `request` and `sentS` in the fields above, has not ended at the horizon. Counted elsewhere (INV-1). */
-  inFlightAtHorizon(classIndex: number, route: number, inputTokens: number, attempts: number): void {
-    if (this.sentS >= 0) this.rowWithoutAnswer(classIndex, route, inputTokens, IN_FLIGHT_AT_HORIZON, attempts);
+  /**
+   * A request, `request`, `sentS` and `reasoningTokens` in the fields above, has not ended at the horizon. Counted elsewhere (INV-1);
+   * `outputTokens` are those that it will have been billed.
+   */
+  inFlightAtHorizon(
+    classIndex: number,
+    route: number,
+    inputTokens: number,
+    outputTokens: number,
+    attempts: number,
+  ): void {
+    if (this.sentS < 0) return;
+    const { reasoningTokens } = this;
+    this.rowWithoutAnswer(
+      classIndex,
+      route,
+      inputTokens,
+      outputTokens,
+      IN_FLIGHT_AT_HORIZON,
+      attempts,
+      reasoningTokens,
+    );
   }
 
   private rowWithoutAnswer(
     classIndex: number,
     route: number,
     inputTokens: number,
+    outputTokens: number,
     outcome: number,
     attempts: number,
+    reasoningTokens: number,
   ): void {
-    if (this.rows !== null)
-      this.rows.row(this.request, this.sentS, classIndex, route, inputTokens, 0, NaN, NaN, NaN, outcome, attempts, 0);
+    if (this.rows === null) return;
+    const { request, sentS } = this;
+    this.rows.row(
+      request,
+      sentS,
+      classIndex,
+      route,
+      inputTokens,
+      outputTokens,
+      NaN,
+      NaN,
+      NaN,
+      outcome,
+      attempts,
+      reasoningTokens,
+    );
   }
 
   /** Writes the rows of the hour that ends now and adds it to the totals. */

@@ -100,5 +100,7 @@ export interface RunResult {
   readonly targets: readonly TargetResult[];
   /** Retries that the budget of the clients did not allow. */
   readonly retriesDenied: number;
+  /** The ledger's total without answers of offers that were under way at the horizon: what the completed requests share. */
+  readonly endedUsd: number;
   readonly series: RunSeries;
 }

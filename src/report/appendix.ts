@@ -1,11 +1,8 @@
-/** What a reader needs to check the answer: assumptions with their age, evidence records, the run itself, definitions. */
-import type { Assumption } from "../scenario/resolved.ts";
+/** What a reader needs to check the answer: evidence records, the run itself, definitions. */
 import type { EvidenceRecord } from "../decision/evidence.ts";
-import { DAY_S, epochSOfIso } from "../kernel/calendar-time.ts";
 import type { Estimate } from "../experiment/findings.ts";
 import {
   count,
-  dateText,
   type Format,
   list,
   NOT_NEGATIVE,
@@ -14,83 +11,45 @@ import {
   plural,
   ratePerS,
   significant,
+  usd,
 } from "./format.ts";
 import type { Cell, ReportInput, ReportModel, TableView } from "./model.ts";
 import { optionTitle } from "./strategies.ts";
 import { cell, estimateCell } from "./tables.ts";
 
-/** Days from a date, or the first day of a month or year, to `asOf`; null where either is no date. */
-export function ageDays(date: string, asOf: string): number | null {
-  const full = /^\d{4}$/.test(date) ? `${date}-01-01` : /^\d{4}-\d{2}$/.test(date) ? `${date}-01` : date;
-  const from = epochSOfIso(full);
-  const to = epochSOfIso(asOf);
-  return from === null || to === null ? null : Math.floor((to - from) / DAY_S);
-}
+/** More ids than this stand in a list of their own, which records with the same ones share. */
+const MOST_IDS = 3;
 
-const KIND_ORDER = ["assumed", "fitted", "published", "measured", "declared", "derived"] as const;
-
-/** Unverified first, then assumed, then the rest from the weakest kind to the strongest. */
-export function assumptionsView(assumptions: readonly Assumption[], asOf: string): ReportModel["assumptions"] {
-  const weakness = (entry: Assumption): number => (entry.unverified === true ? -1 : KIND_ORDER.indexOf(entry.kind));
-  const ordered = [...assumptions].sort((a, b) => weakness(a) - weakness(b));
-  const unverified = ordered.filter((entry) => entry.unverified === true).length;
-  const assumed = ordered.filter((entry) => entry.unverified !== true && entry.kind === "assumed").length;
-  const text = (label: string): { label: string; note: null; color: null; numeric: boolean } => ({
-    label,
-    note: null,
-    color: null,
-    numeric: false,
-  });
+/** The records, and the lists of assumptions that they rest on, numbered as they first appear. */
+function recordsView(records: readonly EvidenceRecord[]): ReportModel["appendix"]["evidence"] {
+  const lists = new Map<string, readonly string[]>();
+  for (const { assumptions } of records)
+    if (assumptions.length > MOST_IDS) lists.set(assumptions.join("\n"), assumptions);
+  const keys = [...lists.keys()];
+  const restsOn = ({ assumptions }: EvidenceRecord): string[] => {
+    if (assumptions.length === 0) return [];
+    if (assumptions.length <= MOST_IDS) return [`rests on ${list(assumptions)}`];
+    return [`rests on the ${assumptions.length} values of list ${keys.indexOf(assumptions.join("\n")) + 1}`];
+  };
   return {
-    headline: `${plural(ordered.length, "value")} behind the answer: ${unverified} unverified, ${assumed} assumed`,
-    table: {
-      caption: `Assumptions, weakest first; age in days on ${dateText(asOf)}`,
-      columns: [
-        text("Assumption"),
-        { ...text("Value"), numeric: true },
-        text("Kind"),
-        text("Source"),
-        text("As of"),
-        { ...text("Age"), numeric: true },
-      ],
-      rows: ordered.map((entry) => {
-        const age = ageDays(entry.asOf, asOf);
-        const kind = entry.unverified === true ? `${entry.kind}, unverified` : entry.kind;
-        return {
-          header: entry.label,
-          note: entry.id,
-          color: null,
-          cells: [
-            cell(
-              typeof entry.value === "number" ? exact(entry.value) : entry.value,
-              entry.unit === "" ? null : entry.unit,
-            ),
-            cell(kind, null, entry.unverified === true ? "bad" : entry.kind === "assumed" ? "warn" : null),
-            cell(entry.source),
-            cell(entry.asOf),
-            // What is of a later date has no age: a minus would look like one.
-            cell(age === null || age < 0 ? "–" : `${age} d`, null, age !== null && age > 90 ? "warn" : null),
-          ],
-        };
-      }),
-      layout: "cards",
-    },
+    records: recordsTable(records, restsOn),
+    bases: [...lists.values()].map((ids, i) => ({
+      title: `List ${i + 1}: ${ids.length} assumed or unverified values`,
+      ids,
+    })),
   };
 }
 
-/** Inputs are printed as given (up to six digits), not rounded for reading. */
-function exact(value: number): string {
-  return Math.abs(value) >= 1e6 ? plain(value) : String(Number(value.toPrecision(6)));
-}
-
-function recordsTable(records: readonly EvidenceRecord[]): TableView {
+function recordsTable(
+  records: readonly EvidenceRecord[],
+  restsOn: (record: EvidenceRecord) => readonly string[],
+): TableView {
   const text = (label: string): { label: string; note: null; color: null; numeric: boolean } => ({
     label,
     note: null,
     color: null,
     numeric: false,
   });
-  const number = (value: number | null): string => (value === null ? "–" : significant(value).replace("-", "−"));
   return {
     caption: `Evidence records (${records.length})`,
     columns: [
@@ -100,35 +59,39 @@ function recordsTable(records: readonly EvidenceRecord[]): TableView {
       { ...text("Estimate"), numeric: true },
       { ...text("Threshold"), numeric: true },
     ],
-    rows: records.map((record) => ({
-      header: `${record.node} · ${record.segment}${record.option === null ? "" : ` · ${optionTitle(record.option)}`}`,
-      note: record.id,
-      color: null,
-      cells: [
-        cell(record.value, record.kind),
-        cell(record.statement, basis(record)),
-        cell(
-          number(record.estimate),
-          record.ci95 === null ? null : `${number(record.ci95[0])} – ${number(record.ci95[1])}`,
-        ),
-        cell(
-          number(record.threshold),
-          record.distanceToThreshold === null ? null : `distance ${number(record.distanceToThreshold)}`,
-        ),
-      ],
-    })),
+    rows: records.map((record) => {
+      const format = formatOf(record.metric);
+      const number = (value: number | null): string => (value === null ? "–" : format(value));
+      const seeds = record.seeds > 0 ? [plural(record.seeds, "replication")] : [];
+      return {
+        header: `${record.node} · ${record.segment}${record.option === null ? "" : ` · ${optionTitle(record.option)}`}`,
+        note: record.id,
+        color: null,
+        cells: [
+          cell(record.value, record.kind),
+          cell(
+            record.statement,
+            [record.metric, ...seeds, ...restsOn(record)].filter((part) => part !== "").join(" · "),
+          ),
+          cell(
+            number(record.estimate),
+            record.ci95 === null ? null : `${number(record.ci95[0])} – ${number(record.ci95[1])}`,
+          ),
+          cell(
+            number(record.threshold),
+            record.distanceToThreshold === null ? null : `distance ${number(record.distanceToThreshold)}`,
+          ),
+        ],
+      };
+    }),
     layout: "cards",
   };
 }
 
-/** What a record measured, on how many replications, and the assumptions below it. */
-function basis({ metric, seeds, assumptions }: EvidenceRecord): string {
-  const parts = [
-    metric,
-    ...(seeds > 0 ? [plural(seeds, "replication")] : []),
-    ...(assumptions.length > 0 ? [`rests on ${list(assumptions)}`] : []),
-  ];
-  return parts.filter((part) => part !== "").join(" · ");
+/** By the name of a record's metric: shares in percent, money in dollars. */
+function formatOf(metric: string): Format {
+  if (/^(attain|wape|uSlo)/.test(metric)) return percent;
+  return metric.startsWith("usd") ? usd : (value) => significant(value).replace("-", "−");
 }
 
 function keyValues(caption: string, rows: readonly (readonly [string, string, string | null])[]): TableView {
@@ -157,7 +120,7 @@ export function appendixView({ summary, experiment, manifest }: ReportInput): Re
   const shipped = files.filter(([name]) => !name.startsWith(OWN_ENTRIES));
   const text = { note: null, color: null };
   return {
-    records: recordsTable(summary.records),
+    evidence: recordsView(summary.records),
     run: keyValues("Run manifest", [
       ["Run", manifest.runId, null],
       ["Version", manifest.version, null],

@@ -55,21 +55,26 @@ export const count: Format = (value) =>
 
 export const ratePerS: Format = (value) => scaled(value, "", "/s");
 
-/** A duration given in milliseconds: 0.85 ms, 850 ms, 1.23 s, 2.50 min. */
+/** A duration given in milliseconds: 85.0 µs, 850 ms, 1.23 s, 2.50 min, 2.50 h. */
 export const durationMs: Format = (value) => {
   if (!Number.isFinite(value)) return "–";
   const magnitude = Math.abs(Number(value.toPrecision(3)));
-  if (magnitude < 1000) return `${significant(value)} ms`;
-  return magnitude < 120_000 ? `${significant(value / 1000)} s` : `${significant(value / 60_000)} min`;
+  const text = (ms: number, unit: string): string => `${significant(value / ms).replace("-", MINUS)} ${unit}`;
+  if (magnitude > 0 && magnitude < 0.1) return text(0.001, "µs");
+  if (magnitude < 1000) return text(1, "ms");
+  if (magnitude < 120_000) return text(1000, "s");
+  return magnitude < 7_200_000 ? text(60_000, "min") : text(3_600_000, "h");
 };
 
-/** Hours, in shorter units where they are a small part of one: 1.95 h, 3.84 min, 13.8 s. */
+/** Hours, in shorter units where there is less than one: 1.95 h, 58.4 min, 13.8 s, 233 ms. */
 export const hours: Format = (value) =>
-  Math.abs(value) >= 0.1 || Math.abs(value) < NOTHING ? scaled(value, "", " h") : durationMs(value * 3_600_000);
+  Math.abs(value) >= 1 || Math.abs(value) < NOTHING ? scaled(value, "", " h") : durationMs(value * 3_600_000);
 
-/** A duration given in hours, for labels of incidents: 25 min, 6.2 h, 2.1 days. */
+/** A duration given in hours, for labels of incidents: 14 s, 25 min, 6.2 h, 2.1 days. */
 export function span(valueH: number): string {
-  if (valueH < 1) return `${Math.max(1, Math.round(valueH * 60))} min`;
+  const minutes = Math.round(valueH * 60);
+  if (minutes < 1) return `${Math.max(1, Math.round(valueH * 3600))} s`;
+  if (valueH < 1) return `${minutes} min`;
   return valueH < 48 ? `${trim(valueH.toFixed(1))} h` : `${trim((valueH / 24).toFixed(1))} days`;
 }
 

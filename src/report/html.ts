@@ -3,8 +3,9 @@ import { costSvg, differenceSvg, monthSvg, outcomeSvg } from "./charts/bars.ts";
 import { latencyPanelSvg } from "./charts/latency.ts";
 import { poolPanelSvg, STATES, stateStyle } from "./charts/pools.ts";
 import { OWN_EVENT, PROVIDER_EVENT } from "./charts/svg.ts";
+import { plural } from "./format.ts";
 import { ink } from "./ink.ts";
-import { bullets, escapeHtml, legend, paragraph, prose, table } from "./markup.ts";
+import { bullets, escapeHtml, fold, legend, paragraph, prose, table } from "./markup.ts";
 import type { Banner, ChartWords, ReportModel, SegmentView, StrategyView, VerdictView } from "./model.ts";
 import { type Section, pageHtml } from "./shell.ts";
 
@@ -41,7 +42,9 @@ function bannerHtml(banner: Banner): string {
 
 function verdictSection({ verdict, banners, strategies }: ReportModel): string {
   const head =
-    verdict === null ? "<h1>No verdict was asked for: the experiment names no team</h1>" : verdictHead(verdict);
+    verdict === null
+      ? '<h2 class="lead">No verdict was asked for: the experiment names no team</h2>'
+      : verdictHead(verdict);
   const rest = verdict === null ? "" : verdictBody(verdict);
   return (
     head + `<div class="tiles">${strategies.map(tileHtml).join("")}</div>` + banners.map(bannerHtml).join("") + rest
@@ -73,7 +76,8 @@ function verdictHead(verdict: VerdictView): string {
       ? []
       : [`<span class="tag warn">Unknown: ${escapeHtml(verdict.unknownNodes.join(", "))}</span>`]),
   ];
-  return `<h1>${prose(verdict.sentence)}</h1><p class="tags">${tags.join(" ")}</p>`;
+  const tie = verdict.costTie === null ? "" : paragraph(verdict.costTie);
+  return `<h2 class="lead">${prose(verdict.sentence)}</h2><p class="tags">${tags.join(" ")}</p>${tie}`;
 }
 
 function verdictBody(verdict: VerdictView): string {
@@ -91,10 +95,8 @@ function segmentHtml(segment: SegmentView): string {
     ({ node, label, value, decides }) =>
       `<li class="node ${value === "n/a" ? "na" : value}${decides ? " decides" : ""}"><b>${escapeHtml(node)}</b> ${escapeHtml(label)}<em>${value === "n/a" ? "n/a" : value}${decides ? " · decides" : ""}</em></li>`,
   );
-  const evidence = segment.evidence.map(
-    ({ node, value, statement }) =>
-      `<li><span class="mark ${value === "n/a" ? "na" : value}">${escapeHtml(node)}: ${value}</span> ${prose(statement)}</li>`,
-  );
+  const speaks = segment.evidence.filter(says);
+  const silent = segment.evidence.filter((entry) => !says(entry));
   const notes = segment.notes.map(
     ({ label, lines }) =>
       `<dt>${escapeHtml(label)}</dt><dd>${lines.length === 1 ? escapeHtml(lines[0] ?? "") : bullets(lines)}</dd>`,
@@ -103,9 +105,28 @@ function segmentHtml(segment: SegmentView): string {
 <h3>${escapeHtml(segment.name)} <span class="quiet">${escapeHtml(segment.share)}</span></h3>
 <ol class="path" aria-label="Path through the tree">${path.join("")}<li class="choice" style="background:${ink(segment.color)}">${escapeHtml(segment.choice)}</li></ol>
 <p class="reason"><b>${escapeHtml(segment.rule)}:</b> ${escapeHtml(segment.reason)}</p>
-${evidence.length === 0 ? "" : `<ul class="evidence">${evidence.join("")}</ul>`}
+${evidenceHtml(speaks)}
 ${notes.length === 0 ? "" : `<dl class="notes">${notes.join("")}</dl>`}
+${silent.length === 0 ? "" : fold(`${plural(silent.length, "further record")} of evidence`, "none gives a reason for own capacity", evidenceHtml(silent))}
 </article>`;
+}
+
+type SegmentEvidence = SegmentView["evidence"][number];
+
+/** Nodes that would give a reason for own capacity: that they do not is read by few. */
+const REASONS = /^(T1|T2|T3a|T4)\b/;
+
+function says({ node, value }: SegmentEvidence): boolean {
+  return value !== "n/a" && (value !== "no" || !REASONS.test(node));
+}
+
+function evidenceHtml(evidence: readonly SegmentEvidence[]): string {
+  if (evidence.length === 0) return "";
+  const items = evidence.map(
+    ({ node, value, statement }) =>
+      `<li><span class="mark ${value === "n/a" ? "na" : value}">${escapeHtml(node)}: ${value}</span> ${prose(statement)}</li>`,
+  );
+  return `<ul class="evidence">${items.join("")}</ul>`;
 }
 
 function strategiesSection({ comparison, strategies, showsMoney }: ReportModel): string {
@@ -116,7 +137,7 @@ function strategiesSection({ comparison, strategies, showsMoney }: ReportModel):
     permitted === null ? paragraph("No strategy is permitted for every class.") : table(permitted),
     notPermitted === null
       ? ""
-      : `<div class="barred"><h3>Not permitted</h3>${barred.map(barredHtml).join("")}${table(notPermitted)}</div>`,
+      : `<div class="barred"><h3>Not permitted</h3>${barred.map(barredHtml).join("")}${fold("Figures", notPermitted.caption.toLowerCase(), table(notPermitted))}</div>`,
     table(classes),
   ].join("");
 }
@@ -194,10 +215,14 @@ function differenceSection({ differences }: ReportModel): string {
 }
 
 function assumptionSection({ assumptions }: ReportModel): string {
-  return `<h2>${prose(assumptions.headline)}</h2>${table(assumptions.table)}`;
+  const { headline, first, subjects } = assumptions;
+  const others = subjects.map(({ title, note, table: view }) => fold(title, note, table(view)));
+  return `<h2>${prose(headline)}</h2>${first === null ? "" : table(first)}${others.join("")}`;
 }
 
 function appendixSection({ appendix }: ReportModel): string {
+  const { evidence } = appendix;
+  const idItem = (id: string): string => `<li>${escapeHtml(id)}</li>`;
   const definitions = appendix.definitions.map(
     ({ term, text }) => `<dt>${escapeHtml(term)}</dt><dd>${escapeHtml(text)}</dd>`,
   );
@@ -207,6 +232,9 @@ function appendixSection({ appendix }: ReportModel): string {
     table(appendix.run),
     table(appendix.demand),
     `<h3>How to read it</h3><dl class="definitions">${definitions.join("")}</dl>`,
-    table(appendix.records),
+    ...(evidence.records.rows.length === 0
+      ? []
+      : ["<h3>What the verdict rests on</h3>", fold(evidence.records.caption, "", table(evidence.records))]),
+    ...evidence.bases.map(({ title, ids }) => fold(title, "", `<ul class="ids">${ids.map(idItem).join("")}</ul>`)),
   ].join("");
 }

@@ -18,7 +18,7 @@ export function escapeHtml(text: string): string {
 /** Running text: a number and its unit stay on one line, and so do the ends of an interval. */
 export function prose(text: string): string {
   return escapeHtml(text)
-    .replace(/(\d) (?=(%|ms|s|h|d|min)(?![a-z]))/g, "$1\u00a0")
+    .replace(/(\d) (?=(%|µs|ms|s|h|d|min)(?![a-z]))/g, "$1\u00a0")
     .replace(/(?<=\S) – (?=\S)/g, "\u00a0–\u00a0");
 }
 
@@ -33,7 +33,11 @@ export function bullets(lines: readonly string[]): string {
 function cellHtml(cell: Cell, numeric: boolean, label: string): string {
   const classes = [numeric ? "num" : "", cell.tone ?? ""].filter((name) => name !== "").join(" ");
   const note = cell.note === null ? "" : `<small>${escapeHtml(cell.note)}</small>`;
-  return `<td${classes === "" ? "" : ` class="${classes}"`} data-label="${escapeHtml(label)}"><div><span>${escapeHtml(cell.text)}</span>${note}</div></td>`;
+  const rows = cell.rows ?? 1;
+  const span = rows === 1 ? "" : ` rowspan="${rows}"`;
+  // Cards are apart from each other: the first says for how many it speaks.
+  const also = rows === 1 ? "" : `<small class="also">also of the next ${rows - 1}</small>`;
+  return `<td${classes === "" ? "" : ` class="${classes}"`}${span} data-label="${escapeHtml(label)}"><div><span>${escapeHtml(cell.text)}</span>${note}${also}</div></td>`;
 }
 
 /** With more columns than this, notes stay below the numbers. */
@@ -64,6 +68,12 @@ function blocks(view: TableView): TableView[] {
   });
 }
 
+/** Rows up to each heading: the heading is that of its own part of the table alone. */
+function parts(rows: TableView["rows"]): TableView["rows"][] {
+  const starts = rows.flatMap((row, i) => (i === 0 || row.cells.length === 0 ? [i] : []));
+  return starts.map((start, i) => rows.slice(start, starts[i + 1]));
+}
+
 function tableHtml(view: TableView): string {
   const width = view.columns.length;
   const color = (value: string | null): string => (value === null ? "" : ` style="color:${escapeHtml(ink(value))}"`);
@@ -72,7 +82,7 @@ function tableHtml(view: TableView): string {
     const type = numeric ? ' class="num"' : "";
     return label === "" ? "<td></td>" : `<th scope="col"${type}${color(ink)}>${escapeHtml(label)}${small}</th>`;
   });
-  const body = view.rows.map((row) => {
+  const rowHtml = (row: TableView["rows"][number]): string => {
     const small = row.note === null ? "" : `<small>${escapeHtml(row.note)}</small>`;
     if (row.cells.length === 0)
       return `<tr class="group"><th scope="rowgroup" colspan="${width}"${color(row.color)}>${escapeHtml(row.header)}${small}</th></tr>`;
@@ -80,9 +90,15 @@ function tableHtml(view: TableView): string {
       cellHtml(cell, view.columns[i + 1]?.numeric ?? false, view.columns[i + 1]?.label ?? ""),
     );
     return `<tr><th scope="row"${color(row.color)}>${escapeHtml(row.header)}${small}</th>${cells.join("")}</tr>`;
-  });
+  };
+  const bodies = parts(view.rows).map((rows) => `<tbody>${rows.map(rowHtml).join("")}</tbody>`);
   const scroll = `<div class="scroll" tabindex="0" role="region" aria-label="${escapeHtml(view.caption)}">`;
-  return `${scroll}<table class="${view.layout}${view.columns.length > ROOMY_COLUMNS ? " dense" : ""}"><caption>${escapeHtml(view.caption)}</caption><thead><tr>${head.join("")}</tr></thead><tbody>${body.join("")}</tbody></table></div>`;
+  return `${scroll}<table class="${view.layout}${view.columns.length > ROOMY_COLUMNS ? " dense" : ""}"><caption>${escapeHtml(view.caption)}</caption><thead><tr>${head.join("")}</tr></thead>${bodies.join("")}</table></div>`;
+}
+
+/** What most readers skip: folded on a screen, open on paper. `content` is HTML. */
+export function fold(title: string, note: string, content: string): string {
+  return `<details><summary><b>${escapeHtml(title)}</b> <span class="quiet">${escapeHtml(note)}</span></summary>${content}</details>`;
 }
 
 export function legend(

@@ -30,6 +30,8 @@ export interface Cell {
   /** Second, quieter line: an interval, a share. */
   readonly note: string | null;
   readonly tone: Tone | null;
+  /** Rows of the table that the cell stands for, itself and those below, whose own cells end before this column; 1 if left out. */
+  readonly rows?: number;
 }
 
 export interface TableView {
@@ -105,6 +107,8 @@ export interface SegmentView {
 export interface VerdictView {
   readonly name: string;
   readonly sentence: string;
+  /** Which other strategies cost as much; null where none does. */
+  readonly costTie: string | null;
   readonly color: string;
   readonly indicative: string | null;
   readonly controlledShare: string | null;
@@ -242,6 +246,14 @@ export interface DifferenceChart extends ChartWords {
   }[];
 }
 
+export interface AssumptionsView {
+  readonly headline: string;
+  /** What to look at first; null where there is nothing of the kind. */
+  readonly first: TableView | null;
+  /** All others. `note` says how many of each kind there are. */
+  readonly subjects: readonly { readonly title: string; readonly note: string; readonly table: TableView }[];
+}
+
 export interface ReportModel {
   readonly title: string;
   readonly question: string;
@@ -265,9 +277,13 @@ export interface ReportModel {
   readonly outcomes: OutcomeChart;
   readonly offerTable: TableView;
   readonly differences: DifferenceChart;
-  readonly assumptions: { readonly headline: string; readonly table: TableView };
+  readonly assumptions: AssumptionsView;
   readonly appendix: {
-    readonly records: TableView;
+    readonly evidence: {
+      readonly records: TableView;
+      /** Ids of assumptions that several records rest on. */
+      readonly bases: readonly { readonly title: string; readonly ids: readonly string[] }[];
+    };
     readonly run: TableView;
     readonly demand: TableView;
     readonly definitions: readonly { readonly term: string; readonly text: string }[];

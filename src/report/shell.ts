@@ -8,7 +8,7 @@ import { STYLE } from "./style.ts";
 export interface Section {
   readonly id: string;
   readonly title: string;
-  /** HTML. */
+  /** HTML, with one `h2`: what the section says. The title of the page is its `h1`. */
   readonly content: string;
 }
 
@@ -35,13 +35,13 @@ export function pageHtml({ title, question, facts }: PageHead, sections: readonl
 <style>${STYLE}</style>
 </head>
 <body>
-<main>
 <header>
-<p class="eyebrow">${escapeHtml(title)}</p>
+<h1 class="eyebrow">${escapeHtml(title)}</h1>
 <p class="question">${escapeHtml(question)}</p>
 <p class="facts">${facts.map((fact) => `<span>${escapeHtml(fact)}</span>`).join(" ")}</p>
 <nav aria-label="Sections">${nav}</nav>
 </header>
+<main>
 ${body.join("\n")}
 </main>
 </body>

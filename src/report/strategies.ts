@@ -4,7 +4,7 @@
  */
 import type { Option } from "../decision/evidence.ts";
 import type { RequestClass } from "../scenario/resolved.ts";
-import { showsMoney, type Estimate, type StrategySummary } from "../experiment/findings.ts";
+import { showsMoney, type Estimate, type Findings, type StrategySummary } from "../experiment/findings.ts";
 import type { Summary } from "../decision/summary.ts";
 import { durationMs, intervalText, NOT_NEGATIVE, usd, within } from "./format.ts";
 import type { StrategyView } from "./model.ts";
@@ -41,7 +41,7 @@ export function optionTitle(option: Option | "conflict"): string {
 export type CostOrder = "cheaper" | "dearer" | "unclear" | "single";
 
 /** The paired difference first − second in USD a month, whichever way round it was recorded; null when it was not. */
-export function pairedDifference(summary: Summary, first: string, second: string): Estimate | null {
+export function pairedDifference(summary: Findings, first: string, second: string): Estimate | null {
   for (const pair of summary.pairedCost) {
     if (pair.first === first && pair.second === second) return pair.usdPerMonth;
     if (pair.first === second && pair.second === first) {
@@ -53,7 +53,7 @@ export function pairedDifference(summary: Summary, first: string, second: string
 }
 
 /** Decided by the paired difference; by overlap of the two intervals where no pair was recorded. */
-export function costOrder(summary: Summary, first: StrategySummary, second: StrategySummary): CostOrder {
+export function costOrder(summary: Findings, first: StrategySummary, second: StrategySummary): CostOrder {
   const pair = pairedDifference(summary, first.name, second.name);
   const [a, b] = [first.usdPerMonth, second.usdPerMonth];
   const lo = pair === null ? gap(a?.lo, b?.hi) : pair.lo;
@@ -76,7 +76,7 @@ export function usdOf({ usdPerMonth }: StrategySummary): number {
  * Permitted strategies. A counterfactual one (boundary rules lifted) is no choice, so it stays out unless all are
  * counterfactual.
  */
-export function choosable(summary: Summary): StrategySummary[] {
+export function choosable(summary: Findings): StrategySummary[] {
   const permitted = summary.strategies.filter((strategy) => strategy.permitted);
   const real = permitted.filter((strategy) => !strategy.counterfactual);
   return real.length > 0 ? real : permitted;
@@ -86,7 +86,7 @@ export function choosable(summary: Summary): StrategySummary[] {
  * The choosable strategies from the cheapest mean on, those that miss a target after all others: answering less costs
  * less. Ties keep the order of the experiment.
  */
-export function choosableByCost(summary: Summary, classes: readonly RequestClass[]): StrategySummary[] {
+export function choosableByCost(summary: Findings, classes: readonly RequestClass[]): StrategySummary[] {
   const ordered = choosable(summary).sort((a, b) => usdOf(a) - usdOf(b));
   const misses = new Set(ordered.filter((strategy) => missedTarget(strategy, classes) !== null));
   return [...ordered.filter((strategy) => !misses.has(strategy)), ...misses];

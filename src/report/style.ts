@@ -1,11 +1,12 @@
 /** The style sheet of the report: dark text on white, quiet lines, one column; phone, screen and A4. */
 export const STYLE = `
-:root{--ink:#0f172a;--quiet:#475569;--line:#e2e8f0;--wash:#f8fafc}
+:root{color-scheme:light;--ink:#0f172a;--quiet:#475569;--line:#e2e8f0;--wash:#f8fafc}
 *{box-sizing:border-box}
 html{-webkit-text-size-adjust:100%}
 body{margin:0;background:#fff;color:var(--ink);font:15px/1.5 Inter,ui-sans-serif,system-ui,-apple-system,"Segoe UI",Roboto,"Helvetica Neue",Arial,sans-serif;overflow-wrap:anywhere}
-main{max-width:964px;margin:0 auto;padding:32px 32px 64px}
-h1{font-size:30px;line-height:1.22;letter-spacing:-.015em;margin:0 0 14px;text-wrap:balance}
+body>header,main{max-width:964px;margin:0 auto;padding:32px 32px 0}
+main{padding:28px 32px 64px}
+h2.lead{font-size:30px;line-height:1.22;letter-spacing:-.015em;margin:0 0 14px}
 h2{font-size:21px;line-height:1.3;letter-spacing:-.01em;margin:0 0 4px;text-wrap:balance}
 h3{font-size:16px;margin:26px 0 6px}
 p{margin:0 0 10px}
@@ -15,7 +16,6 @@ small{display:block;font-size:12px;font-weight:400;color:var(--quiet)}
 .sub{margin-bottom:14px}
 .empty{font-style:italic}
 .eyebrow{font-size:12px;font-weight:600;letter-spacing:.06em;text-transform:uppercase;color:var(--quiet);margin:0 0 8px}
-header{margin-bottom:28px}
 .question{font-size:17px;margin-bottom:6px}
 .facts{font-size:13px}
 .facts span:not(:last-child)::after{content:" ·"}
@@ -84,18 +84,36 @@ tbody th{font-weight:500}
 table{overflow-wrap:break-word}
 .dense{font-size:12px}
 .dense .num{padding-left:2px}
+.dense .num+:not(.num){padding-left:12px}
 .compare.dense tbody th[scope=row]{min-width:104px}
 .cards tbody th small,.cards td[data-label="Source"] span{overflow-wrap:anywhere}
 .dense th,.dense td{padding-right:6px}
 .num{text-align:right;padding-left:8px}
 td.num span,td.num small{white-space:nowrap}
 th:last-child,td:last-child{padding-right:0}
-tbody tr:last-child th,tbody tr:last-child td{border-bottom:0}
+tbody:last-child tr:last-child th,tbody:last-child tr:last-child td{border-bottom:0}
 .group th{font-weight:600;padding-top:16px}
 .group small{display:inline;margin-left:8px}
-td[data-label="As of"] span{white-space:nowrap}
-.cards td[data-label="Value"] span{white-space:normal;overflow-wrap:anywhere}
-.cards tbody th,.cards td[data-label="Source"]{overflow-wrap:anywhere}
+td[data-label="As of"]{white-space:nowrap}
+td[data-label="Kind"]{padding-right:12px}
+.also{display:none}
+details{border-top:1px solid var(--line)}
+details:last-of-type{border-bottom:1px solid var(--line)}
+summary{cursor:pointer;padding:8px 2px}
+summary .quiet{font-size:13px;margin-left:6px}
+summary:hover{background:var(--wash)}
+:focus-visible{outline:2px solid #1d4ed8;outline-offset:2px}
+details caption{display:none}
+.segment details{border:0;font-size:14px}.segment summary{color:var(--quiet);padding:4px 0}.segment summary b{font-weight:500}
+details .scroll{margin:0 0 16px}
+.ids{columns:2;font-size:12px;color:var(--quiet);list-style:none;padding:0;margin:0 0 16px}
+#assumptions table{table-layout:fixed}
+#assumptions thead th:nth-child(1){width:34%}#assumptions thead th:nth-child(2){width:19%}
+#assumptions thead th:nth-child(3){width:12%}#assumptions thead th:nth-child(5){width:11%}
+#assumptions td,#assumptions th{overflow-wrap:anywhere}
+#appendix .cards{table-layout:fixed}
+#appendix .cards thead th:nth-child(1){width:24%}#appendix .cards thead th:nth-child(2){width:10%}
+#appendix .cards thead th:nth-child(3){width:38%}
 td.bad span{color:#b91c1c;font-weight:600}
 td.warn span{color:#92400e}
 td.good span{color:#15803d}
@@ -112,8 +130,8 @@ pre{background:var(--wash);border:1px solid var(--line);border-radius:6px;paddin
 .compare:not(.dense) thead th small{display:block;margin:0}
 }
 @media (max-width:640px){
-main{padding:20px 16px 48px}
-h1{font-size:23px}h2{font-size:18px}
+body>header{padding:20px 16px 0}main{padding:24px 16px 48px}
+h2{font-size:18px}h2.lead{font-size:23px}
 .wide{display:none}.narrow{display:block}
 nav{display:none}
 table{font-size:13px}
@@ -131,9 +149,11 @@ table.cards thead{display:none}
 table.cards tr{border-bottom:1px solid #cbd5e1;padding:8px 0}
 table.cards tr.group{border-bottom:0;padding-bottom:0}
 table.cards th,table.cards td{border:0;padding:2px 0;text-align:left}
+table.cards td.num,table.cards .num+:not(.num){padding-left:0}
 table.cards td{display:grid;grid-template-columns:104px 1fr;gap:0 8px}
 table.cards td div{min-width:0;overflow-wrap:anywhere}
 table.cards td small{display:inline;margin-left:6px}
+.ids{columns:1}
 table.cards td.muted{display:none}
 table.cards td.num span,table.cards td.num small{white-space:normal}
 table.cards td::before{content:attr(data-label);color:var(--quiet)}
@@ -141,17 +161,22 @@ table.cards td::before{content:attr(data-label);color:var(--quiet)}
 @page{size:A4;margin:15mm 14mm}
 @media print{
 body{font-size:10.5pt}
-main{max-width:none;padding:0}
+body>header,main{max-width:none;padding:0}
+body>header{margin-bottom:10px}
 nav{display:none}
-h1{font-size:19pt}h2{font-size:14pt}h3{font-size:11pt}
+h2{font-size:14pt}h2.lead{font-size:19pt}h3{font-size:11pt}
 .wide{display:block}.narrow{display:none}
 section{padding:14px 0 6px}
 h1,h2,h3,.sub,.eyebrow,caption,figcaption,.legend{break-after:avoid}
-figure,.segment,.banner,.tile,tr,dt,dd{break-inside:avoid}
+figure,.banner,.tile,.path,.segment li,tr,dt,dd{break-inside:avoid}
+#assumptions tr{break-inside:auto}#assumptions :is(th,td:not([rowspan])){break-inside:avoid}
 .group{break-after:avoid}
 .tiles{grid-template-columns:repeat(auto-fit,minmax(160px,1fr))}
 .path{flex-wrap:nowrap;gap:8px;font-size:7.5pt}.path li{padding:2px 6px}.path li:not(:last-child)::after{width:8px}
 thead{display:table-header-group}
+details::details-content{display:block;content-visibility:visible;block-size:auto}
+summary{list-style:none;break-after:avoid}
+summary::-webkit-details-marker{display:none}
 .scroll{overflow:visible}
 table{font-size:8.5pt}.dense{font-size:8pt}
 .compare.dense tbody th[scope=row]{min-width:88px}

@@ -30,7 +30,7 @@ import {
   within,
 } from "./format.ts";
 import type { Cell, StrategyView, TableView, Tone } from "./model.ts";
-import { attained, judgedPercentile, missedTarget } from "./targets.ts";
+import { attained, judgedPercentile, missedTarget, side, toneOf } from "./targets.ts";
 
 type Row = TableView["rows"][number];
 type Column = TableView["columns"][number];
@@ -121,8 +121,13 @@ export function comparisonTable(
     ...(["mean", "p50", "p95", "p99"] as const).map((key) =>
       row(key === "mean" ? "Mean" : key.toUpperCase(), null, (strategy) => {
         const estimate = of(strategy)[key];
-        const over = estimate !== null && target !== null && key === target.percentile && estimate.mean > target.ms;
-        return estimateCell(estimate, durationMs, NOT_NEGATIVE, over ? "bad" : null);
+        const judged = target !== null && key === target.percentile;
+        return estimateCell(
+          estimate,
+          durationMs,
+          NOT_NEGATIVE,
+          judged ? toneOf(side(estimate, target.ms, "below")) : null,
+        );
       }),
     ),
   ];
@@ -217,6 +222,11 @@ function requestRows(strategies: readonly StrategySummary[]): Row[] {
   return [...requests, ...tokenRows];
 }
 
+/** The percentile of latency that a class is shown at: the one that its target is judged by, P99 without one. */
+function shownPercentile(target: RequestClass | undefined): "p50" | "p95" | "p99" {
+  return (target === undefined ? null : judgedPercentile(target.slo)) ?? "p99";
+}
+
 /** Each class under each strategy against its own targets. */
 export function classTable(
   summary: Summary,
@@ -224,6 +234,8 @@ export function classTable(
   views: readonly StrategyView[],
 ): TableView {
   const money = showsMoney(summary);
+  const [common, ...different] = new Set(experiment.classes.map(shownPercentile));
+  const same = common !== undefined && different.length === 0;
   const rows = summary.strategies.flatMap((strategy) => [
     {
       ...group(strategy.title, strategy.permitted ? null : "not permitted"),
@@ -236,28 +248,30 @@ export function classTable(
           header: entry.name,
           note: entry.barred,
           color: null,
-          cells: [cell("not permitted", null, "bad"), ...Array.from({ length: 5 }, () => cell("–", null, "muted"))],
+          cells: [
+            cell("not permitted", null, "bad"),
+            ...Array.from({ length: money ? 5 : 4 }, () => cell("–", null, "muted")),
+          ],
         };
       }
-      const over = (latency: LatencySummary, limitS: number | null | undefined): Tone | null => {
-        const percentile = target === undefined ? null : judgedPercentile(target.slo);
-        const judged = percentile === null ? null : latency[percentile];
-        return judged !== null && limitS !== null && limitS !== undefined && judged.mean > limitS * 1000 ? "bad" : null;
+      const latencyCell = (latency: LatencySummary, limitS: number | null | undefined): Cell => {
+        const percentile = shownPercentile(target);
+        const estimate = latency[percentile];
+        const judged = target !== undefined && judgedPercentile(target.slo) !== null;
+        const where = judged && typeof limitS === "number" ? side(estimate, limitS * 1000, "below") : "unknown";
+        const figure = estimateCell(estimate, durationMs, NOT_NEGATIVE, toneOf(where));
+        return same ? figure : { ...figure, note: [percentile.toUpperCase(), figure.note ?? ""].join(" ").trim() };
       };
       const estimate = target === undefined ? entry.sloAttainment : attained(entry, target);
+      const attainment = target === undefined ? "unknown" : side(estimate, target.slo.targetFraction, "above");
       return {
         header: entry.name,
         note: target === undefined ? null : sloText(target),
         color: null,
         cells: [
-          estimateCell(
-            estimate,
-            percent,
-            SHARE,
-            target !== undefined && estimate !== null && estimate.mean < target.slo.targetFraction ? "bad" : null,
-          ),
-          estimateCell(entry.ttftMs.p99, durationMs, NOT_NEGATIVE, over(entry.ttftMs, target?.slo.ttftS)),
-          estimateCell(entry.tpotMs.p99, durationMs, NOT_NEGATIVE, over(entry.tpotMs, target?.slo.tpotS)),
+          estimateCell(estimate, percent, SHARE, toneOf(attainment)),
+          latencyCell(entry.ttftMs, target?.slo.ttftS),
+          latencyCell(entry.tpotMs, target?.slo.tpotS),
           estimateCell(entry.goodputPerS, ratePerS),
           ...(money ? [estimateCell(entry.usdPerMonth, usd)] : []),
           estimateCell(entry.controlledShare, percent, SHARE),
@@ -265,12 +279,13 @@ export function classTable(
       };
     }),
   ]);
+  const at = same ? ` ${common.toUpperCase()}` : "";
   const numeric = (label: string): Column => ({ label, note: null, color: null, numeric: true });
   return {
-    caption: "Classes under each strategy; red: beyond the target",
+    caption: "Classes under each strategy; red: beyond the target, amber: the interval holds the target",
     columns: [
       { label: "Class and its SLO", note: null, color: null, numeric: false },
-      ...["SLO attainment", "TTFT P99", "TPOT P99", "Goodput"].map(numeric),
+      ...["SLO attainment", `TTFT${at}`, `TPOT${at}`, "Goodput"].map(numeric),
       ...(money ? [numeric("Cost per month")] : []),
       numeric("On own GPUs"),
     ],

@@ -6,12 +6,17 @@ import { list, percent } from "./format.ts";
 /** Where an estimate lies against a limit. `single`-replication estimates are judged by their mean. */
 export type Side = "within" | "beyond" | "unclear" | "unknown";
 
-function side(estimate: Estimate | null, limit: number, goodSide: "below" | "above"): Side {
+export function side(estimate: Estimate | null, limit: number, goodSide: "below" | "above"): Side {
   if (estimate === null) return "unknown";
   const lo = estimate.lo ?? estimate.mean;
   const hi = estimate.hi ?? estimate.mean;
   if (goodSide === "below") return hi <= limit ? "within" : lo > limit ? "beyond" : "unclear";
   return lo >= limit ? "within" : hi < limit ? "beyond" : "unclear";
+}
+
+/** How a table colours what lies there: the same judgement that headlines put in words. */
+export function toneOf(where: Side): "bad" | "warn" | null {
+  return where === "beyond" ? "bad" : where === "unclear" ? "warn" : null;
 }
 
 /** The worst of several sides: one missed target misses, one doubtful one leaves doubt. */

@@ -45,6 +45,7 @@ export function viewVerdict(summary: Summary): VerdictView | null {
   return {
     name: VERDICTS[verdict.verdict].title,
     sentence: verdict.sentence,
+    costTie: summary.remarks.costTie,
     color: VERDICTS[verdict.verdict].color,
     indicative:
       verdict.indicative || replications < FIRM_REPLICATIONS

@@ -2,7 +2,8 @@
  * Everything the report says, as JSON: numbers of the summary written for people, points of the series for the charts.
  * Pure: no DOM, no clock.
  */
-import { ageDays, appendixView, assumptionsView } from "./appendix.ts";
+import { appendixView } from "./appendix.ts";
+import { ageDays, assumptionsView } from "./assumptions.ts";
 import { costChart, differenceChart, latencyChart, monthChart, outcomeChart, poolChart } from "./chart-models.ts";
 import { count, dateText, lengthText, list, plural, WEEKDAYS } from "./format.ts";
 import { showsMoney } from "../experiment/findings.ts";

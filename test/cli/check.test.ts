@@ -100,6 +100,16 @@ test("--json is one document", async () => {
   });
 });
 
+test("prices that are later than the simulated start are warned of, in one line", async () => {
+  const early = SOUND.replace(/^start: .*$/m, "start: 2024-01-01T00:00:00Z");
+  expect(early).not.toBe(SOUND);
+  const { stdout } = await check(early);
+  const [line, ...more] = stdout.split("\n").filter((text) => text.includes("of a later date"));
+  expect(more).toEqual([]);
+  expect(line).toContain("warning: the run starts on 2024-01-01 and pays prices of a later date: ");
+  expect(line).toContain("price of openai/gpt-5-mini of 2026-09-23");
+});
+
 test("old prices and models that end before the experiment does are warned of", async () => {
   const late = SOUND.replace("days: 2", 'days: 60\nasOf: "2027-01-05"');
   const { stdout } = await check(late);

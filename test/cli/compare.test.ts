@@ -5,6 +5,7 @@ import { afterAll, expect, test } from "vitest";
 import { parse, stringify } from "yaml";
 import type { Comparison } from "../../src/experiment/compare.ts";
 import type { Frontier } from "../../src/experiment/frontier.ts";
+import { outlineFaults } from "../fixtures/report/outline.ts";
 import { crossover, temporaryFolder } from "./crossover.ts";
 
 const work = temporaryFolder();
@@ -131,6 +132,7 @@ test("rates give a frontier and its page: the same requests for all at each of t
   expect((JSON.parse(same.stdout) as Frontier).points[1]!.figures["goodput"]).toEqual(goodput.other);
   const html = readFileSync(page, "utf8");
   expect(html).toContain("Latency against throughput");
+  expect(outlineFaults(html)).toEqual([]);
   expect(html).toContain("chunks-of-1024");
   expect(html).not.toContain("NaN");
 });

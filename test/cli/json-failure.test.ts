@@ -1,10 +1,11 @@
 /** With `--json` a failure is data too: one document on stdout in one form for every command, beside the text on stderr. */
-import { mkdirSync, writeFileSync } from "node:fs";
+import { spawn } from "node:child_process";
+import { existsSync, mkdirSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { stringify } from "yaml";
 import { smallExperiment, withValue } from "../fixtures/experiment.ts";
-import { crossover, temporaryFolder } from "./crossover.ts";
+import { crossover, MAIN, temporaryFolder } from "./crossover.ts";
 
 const folder = temporaryFolder();
 afterAll(() => folder.remove());
@@ -50,6 +51,28 @@ test("all problems at once, each with its place", () => {
   expect(problems.map(({ width }) => width)).toEqual(expect.arrayContaining(["h100-sxn".length, "dayz".length]));
   for (const { line, column } of problems) expect([line > 0, column > 0]).toEqual([true, true]);
 });
+
+test("Ctrl-C in a long suite", async () => {
+  const started = join(folder.path, "started");
+  const schedule = `schedule: () => writeFileSync(${JSON.stringify(started)}, "")`;
+  const plugin = `{ kind: "batching", name: "idle", doc: "A test.", options: {}, create: () => ({ ${schedule} }) }`;
+  writeFileSync(
+    join(folder.path, "idle.ts"),
+    `import { writeFileSync } from "node:fs"; export const idle = ${plugin};`,
+  );
+  const args = [MAIN, "conform", join(folder.path, "idle.ts"), "--scenarios", "100000", "--json"];
+  const child = spawn(process.execPath, args);
+  let stdout = "";
+  child.stdout.on("data", (part) => (stdout += String(part)));
+  while (!existsSync(started)) await new Promise((resolve) => setTimeout(resolve, 50));
+  child.kill("SIGINT");
+  const code = await new Promise((resolve) => child.once("close", resolve));
+  const message = "Interrupted; nothing is decided.";
+  expect([code, stdout]).toEqual([
+    130,
+    `${JSON.stringify({ ok: false, error: "interrupted", problems: [{ path: [], message }] })}\n`,
+  ]);
+}, 30_000);
 
 test("help that was asked for is no failure, and --json after -- is a name", () => {
   expect(crossover(["run", "--json", "--help"], folder.path).stdout).toMatch(/^Usage: /);

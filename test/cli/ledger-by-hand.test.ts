@@ -120,13 +120,15 @@ function near(value: number, expected: number): void {
 
 const MONTHS = HOURS / HOURS_PER_MONTH;
 const completedOf = (run: Row): Row[] => rowsOf(requests, { ...run, outcome: "completed" });
+/** Answers of the offer that were under way at the horizon: their rows have the tokens that are paid. */
+const underWayOf = (run: Row): Row[] => rowsOf(requests, { ...run, outcome: "in-flight-at-horizon", route: "gpt" });
 const ledgerUsd = (run: Row, line: string): number => sum(rowsOf(ledger, { ...run, line }), "usd");
 
 describe.each(RUNS)("$strategy, replication $replication", (run) => {
   const { strategy } = run;
 
   test("tokens of answers × price", () => {
-    const offer = completedOf(run).filter(({ route }) => route === "gpt");
+    const offer = [...completedOf(run).filter(({ route }) => route === "gpt"), ...underWayOf(run)];
     const isApi = ["api", "cached", "broken", "both"].includes(strategy);
     expect(offer.length > 100).toBe(isApi);
     const [input, cached, output] = ["api-input", "api-cached-input", "api-output"].map((line) =>
@@ -190,6 +192,20 @@ describe.each(RUNS)("$strategy, replication $replication", (run) => {
   });
 });
 
+/** Of a prompt of class `open`, what the cache knows of the 1,500 tokens that they share: whole steps of 128, from 1,024 tokens on. */
+function cachedTokens({ className, inputTokens }: Row): number {
+  if (className !== "open" || (inputTokens as number) < 1024) return 0;
+  return Math.floor(Math.min(1500, inputTokens as number) / 128) * 128;
+}
+
+/** What the answers that were under way cost. */
+function underWayUsd(run: Row & { readonly strategy: string }): number {
+  const rows = underWayOf(run);
+  const cached = run.strategy === "cached" ? rows.reduce((total, row) => total + cachedTokens(row), 0) : 0;
+  const inputUsd = (sum(rows, "inputTokens") - cached) * GPT.input + cached * GPT.cached;
+  return (inputUsd + sum(rows, "outputTokens") * GPT.output) / 1e6;
+}
+
 /** Mean and half-width of a 95 % Student-t interval of two values: t of one degree of freedom × |a − b| ÷ 2. */
 function expectEstimate(found: Estimate | null, values: readonly number[]): void {
   const [a, b] = values as [number, number];
@@ -197,6 +213,17 @@ function expectEstimate(found: Estimate | null, values: readonly number[]): void
   near(found!.mean, (a + b) / 2);
   const half = (12.706204736 * Math.abs(a - b)) / 2;
   expect(Math.abs(found!.hi! - found!.mean - half)).toBeLessThanOrEqual(1e-6 * Math.abs(half) + 1e-9 * Math.abs(a));
+}
+
+/** Of two replications: what both cost by what both bought; its residuals are equal and opposite, half-width t × |residual| ÷ mean bought. */
+function expectRatio(found: Estimate | null, amounts: readonly number[], bought: readonly number[]): void {
+  const [a, b] = amounts as [number, number];
+  const [x, y] = bought as [number, number];
+  const ratio = (a + b) / (x + y);
+  expect(found!.n).toBe(2);
+  near(found!.mean, ratio);
+  const half = (12.706204736 * Math.abs(a - ratio * x)) / ((x + y) / 2);
+  expect(Math.abs(found!.hi! - found!.mean - half)).toBeLessThanOrEqual(1e-6 * half + 1e-9 * ratio);
 }
 
 test.each(Object.keys(EXPERIMENT.strategies))("%s: the summary is made of these amounts", (name) => {
@@ -220,26 +247,16 @@ test.each(Object.keys(EXPERIMENT.strategies))("%s: the summary is made of these 
   }
   const lines = new Set(rowsOf(ledger, { strategy: name }).map(({ line }) => line));
   expect(of.ledger.map(({ line }) => line).sort()).toEqual([...lines].sort());
-  const per = (amounts: readonly number[], counts: readonly number[]): number[] =>
-    amounts.map((amount, r) => amount / counts[r]!);
+  // What was under way at the horizon is paid, but not by those that had completed.
+  const ended = runs.map((run, r) => usd[r]! - underWayUsd(run));
+  if (name === "api" || name === "cached") expect(ended.every((amount, r) => amount < usd[r]!)).toBe(true);
   const completed = runs.map(completedOf);
   const met = completed.map((rows) => rows.filter(({ ttftMs }) => (ttftMs as number) <= SLO_MS));
   const tokens = completed.map((rows) => sum(rows, "outputTokens") / 1e6);
-  expectEstimate(of.usdPerMTokOutput, per(usd, tokens));
-  expectEstimate(
-    of.usdPerRequest,
-    per(
-      usd,
-      completed.map((rows) => rows.length),
-    ),
-  );
-  expectEstimate(
-    of.usdPerSloMetRequest,
-    per(
-      usd,
-      met.map((rows) => rows.length),
-    ),
-  );
+  const countOf = (all: readonly (readonly Row[])[]): number[] => all.map((rows) => rows.length);
+  expectRatio(of.usdPerMTokOutput, ended, tokens);
+  expectRatio(of.usdPerRequest, ended, countOf(completed));
+  expectRatio(of.usdPerSloMetRequest, ended, countOf(met));
   expect(met.some((rows, r) => rows.length < completed[r]!.length)).toBe(true);
   for (const one of of.classes)
     expectEstimate(
@@ -252,7 +269,7 @@ test.each(Object.keys(EXPERIMENT.strategies))("%s: the summary is made of these 
   );
 });
 
-test("what broken-off answers cost is what is billed beyond the whole ones", () => {
+test("what broken-off answers cost is what is billed beyond the whole ones, of which some may be under way", () => {
   const { targets } = summary.strategies.find(({ name }) => name === "broken")!;
   const runs = RUNS.filter(({ strategy }) => strategy === "broken");
   const unused = runs.map((run) => {
@@ -260,6 +277,9 @@ test("what broken-off answers cost is what is billed beyond the whole ones", () 
     const whole = (sum(rows, "inputTokens") * GPT.input + sum(rows, "outputTokens") * GPT.output) / 1e6;
     return (ledgerUsd(run, "api-input") + ledgerUsd(run, "api-output") - whole) / MONTHS;
   });
-  expectEstimate(targets[0]!.unusedUsdPerMonth, unused);
-  expect(unused[0]).toBeGreaterThan(0);
+  const underWay = runs.map((run) => underWayUsd(run) / MONTHS);
+  const { mean } = targets[0]!.unusedUsdPerMonth;
+  expect(mean).toBeLessThanOrEqual((unused[0]! + unused[1]!) / 2 + 1e-9);
+  expect(mean).toBeGreaterThan((unused[0]! - underWay[0]! + unused[1]! - underWay[1]!) / 2);
+  expect(unused[0]).toBeGreaterThan(20 * underWay[0]!);
 });

@@ -53,6 +53,14 @@ test("so does the queue order in the README, its option included", () => {
   expect([exit, stderr]).toEqual([0, ""]);
   expect(stdout).toContain("short-limits-first (order), 60 random scenarios, seed 7: conforms");
   expect(stdout).not.toContain("warning");
+  const line =
+    /^ {2}under load: longest wait ([\d.]+) times that of chunked with fcfs \(.*, scenario (\d+)\); one request was overtaken by (\d+) /m;
+  const [, ratio, scenario, overtakenBy] = line.exec(stdout)!.map(Number);
+  const json = run("conform", "./order.ts", "--scenarios", "60", "--json");
+  const { waits } = (JSON.parse(json.stdout) as { policies: { waits: Record<string, number> }[] }).policies[0]!;
+  expect(waits).toMatchObject({ scenario, overtakenBy });
+  expect(waits.ratio).toBeCloseTo(ratio!, 1);
+  expect(overtakenBy).toBeGreaterThan(0);
 });
 
 test("a false leap claim is caught, printed small, and replayed by its number: exit 5", () => {
@@ -66,6 +74,7 @@ test("a false leap claim is caught, printed small, and replayed by its number: e
   expect(stdout).toMatch(
     /leap: request \d+ fares differently walked and leapt\n {2}expected: completed at .* s, first token .* s\n {2}found: +completed at/,
   );
+  expect(stdout).toContain("steps that are leapt over call neither schedule nor leap: what a policy counts by");
   const [, again] = /again: crossover (conform .*)\n/.exec(stdout)!;
   const replayed = run(...again!.split(" "));
   expect(replayed.code).toBe(5);

@@ -66,6 +66,10 @@ describe("a run", () => {
       const ended = [r.completed, r.rejected, r.timedOut, r.failed, r.boundaryRefused, r.inFlightAtHorizon];
       expect(ended.reduce((sum, estimate) => sum + estimate.mean, 0)).toBeCloseTo(r.sent.mean, 6);
     }
+    const { costTie, missedTargets } = summary.remarks;
+    expect(costTie).toContain("on cost");
+    for (const sentence of [costTie!, ...missedTargets.map((missed) => missed.sentence)])
+      expect(first.stdout).toContain(sentence);
     const again = crossover("run", experiment, "--out", "once");
     expect(again.status).toBe(0);
     expect(again.stderr).toContain("reused");

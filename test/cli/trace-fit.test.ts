@@ -58,6 +58,16 @@ test("an id that is none is refused before anything is written", () => {
   expect(existsSync(models)).toBe(false);
 });
 
+test("init from usage compares with the offer of the model in it", () => {
+  const usage = join(folder.path, "claude.csv");
+  const row = "2026-09-01,86400,claude-haiku-4-5-20251001,40000,36000000,8000000";
+  writeFileSync(usage, `start,bucketS,model,requests,inputTokens,outputTokens\n${row}\n`);
+  const file = join(folder.path, "claude.yaml");
+  expect(crossover(["init", file, "--from-usage", usage]).stderr).toContain("API offer: anthropic/claude-haiku-4-5");
+  expect(readFileSync(file, "utf8").match(/offers: \{ api: anthropic\/claude-haiku-4-5@scale \}/g)).toHaveLength(2);
+  expect(crossover(["check", file]).code).toBe(0);
+});
+
 test("init from usage writes an experiment with its own week that passes check", () => {
   const days = Array.from({ length: 28 }, (_, i) => {
     const date = `2026-09-${String(i + 1).padStart(2, "0")}`;
@@ -72,6 +82,7 @@ test("init from usage writes an experiment with its own week that passes check",
   expect([init.code, init.stdout]).toEqual([0, ""]);
   expect(init.stderr).toContain("Sat 0.5");
   expect(readFileSync(file, "utf8")).toContain("season: usage-week");
+  expect(readFileSync(file, "utf8")).toContain("# The catalogue has no offer of m");
   const check = crossover(["check", file, "--models", models]);
   expect([check.code, check.stderr]).toEqual([0, ""]);
 });

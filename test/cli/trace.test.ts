@@ -88,7 +88,7 @@ test("export with --json says what it wrote, and refuses it where the rows go to
   expect([rows.code, rows.stderr]).toEqual([2, "--json: needs --out: without it stdout is for the rows\n"]);
 });
 
-test("Ctrl-C leaves no part of a file", async () => {
+test("Ctrl-C leaves no part of a file, and is told as data with --json", async () => {
   const drawn = join(folder, "drawn.parquet");
   const child = spawn(process.execPath, [
     MAIN,
@@ -99,9 +99,14 @@ test("Ctrl-C leaves no part of a file", async () => {
     "3000",
     "--out",
     drawn,
+    "--json",
   ]);
+  let stdout = "";
+  child.stdout.on("data", (part) => (stdout += String(part)));
   while (!existsSync(`${drawn}.tmp`)) await new Promise((resolve) => setTimeout(resolve, 50));
   child.kill("SIGINT");
-  const code = await new Promise((resolve) => child.once("exit", resolve));
+  const code = await new Promise((resolve) => child.once("close", resolve));
   expect([code, existsSync(drawn), existsSync(`${drawn}.tmp`)]).toEqual([130, false, false]);
+  const message = "Interrupted; nothing was written.";
+  expect(JSON.parse(stdout)).toEqual({ ok: false, error: "interrupted", problems: [{ path: [], message }] });
 }, 60_000);

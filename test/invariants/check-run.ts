@@ -109,6 +109,8 @@ function checkTimes({ setting, strategy, rows, sent, endedS }: WatchedRun): void
       row,
     );
     if (row.outcome === IN_FLIGHT_AT_HORIZON) {
+      const atOffer = row.route > strategy.pools.length;
+      must(row.outputTokens <= (atOffer ? outputTokens : 0), "what is in flight at an offer is paid", row);
       must(Number.isNaN(endS) && Number.isNaN(row.ttftS + row.tpotS + row.e2eS), "nobody has seen its end", row);
       atMost(setting.horizonS - timeS, timeoutS, "nobody waits beyond the deadline");
       continue;
@@ -338,18 +340,20 @@ function checkLedger(run: WatchedRun): void {
     expectedUsd += input.usd + output.usd + formUsd(run, spec, input.usd + output.usd);
     const here = rows.filter((row) => row.route === 1 + strategy.pools.length + o);
     const completed = here.filter((row) => row.outcome === COMPLETED);
+    // Answers under way at the horizon are billed as far as they will come.
+    const whole = [...completed, ...here.filter((row) => row.outcome === IN_FLIGHT_AT_HORIZON && row.outputTokens > 0)];
     const broken = spec.form?.kind === "batch" ? [TIMED_OUT, FAILED] : [TIMED_OUT];
     const target = result.targets[strategy.pools.length + o]!;
     atMost(target.unusedUsd, target.usd, "INV-14: USD of unused answers");
     const timedOut =
       here.filter((row) => broken.includes(row.outcome)).length + target.timedOut + target.abandoned + target.cancelled;
     // Answers broken off by a time-out, and jobs that expired, are billed for what they had produced, completed ones in full.
-    const surplus = output.quantity - sum(completed.map((row) => row.outputTokens));
+    const surplus = output.quantity - sum(whole.map((row) => row.outputTokens));
     must(timedOut > 0 ? surplus >= 0 : surplus === 0, "INV-14: answers are billed, and nothing else", {
       surplus,
       timedOut,
     });
-    const surplusInput = input.quantity - sum(completed.map((row) => row.inputTokens));
+    const surplusInput = input.quantity - sum(whole.map((row) => row.inputTokens));
     must(timedOut > 0 ? surplusInput >= 0 : surplusInput === 0, "INV-14: prompts are billed", {
       surplusInput,
       timedOut,
@@ -365,6 +369,11 @@ function checkLedger(run: WatchedRun): void {
     expectedUsd += peopleUsd;
   }
   near(sum(ledger.usd), expectedUsd, "INV-14: total");
+  const openOnes = rows.some((row) => row.outcome === IN_FLIGHT_AT_HORIZON && row.route > strategy.pools.length);
+  // The second attempt of a request that a pool holds has no row of its own.
+  if (openOnes || strategy.hedge !== undefined)
+    atMost(result.endedUsd, sum(ledger.usd), "INV-14: what ended costs no more than all");
+  else near(result.endedUsd, sum(ledger.usd), "INV-14: all has ended");
 }
 
 /** Attempts by target: each has one answer, and those that were taken end once at most. */

@@ -7,6 +7,7 @@ import {
   NONE,
   type BatchingPlugin,
   type BatchingPolicy,
+  type OrderPlugin,
   type StepView,
 } from "../../src/engine/policies/policy.ts";
 import { batchingPlugins, orderPlugins, registerPolicy } from "../../src/engine/policies/registry.ts";
@@ -71,6 +72,40 @@ test("the sound policy that faults are planted in conforms, walked", () => {
   );
   expect(result.checks).toEqual({ rules: null, length: null, repeat: null, oracle: null, leap: null });
   expect(result.reached.boundaries).toBe(result.reached.steps);
+});
+
+test("the longest wait under load is told beside that of fcfs, and replayed by its number", () => {
+  const { waits } = conform(chunked, OPTIONS);
+  expect(waits).toMatchObject({ ratio: 1, overtakenBy: 0 });
+  expect(waits!.longestS).toBeGreaterThan(0);
+  expect(conform(chunked, { ...OPTIONS, only: waits!.scenario }).waits).toEqual(waits);
+  expect(conform(chunked, { ...OPTIONS, only: waits!.scenario + 1 }).waits).toBeNull();
+});
+
+/** Admits whom `better` prefers of two that wait. */
+function byChoice(better: (step: StepView, one: number, other: number) => boolean): BatchingPolicy {
+  return {
+    schedule(step) {
+      if (sound(step)) return;
+      for (;;) {
+        let best = NONE;
+        for (let i = 0; i < step.waitingCount; i++) {
+          const one = step.waitingAt(i);
+          if (best === NONE || better(step, one, best)) best = one;
+        }
+        if (best === NONE || step.admit(best, step.longestChunkTokens) <= 0) return;
+      }
+    },
+  };
+}
+
+test.each([
+  ["the last to arrive is first", () => byChoice((step, one, other) => step.arrivedS(one) > step.arrivedS(other))],
+  ["long prompts come last", () => byChoice((step, one, other) => step.inputTokens(one) < step.inputTokens(other))],
+])("a policy that starves conforms, and its longest wait tells it: %s", (_, create) => {
+  const { waits } = conform(plant(create), { ...OPTIONS, scenarios: 200 });
+  expect(waits!.ratio).toBeGreaterThan(2);
+  expect(waits!.overtakenBy).toBeGreaterThan(30);
 });
 
 /** Half of the batch in every second step. */
@@ -224,6 +259,47 @@ test.each(faults)("%s is caught by the check of its %s", (_, caughtBy, create) =
   const plugin = batchingPlugins.at(-1)!;
   if (caughtBy !== "repeat")
     expect(conform(plugin, { ...OPTIONS, only: failure!.scenario }).checks[caughtBy]).not.toBeNull();
+});
+
+/** Makes every second step without admissions, by a count that is kept where `shared` says. */
+function everySecondStep(shared: boolean): () => BatchingPolicy {
+  const all = { steps: 0 };
+  return () => {
+    const count = shared ? all : { steps: 0 };
+    return {
+      schedule(step) {
+        // An idle replica begins anew, so that what one run leaves behind does not reach the next.
+        if (step.runningCount === 0) count.steps = 0;
+        if (!sound(step) && count.steps++ % 2 === 0) admitAll(step);
+      },
+    };
+  };
+}
+
+test("what all replicas of a policy share is caught by the check of its repeat, and no other", () => {
+  const options = { ...OPTIONS, scenarios: 20 };
+  expect(conform(plant(everySecondStep(false)), options).passed).toBe(true);
+  batchingPlugins.pop();
+  const { checks } = conform(plant(everySecondStep(true)), options);
+  expect(checks.repeat?.message).toMatch(/fares differently alone and beside another replica .* made in create/);
+  expect(checks).toMatchObject({ rules: null, oracle: null, leap: null });
+});
+
+test.each([NaN, undefined, "5"])("a queue order that gives the key %j is told by its rules, at once", (key) => {
+  const plugin: OrderPlugin = {
+    kind: "order",
+    name: "planted-order",
+    doc: "A test.",
+    options: {},
+    victim: "last-admitted",
+    create: () => ({ key: () => key as number }),
+  };
+  registerPolicy(plugin);
+  const { checks } = conform(plugin, { ...OPTIONS, scenarios: 5 });
+  orderPlugins.pop();
+  const shown = key === "5" ? '"5"' : String(key);
+  expect(checks.rules?.message).toBe(`planted-order gives a request the key ${shown}: a number is needed`);
+  expect(checks).toMatchObject({ oracle: null, leap: null });
 });
 
 test("a scenario whose two runs differ blames neither the interface nor the leap", () => {

@@ -88,6 +88,17 @@ test("what rounds to nothing has no sign", () => {
   expect(text(200)).toMatch(/19 +19 +0 +-0\.001 … \+0\.001 +0 %/);
 });
 
+test("what differs by rounding alone is the same, and a comparison of nothing else says what it takes", () => {
+  const rounding = { mean: 1e-15, lo: -1e-14, hi: 1e-14, n: 3 };
+  const same = { ...row(null, 0), difference: rounding, separable: false };
+  const shown = (...rows: PairedDifference[]): string => {
+    const comparisons = [{ ...comparison, rows }];
+    return comparisonText({ title: "t", seed: "3", horizonDays: 1, comparisons, warnings: [], width: 200 });
+  };
+  expect(shown(same)).toMatch(/ {2}the same\nTo these figures both are the same\. Where nobody waits, .* --rates /);
+  expect(shown(same, row("interactive", 2))).not.toContain("To these figures");
+});
+
 test("a comparison that is too wide tells its differences first, each row whole", () => {
   const narrow = text(90);
   expect(widest(narrow.slice(narrow.indexOf("all requests")))).toBeLessThanOrEqual(90);

@@ -44,6 +44,9 @@ function usd({ series: { ledger } }: RunResult, line = "", of: "usd" | "billedUs
   return ledger[of].reduce((sum, amount, i) => (ledger.line[i]!.startsWith(line) ? sum + amount : sum), 0);
 }
 
+const outputTokens = ({ series: { ledger } }: RunResult): number =>
+  ledger.quantity.reduce((sum, tokens, i) => (ledger.line[i] === "api-output" ? sum + tokens : sum), 0);
+
 const totalsOf = (result: RunResult) => result.classes[0]!.totals;
 const medianTtftS = (result: RunResult): number => Sketch.fromPlain(result.classes[0]!.ttftS).quantile(0.5);
 
@@ -71,10 +74,24 @@ describe("batch", () => {
       expect(totalsOf(result).failed).toBeGreaterThan(8000);
       expect(result.offers[0]!.expired).toBeGreaterThanOrEqual(totalsOf(result).failed);
     }
-    const { quantity, line } = openai.series.ledger;
-    // Half of the time is half of the answer, and a token.
-    expect(quantity[line.indexOf("api-output")]! / totalsOf(openai).failed).toBeCloseTo(51, 1);
+    // Half of the time is half of the answer, and a token; of jobs that expire after the horizon too.
+    expect(outputTokens(openai) / totalsOf(openai).sent).toBeCloseTo(51, 1);
     expect(usd(anthropic)).toBe(0);
+  });
+
+  test("what was sent within the horizon is paid, however long it takes", () => {
+    const slow = onOffer({ form: { ...form, completion: { medianS: DAY / 2, sigma: 0 } } });
+    const { sent, completed } = totalsOf(slow);
+    expect(slow.classes[0]!.inFlightAtHorizon).toBe(sent - completed);
+    expect(completed / sent).toBeLessThan(0.8);
+    expect(outputTokens(slow)).toBe(100 * sent);
+    const onePrice = usd(onOffer({})) / outputTokens(onOffer({}));
+    expect(usd(slow) / outputTokens(slow)).toBeCloseTo(onePrice, 12);
+    // A completed request costs no more for those that are under way.
+    expect(slow.endedUsd / completed).toBeCloseTo(100 * onePrice, 12);
+    expect(slow.targets[0]!.usd).toBeCloseTo(usd(slow), 9);
+    const own = run(strategy([[to("pool")]], [pool({})], []), HOUR, 0.5, [1]);
+    expect(own.endedUsd).toBe(usd(own));
   });
 
   test("the queue takes so much at once and refuses the rest", () => {

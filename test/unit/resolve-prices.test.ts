@@ -1,5 +1,7 @@
 /** How the prices of an offer go on in an experiment: paths of cuts, the end of a model, their ages, and what they do to a bill. */
 import { describe, expect, test } from "vitest";
+import type { Catalog } from "../../src/catalog/schema.ts";
+import { resolveExperiment } from "../../src/experiment/resolve.ts";
 import { DAY_S, epochSOfIso, MONTH_S } from "../../src/kernel/calendar-time.ts";
 import { ADMITTED, Offer, RETIRED } from "../../src/provider/offer.ts";
 import { PriceBook } from "../../src/provider/price.ts";
@@ -156,6 +158,16 @@ test.each([
   expect(offerWith({ offer, boundary, priceMultiplier: 0.5 }).priceMultiplier).toBe(multiplier * 0.5);
 });
 
+const startingOn = (day: string): ReturnType<typeof resolveRaw>["experiment"] =>
+  resolveRaw(withValue(smallExperiment(), ["start"], `${day}T00:00:00Z`)).experiment;
+
+/** The shipped catalogue with a price of gpt-5-mini that holds from a day on. */
+function catalogWith(from: string | null): Catalog {
+  const offer = catalog.offers.get("openai/gpt-5-mini")!;
+  const prices = offer.prices.map((row) => ({ ...row, from }));
+  return { ...catalog, offers: new Map([...catalog.offers, [offer.id, { ...offer, prices }]]) };
+}
+
 describe("old prices", () => {
   const warningsAt = (asOf: string): string =>
     resolveRaw(withValue(smallExperiment(), ["asOf"], asOf)).experiment.warnings.join("\n");
@@ -163,5 +175,45 @@ describe("old prices", () => {
   test("are warned of when they are more than 90 days older than the experiment", () => {
     expect(warningsAt("2026-12-22")).not.toContain("price of openai/gpt-5-mini");
     expect(warningsAt("2026-12-23")).toContain("price of openai/gpt-5-mini is 91 days old (2026-09-23)");
+  });
+
+  test("so are those that will be when the run starts, once", () => {
+    const { warnings } = startingOn("2027-01-01");
+    const told = warnings.filter((warning) => warning.startsWith("price of openai/gpt-5-mini"));
+    expect(told).toEqual(["price of openai/gpt-5-mini is 100 days old at the start of the run (2026-09-23)"]);
+    expect(startingOn("2026-12-01").warnings.join("\n")).not.toContain("at the start");
+  });
+});
+
+describe("prices of a later date than the simulated start", () => {
+  const later = ({ warnings }: { readonly warnings: readonly string[] }): string[] =>
+    warnings.filter((warning) => warning.startsWith("the run starts on"));
+
+  test("are warned of in one line that names them", () => {
+    const [told, ...more] = later(startingOn("2024-01-01"));
+    expect(more).toEqual([]);
+    expect(told).toMatch(/^the run starts on 2024-01-01 and pays prices of a later date: /);
+    expect(told).toContain("price of openai/gpt-5-mini of 2026-09-23");
+    expect(told).toContain("GPU price ");
+    expect(later(startingOn("2026-09-22"))).toEqual([
+      "the run starts on 2026-09-22 and pays prices of a later date: price of openai/gpt-5-mini of 2026-09-23",
+    ]);
+    // That day's own price, and a price of which only the year is known.
+    expect(later(startingOn("2026-09-23"))).toEqual([]);
+  });
+
+  test("are not when they are known to hold from an earlier day on, nor when the experiment's own date is earlier still", () => {
+    const sold = (from: string | null): readonly string[] => {
+      const changed = catalogWith(from);
+      return later(
+        resolveExperiment(withValue(smallExperiment(), ["start"], "2026-02-02T00:00:00Z"), changed).experiment,
+      );
+    };
+    expect(sold(null).join()).toContain("openai/gpt-5-mini");
+    expect(sold("2026-01-01").join()).not.toContain("openai/gpt-5-mini");
+    const both = withValue(withValue(smallExperiment(), ["start"], "2024-01-01T00:00:00Z"), ["asOf"], "2024-01-01");
+    const { warnings } = resolveRaw(both).experiment;
+    expect(later({ warnings })).toEqual([]);
+    expect(warnings.join("\n")).toContain("asOf 2024-01-01 lies before the date of");
   });
 });

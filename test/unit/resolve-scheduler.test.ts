@@ -22,6 +22,10 @@ test("names and options of policies are checked", () => {
     'unknown batching policy "chunkd" | did you mean "chunked"?',
     'unknown queue order "fcsf" | did you mean "fcfs"?',
   ]);
+  expect(problemsOf([[[...POOL, "scheduler"], { batching: "edf", order: "static" }]])).toEqual([
+    'unknown batching policy "edf" | it is a queue order: scheduler: { order: edf }',
+    'unknown queue order "static" | it is a batching policy: scheduler: { batching: static }',
+  ]);
   const wrong = { name: "static", options: { batchSize: 0, tiemoutMs: 3 } };
   expect(problemsOf([[[...POOL, "scheduler"], { batching: wrong }]])).toEqual([
     "must be from 1 to 4096, is 0 | requests in a full batch",

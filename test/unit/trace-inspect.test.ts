@@ -9,6 +9,7 @@ import { prefixReuse } from "../../src/experiment/trace/reuse.ts";
 import { readRecordedTrace } from "../../src/io/trace-details.ts";
 import { inspectText } from "../../src/node/trace-text.ts";
 import { tracePage } from "../../src/report/trace/page.ts";
+import { outlineFaults } from "../fixtures/report/outline.ts";
 
 const folder = mkdtempSync(join(tmpdir(), "crossover-inspect-"));
 afterAll(() => rmSync(folder, { recursive: true, force: true }));
@@ -92,6 +93,7 @@ test("a block twice in one prompt is no reuse", () => {
 test("the page is one file without scripts, its text is escaped", async () => {
   const page = tracePage(await facts("page.csv", ROWS), "<odd>.csv", "0");
   expect(page).toContain("&lt;odd&gt;.csv");
+  expect(outlineFaults(page)).toEqual([]);
   expect(page).not.toMatch(/<script|https?:\/\/(?!www\.w3\.org)|NaN|undefined/);
   for (const id of ["rate", "bursts", "lengths", "who", "sessions", "reuse", "missing"])
     expect(page).toContain(`id="${id}"`);

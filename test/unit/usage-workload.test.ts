@@ -1,9 +1,11 @@
 /** A workload from daily and hourly totals: what was put in comes out, with intervals, and what is not there is said. */
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import { parse } from "yaml";
+import { offerFacts } from "../../src/catalog/offer.ts";
+import { usageOffer } from "../../src/experiment/usage-offer.ts";
 import { usageComments, usageSeason } from "../../src/experiment/usage-text.ts";
 import { usageWorkload, weekWithShape } from "../../src/experiment/usage-workload.ts";
-import { experimentFor, WORKLOAD_DEFAULTS } from "../../src/experiment/starter.ts";
+import { DEFAULT_OFFER, experimentFor, WORKLOAD_DEFAULTS } from "../../src/experiment/starter.ts";
 import { ConfigError } from "../../src/kernel/errors.ts";
 import { stream } from "../../src/kernel/random.ts";
 import { normal } from "../../src/kernel/samplers.ts";
@@ -118,14 +120,83 @@ test("the experiment has the growth and rate of the export and says what it assu
   const recorded = {
     growthPerMonth: usage.growth!.perMonth,
     season: null,
+    offer: "anthropic/claude-haiku-4-5@scale",
     comments: usageComments(usage, source, false),
   };
   const text = experimentFor({ ...workload, recorded }, catalog);
   const { traffic } = resolveRaw(parse(text)).experiment;
   expect(traffic.kind === "synthetic" && traffic.growthFractionPerMonth).toBeCloseTo(usage.growth!.perMonth, 3);
+  const { api } = parse(text).strategies["api-first"].offers as { api: string };
+  expect([api, parse(text).strategies.hybrid.offers]).toEqual([recorded.offer, { api }]);
   expect(text).toContain("# Derived from My usage.csv (crossover): 84 days");
   expect(text).toContain("# Assumed, because totals do not show it");
   expect(experimentFor({ ...workload, recorded: { ...recorded, season: season! } }, catalog)).toContain(
     "season: my-usage-week",
   );
+});
+
+describe("the API offer of an export", () => {
+  const of = (models: readonly string[], provider: string | null = null) => usageOffer(models, provider, catalog);
+
+  test("is that of its model, also of a dated snapshot or by the offer's id", () => {
+    const [comment] = of(["gpt-5-mini-2025-08-07"], "openai").comments;
+    expect(comment).toBe(
+      "API offer: openai/gpt-5-mini, that of gpt-5-mini-2025-08-07. The tier is assumed, take that of your account.",
+    );
+    for (const [model, provider, offer] of [
+      ["gpt-5-mini-2025-08-07", "openai", "openai/gpt-5-mini@tier-5"],
+      ["claude-haiku-4-5-20251001", "anthropic", "anthropic/claude-haiku-4-5@scale"],
+      ["openai/gpt-4o", null, "openai/gpt-4o@tier-1"],
+      ["deepseek-chat", null, "deepseek/deepseek-chat@default"],
+    ] as const)
+      expect(of([model], provider).offer).toBe(offer);
+    expect(of(["openai/gpt-4o"]).comments).toEqual(["API offer: openai/gpt-4o, that of openai/gpt-4o."]);
+  });
+
+  test("is of the first of several models that the catalogue has, and what it lacks is named", () => {
+    const { offer, comments } = of(["text-embedding-3-small", "claude-haiku-4-5", "gpt-5-mini"]);
+    expect(offer).toBe("anthropic/claude-haiku-4-5@scale");
+    expect(comments[0]).toContain("; all 3 models of the export are priced as it.");
+    expect(comments.slice(1)).toEqual(["The catalogue has no offer of text-embedding-3-small."]);
+  });
+
+  test("is never that of a similar name: the default stays, and the nearest is asked for", () => {
+    const { offer, comments } = of(["gpt-5-minx"], "openai");
+    expect(offer).toBe(DEFAULT_OFFER);
+    expect(comments).toEqual([
+      'The catalogue has no offer of gpt-5-minx (did you mean "gpt-5-mini"?).',
+      `API offer: ${DEFAULT_OFFER} stands in, put yours in its place.`,
+    ]);
+    expect(of([]).offer).toBe(DEFAULT_OFFER);
+    // An export of another provider does not mean it either.
+    expect(of(["gpt-5-mini"], "anthropic").offer).toBe(DEFAULT_OFFER);
+  });
+
+  test("is the default where several providers sell the model", () => {
+    const mini = catalog.offers.get("openai/gpt-5-mini")!;
+    const twin = { ...mini, id: "other/gpt-5-mini", provider: "other" };
+    const two = { ...catalog, offers: new Map([...catalog.offers, [twin.id, twin]]) };
+    const { offer, comments } = usageOffer(["gpt-5-mini"], null, two);
+    expect(offer).toBe(DEFAULT_OFFER);
+    expect(comments[0]).toBe("gpt-5-mini is sold as openai/gpt-5-mini, other/gpt-5-mini: name the one that you use.");
+    expect(usageOffer(["other/gpt-5-mini"], null, two).offer).toBe("other/gpt-5-mini@tier-5");
+  });
+
+  test("every offer of the catalogue has a tier that resolves", () => {
+    let chosen = 0;
+    for (const { id, model, provider } of catalog.offers.values()) {
+      const found = offerFacts(catalog, of([model], provider).offer);
+      expect(found.ok, id).toBe(true);
+      if (found.ok && found.value.offer.id === id) chosen++;
+    }
+    expect(chosen).toBeGreaterThan(0.98 * catalog.offers.size);
+  });
+
+  test("models come by their tokens", () => {
+    const rows = days(14, 0).flatMap((one) => [
+      { ...one, model: "a" },
+      { ...one, model: "z", inputTokens: 3 * one.inputTokens },
+    ]);
+    expect(usageWorkload(rows, {}).models).toEqual(["z", "a"]);
+  });
 });

@@ -40,6 +40,7 @@ function requests(size: number, change: Partial<CaseArrivals> = {}): CaseArrival
     inputTokens: new Uint32Array(size).fill(20),
     outputTokens: new Uint32Array(size).fill(3),
     clients: null,
+    mostInFlight: Infinity,
     after: null,
     content: null,
     stage: null,
@@ -82,6 +83,16 @@ describe("who is sent when", () => {
     const times = simulate(requests(4, { outputTokens, clients: { concurrency: 2, warmupRequests: 0 } }));
     expect(inSteps(times.arrivalS)).toEqual([0, 0, 2, 5]);
     expect(inSteps(times.lastTokenS)).toEqual([2, 5, 6, 6]);
+  });
+
+  test("open with a limit: who comes while it is reached is sent when one has ended, in order", () => {
+    const arrivalS = Float64Array.of(0, 0, 0.005, 0.01, 0.2);
+    const outputTokens = Uint32Array.of(3, 5, 3, 3, 3);
+    const sent = (mostInFlight: number): number[] =>
+      inSteps(simulate(requests(5, { arrivalS, outputTokens, mostInFlight })).arrivalS);
+    expect(sent(2)).toEqual([0, 0, 3, 5, 20]);
+    expect(sent(4)).toEqual([0, 0, 1, 1, 20]);
+    expect(sent(4)).toEqual(sent(Infinity));
   });
 
   test("a later turn waits for the earlier, or for its own time", () => {

@@ -19,6 +19,8 @@ import { type ValidationResult, score } from "../../src/experiment/validate/vali
 import { readBeside, readCases } from "../../src/node/case-files.ts";
 import { loadCatalog } from "../../src/node/catalog-files.ts";
 import { SHIPPED_CASES, type ValidateOptions, validateCommand } from "../../src/node/commands/validate.ts";
+import { validationPage } from "../../src/report/validation/page.ts";
+import { outlineFaults } from "../fixtures/report/outline.ts";
 
 const constant = (value: number) => ({ dist: "constant", value }) as const;
 
@@ -108,6 +110,7 @@ describe("recorded loads", () => {
       inputTokens: Uint32Array.of(40, 30),
       outputTokens: Uint32Array.of(8, 7),
       clients: null,
+      mostInFlight: Infinity,
       after: null,
       content: null,
       stage: null,
@@ -132,6 +135,7 @@ describe("metrics", () => {
       inputTokens: Uint32Array.of(9, 10, 20),
       outputTokens: Uint32Array.of(9, 11, 1),
       clients: null,
+      mostInFlight: Infinity,
       after: null,
       content: null,
       stage: null,
@@ -200,6 +204,51 @@ describe("what can and cannot be predicted", () => {
     ]);
   });
 
+  test("engines have other names, and versions a v before them", () => {
+    const named = (engine: string, engineVersion = "1.0"): unknown => {
+      const { engine: plain, engineVersion: version } = recorded({ engine, engineVersion });
+      return [plain, version];
+    };
+    for (const name of ["trtllm", "tensorrt-llm", "TensorRT-LLM", "trt_llm"])
+      expect(named(name)).toEqual(["trtllm", "1.0"]);
+    expect(named("vLLM", "v0.19.0")).toEqual(["vllm", "0.19.0"]);
+    expect(named("tgi", "v-next")).toEqual(["tgi", "v-next"]);
+  });
+
+  test("a model that the catalogue lacks is predicted by the configuration that the case holds", () => {
+    const hfConfig = {
+      model_type: "internlm3",
+      num_hidden_layers: 48,
+      hidden_size: 4096,
+      intermediate_size: 10_240,
+      num_attention_heads: 32,
+      num_key_value_heads: 2,
+      vocab_size: 128_512,
+      max_position_embeddings: 32_768,
+    };
+    const { predicted, refused, outsideValidatedRange } = predict(recorded({ model: "internlm3-8b", hfConfig }));
+    expect([refused, outsideValidatedRange]).toEqual([null, expect.stringMatching(/internlm3-8b was never fitted/)]);
+    // 8.8 billion weights at two bytes, and 48 layers of two KV heads of 128.
+    expect(predicted["kvTokens"]).toBeGreaterThan(1_000_000);
+    // The catalogue's entry goes before it.
+    expect(predict(recorded({ hfConfig: {} })).refused).toBeNull();
+  });
+
+  test("a limit to the requests in flight holds requests back, and is said", () => {
+    const limited = (load: Readonly<Record<string, unknown>>): readonly [number, readonly string[]] => {
+      let most = NaN;
+      const simulate: CaseSimulator = (input) => {
+        most = input.arrivals.mostInFlight;
+        return steady(input);
+      };
+      const { caveats } = predict(withLoad(load), { simulate });
+      return [most, caveats];
+    };
+    expect(limited({})).toEqual([Infinity, []]);
+    for (const name of ["maxConcurrency", "concurrency"])
+      expect(limited({ [name]: 16 })).toEqual([16, [expect.stringMatching(/^at most 16 requests are in flight/)]]);
+  });
+
   test("memory is predicted without a simulator, the rest of the case is refused", () => {
     const { predicted, refused } = predict(recorded(), { simulate: null });
     expect(refused).toBe("no simulator");
@@ -221,8 +270,19 @@ describe("what can and cannot be predicted", () => {
   const SIDES = { prefill: {}, decode: { tp: 2 } };
   const NO_CACHE = { prefixCaching: false };
   const REFUSED: readonly (readonly [string, Readonly<Record<string, unknown>>, RegExp])[] = [
-    ["unknown GPU", { gpu: "tpu-v9" }, /tpu-v9 is not in the catalogue/],
-    ["unknown model", { model: "gpt-99" }, /gpt-99 is not in the catalogue/],
+    [
+      "unknown GPU",
+      { gpu: "tpu-v9" },
+      /tpu-v9 is not in the catalogue: --models DIR takes an entry of yours, six figures/,
+    ],
+    ["a GPU misspelt", { gpu: "h100-sxn" }, /h100-sxn is not in the catalogue \(did you mean "h100-sxm"\?\)/],
+    ["unknown model", { model: "gpt-99" }, /gpt-99 is not in the catalogue: --models DIR .* config\.json as hfConfig/],
+    [
+      "a model by a configuration that is not modelled",
+      { model: "rw", hfConfig: { model_type: "rwkv" } },
+      /^model rw by its hfConfig: model_type: "rwkv" has recurrent layers/,
+    ],
+    ["a limit of a closed load", { load: { ...closed, maxConcurrency: 4 } }, /maxConcurrency is the limit of an open/],
     ["other weights", { weightDtype: "int3" }, /int3 is not modelled/],
     ["other KV", { kvDtype: "int8" }, /int8 is not modelled/],
     ["other engine", { engine: "tgi" }, /tgi was never fitted/],
@@ -523,7 +583,11 @@ describe("scores", () => {
       { ...BASE, id: "alone", measured: measured(1) },
     ])!;
     // Equal predictions of the first and third order neither way.
-    expect(validated(cases, steady).order).toEqual([{ group: "g", pool: "validation", cases: 3, pairs: 3, right: 1 }]);
+    const result = validated(cases, steady);
+    expect(result.order).toEqual([{ group: "g", pool: "validation", cases: 3, pairs: 3, right: 1 }]);
+    const page = validationPage(result, [], "0");
+    expect(outlineFaults(page)).toEqual([]);
+    expect(page).toContain('<summary><b>By GPU</b> <span class="quiet">1 group</span></summary>');
   });
 
   test("load level by concurrency, by Little's law, by tag", () => {
@@ -615,7 +679,7 @@ describe("the command", () => {
     expect(text).toMatch(/^61 cases, 60 predicted, 1 refused/);
     expect(text).toMatch(/MISS {2}closed-loop TPOT, dense, class set/);
     expect(text).toMatch(/not tested {2}KV capacity/);
-    expect(text).toMatch(/SKIPPED, not case files: broken\.json, notes\.txt/);
+    expect(text).toMatch(/SKIPPED, not case files: broken\.json \(is no JSON: .*\), notes\.txt/);
     expect(text).toMatch(/band −\d+\.\d % to \+\d+\.\d %/);
   });
 

@@ -153,6 +153,32 @@ describe.skipIf(executablePath === null)("report.html in Chromium", () => {
     await page.context().close();
   }, 30_000);
 
+  test("header and sections are landmarks of the page, tables within reach of the keyboard", async () => {
+    const { page } = await open(browser, file, 1100);
+    const landmarks = (await page.evaluate(
+      `[...document.body.children].map((one) => one.localName).concat([...document.querySelectorAll("section, nav, .scroll")].filter((one) => one.getAttribute("aria-label") === null && document.getElementById(one.getAttribute("aria-labelledby")) === null).map(() => "without a name"))`,
+    )) as string[];
+    expect(landmarks).toEqual(["header", "main"]);
+    await page.context().close();
+  }, 30_000);
+
+  test("what is folded opens with the keyboard, and is open on paper", async () => {
+    const { page } = await open(browser, file, 1100);
+    const shown = async (): Promise<boolean[]> =>
+      (await page.evaluate(
+        `[...document.querySelectorAll("details")].map((one) => one.lastElementChild.checkVisibility())`,
+      )) as boolean[];
+    const folded = await shown();
+    expect(folded.length).toBeGreaterThan(1);
+    expect(folded).not.toContain(true);
+    await page.focus("summary");
+    await page.keyboard.press("Enter");
+    expect(await shown()).toEqual(folded.map((_, i) => i === 0));
+    await page.emulateMedia({ media: "print" });
+    expect(await shown()).not.toContain(false);
+    await page.context().close();
+  }, 30_000);
+
   test("on A4 long names of assumptions break instead of making the whole print smaller", async () => {
     const input = reportInput();
     const [first, ...others] = input.experiment.assumptions;
@@ -164,6 +190,18 @@ describe.skipIf(executablePath === null)("report.html in Chromium", () => {
     const { page } = await open(browser, longFile, between);
     await page.emulateMedia({ media: "print" });
     expect(await page.evaluate("document.documentElement.scrollWidth")).toBe(between);
+    await page.context().close();
+  }, 30_000);
+
+  test("on A4 long parts break between their rows and paragraphs, which stay whole", async () => {
+    const { page } = await open(browser, file, 688);
+    await page.emulateMedia({ media: "print" });
+    const breaks = (selector: string): Promise<unknown> =>
+      page.evaluate(
+        `[...new Set([...document.querySelectorAll("${selector}")].map((one) => getComputedStyle(one).breakInside))]`,
+      );
+    expect(await breaks(".segment, #assumptions tr, #assumptions td[rowspan]")).toEqual(["auto"]);
+    expect(await breaks(".segment li, #assumptions td:not([rowspan]), #strategies tr")).toEqual(["avoid"]);
     await page.context().close();
   }, 30_000);
 

@@ -4,10 +4,11 @@
  * not know, and an option that does nothing.
  */
 import type { PolicyPlugin } from "../policies/policy.ts";
-import { cached, drive } from "./drive.ts";
+import { conformScenario, type Waits, waitsIn } from "./crowd.ts";
+import { cached, drive, driveBesideAnother } from "./drive.ts";
 import { type NaiveOutcome, walkNaively } from "./naive.ts";
 import { type Fate, firstDifference, type Outcome } from "./outcome.ts";
-import { type ConformScenario, randomScenario, withOption } from "./scenario.ts";
+import { type ConformScenario, isCrowd, withOption } from "./scenario.ts";
 
 export type CheckId = "rules" | "length" | "repeat" | "oracle" | "leap";
 
@@ -15,7 +16,7 @@ export type CheckId = "rules" | "length" | "repeat" | "oracle" | "leap";
 export const CHECKS: Readonly<Record<CheckId, string>> = {
   rules: "every request ends once and in order; budget, seats and KV blocks hold; never idle with work",
   length: "with default options it never asks for the true length of an answer",
-  repeat: "the same scenario twice gives the same times",
+  repeat: "the same scenario twice gives the same times, also beside another replica",
   oracle:
     "every step walked gives the naive executor's times: nothing depends on request numbers or the order of waitingAt",
   leap: "leaping gives the times of every step walked: the claims of leap and wakes are true",
@@ -56,6 +57,8 @@ export interface Conformance {
   };
   /** Most steps in a row in which a decoding sequence got no token: a bound seen, not proven. */
   readonly longestStall: number;
+  /** Of the crowd with the longest wait beside the reference's: a figure to judge, since some orders starve by design. Null without a crowd. */
+  readonly waits: Waits | null;
 }
 
 export interface ConformOptions {
@@ -78,6 +81,8 @@ const OPTION_SCENARIOS = 60;
 /** What the two executors do not share; a policy that only keeps to the interface can see no other difference. */
 const EXECUTORS_DIFFER =
   "in the naive executor and in the replica, which number requests differently and list waitingAt in another order";
+const BESIDE_ANOTHER =
+  "alone and beside another replica of the same policy: what it remembers must be made in create, for each replica its own";
 /** Scenarios run while one is cut down. */
 const MOST_CUTS = 400;
 
@@ -92,6 +97,7 @@ export function conform(
   const tried: Record<CheckId, number> = { rules: 0, length: 0, repeat: 0, oracle: 0, leap: 0 };
   const reached = { steps: 0, boundaries: 0, preemptions: 0, chunkedPrompts: 0, holds: 0, cancelled: 0 };
   let longestStall = 0;
+  let waits: Waits | null = null;
   const passed = (): boolean => Object.values(checks).every((failure) => failure === null);
   const found = (moved: Conformance["options"] = []): Conformance => ({
     name: plugin.name,
@@ -104,11 +110,12 @@ export function conform(
     options: moved,
     reached: { ...reached },
     longestStall,
+    waits,
   });
   const tell = (scenario: ConformScenario, number: number | null): void =>
     onProgress({ soFar: found(), scenario: number, shown: shown(scenario) });
   for (const number of numbers) {
-    const scenario = randomScenario(plugin, options.seed, number);
+    const scenario = conformScenario(plugin, options.seed, number);
     tell(scenario, number);
     const trial = tryScenario(plugin, scenario);
     for (const id of trial.tried) tried[id]++;
@@ -130,9 +137,14 @@ export function conform(
     reached.steps += leaping.steps;
     reached.boundaries += leaping.boundaries;
     reached.preemptions += leaping.preemptions;
+    if (isCrowd(number) && Object.keys(trial.failed).length === 0) waits = longer(waits, waitsIn(scenario, leaping));
   }
   const moves = passed() && options.only === null;
   return found(moves ? optionsThatMove(plugin, options.seed, (scenario) => tell(scenario, null)) : []);
+}
+
+function longer(waits: Waits | null, others: Waits): Waits {
+  return waits !== null && waits.ratio >= others.ratio ? waits : others;
 }
 
 /** What the suite has found when a call into the policy, told by `message`, does not return: nothing was tried after it. */
@@ -196,6 +208,7 @@ function tryScenario(plugin: PolicyPlugin, scenario: ConformScenario): Trial {
       drive(scenario, true),
       "run twice: it depends on chance, a clock or earlier runs",
     );
+    if (failed.repeat === undefined) compare(failed, "repeat", walked, driveBesideAnother(scenario), BESIDE_ANOTHER);
     // What differs between two equal runs differs from the executor and from a leap too, and says nothing about them.
     if (failed.repeat !== undefined) return { failed, tried, naive, leaping };
     compare(failed, "oracle", naive, walked, EXECUTORS_DIFFER);
@@ -262,7 +275,7 @@ function optionsThatMove(
     );
     let moves = false;
     for (let number = 0; number < OPTION_SCENARIOS && !moves; number++) {
-      const scenario = randomScenario(plugin, seed, number);
+      const scenario = conformScenario(plugin, seed, number);
       const unmoved = withOption(scenario, plugin, name, null);
       tell(unmoved);
       const before = drive(unmoved, false);

@@ -22,8 +22,32 @@ function prefixesOf({ classes, spec }: ConformScenario): SharedPrefix[] {
   return classes.map((_, c) => ({ tokens: (2 + c) * spec.blockTokens, groups: 2 }));
 }
 
-/** Order at one instant: end of the step, arrivals, cancellations, forming. Throws what the policy throws. */
+/** Throws what the policy throws. */
 export function drive(scenario: ConformScenario, walk: boolean): Outcome {
+  return ended(visits(scenario, walk));
+}
+
+/** As `drive`, every step walked, while another replica of the same policy, in the same scenario, is always further than this one. */
+export function driveBesideAnother(scenario: ConformScenario): Outcome {
+  const own = visits(scenario, true);
+  const other = visits(scenario, true);
+  for (;;) {
+    other.next();
+    other.next();
+    const { done, value } = own.next();
+    if (done === true) return value;
+  }
+}
+
+function ended(replica: Generator<void, Outcome>): Outcome {
+  for (;;) {
+    const { done, value } = replica.next();
+    if (done === true) return value;
+  }
+}
+
+/** Yields after each instant. Order at one instant: end of the step, arrivals, cancellations, forming. */
+function* visits(scenario: ConformScenario, walk: boolean): Generator<void, Outcome> {
   const { spec, scheduler, stepTime, classes, luckKey, requests } = scenario;
   const table = new RequestTable(4);
   const meter = new EngineMeter(classes.map(() => new Sketch()));
@@ -73,6 +97,7 @@ export function drive(scenario: ConformScenario, walk: boolean): Outcome {
       replica.enqueue(slot);
     }
     if (replica.atBoundary) replica.form();
+    yield;
   }
   if (replica.inFlight === 0 && replica.freeKvBlocks !== spec.kvBlocks)
     throw new InvariantError("INV-4", { free: replica.freeKvBlocks, total: spec.kvBlocks });

@@ -10,6 +10,7 @@ import {
   type StepView,
   type TenantCharges,
 } from "../policies/policy.ts";
+import { numberKey } from "../policy-faults.ts";
 import { predictedTokens } from "../request-facts.ts";
 import type { ConformRequest, ConformScenario } from "./scenario.ts";
 
@@ -300,7 +301,7 @@ export class NaiveStep implements StepView {
       firstTokenS: NaN,
     };
     this.sequences.set(index, one);
-    one.key = this.order.key(this, index);
+    one.key = numberKey(this.orderPlugin.name, this.order.key(this, index));
     if (!this.waiting.some(({ classIndex }) => classIndex === one.classIndex)) this.back.add(one.classIndex);
     this.waiting.push(one);
   }

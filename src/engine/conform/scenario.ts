@@ -34,9 +34,18 @@ export interface ConformScenario {
 }
 
 const GRID_S = 1 / 1024;
+/** One scenario in so many has a crowd of requests; it is none of those on the grid, and leaves options at their defaults. */
+const CROWD_EVERY = 60;
+const FIRST_CROWD = 20;
+const CROWD_REQUESTS = 160;
 /** Built-in orders that a batching policy has to get along with, and batching policies that an order has. */
 const ORDERS = ["fcfs", "fcfs", "priority", "edf", "shortest-prompt", "predicted-shortest", "fair-share"];
 const BATCHINGS = ["chunked", "chunked", "continuous"];
+
+/** Is scenario `number` one of many requests? `crowd.ts` says how fast they come. */
+export function isCrowd(number: number): boolean {
+  return number % CROWD_EVERY === FIRST_CROWD;
+}
 
 /** Scenario `number` for a plug-in, with its options at their defaults in every second one. */
 export function randomScenario(plugin: PolicyPlugin, seed: string, number: number): ConformScenario {
@@ -52,11 +61,12 @@ export function randomScenario(plugin: PolicyPlugin, seed: string, number: numbe
   }));
 
   const requests: ConformRequest[] = [];
-  const bursty = draw() < 0.5;
+  const crowd = isCrowd(number);
+  const bursty = draw() < 0.5 && !crowd;
   const longestInput = oneOf(draw, [8, 60, 300]);
   const longestOutput = oneOf(draw, [1, 4, 30, 120]);
   let timeS = 0;
-  for (let n = whole(draw, 1, 24); n > 0; n--) {
+  for (let n = crowd ? CROWD_REQUESTS : whole(draw, 1, 24); n > 0; n--) {
     if (!bursty || draw() < 0.3) timeS += 0.05 * exponential(draw);
     const arrivalS = gridded(timeS);
     const outputTokens = whole(draw, 1, longestOutput);
@@ -66,7 +76,7 @@ export function randomScenario(plugin: PolicyPlugin, seed: string, number: numbe
       outputTokens,
       maxOutputTokens: outputTokens + oneOf(draw, [0, 0, whole(draw, 0, 100)]),
       classIndex: whole(draw, 0, classes.length - 1),
-      cancelS: draw() < 0.15 ? gridded(arrivalS + 2 * draw()) : Infinity,
+      cancelS: draw() < 0.15 && !crowd ? gridded(arrivalS + 2 * draw()) : Infinity,
     });
   }
   // Each request fits on its own; the keys and values of its last token are never written.

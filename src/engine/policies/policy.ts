@@ -100,7 +100,8 @@ export interface BatchingPolicy {
   /**
    * The leap condition. Called after a `schedule` that gave every running sequence one decode and did nothing else: over how many
    * steps (this one included) would it do just the same, as long as nothing ends, is cancelled or lacks a block and no arrival
-   * cuts in? (Steps are walked anyway while the first that waits could get in for reasons of its own: a fair share, evicted blocks.) Infinity is usual; 1 = walk. A policy without it is walked. `crossover conform` tries the claim.
+   * cuts in? (Steps are walked anyway while the first that waits could get in for reasons of its own: a fair share, evicted blocks.) Infinity is usual; 1 = walk. A policy without it is walked.
+   * In the steps that are leapt over neither `schedule` nor `leap` is called: what a policy counts by its calls stands still, what it takes from `nowS` goes on. `crossover conform` tries the claim.
    */
   leap?(step: StepView): number;
   /**
@@ -112,6 +113,7 @@ export interface BatchingPolicy {
 
 export interface BatchingPlugin extends Plugin {
   readonly kind: "batching";
+  /** Called for each replica; what the policy remembers is made here, so that replicas share nothing. */
   create(options: Readonly<Record<string, number>>): BatchingPolicy;
 }
 

@@ -10,6 +10,7 @@ import { DAY_S, epochSOfIso, isoDate } from "../../kernel/calendar-time.ts";
 import { ConfigError } from "../../kernel/errors.ts";
 import { PriceBook } from "../../provider/price.ts";
 import type { CostRow, UsageBucket } from "../../scenario/usage.ts";
+import { offersOfModel } from "../offer-of-model.ts";
 import { priceRows } from "../resolve-prices.ts";
 import { difference, type Difference } from "./difference.ts";
 
@@ -65,8 +66,6 @@ export interface UsageBill {
 
 /** A price this far in time from the period may not have held in it. */
 const PRICE_DISTANCE_DAYS = 90;
-/** Dated snapshots of a model: gpt-5-mini-2025-08-07, claude-haiku-4-5-20251001. */
-const SNAPSHOT = /-(\d{4}-\d{2}-\d{2}|\d{8})$/;
 
 /** Throws a ConfigError for an offer that the catalogue does not have. */
 export function priceUsage(input: BillInput): UsageBill {
@@ -132,14 +131,8 @@ function offerOf(model: string, { offers, provider, catalog }: BillInput): Catal
     const hint = found.hint === undefined ? {} : { hint: found.hint };
     throw new ConfigError([{ path: ["offers", model], message: found.message, ...hint }]);
   }
-  const meant = [...new Set(catalog.offers.values())].filter(
-    (entry) =>
-      (entry.model === model || entry.model === model.replace(SNAPSHOT, "")) &&
-      (provider === null || entry.provider === provider),
-  );
-  // Who resells at the maker's price is meant only by name.
-  const makers = meant.filter(({ pricedAs }) => pricedAs === undefined || provider !== null);
-  return makers.length === 1 ? makers[0]! : null;
+  const meant = offersOfModel(catalog, model, provider);
+  return meant.length === 1 ? meant[0]! : null;
 }
 
 /** The prices of one offer for every kind of token. */

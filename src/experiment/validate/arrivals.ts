@@ -15,6 +15,8 @@ export interface CaseArrivals {
   readonly outputTokens: Uint32Array;
   /** Closed load: so many are in flight, each that ends sends the next in line. The warm-up ends before the rest starts. */
   readonly clients: { readonly concurrency: number; readonly warmupRequests: number } | null;
+  /** Most requests in flight at a time; one whose time has come waits at its client until there is room. Infinity = no limit. */
+  readonly mostInFlight: number;
   /** Index of the request that must end before this one is sent, −1 for none; null = nobody waits. */
   readonly after: Int32Array | null;
   /** Which parts of the prompts are shared; null = none is known to be. */
@@ -54,8 +56,11 @@ export function caseArrivals(
   if (load.kind === "trace" || (load.kind === "open" && load.requestsFile !== undefined)) {
     if (load.requestsFile === undefined) throw new LoadError("a trace load without requestsFile");
     const text = readText(load.requestsFile);
-    if (text === null) throw new LoadError(`${load.requestsFile} cannot be read`);
-    return parseRequests(text, load.requestsFile);
+    if (text === null)
+      throw new LoadError(
+        `${load.requestsFile} cannot be read: it is relative to the folder of the cases and may not leave it`,
+      );
+    return { ...parseRequests(text, load.requestsFile), mostInFlight: mostInFlight(load) };
   }
   const { outputTokens } = load;
   const named = (what: string) => stream("validate", draw, `validate/${id}/${what}`);
@@ -67,13 +72,18 @@ export function caseArrivals(
     load.kind === "closed"
       ? { concurrency: Math.round(load.concurrency!), warmupRequests: load.warmupRequests ?? 0 }
       : null;
-  const rest = { arrivalS, outputTokens: output, clients, stage };
+  const rest = { arrivalS, outputTokens: output, clients, mostInFlight: mostInFlight(load), stage };
   const shared = sharedPrompts(load, output, named("input"), named("users"));
   if (clients !== null && shared !== null && shared.after !== null)
     throw new LoadError("conversations of a closed load: who waits for whom is not recorded");
   if (shared !== null) return { ...rest, ...shared };
   if (load.inputTokens === undefined) throw new LoadError("token lengths are not recorded");
   return { ...rest, inputTokens: drawLengths(load.inputTokens, size, named("input")), after: null, content: null };
+}
+
+/** The limit of a load generator such as vLLM's, under its name or that of closed loads. */
+function mostInFlight({ kind, maxConcurrency, concurrency }: RecordedCase["load"]): number {
+  return kind === "open" || kind === "trace" ? Math.round(maxConcurrency ?? concurrency ?? Infinity) : Infinity;
 }
 
 /** What had to be assumed about the requests of a load, for the reader of a result. */
@@ -84,6 +94,10 @@ export function loadCaveats({ load }: RecordedCase): readonly string[] {
   const timed = load.stages !== undefined || (load.kind === "open" && load.durationS !== undefined);
   if (load.requests === undefined && !timed && load.kind !== "trace" && load.kind !== "startup")
     caveats.push("the number of requests is not recorded: assumed");
+  if (mostInFlight(load) < Infinity)
+    caveats.push(
+      `at most ${mostInFlight(load)} requests are in flight: times count from when the client sends, not from when it wanted to`,
+    );
   return caveats;
 }
 
@@ -177,6 +191,7 @@ export function parseRequests(text: string, file: string): CaseArrivals {
     inputTokens: Uint32Array.from(parsed, (row) => row[1]),
     outputTokens: Uint32Array.from(parsed, (row) => row[2]),
     clients: null,
+    mostInFlight: Infinity,
     after: null,
     content: null,
     stage: null,

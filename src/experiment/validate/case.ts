@@ -50,6 +50,7 @@ const Load = z.looseObject({
     .optional(),
   stages: z.array(Stage).min(1).optional(),
   concurrency: z.number().min(1).max(100_000).optional(),
+  maxConcurrency: z.number().min(1).max(100_000).optional(),
   requests: count.optional(),
   durationS: seconds.optional(),
   warmupRequests: z.int().min(0).max(MOST_REQUESTS).optional(),
@@ -76,6 +77,18 @@ const EngineOptions = z.looseObject({
   speculativeAcceptance: z.number().gt(0).lt(1).optional(),
 });
 
+/** Other names of the engines that were fitted. */
+const ENGINE_ALIASES: Readonly<Record<string, string>> = {
+  tensorrtllm: "trtllm",
+  trtllm: "trtllm",
+  vllm: "vllm",
+  sglang: "sglang",
+};
+
+function plainEngine(name: string): string {
+  return ENGINE_ALIASES[name.toLowerCase().replace(/[-_ ]/g, "")] ?? name;
+}
+
 /** Replicas that only prefill, or only decode; some sources write 0 for "not used". */
 const Side = z.object({
   workers: count.default(1),
@@ -101,10 +114,15 @@ const RecordedCase = z.looseObject({
   router: z.string().optional(),
   disaggregated: z.object({ prefill: Side, decode: Side }).optional(),
   model: z.string(),
+  /** Its config.json, for a model that the catalogue does not have. */
+  hfConfig: z.unknown().optional(),
   weightDtype: z.string(),
   kvDtype: z.string().optional(),
-  engine: z.string(),
-  engineVersion: z.string().default(""),
+  engine: z.string().transform(plainEngine),
+  engineVersion: z
+    .string()
+    .transform((version) => version.replace(/^v(?=\d)/, ""))
+    .default(""),
   engineOptions: EngineOptions.default({}),
   load: Load,
   measured: z.record(z.string(), z.unknown()),

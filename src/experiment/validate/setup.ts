@@ -1,11 +1,13 @@
 /**
  * What a recorded case names, looked up in the catalogue; and the one place that says which cases are outside the model.
  */
-import { find } from "../../catalog/catalog.ts";
+import { buildCatalog, find } from "../../catalog/catalog.ts";
+import { llmOfHfConfig } from "../../catalog/hf-config.ts";
 import type { Catalog, CatalogEntry } from "../../catalog/schema.ts";
 import type { CoefficientRequest } from "../../engine/coefficients.ts";
 import type { ParallelOptions } from "../../engine/parallelism.ts";
 import { type GpuSpec, WEIGHT_DTYPES, type WeightDtype } from "../../engine/spec.ts";
+import { ConfigError, type Problem } from "../../kernel/errors.ts";
 import type { RecordedCase } from "./case.ts";
 import { recordedGpu } from "./recorded-gpu.ts";
 import { gpusOfSides, sideCase } from "./disaggregated.ts";
@@ -27,6 +29,8 @@ export interface Routing {
 }
 
 const LOAD_KINDS: readonly string[] = ["open", "closed", "offline", "trace", "startup"];
+/** In which not all that want to are sent. */
+const LIMITED_KINDS: readonly string[] = ["open", "trace"];
 /** Token budget of the closed-loop formula, as in the fit: what the engines default to on large GPUs. */
 export const FITTED_BUDGET_TOKENS: Readonly<Record<string, number>> = { vllm: 8192, trtllm: 8192, sglang: 16_384 };
 
@@ -51,6 +55,8 @@ export function plainDtype(name: string): string {
 export function unmodelledShape(recorded: RecordedCase): string | null {
   const { tp, pp, ep, dp, gpus, replicas, load, engineOptions } = recorded;
   if (!LOAD_KINDS.includes(load.kind)) return `load kind ${load.kind} is not known`;
+  if (load.maxConcurrency !== undefined && !LIMITED_KINDS.includes(load.kind))
+    return `maxConcurrency is the limit of an open or trace load: a closed load has concurrency, and ${load.kind} has no limit`;
   const speculation = unmodelledDrafts(recorded);
   if (speculation !== null) return speculation;
   if (recorded.disaggregated !== undefined) return unmodelledSides(recorded, recorded.disaggregated);
@@ -91,14 +97,15 @@ function unmodelledSides(recorded: RecordedCase, sides: NonNullable<RecordedCase
 export function lookUp(recorded: RecordedCase, catalog: Catalog): Setup | string {
   const { gpu: named } = recordedGpu(recorded);
   const gpu = find(catalog, "gpus", named);
-  if (!gpu.ok) return `GPU ${named} is not in the catalogue`;
-  const llm = find(catalog, "llms", recorded.model);
-  if (!llm.ok) return `model ${recorded.model} is not in the catalogue`;
+  if (!gpu.ok) return notFound("GPU", named, gpu.hint, "six figures of its datasheet make one");
+  const llm = llmOf(recorded, catalog);
+  if (typeof llm === "string") return llm;
   const weightDtype = WEIGHT_DTYPES.find((dtype) => dtype === plainDtype(recorded.weightDtype));
   if (weightDtype === undefined) return `weight dtype ${recorded.weightDtype} is not modelled`;
   if (recorded.kvDtype !== undefined && !KV_DTYPES.includes(plainDtype(recorded.kvDtype)))
     return `KV dtype ${recorded.kvDtype} is not modelled`;
-  if (!(recorded.engine in FITTED_BUDGET_TOKENS)) return `engine ${recorded.engine} was never fitted`;
+  if (!(recorded.engine in FITTED_BUDGET_TOKENS))
+    return `engine ${recorded.engine} was never fitted (known: ${Object.keys(FITTED_BUDGET_TOKENS).join(", ")})`;
   const profile = engineProfile(catalog, recorded);
   if (profile === null) return `no engine profile for ${recorded.engine}`;
   const routing = routingOf(recorded.router);
@@ -106,14 +113,14 @@ export function lookUp(recorded: RecordedCase, catalog: Catalog): Setup | string
   const { usableMemoryGiB } = recorded.engineOptions;
   return {
     gpu: usableMemoryGiB === undefined ? gpu.value : { ...gpu.value, usableMemoryGiB },
-    llm: llm.value,
+    llm,
     weightDtype,
     profile,
     routing: routing ?? ROUND_ROBIN,
     request: {
       gpu: gpu.value,
-      llm: llm.value,
-      architecture: llm.value.architectureOf ?? llm.value.id,
+      llm,
+      architecture: llm.architectureOf ?? llm.id,
       engine: recorded.engine,
       weightDtype,
       ...layoutOf(recorded),
@@ -121,6 +128,32 @@ export function lookUp(recorded: RecordedCase, catalog: Catalog): Setup | string
     },
   };
 }
+
+function notFound(kind: string, name: string, hint: string | undefined, how: string): string {
+  const near = hint?.startsWith("did you mean") === true ? ` (${hint})` : "";
+  return `${kind} ${name} is not in the catalogue${near}: --models DIR takes an entry of yours, ${how} (models/README.md)`;
+}
+
+/** The model of the catalogue, or of the case's own config.json. */
+function llmOf(recorded: RecordedCase, catalog: Catalog): CatalogEntry<"llms"> | string {
+  const { model, hfConfig, source } = recorded;
+  const found = find(catalog, "llms", model);
+  if (found.ok) return found.value;
+  if (hfConfig === undefined) return notFound("model", model, found.hint, "or the case its config.json as hfConfig");
+  try {
+    const { notes: _, takenFor: __, ...facts } = llmOfHfConfig(hfConfig);
+    const value = { id: OF_CONFIG, name: model, source, asOf: catalog.asOf, kind: "published", ...facts };
+    const entries = buildCatalog([{ kind: "llms", file: "hfConfig", value, override: true }], catalog.asOf);
+    return { ...entries.llms.get(OF_CONFIG)!, id: model };
+  } catch (error) {
+    if (!(error instanceof ConfigError)) throw error;
+    const [{ path, message }] = error.problems as [Problem, ...Problem[]];
+    return [`model ${model} by its hfConfig`, ...path, message].join(": ");
+  }
+}
+
+/** While it is checked: names of models are no ids. */
+const OF_CONFIG = "of-hf-config";
 
 /**
  * The layout of one replica. Expert parallelism among the GPUs of one tensor-parallel group counts as tensor parallelism, as it

@@ -138,7 +138,10 @@ function promptContent({ content }: CaseArrivals, blockTokens: number): PromptCo
   );
 }
 
-/** Who is sent when: open arrivals by time, closed ones as others end, later turns of a session after the earlier. */
+/**
+ * Who is sent when: open arrivals by time, or as soon as there is room where those in flight are limited, closed ones as others end,
+ * later turns of a session after the earlier.
+ */
 class Line {
   private readonly arrivals: CaseArrivals;
   private next = 0;
@@ -148,6 +151,9 @@ class Line {
   /** Request that waits for the end of this one, −1 for none; those whose wait is over. */
   private readonly held: Int32Array;
   private freed: number[] = [];
+  /** Wait at their client for room, in the order in which their time came. */
+  private readonly due: number[] = [];
+  private firstDue = 0;
 
   constructor(arrivals: CaseArrivals) {
     this.arrivals = arrivals;
@@ -172,7 +178,7 @@ class Line {
   }
 
   release(nowS: number, send: (request: number) => void): void {
-    const { arrivalS, clients, after } = this.arrivals;
+    const { arrivalS, clients, after, mostInFlight } = this.arrivals;
     if (clients !== null) {
       // The warm-up drains before the first request that counts is sent.
       if (!this.warmedUp && this.next === clients.warmupRequests && this.inFlight === 0) this.warmedUp = true;
@@ -183,11 +189,13 @@ class Line {
       }
       return;
     }
-    for (const request of this.freed.splice(0)) send(request);
+    this.due.push(...this.freed.splice(0));
     for (; this.next < arrivalS.length && arrivalS[this.next] === nowS; this.next++) {
       const before = after === null ? -1 : after[this.next]!;
       if (before >= 0 && this.over[before] === 0) this.held[before] = this.next;
-      else send(this.next);
+      else this.due.push(this.next);
     }
+    for (; this.firstDue < this.due.length && this.inFlight < mostInFlight; this.inFlight++)
+      send(this.due[this.firstDue++]!);
   }
 }

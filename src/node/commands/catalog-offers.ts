@@ -6,7 +6,7 @@ import { nearest } from "../../catalog/nearest.ts";
 import { originOf, rowOriginOf, type Origin } from "../../catalog/origin.ts";
 import type { Catalog, CatalogEntry } from "../../catalog/schema.ts";
 import { ConfigError } from "../../kernel/errors.ts";
-import { ageDays } from "../../report/appendix.ts";
+import { ageDays } from "../../report/assumptions.ts";
 import { plainNumber } from "../../report/format.ts";
 import { textTable } from "../text-table.ts";
 

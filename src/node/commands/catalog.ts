@@ -8,7 +8,7 @@ import { hintFor } from "../../catalog/nearest.ts";
 import { CATALOG_KINDS, KINDS, type Catalog, type CatalogEntry, type CatalogKind } from "../../catalog/schema.ts";
 import { epochSOfIso } from "../../kernel/calendar-time.ts";
 import { ConfigError } from "../../kernel/errors.ts";
-import { ageDays } from "../../report/appendix.ts";
+import { ageDays } from "../../report/assumptions.ts";
 import { plainNumber } from "../../report/format.ts";
 import { loadCatalog } from "../catalog-files.ts";
 import { textTable, type Column } from "../text-table.ts";

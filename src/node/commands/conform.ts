@@ -16,8 +16,9 @@ import type { Fate } from "../../engine/conform/outcome.ts";
 import type { PolicyPlugin } from "../../engine/policies/policy.ts";
 import { batchingPlugins, orderPlugins } from "../../engine/policies/registry.ts";
 import { ConfigError, PolicyError } from "../../kernel/errors.ts";
+import { significant } from "../../report/format.ts";
 import { Executor } from "../executor.ts";
-import { EXIT } from "../exit.ts";
+import { EXIT, InterruptedError } from "../exit.ts";
 import { type LoadedPlugins, loadPlugins, NO_PLUGINS } from "../load-plugins.ts";
 import { textTable } from "../text-table.ts";
 
@@ -59,12 +60,22 @@ export async function conformCommand(what: string, flags: ConformFlags, out: (te
 async function suite({ kind, name }: Named, plugins: LoadedPlugins, options: ConformOptions): Promise<Conformance> {
   const executor = new Executor(1, plugins, () => {});
   let last: ConformProgress | null = null as ConformProgress | null;
+  let interrupted = false;
+  const onSignal = (): void => {
+    interrupted = true;
+    executor.cancel();
+  };
+  process.once("SIGINT", onSignal);
+  process.once("SIGTERM", onSignal);
   try {
     return await executor.conform({ kind, name, options }, (progress) => (last = progress));
   } catch (error) {
+    if (interrupted) throw new InterruptedError("Interrupted; nothing is decided.");
     if (!(error instanceof PolicyError) || last === null) throw error;
     return endedAt(last, error.message);
   } finally {
+    process.off("SIGINT", onSignal);
+    process.off("SIGTERM", onSignal);
     await executor.close();
   }
 }
@@ -105,9 +116,13 @@ function text(what: string, plugin: Named, result: Conformance): string {
   const failures = (Object.keys(CHECKS) as CheckId[]).flatMap((id) => {
     const failure = checks[id];
     if (failure === null) return [];
+    const isOfLeap = id === "leap" && checks.repeat === null;
     const byLuck = checks.repeat !== null && (id === "oracle" || id === "leap");
     return [
       failureText(what, id, failure, seed) +
+        (isOfLeap
+          ? "  steps that are leapt over call neither schedule nor leap: what a policy counts by its calls stands still there\n"
+          : "") +
         (byLuck ? "  perhaps only because of what repeat found: mend that first\n" : ""),
     ];
   });
@@ -117,10 +132,20 @@ function text(what: string, plugin: Named, result: Conformance): string {
     `  reached: ${reached.steps} steps at ${reached.boundaries} boundaries, ${reached.preemptions} preemptions, ` +
     `${reached.chunkedPrompts} partial prompts, ${reached.cancelled} cancellations, ${reached.holds} waits by choice; ` +
     `at most ${longestStall} steps in a row without a token for a decoding sequence\n` +
+    waitsText(result) +
     warningsOf(plugin, result)
       .map((warning) => `  warning: ${warning}\n`)
       .join("") +
     failures.join("")
+  );
+}
+
+function waitsText({ waits }: Conformance): string {
+  if (waits === null) return "";
+  const { ratio, longestS, fcfsLongestS, scenario, overtakenBy } = waits;
+  return (
+    `  under load: longest wait ${significant(ratio)} times that of chunked with fcfs (first token after ${significant(longestS)} s ` +
+    `instead of ${significant(fcfsLongestS)} s, scenario ${scenario}); one request was overtaken by ${overtakenBy} later ones\n`
   );
 }
 

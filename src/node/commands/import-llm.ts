@@ -1,12 +1,14 @@
 /**
  * `crossover catalog import-llm CONFIG --id ID --models DIR [--as FAMILY]`: writes the catalogue entry of a model from the `config.json` of its
- * Hugging Face repository into `DIR/llms/`, and prints what was derived. Never overwrites.
+ * Hugging Face repository, and ModelOpt's `hf_quant_config.json` beside it, into `DIR/llms/`, and prints what was derived. Never overwrites.
  */
+import { existsSync, statSync } from "node:fs";
 import { readFile, writeFile } from "node:fs/promises";
-import { basename, join } from "node:path";
+import { basename, dirname, join } from "node:path";
 import { Id } from "../../catalog/entry.ts";
 import { llmOfHfConfig, type ImportedLlm } from "../../catalog/hf-config.ts";
 import { asProblem } from "../../catalog/hf-families.ts";
+import { QUANT_FILE } from "../../catalog/hf-quantization.ts";
 import { buildCatalog } from "../../catalog/catalog.ts";
 import { sequenceBytes } from "../../engine/model-bytes.ts";
 import { weightsGiB } from "../../engine/kv-capacity.ts";
@@ -37,10 +39,12 @@ export interface ImportLlmOptions {
  * @throws EnvironmentFailure for an entry that is there already
  */
 export async function importLlmCommand(
-  configFile: string,
+  config: string,
   options: ImportLlmOptions,
   out: (text: string) => void,
 ): Promise<void> {
+  const isFolder = existsSync(config) && statSync(config).isDirectory();
+  const configFile = isFolder ? join(config, "config.json") : config;
   const imported = await importedFrom(configFile, options);
   const { catalog } = await loadCatalog(["llms"]);
   const { notes, takenFor, ...facts } = imported;
@@ -65,22 +69,43 @@ export async function importLlmCommand(
 }
 
 async function importedFrom(configFile: string, options: ImportLlmOptions): Promise<ImportedLlm> {
-  let text: string;
-  try {
-    text = await readFile(configFile, "utf8");
-  } catch (error) {
-    throw unreadable(error, configFile);
-  }
+  const text = await textOf(configFile);
+  const quantFile = join(dirname(configFile), QUANT_FILE);
+  const quantText = existsSync(quantFile) ? await textOf(quantFile) : undefined;
   const ofOptions = optionProblems(options);
   try {
-    const imported = llmOfHfConfig(JSON.parse(text), options.as);
+    const quantization = quantText === undefined ? undefined : parsed(quantFile, quantText);
+    const imported = llmOfHfConfig(parsed(configFile, text), options.as, quantization);
     if (ofOptions.length === 0) return imported;
   } catch (error) {
-    throw error instanceof ConfigError || error instanceof SyntaxError
-      ? allWrong(ofOptions, inFile(configFile, text, error))
-      : error;
+    if (error instanceof LocatedConfigError) throw allWrong(ofOptions, [error]);
+    if (!(error instanceof ConfigError)) throw error;
+    const ofQuantFile = error.problems.filter(({ file }) => file === QUANT_FILE);
+    const ofConfig = error.problems.filter(({ file }) => file !== QUANT_FILE);
+    throw allWrong(ofOptions, [
+      ...(ofConfig.length === 0 ? [] : [YamlSource.parse(configFile, text).error(ofConfig)]),
+      ...(ofQuantFile.length === 0 ? [] : [YamlSource.parse(quantFile, quantText!).error(ofQuantFile)]),
+    ]);
   }
   throw new ConfigError(ofOptions);
+}
+
+async function textOf(file: string): Promise<string> {
+  try {
+    return await readFile(file, "utf8");
+  } catch (error) {
+    throw unreadable(error, file);
+  }
+}
+
+/** Any JSON is YAML, whose parser knows where things stand; but not the other way round. */
+function parsed(file: string, text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const problem = { file, path: [], message: `is no JSON: ${(error as SyntaxError).message}` };
+    throw new LocatedConfigError([problem], problemsText([problem]));
+  }
 }
 
 function optionProblems({ id, as }: ImportLlmOptions): Problem[] {
@@ -89,15 +114,11 @@ function optionProblems({ id, as }: ImportLlmOptions): Problem[] {
   return ofAs === null ? ofId : [...ofId, ofAs];
 }
 
-/** The problems of a configuration at their lines and columns. Any JSON is YAML, whose parser knows where things stand. */
-function inFile(file: string, text: string, error: ConfigError | SyntaxError): LocatedConfigError {
-  if (error instanceof ConfigError) return YamlSource.parse(file, text).error(error.problems);
-  const problem = { file, path: [], message: `is no JSON: ${error.message}` };
-  return new LocatedConfigError([problem], problemsText([problem]));
-}
-
-function allWrong(ofOptions: readonly Problem[], inConfig: LocatedConfigError): LocatedConfigError {
-  return new LocatedConfigError([...ofOptions, ...inConfig.located], `${problemsText(ofOptions)}${inConfig.text}`);
+function allWrong(ofOptions: readonly Problem[], inFiles: readonly LocatedConfigError[]): LocatedConfigError {
+  return new LocatedConfigError(
+    [...ofOptions, ...inFiles.flatMap(({ located }) => located)],
+    problemsText(ofOptions) + inFiles.map(({ text }) => text).join(""),
+  );
 }
 
 async function write(file: string, entry: object, folder: string): Promise<void> {

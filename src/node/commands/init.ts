@@ -11,6 +11,7 @@ import {
   workloadProblems,
   type Workload,
 } from "../../experiment/starter.ts";
+import { usageOffer } from "../../experiment/usage-offer.ts";
 import { usageComments, usageSeason } from "../../experiment/usage-text.ts";
 import { usageWorkload } from "../../experiment/usage-workload.ts";
 import { readUsage } from "../../io/usage-csv.ts";
@@ -33,6 +34,9 @@ export interface InitOptions {
   readonly models?: string;
   readonly json?: boolean;
 }
+
+/** Whose export a format is; null where it may be of whichever provider. */
+const PROVIDER_OF = { openai: "openai", anthropic: "anthropic", crossover: null } as const;
 
 /** What was written, and from what. */
 interface Initialized {
@@ -85,14 +89,20 @@ async function initFromUsage(
   });
   const source = { file: basename(usageFile), format };
   const entry = options.models === undefined ? null : usageSeason(usage, shippedSeason(catalog), source);
-  const notes = usageComments(usage, source, entry !== null);
+  const { offer, comments: ofOffer } = usageOffer(usage.models, PROVIDER_OF[format], catalog);
+  const notes = [...usageComments(usage, source, entry !== null), ...ofOffer];
   const comments = [...notes, ...warnings.map(warningLine)];
   const workload: Workload = {
     requestsPerDay: Math.round(usage.requestsPerDay),
     inputTokens: Math.max(1, Math.round(usage.inputTokens)),
     outputTokens: Math.max(1, Math.round(usage.outputTokens)),
     ...shared(options),
-    recorded: { growthPerMonth: usage.growth?.sure === true ? usage.growth.perMonth : 0, season: entry, comments },
+    recorded: {
+      growthPerMonth: usage.growth?.sure === true ? usage.growth.perMonth : 0,
+      season: entry,
+      offer,
+      comments,
+    },
   };
   const experiment = experimentFor(workload, catalog);
   const wrote: string[] = [];

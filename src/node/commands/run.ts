@@ -15,6 +15,7 @@ import { sizeStrategy } from "../../experiment/size-pool.ts";
 import { servesAlone, type SloRateTask } from "../../experiment/slo-rate.ts";
 import { isPriced, summarise, type StrategySetup } from "../../experiment/summarise.ts";
 import type { Summary } from "../../decision/summary.ts";
+import { verdictRemarks } from "../../report/verdict-remarks.ts";
 import { Executor } from "../executor.ts";
 import { EnvironmentFailure, environmentFailure, EXIT, InterruptedError } from "../exit.ts";
 import { loadExperiment, type LoadedExperiment } from "../load-experiment.ts";
@@ -27,7 +28,7 @@ import { shellWord } from "../shell-word.ts";
 import { SizingProgress } from "../sizing-progress.ts";
 import { summaryText } from "../summary-text.ts";
 import { outputWidth } from "../text-table.ts";
-import { packageVersion } from "../version.ts";
+import { codeDigest, packageVersion } from "../version.ts";
 import { workNote } from "../work-note.ts";
 
 export interface RunOptions {
@@ -65,6 +66,7 @@ export async function runCommand(file: string, options: RunOptions, out: (text: 
   const id = runId({
     experiment,
     version,
+    code: await codeDigest(),
     requests: options.requests ?? null,
     steps: options.steps,
     plugins: hashesOf(plugins),
@@ -275,13 +277,16 @@ function conclude(
   const findings = summarise({ experiment, version, setups: collected.setups, outcomes: collected.outcomes, complete });
   const dates = experiment.strategies.flatMap((strategy) => strategy.offers.map((offer) => offer.priceAsOf)).sort();
   const { team } = experiment;
-  if (team === null) return { ...findings, verdict: null, records: [] };
-  const { verdict, records } = decideExperiment({ ...experiment, team }, findings, {
-    runIds: [id],
-    inputHash: runId(experiment),
-    priceBookDate: dates[0] ?? null,
-  });
-  return { ...findings, verdict, records };
+  const decided =
+    team === null
+      ? { verdict: null, records: [] }
+      : decideExperiment({ ...experiment, team }, findings, {
+          runIds: [id],
+          inputHash: runId(experiment),
+          priceBookDate: dates[0] ?? null,
+        });
+  const summary = { ...findings, ...decided };
+  return { ...summary, remarks: verdictRemarks(summary, experiment) };
 }
 
 /** What `write` writes beside the manifest. */
@@ -320,6 +325,7 @@ async function write(
   const manifest = {
     runId: id,
     version: summary.version,
+    codeSha256: await codeDigest(),
     replayCommand,
     seed: experiment.seed,
     catalogueHashes: loaded.catalogHashes,

@@ -106,7 +106,7 @@ function linearAxis(label: string, values: readonly number[], ticks: number): Ax
   return { label, domain: [0, high], ticks: linearTicks(high, ticks), format: chosen(plain), log: false };
 }
 
-/** Milliseconds; ticks at powers of ten, with halves and fifths where there are fewer than three. */
+/** Milliseconds; ticks at powers of ten, with halves and fifths where there are fewer than three, and more where one would be left. */
 function logAxis(label: string, values: readonly number[], ticks: number): Axis {
   const low = Math.min(...values, Infinity) / 1.25;
   const high = Math.max(...values, 0) * 1.25;
@@ -122,6 +122,8 @@ function logAxis(label: string, values: readonly number[], ticks: number): Axis 
   };
   const decades = within([1]);
   const fine = within([1, 2, 5]);
+  if (fine.length < 2)
+    return { label, domain, ticks: within([1, 1.5, 2, 3, 4, 5, 6, 7, 8, 9]), format: chosen(durationMs), log: true };
   const chosenTicks =
     decades.length >= 3 || fine.length > ticks + 2 ? (decades.length >= 2 ? decades : within([1, 3])) : fine;
   return { label, domain, ticks: chosenTicks, format: chosen(durationMs), log: true };

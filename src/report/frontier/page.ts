@@ -82,9 +82,9 @@ function goodputSection(frontier: Frontier): string {
         ? "The next strategy at that rate can't be told apart from it."
         : `More than ${first.runnerUp}, the next at that rate, beyond the paired interval.`;
   return (
-    `<h1>${prose(head)}</h1>${paragraph(sub, "sub")}` +
+    `<h2 class="lead">${prose(head)}</h2>${paragraph(sub, "sub")}` +
     rateTable(frontier, "Requests per second that met every target of their class", metricCell(frontier, "goodput")) +
-    `<h2>Goodput against offered rate</h2>` +
+    `<h3>Goodput against offered rate</h3>` +
     paragraph("Dotted: every request within its targets.", "sub") +
     strategyLegend(frontier) +
     figure(frontier, { ...DRAWN.goodput, against: "rate", log: false, diagonal: true })

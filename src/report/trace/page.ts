@@ -3,13 +3,14 @@ import type { TraceFacts } from "../../experiment/trace/inspect.ts";
 import type { Quantiles } from "../../experiment/trace/lengths.ts";
 import { spanText } from "../../experiment/trace/preset.ts";
 import type { Skew } from "../../experiment/trace/reuse.ts";
-import { chosen, count, percent, plain, plural, ratePerS, significant } from "../format.ts";
+import { chosen, count, durationMs, percent, plain, plural, ratePerS, significant } from "../format.ts";
 import { bullets, escapeHtml, paragraph, table } from "../markup.ts";
 import type { Cell, TableView } from "../model.ts";
 import { pageHtml, type Section } from "../shell.ts";
 import { dispersionChart, INPUT_COLOR, lengthChart, OUTPUT_COLOR, rateChart, seasonChart } from "./charts.ts";
 import { epochSOfIso } from "../../kernel/calendar-time.ts";
 
+const seconds = (value: number): string => durationMs(value * 1000);
 const cell = (text: string, note: string | null = null): Cell => ({ text, note, tone: null });
 const column = (label: string, numeric = true): TableView["columns"][number] => ({
   label,
@@ -32,7 +33,9 @@ export function tracePage(facts: TraceFacts, file: string, version: string): str
     { id: "bursts", title: "Bursts", content: burstSection(facts) },
     { id: "lengths", title: "Lengths", content: lengthSection(facts) },
     ...(season === null ? [] : [{ id: "season", title: "Season", content: seasonSection(season) }]),
-    ...(skews.length === 0 ? [] : [{ id: "who", title: "Who sends", content: skews.join("") }]),
+    ...(skews.length === 0
+      ? []
+      : [{ id: "who", title: "Who sends", content: `<h2>How uneven the senders are</h2>${skews.join("")}` }]),
     ...(sessions === null ? [] : [{ id: "sessions", title: "Sessions", content: sessionSection(sessions) }]),
     ...(reuse === null && facts.cachedShare === null
       ? []
@@ -66,7 +69,7 @@ function rateSection({ rate, gaps, spanS, from, failed, dropped }: TraceFacts): 
     ...(gaps === null
       ? []
       : [
-          `Gaps: median ${significant(gaps.seconds.p50)} s, P99 ${significant(gaps.seconds.p99)} s, coefficient of variation ${gaps.cv.toFixed(2)}; ${percent(gaps.zeroShare)} are zero and ${count(gaps.silences)} longer than twenty mean gaps.`,
+          `Gaps: median ${seconds(gaps.seconds.p50)}, P99 ${seconds(gaps.seconds.p99)}, coefficient of variation ${gaps.cv.toFixed(2)}; ${percent(gaps.zeroShare)} are zero and ${count(gaps.silences)} longer than twenty mean gaps.`,
         ]),
     ...(failed === null ? [] : [`${plural(failed, "request")} failed; they are load all the same.`]),
     ...Object.entries(dropped).map(([why, rows]) => `${plural(rows, "row")} left out by the import: ${why}.`),
@@ -93,7 +96,7 @@ function burstSection({ dispersion, clockStepS }: TraceFacts): string {
     clockStepS === null
       ? ""
       : paragraph(
-          `The clock of this trace steps by ${significant(clockStepS)} s. Arrivals were spread evenly over the step first; as recorded they would stand in bursts that nobody sent.`,
+          `The clock of this trace steps by ${seconds(clockStepS)}. Arrivals were spread evenly over the step first; as recorded they would stand in bursts that nobody sent.`,
         );
   return (
     `<h2>${escapeHtml(head)}</h2>` +
@@ -176,7 +179,7 @@ function sessionSection(sessions: NonNullable<TraceFacts["sessions"]>): string {
       ...(gapS === null
         ? []
         : [
-            `From the arrival of one turn to that of the next: median ${significant(gapS.p50)} s, P95 ${significant(gapS.p95)} s.`,
+            `From the arrival of one turn to that of the next: median ${seconds(gapS.p50)}, P95 ${seconds(gapS.p95)}.`,
             `${percent(sessions.grownShare ?? 0)} of later turns are at least as long as the turn before with its answer: the conversation is sent again.`,
           ]),
       ...(sessions.rowsWithout === 0 ? [] : [`${plural(sessions.rowsWithout, "request")} belong to no session.`]),

@@ -11,7 +11,8 @@ import {
 import { type MetricStatistics, POOL_NAMES } from "../../experiment/validate/pool.ts";
 import type { CaseResult } from "../../experiment/validate/result.ts";
 import type { ValidationResult } from "../../experiment/validate/validate.ts";
-import { bullets, escapeHtml, legend, paragraph, prose, table } from "../markup.ts";
+import { plural } from "../format.ts";
+import { bullets, escapeHtml, fold, legend, paragraph, prose, table } from "../markup.ts";
 import type { Cell, TableView } from "../model.ts";
 import { type Section, pageHtml } from "../shell.ts";
 import { type ScatterPoint, scatterSvg } from "./scatter.ts";
@@ -52,7 +53,7 @@ export function validationPage(result: ValidationResult, skipped: readonly strin
     { id: "errors", title: "Errors", content: errorsSection(result) },
     ...(result.order.length > 0 ? [{ id: "order", title: "Order", content: orderSection(result) }] : []),
     { id: "refused", title: "Not covered", content: refusedSection(result, skipped) },
-    { id: "sources", title: "Sources", content: bullets(sourceLines(cases).map((line) => line.trim())) },
+    { id: "sources", title: "Sources", content: sourceSection(cases) },
   ];
   return pageHtml(
     {
@@ -104,7 +105,7 @@ function barsSection({ bars }: ValidationResult, missed: number): string {
     })),
     layout: "cards",
   };
-  return `<h1>${prose(head)}</h1>${table(view)}`;
+  return `<h2 class="lead">${prose(head)}</h2>${table(view)}`;
 }
 
 function scatterSection(cases: readonly CaseResult[]): string {
@@ -142,15 +143,24 @@ function errorsSection({ pooled, cases }: ValidationResult): string {
     const pool = pooled[name];
     if (Object.keys(pool.all).length === 0) return [];
     const [kind = "", note = ""] = POOL_TITLES[name].split(": ");
-    const head = `<h3>${escapeHtml(kind.charAt(0) + kind.slice(1).toLowerCase())}</h3>${paragraph(`${note.charAt(0).toUpperCase()}${note.slice(1)}.`, "sub")}`;
+    const head = `<h3>${escapeHtml(capitalized(kind.toLowerCase()))}</h3>${paragraph(`${capitalized(note)}.`, "sub")}`;
     const all = table(statisticsTable("All metrics", [["", pool.all]], Object.keys(pool.all)));
     if (name !== "validation") return [head + all];
-    const groups = DIMENSION_TITLES.map(([dimension, title]) =>
-      table(statisticsTable(title, Object.entries(pool[dimension]), HEADLINE_METRICS)),
-    );
+    const groups = DIMENSION_TITLES.map(([dimension, title]) => {
+      const entries = Object.entries(pool[dimension]);
+      return fold(
+        capitalized(title),
+        plural(entries.length, "group"),
+        table(statisticsTable(title, entries, HEADLINE_METRICS)),
+      );
+    });
     return [head + all + groups.join("")];
   });
   return `<h2>Errors by metric</h2>${paragraph("Predicted ÷ measured − 1: median, mean and 90th percentile of its size, and its signed mean.", "sub")}${parts.join("")}${worstTable(cases)}`;
+}
+
+function capitalized(text: string): string {
+  return text.charAt(0).toUpperCase() + text.slice(1);
 }
 
 function statisticsTable(
@@ -159,7 +169,7 @@ function statisticsTable(
   metrics: readonly string[],
 ): TableView {
   return {
-    caption: title.charAt(0).toUpperCase() + title.slice(1),
+    caption: capitalized(title),
     columns: [
       column("metric", false),
       ...["cases", "median", "MAPE", "P90", "bias", "in band"].map((label) => column(label)),
@@ -205,7 +215,7 @@ function worstTable(cases: readonly CaseResult[]): string {
 }
 
 function orderSection({ order }: ValidationResult): string {
-  return table({
+  const view: TableView = {
     caption: "Pairs of compared cases that come out in the measured order",
     columns: [column("group", false), column("role", false), column("cases"), column("pairs"), column("right")],
     rows: order.map(({ group, pool, cases, pairs, right }) => ({
@@ -220,7 +230,12 @@ function orderSection({ order }: ValidationResult): string {
       ],
     })),
     layout: "cards",
-  });
+  };
+  return `<h2>Which of two comes out faster</h2>${table(view)}`;
+}
+
+function sourceSection(cases: readonly CaseResult[]): string {
+  return `<h2>Where the recordings come from</h2>${bullets(sourceLines(cases).map((line) => line.trim()))}`;
 }
 
 function refusedSection({ notCovered }: ValidationResult, skipped: readonly string[]): string {

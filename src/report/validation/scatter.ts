@@ -49,7 +49,7 @@ export function scatterSvg(points: readonly ScatterPoint[], unit: string, alt: s
       height: SIDE,
       marginLeft: LEFT,
       marginBottom: OTHER,
-      marginTop: 14,
+      marginTop: 24,
       marginRight: 14,
       x: { type: "log", domain, label: null },
       y: { type: "log", domain, label: null },
@@ -59,7 +59,12 @@ export function scatterSvg(points: readonly ScatterPoint[], unit: string, alt: s
         Plot.gridX(ticks, { stroke: GRID, strokeOpacity: 1 }),
         Plot.gridY(ticks, { stroke: GRID, strokeOpacity: 1 }),
         Plot.axisX(ticks, { ...axis, label: `measured, ${unit}`, labelAnchor: "right", labelArrow: "none" }),
-        Plot.axisY(ticks, { ...axis, label: `predicted, ${unit}`, labelAnchor: "top", labelArrow: "none" }),
+        Plot.axisY(ticks, {
+          ...axis,
+          label: `predicted, ${unit}`,
+          labelAnchor: "top",
+          labelArrow: "none",
+        }),
         Plot.line(line(1), { x: "at", y: "value", stroke: QUIET, strokeWidth: 1.2 }),
         ...[1 + BAND, 1 / (1 + BAND)].map((factor) =>
           Plot.line(line(factor), { x: "at", y: "value", stroke: QUIET, strokeDasharray: "3,4", strokeWidth: 0.8 }),

@@ -1,0 +1,55 @@
+/**
+ * What stands below the verdict, in `summary.json`, in the terminal and on the page alike: which other strategy costs as much as the one that
+ * shows the verdict, and who misses a target.
+ */
+import { shownBy, type Summary, type VerdictRemarks } from "../decision/summary.ts";
+import type { ResolvedExperiment } from "../scenario/resolved.ts";
+import { percent, shortList, usd } from "./format.ts";
+import { choosable, choosableByCost, costOrder, pairedDifference, titleOf, usdOf } from "./strategies.ts";
+import { missSentence } from "./targets.ts";
+
+type Asked = Pick<ResolvedExperiment, "classes" | "thresholds">;
+
+/** The remarks on a summary that has none yet. */
+export function verdictRemarks(summary: Omit<Summary, "remarks">, { classes, thresholds }: Asked): VerdictRemarks {
+  return {
+    costTie: costTie(summary, classes, thresholds.marginFraction),
+    missedTargets: summary.strategies.flatMap((strategy) => {
+      const sentence = strategy.permitted ? missSentence(strategy, classes) : null;
+      return sentence === null ? [] : [{ strategy: strategy.name, sentence }];
+    }),
+  };
+}
+
+/**
+ * Permitted strategies whose cost the replications do not tell apart from that of the one that shows the verdict, and those that
+ * differ by less than `marginFraction` of it. Null where there are none, no cost or no verdict that a strategy shows.
+ */
+function costTie(summary: Omit<Summary, "remarks">, classes: Asked["classes"], marginFraction: number): string | null {
+  const option = shownBy(summary.verdict);
+  const shown = choosableByCost(summary, classes).find((strategy) => strategy.option === option);
+  if (shown === undefined || shown.usdPerMonth === null) return null;
+  const others = choosable(summary).filter((strategy) => strategy !== shown);
+  const tied = others.filter((other) => costOrder(summary, shown, other) === "unclear");
+  const close = others.flatMap((other) => {
+    const more = pairedDifference(summary, other.name, shown.name)?.mean ?? usdOf(other) - usdOf(shown);
+    const share = Math.abs(more) / usdOf(shown);
+    if (tied.includes(other) || !(share < marginFraction)) return [];
+    return [`${titleOf(other)} costs ${percent(share)} ${more < 0 ? "less" : "more"}`];
+  });
+  const priced = (strategy: Summary["strategies"][number]): string =>
+    `${titleOf(strategy)} (${usd(usdOf(strategy))} a month)`;
+  const sentences = [
+    ...(tied.length === 0
+      ? []
+      : [
+          `The runs do not tell ${priced(shown)} apart on cost from ${shortList(tied.map(priced))}: the interval of the difference holds zero.`,
+        ]),
+    ...(close.length === 0
+      ? []
+      : [
+          `${shortList(close)} than ${titleOf(shown)}: not more than the margin of ${percent(marginFraction)} that counts as an advantage here.`,
+        ]),
+  ];
+  return sentences.length === 0 ? null : sentences.join(" ");
+}
