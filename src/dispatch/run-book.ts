@@ -5,13 +5,13 @@
  *   INV-8  paid hours ≥ busy hours, in every hour.
  */
 import { gpusPerReplica } from "../engine/parallelism.ts";
-import type { ResolvedExperiment, ResolvedStrategy } from "../scenario/resolved.ts";
+import type { RequestClass, ResolvedExperiment, ResolvedStrategy } from "../scenario/resolved.ts";
 import type { Pool } from "../fleet/pool.ts";
 import { isoDate } from "../kernel/calendar-time.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import { Sketch } from "../kernel/sketch.ts";
 import { Ledger, type OfferTerms, type OfferUsage, type RedactionUse, weightedTokens } from "../outcome/ledger.ts";
-import { Recorder, type RequestRows } from "../outcome/recorder.ts";
+import { Recorder, type RequestRows, type Targets } from "../outcome/recorder.ts";
 import type { ClassResult, OfferResult, PoolResult, RunResult } from "../outcome/run-result.ts";
 import type { IncidentTable, LedgerTable, PoolHourTable } from "../outcome/series.ts";
 import { formCharges, reservedTerms, utilizationFraction } from "../provider/forms/charges.ts";
@@ -44,22 +44,18 @@ export function routeNames({ pools, offers, responseCache }: ResolvedStrategy): 
   return [...[...pools, ...offers].map(({ name }) => name), ...(responseCache === undefined ? [] : [RESPONSE_CACHE])];
 }
 
+/** What a request of the class has to keep to. */
+export function targetsOf({ slo }: Pick<RequestClass, "slo">): Targets {
+  return { ttftS: slo.ttftS ?? Infinity, tpotS: slo.tpotS ?? Infinity, e2eS: slo.e2eS ?? Infinity };
+}
+
 /** Where the outcomes of a run's requests are recorded. */
 export function recorderOf(
   { classes, horizonS }: RunSetting,
   strategy: ResolvedStrategy,
   rows: RequestRows | null,
 ): Recorder {
-  return new Recorder(
-    classes.map(({ slo }) => ({
-      ttftS: slo.ttftS ?? Infinity,
-      tpotS: slo.tpotS ?? Infinity,
-      e2eS: slo.e2eS ?? Infinity,
-    })),
-    routeNames(strategy),
-    horizonS,
-    rows,
-  );
+  return new Recorder(classes.map(targetsOf), routeNames(strategy), horizonS, rows);
 }
 
 export class RunBook {

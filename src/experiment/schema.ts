@@ -8,7 +8,7 @@ import { BurstSchema } from "../catalog/rate-law.ts";
 import { DEFAULT_ROUTER } from "../fleet/routers/registry.ts";
 import { WEIGHT_DTYPES } from "../engine/spec.ts";
 import type { MaxOutputRule, Provenance } from "../scenario/resolved.ts";
-import { MOST_DAYS, MOST_REPLICATIONS, MOST_REQUESTS_PER_S, SHORTEST_TIMEOUT_S } from "./bounds.ts";
+import { MOST_DAYS, MOST_REPLICAS, MOST_REPLICATIONS, MOST_REQUESTS_PER_S, SHORTEST_TIMEOUT_S } from "./bounds.ts";
 import { Day, Instant, rateFactorFields } from "./schema-traffic.ts";
 import { managedFields } from "./schema-forms.ts";
 import { ReasoningSchema } from "./schema-reasoning.ts";
@@ -317,7 +317,7 @@ const PoolSchema = z.strictObject({
     .default(false)
     .describe("MoE models: each GPU holds whole experts instead of a slice of each (vLLM --enable-expert-parallel)"),
   replicas: z
-    .union([z.int().min(1).max(4096), z.literal("auto")])
+    .union([z.int().min(1).max(MOST_REPLICAS), z.literal("auto")])
     .default("auto")
     .describe("serving replicas; auto: the fewest that meet the targets"),
   warmReplicas: z

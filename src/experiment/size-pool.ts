@@ -3,24 +3,127 @@
  * expected demand, without incidents (warm replicas are there for those). Only these days are simulated: a fleet that
  * is large enough for them is large enough for the rest, as long as shares do not change by date.
  */
-import { simulateRun } from "../dispatch/simulate.ts";
 import { gpusPerReplica } from "../engine/parallelism.ts";
 import { InfeasibleError } from "../kernel/errors.ts";
-import { openTraffic } from "../traffic/open.ts";
 import { peakDays } from "../traffic/rate.ts";
-import type { Step } from "../scenario/dispatch.ts";
 import type { ResolvedExperiment, ResolvedStrategy } from "../scenario/resolved.ts";
+import { MOST_REPLICAS } from "./bounds.ts";
+import type { DayRequests, TrialDay } from "./certain-miss.ts";
+import type { DayOutcome, SizingTask } from "./size-trial.ts";
 
 const PEAK_DAYS = 2;
-const MOST_REPLICAS = 1024;
+/** Days with more requests than this are sized roughly first, with one in so many of the requests and of the replicas. */
+const LARGE_DAY = 1_000_000;
+const COARSER = 8;
 
-/** One peak day of one replication. */
-export interface SizingTask {
-  readonly experiment: ResolvedExperiment;
-  readonly strategy: number;
-  readonly replication: number;
-  readonly fromS: number;
-  readonly toS: number;
+/** What does the work. */
+export interface SizingThreads {
+  countDay(task: SizingTask): Promise<DayRequests>;
+  runDay(task: SizingTask, replicas: readonly number[], trial: TrialDay): Promise<DayOutcome>;
+  /** So many zeroes, which all threads see. */
+  sharedMemory(words: number): Int32Array;
+}
+
+/** A size that is tried. */
+export interface SizingTrial {
+  readonly replicas: readonly number[];
+  /** The load is so many times the one that it is tried with; 1 but for a first, rough search. */
+  readonly scale: number;
+  /** So many more trials may follow; null as long as no bounds are known. */
+  readonly left: number | null;
+}
+
+/** Whether replicas of each pool meet the SLO. `left` as in `SizingTrial`. */
+type Meets = (replicas: readonly number[], left: number | null) => Promise<boolean>;
+
+/** One number of replicas misses the SLO and one meets it, or both are guesses. */
+interface Bracket {
+  readonly tooFew: number;
+  readonly enough: number;
+}
+
+const NOTHING_KNOWN: Bracket = { tooFew: 0, enough: 1 };
+
+/**
+ * Serving replicas of each pool of a strategy of the experiment. `onTrial` hears of each size before it is tried.
+ * @throws InfeasibleError when even the largest fleet misses.
+ */
+export async function sizeStrategy(
+  experiment: ResolvedExperiment,
+  strategy: number,
+  threads: SizingThreads,
+  onTrial: (trial: SizingTrial) => void,
+): Promise<number[]> {
+  const declared = experiment.strategies[strategy]!;
+  if (!needsSizing(declared)) return replicasWith(declared, 0);
+  const at = (scale: number): Promise<Meets> =>
+    trialsOf(thinned(experiment, scale), strategy, threads, (replicas, left) => onTrial({ replicas, scale, left }));
+  const guess = await roughly(declared, requestsOfDay(experiment), 1, at);
+  return fewestReplicas(declared, await at(1), guess);
+}
+
+/** Expected on the busiest day of traffic that can be thinned; else 0. */
+function requestsOfDay({ traffic, startEpochS, horizonS }: ResolvedExperiment): number {
+  if (traffic.kind === "replay") return 0;
+  return peakDays(traffic, startEpochS, horizonS, 1)[0]!.expectedRequests;
+}
+
+/** The same demand with one request in `scale`. */
+function thinned(experiment: ResolvedExperiment, scale: number): ResolvedExperiment {
+  const { traffic } = experiment;
+  if (traffic.kind === "replay") return experiment;
+  return { ...experiment, traffic: { ...traffic, meanRatePerS: traffic.meanRatePerS / scale } };
+}
+
+/**
+ * Bounds to start from where one in `scale` of the requests is sent. A day of very many requests is costly to try, and a fleet far too
+ * small for it soon holds all of them. So the search is first made with fewer, which need about as many replicas fewer. What it
+ * finds is a guess, which is tried: limits of an offer, for example, are no fewer.
+ */
+async function roughly(
+  strategy: ResolvedStrategy,
+  requestsOfDay: number,
+  scale: number,
+  at: (scale: number) => Promise<Meets>,
+): Promise<Bracket> {
+  if (requestsOfDay / scale <= LARGE_DAY) return NOTHING_KNOWN;
+  const coarser = COARSER * scale;
+  const guess = await roughly(strategy, requestsOfDay, coarser, at);
+  const found = await fewestAlike(strategy, await at(coarser), guess, mostAt(coarser));
+  if (found === null) return { tooFew: Math.floor(mostAt(scale) / 2), enough: mostAt(scale) };
+  // One replica may do because it has next to nothing to do.
+  return found.tooFew === 0 ? NOTHING_KNOWN : { tooFew: COARSER * found.tooFew, enough: COARSER * found.enough };
+}
+
+function mostAt(scale: number): number {
+  return Math.max(1, Math.floor(MOST_REPLICAS / scale));
+}
+
+/** Tries sizes on the peak days of a strategy. */
+async function trialsOf(
+  experiment: ResolvedExperiment,
+  strategy: number,
+  threads: SizingThreads,
+  onTrial: (replicas: readonly number[], left: number | null) => void,
+): Promise<Meets> {
+  const tasks = sizingTasks(experiment, strategy);
+  const requests = await Promise.all(tasks.map((task) => threads.countDay(task)));
+  const classes = experiment.classes.length;
+  // The worst days of the last trial begin the next: if it fails too, they tell soonest.
+  const order = tasks.map((_, day) => day);
+  return async (replicas, left) => {
+    onTrial(replicas, left);
+    const missed = threads.sharedMemory(tasks.length * classes);
+    const attainments: (readonly number[] | null)[] = [];
+    const runDay = async (day: number): Promise<void> => {
+      const trial = { requests: requests[day]!, day, missed };
+      attainments[day] = (await threads.runDay(tasks[day]!, replicas, trial)).attainments;
+    };
+    await Promise.all(order.map(runDay));
+    const most = (day: number): number => Math.max(...missed.subarray(day * classes, (day + 1) * classes));
+    order.sort((a, b) => most(b) - most(a));
+    return attainments.every((byClass) => byClass !== null) && meetsSlo(experiment, attainments);
+  };
 }
 
 export function needsSizing(strategy: ResolvedStrategy): boolean {
@@ -49,44 +152,6 @@ function replicasWith(strategy: ResolvedStrategy, auto: number): number[] {
   return strategy.pools.map((pool) => (pool.replicas === "auto" ? auto : pool.replicas));
 }
 
-/** SLO attainment of each class on the day with so many replicas of each pool, NaN where nothing of it was sent or it is barred. */
-export function runSizing(task: SizingTask, replicas: readonly number[]): number[] {
-  const { experiment, replication, fromS, toS } = task;
-  const declared = experiment.strategies[task.strategy]!;
-  const strategy: ResolvedStrategy = {
-    ...declared,
-    // Fleets are sized for the engine as predicted; how wrong that may be shows when they run.
-    pools: declared.pools.map((pool) => ({ ...pool, stepTimeError: null })),
-    ...dispatchFrom(declared, fromS),
-  };
-  const { startEpochS, warmupS, seed, classes } = experiment;
-  const setting = { ...experiment, startEpochS: startEpochS + fromS, horizonS: toS - fromS };
-  const traffic = openTraffic(experiment.traffic, {
-    startEpochS,
-    offsetS: fromS,
-    warmupS,
-    horizonS: toS - fromS,
-    seed,
-    replication,
-    classShares: classes.map((requestClass) => requestClass.shareFraction),
-    reasoning: classes.map((requestClass) => requestClass.reasoning),
-  });
-  const run = simulateRun(setting, strategy, traffic, {
-    seed,
-    replication,
-    incidents: false,
-    replicas,
-    demand: null,
-    rows: null,
-    onProgress: null,
-  });
-  return run.classes.map(({ totals, attainmentWindows }, c) => {
-    if (strategy.barred[c] !== null) return NaN;
-    const answered = totals.completed + totals.rejected + totals.timedOut + totals.failed;
-    return classes[c]!.slo.attainBasis === "windows" ? attainmentWindows : totals.sloMet / answered;
-  });
-}
-
 /** When a dispatch policy of the strategy changes by date, rising. */
 function stepTimes({ dispatch = [] }: ResolvedStrategy): number[] {
   const times = dispatch.flatMap((choice) =>
@@ -95,21 +160,6 @@ function stepTimes({ dispatch = [] }: ResolvedStrategy): number[] {
       .map(({ fromS }) => fromS),
   );
   return [...new Set(times)].sort((a, b) => a - b);
-}
-
-/** The dispatch of a strategy in a run that begins at `fromS`: the dates of its steps count from there. */
-function dispatchFrom({ dispatch }: ResolvedStrategy, fromS: number): Pick<ResolvedStrategy, "dispatch"> {
-  if (dispatch === undefined) return {};
-  const later = (steps: readonly Step[]): Step[] => steps.map((step) => ({ ...step, fromS: step.fromS - fromS }));
-  return {
-    dispatch: dispatch.map(
-      (choice) =>
-        choice && {
-          ...choice,
-          steps: Object.fromEntries(Object.entries(choice.steps).map(([option, steps]) => [option, later(steps)])),
-        },
-    ),
-  };
 }
 
 /** Whether the mean attainment over tasks reaches the target in every class. */
@@ -122,33 +172,68 @@ export function meetsSlo(experiment: ResolvedExperiment, attainments: readonly (
 
 /**
  * Serving replicas of each pool of a strategy. Those that say "auto" get the smallest number that `meets` accepts for all of them
- * alike, by doubling and bisection (more replicas never hurt); then each in turn, the one with most GPUs a replica first, gives up
- * what the others can do without: pools that prefill and pools that decode need different numbers.
+ * alike; then each in turn, the one with most GPUs a replica first, gives up what the others can do without: pools that prefill and
+ * pools that decode need different numbers.
  * @throws InfeasibleError when even the largest fleet misses, with what it reached.
  */
 export async function fewestReplicas(
   strategy: ResolvedStrategy,
-  meets: (replicas: readonly number[]) => Promise<boolean>,
+  meets: Meets,
+  guess: Bracket = NOTHING_KNOWN,
 ): Promise<number[]> {
-  const all = (n: number): number[] => replicasWith(strategy, n);
-  if (!needsSizing(strategy)) return all(0);
-  let enough = 1;
-  while (!(await meets(all(enough)))) {
-    if (enough >= MOST_REPLICAS)
-      throw new InfeasibleError(
-        `strategy ${strategy.name}: ${MOST_REPLICAS} replicas ${ofWhich(strategy)} do not meet the SLO on the peak days; the target lies below what one request alone needs, or the network and API overhead eat it`,
-      );
-    enough *= 2;
-  }
-  const alike = await leastBetween(Math.floor(enough / 2), enough, (n) => meets(all(n)));
-  const sizes = all(alike);
+  const found = await fewestAlike(strategy, meets, guess, MOST_REPLICAS);
+  if (found === null)
+    throw new InfeasibleError(
+      `strategy ${strategy.name}: ${MOST_REPLICAS} replicas ${ofWhich(strategy)} do not meet the SLO on the peak days; the target lies below what one request alone needs, or the network and API overhead eat it, or the traffic needs more replicas than that`,
+    );
+  const alike = found.enough;
+  const sizes = replicasWith(strategy, alike);
   const sized = strategy.pools.flatMap(({ replicas, engine }, p) =>
     replicas === "auto" ? [{ p, gpus: gpusPerReplica(engine) }] : [],
   );
-  if (sized.length > 1)
-    for (const { p } of sized.sort((a, b) => b.gpus - a.gpus))
-      sizes[p] = await leastBetween(0, alike, (n) => meets(sizes.map((size, i) => (i === p ? n : size))));
+  if (sized.length <= 1) return sizes;
+  let pools = sized.length;
+  for (const { p } of sized.sort((a, b) => b.gpus - a.gpus)) {
+    pools--;
+    const later = pools * halvings(alike);
+    const { enough } = await leastBetween({ tooFew: 0, enough: alike }, (n, left) =>
+      meets(
+        sizes.map((size, i) => (i === p ? n : size)),
+        left + later,
+      ),
+    );
+    sizes[p] = enough;
+  }
   return sizes;
+}
+
+/**
+ * The smallest number, the same for all pools that are sized, and the one below it that misses. By doubling the distance from the
+ * guess and bisection (more replicas never hurt). Null when `most` miss.
+ */
+async function fewestAlike(
+  strategy: ResolvedStrategy,
+  meets: Meets,
+  guess: Bracket,
+  most: number,
+): Promise<Bracket | null> {
+  const trial = (n: number, left: number | null): Promise<boolean> => meets(replicasWith(strategy, n), left);
+  const pools = strategy.pools.filter(({ replicas }) => replicas === "auto").length;
+  let { tooFew, enough } = guess;
+  let tried = 0;
+  while (!(await trial((enough = Math.min(enough, most)), null))) {
+    if (enough >= most) return null;
+    const distance = enough - tooFew;
+    tooFew = tried = enough;
+    enough = Math.min(2 * enough, enough + 2 * distance);
+  }
+  while (tooFew > tried && (await trial(tooFew, null))) {
+    const distance = enough - tooFew;
+    enough = tooFew;
+    tooFew = Math.max(Math.floor(enough / 2), enough - 2 * distance);
+  }
+  const later = pools > 1 ? pools * halvings(enough) : 0;
+  return leastBetween({ tooFew, enough }, (n, left) => trial(n, left + later));
 }
 
 /** The pools that are sized, as words. */
@@ -157,14 +242,24 @@ function ofWhich({ pools }: ResolvedStrategy): string {
   return names.length === 1 ? `of pool ${names[0]}` : `in each of the pools ${names.join(", ")}`;
 }
 
-/** The smallest n that passes, above `tooFew`; `enough` does. */
-async function leastBetween(tooFew: number, enough: number, passes: (n: number) => Promise<boolean>): Promise<number> {
+/** The smallest number that passes and the one below it. `passes` is told how many more calls may follow. */
+async function leastBetween(
+  { tooFew, enough }: Bracket,
+  passes: (n: number, left: number) => Promise<boolean>,
+): Promise<Bracket> {
   let low = tooFew;
   let high = enough;
   while (high - low > 1) {
     const middle = Math.floor((low + high) / 2);
-    if (await passes(middle)) high = middle;
+    if (await passes(middle, halvings(high - low) - 1)) high = middle;
     else low = middle;
   }
-  return high;
+  return { tooFew: low, enough: high };
+}
+
+/** So many steps of bisection at most settle on one of `distance` numbers. */
+function halvings(distance: number): number {
+  let steps = 0;
+  for (let rest = distance; rest > 1; rest = Math.ceil(rest / 2)) steps++;
+  return steps;
 }

@@ -7,7 +7,9 @@ import { availableParallelism } from "node:os";
 import { Piscina } from "piscina";
 import { siblingModule, threadArguments } from "../io/thread-module.ts";
 import type { RunTask } from "../experiment/run-one.ts";
-import type { SizingTask } from "../experiment/size-pool.ts";
+import type { DayRequests, TrialDay } from "../experiment/certain-miss.ts";
+import type { DayOutcome, SizingTask } from "../experiment/size-trial.ts";
+import type { SizingThreads } from "../experiment/size-pool.ts";
 import type { SloRateTask } from "../experiment/slo-rate.ts";
 import { PolicyError } from "../kernel/errors.ts";
 import type { Conformance, ConformProgress } from "../engine/conform/conform.ts";
@@ -27,7 +29,7 @@ import type {
 } from "./simulate-worker.ts";
 import type { Prediction } from "../experiment/validate/predict.ts";
 
-export class Executor {
+export class Executor implements SizingThreads {
   readonly threads: number;
   private readonly pool: Piscina;
   private readonly abort = new AbortController();
@@ -64,9 +66,17 @@ export class Executor {
     return this.task("steps", job, `the steps of ${runName(job.task)}`);
   }
 
-  size(task: SizingTask, replicas: readonly number[]): Promise<number[]> {
+  countDay(task: SizingTask): Promise<DayRequests> {
+    return this.task("countDay", task, "the requests of a peak day");
+  }
+
+  runDay(task: SizingTask, replicas: readonly number[], trial: TrialDay): Promise<DayOutcome> {
     const what = `${runName(task)} of a peak day, sized with ${replicas.join(" + ")} replicas`;
-    return this.task("size", { task, replicas }, what);
+    return this.task("runDay", { task, replicas, trial }, what);
+  }
+
+  sharedMemory(words: number): Int32Array {
+    return new Int32Array(new SharedArrayBuffer(words * Int32Array.BYTES_PER_ELEMENT));
   }
 
   sloRate(task: SloRateTask): Promise<number | null> {

@@ -4,6 +4,8 @@
  */
 const QUIET_MS = 2000;
 const REDRAW_MS = 100;
+/** Where nothing tells how far it is, the time that has passed shows that it goes on. */
+const TICK_MS = 1000;
 const BAR_WIDTH = 24;
 
 interface ProgressOptions {
@@ -16,7 +18,7 @@ interface ProgressOptions {
 
 export class Progress {
   private readonly label: string;
-  private readonly total: number;
+  private readonly total: number | null;
   private readonly stream: NonNullable<ProgressOptions["stream"]>;
   private readonly now: () => number;
   private readonly enabled: boolean;
@@ -25,8 +27,10 @@ export class Progress {
   private done = 0;
   private text = "";
   private drawn = false;
+  private readonly tick: ReturnType<typeof setInterval> | null;
 
-  constructor(label: string, total: number, options: ProgressOptions = {}) {
+  /** `total` units of work; null: how many is not known, and the line has no bar. */
+  constructor(label: string, total: number | null, options: ProgressOptions = {}) {
     this.label = label;
     this.total = total;
     this.stream = options.stream ?? process.stderr;
@@ -35,6 +39,7 @@ export class Progress {
       options.ci ?? (process.env["CI"] !== undefined && process.env["CI"] !== "" && process.env["CI"] !== "false");
     this.enabled = (options.enabled ?? true) && this.stream.isTTY === true && !ci;
     this.startMs = this.now();
+    this.tick = this.enabled && total === null ? setInterval(() => this.draw(), TICK_MS).unref() : null;
   }
 
   /** `done` of `total` units are finished. Cheap to call often: redraws at most ten times a second. */
@@ -51,6 +56,7 @@ export class Progress {
 
   /** Wipes the bar, so that what is printed next starts on a clean line. */
   stop(): void {
+    if (this.tick !== null) clearInterval(this.tick);
     if (this.drawn) this.stream.write("\r\u001b[2K");
     this.drawn = false;
   }
@@ -61,7 +67,11 @@ export class Progress {
     if (nowMs - this.startMs < QUIET_MS || nowMs - this.lastDrawMs < REDRAW_MS) return;
     this.lastDrawMs = nowMs;
     this.drawn = true;
-    const line = progressLine(this.label, this.done, this.total, (nowMs - this.startMs) / 1000, this.text);
+    const elapsedS = (nowMs - this.startMs) / 1000;
+    const line =
+      this.total === null
+        ? `${this.label}  ${duration(elapsedS)} so far  ${this.text}`
+        : progressLine(this.label, this.done, this.total, elapsedS, this.text);
     // A terminal of unknown size says 0 or nothing.
     const columns = this.stream.columns ?? 0;
     this.stream.write(`\r\u001b[2K${line.slice(0, Math.max(20, (columns > 0 ? columns : 100) - 1))}`);
@@ -77,7 +87,8 @@ export function progressLine(label: string, done: number, total: number, elapsed
   return `${label} [${bar}] ${String(Math.floor(share * 100)).padStart(3)} %  ${left}${note === "" ? "" : `  ${note}`}`;
 }
 
-function duration(seconds: number): string {
+/** 45s, 3m 20s, 2h 5m */
+export function duration(seconds: number): string {
   const s = Math.ceil(seconds);
   if (s < 60) return `${s}s`;
   if (s < 3600) return `${Math.floor(s / 60)}m ${s % 60}s`;

@@ -2,7 +2,8 @@
 import "./v8-flags.ts";
 import { parentPort, workerData } from "node:worker_threads";
 import { runOne, type RunOutcome, type RunTask } from "../experiment/run-one.ts";
-import { runSizing, type SizingTask } from "../experiment/size-pool.ts";
+import type { DayRequests, TrialDay } from "../experiment/certain-miss.ts";
+import { countDay as countRequests, type DayOutcome, runSizing, type SizingTask } from "../experiment/size-trial.ts";
 import { sloRatePerReplica, type SloRateTask } from "../experiment/slo-rate.ts";
 import type { StepSelection } from "../dispatch/step-recorder.ts";
 import type { ConformOptions, Conformance, ConformProgress } from "../engine/conform/conform.ts";
@@ -87,13 +88,18 @@ export function steps({ argument, callMemory }: WorkerTask<StepsJob>): Promise<A
   return answer(callMemory, () => watchSteps(argument.task, argument.selection));
 }
 
+export function countDay({ argument, callMemory }: WorkerTask<SizingTask>): Promise<Answer<DayRequests>> {
+  return answer(callMemory, () => countRequests(argument));
+}
+
 interface SizingJob {
   readonly task: SizingTask;
   readonly replicas: readonly number[];
+  readonly trial: TrialDay;
 }
 
-export function size({ argument, callMemory }: WorkerTask<SizingJob>): Promise<Answer<number[]>> {
-  return answer(callMemory, () => runSizing(argument.task, argument.replicas));
+export function runDay({ argument, callMemory }: WorkerTask<SizingJob>): Promise<Answer<DayOutcome>> {
+  return answer(callMemory, () => runSizing(argument.task, argument.replicas, argument.trial));
 }
 
 export function sloRate({ argument, callMemory }: WorkerTask<SloRateTask>): Promise<Answer<number | null>> {

@@ -6,6 +6,7 @@
  * everything else in the hour in which it happened. Times in simulated seconds.
  */
 import { Sketch } from "../kernel/sketch.ts";
+import { MinuteWindows } from "./minute-windows.ts";
 import type { WindowTable } from "./series.ts";
 
 export const COMPLETED = 0;
@@ -43,6 +44,11 @@ export interface Targets {
   readonly ttftS: number;
   readonly tpotS: number;
   readonly e2eS: number;
+}
+
+/** Whether a completed request met the targets of its class; `tpotS` is NaN for a single token. */
+export function isMet(target: Targets, ttftS: number, tpotS: number, e2eS: number): boolean {
+  return ttftS <= target.ttftS && !(tpotS > target.tpotS) && e2eS <= target.e2eS;
 }
 
 /** Receives one row per request when the user asked for them: as it ends, and at the horizon for those that have not. */
@@ -215,7 +221,7 @@ export class Recorder {
     const target = this.targets[classIndex];
     const minute = classIndex * this.minutes + Math.floor(sentS / 60);
     this.ended[minute]++;
-    if (ttftS <= target.ttftS && !(tpotS > target.tpotS) && e2eS <= target.e2eS) {
+    if (isMet(target, ttftS, tpotS, e2eS)) {
       hour[SLO_MET]++;
       this.met[minute]++;
     }
@@ -373,26 +379,12 @@ export class Recorder {
     return all;
   }
 
-  /**
-   * Share of one-minute windows that meet the targets; a window with fewer than 20 requests is merged with the next ones.
-   * A window meets its percentile if met ≥ ⌈targetFraction·n⌉ (nearest rank; requests without an answer are misses).
-   * NaN when there was no window.
-   */
+  /** Share of one-minute windows that meet the targets, as `MinuteWindows` counts them; NaN when there was none. */
   attainmentWindows(classIndex: number, targetFraction: number): number {
-    let windows = 0;
-    let good = 0;
-    let n = 0;
-    let met = 0;
-    for (let m = classIndex * this.minutes, end = m + this.minutes; m < end; m++) {
-      n += this.ended[m];
-      met += this.met[m];
-      const last = m === end - 1 && n > 0;
-      if (n < 20 && !last) continue;
-      windows++;
-      if (met >= Math.ceil(targetFraction * n - 1e-9)) good++;
-      n = met = 0;
-    }
-    return good / windows;
+    const counted = new MinuteWindows(targetFraction);
+    for (let m = classIndex * this.minutes, end = m + this.minutes; m < end; m++)
+      counted.add(this.ended[m], this.met[m], m === end - 1);
+    return counted.good / counted.windows;
   }
 
   private cell(classIndex: number, route: number): Cell {

@@ -52,6 +52,22 @@ async function checkFile(file: string, options: Parameters<typeof checkCommand>[
   }
 }
 
+test("says that an experiment takes long to simulate, the sizing of its pools included", async () => {
+  const busy = (requestsPerS: number, replicas: number | "auto"): string =>
+    SOUND.replace("requestsPerS: 2", `requestsPerS: ${requestsPerS}, season: flat, growthPerMonth: 0`)
+      .replace("replicas: 2", `replicas: ${replicas}`)
+      .replace("days: 2", "days: 2\nreplications: 10\nwarmupMinutes: 0");
+  const millions = async (text: string): Promise<string | undefined> =>
+    /To simulate: about ([0-9,]+) million requests, some .*\d+m on \d+ threads?; fewer days or replications/.exec(
+      (await check(text)).stdout,
+    )?.[1];
+  expect(await millions(busy(2, "auto"))).toBeUndefined();
+  // Two days, ten replications, two strategies.
+  expect(await millions(busy(10_000, 2))).toBe("34,560");
+  // And five times the two busiest days of each replication.
+  expect(await millions(busy(10_000, "auto"))).toBe("120,960");
+});
+
 describe("as a process", () => {
   test("a sound file: ok on stdout, nothing on stderr", () => {
     const { code, stdout, stderr } = crossover(["check", write(SOUND)]);

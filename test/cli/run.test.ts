@@ -172,6 +172,27 @@ describe("what goes wrong", () => {
     expect(readdirSync(join(work, "cut", "chat-self-host-or-api"))).toHaveLength(1);
   }, 120_000);
 
+  test("Ctrl-C while fleets are sized ends at once: exit 130, nothing is written", async () => {
+    const busy = join(work, "busy.yaml");
+    const { traffic } = parse(readFileSync(experiment, "utf8")) as { traffic: object };
+    // Some minutes of sizing.
+    writeFileSync(busy, shortened({ days: 1, traffic: { ...traffic, requestsPerS: 1000 } }));
+    const child = spawn(process.execPath, [MAIN, "run", busy, "--out", "sizing"], { cwd: work });
+    let talk = "";
+    child.stderr.on("data", (part: Buffer) => (talk += part.toString()));
+    const closed = new Promise((resolve) => child.on("close", resolve));
+    await new Promise((resolve) => child.stderr.once("data", resolve));
+    await new Promise((resolve) => setTimeout(resolve, 3000));
+    const cutMs = performance.now();
+    child.kill("SIGINT");
+    expect(await closed).toBe(130);
+    expect(performance.now() - cutMs).toBeLessThan(10_000);
+    expect(talk).toMatch(/^To simulate: about [0-9,]+ million requests, some .* on \d+ threads?; .*\n/);
+    expect(talk.split("\n")[1]).toBe("Interrupted before any run had finished; nothing was written.");
+    const folder = join(work, "sizing");
+    expect(existsSync(folder) ? readdirSync(folder, { recursive: true }) : []).toEqual([]);
+  });
+
   test("a foreign folder in the way is left alone: exit 4", () => {
     crossover("run", experiment, "--out", "foreign", "--replications", "1");
     const folder = runFolder("foreign");

@@ -1,4 +1,5 @@
 /** `crossover check FILE`: is this experiment sound, and what would it simulate? Nothing is run. */
+import { availableParallelism } from "node:os";
 import { gpusPerReplica } from "../../engine/parallelism.ts";
 import type { ResolvedExperiment, ResolvedOffer, ResolvedStrategy } from "../../scenario/resolved.ts";
 import { DAY_S } from "../../kernel/calendar-time.ts";
@@ -6,6 +7,7 @@ import { lengthText, plural } from "../../report/format.ts";
 import { expectedRequests } from "../../traffic/rate.ts";
 import { loadExperiment, type LoadOptions } from "../load-experiment.ts";
 import { loadPlugins } from "../load-plugins.ts";
+import { workNote } from "../work-note.ts";
 
 interface CheckOptions extends LoadOptions {
   readonly plugin?: readonly string[];
@@ -19,7 +21,9 @@ export async function checkCommand(file: string, options: CheckOptions, out: (te
   await loadPlugins(options.plugin, options.pluginTimeout);
   const { experiment } = await loadExperiment(file, options);
   const facts = summarize(experiment);
-  out(options.json === true ? `${JSON.stringify({ ok: true, ...facts })}\n` : text(file, facts));
+  const note = workNote(experiment, availableParallelism());
+  if (options.json === true) out(`${JSON.stringify({ ok: true, ...facts })}\n`);
+  else out(`${text(file, facts)}${note === null ? "" : `  ${note}\n`}`);
 }
 
 interface CheckFacts {

@@ -3,6 +3,7 @@
  * (or the summary with --json), stderr the progress. Ctrl-C keeps the runs that have finished.
  */
 import { readFile } from "node:fs/promises";
+import { availableParallelism } from "node:os";
 import { join } from "node:path";
 import { decideExperiment, decisionAssumptions } from "../../decision/from-summary.ts";
 import type { StepSelection } from "../../dispatch/step-recorder.ts";
@@ -10,7 +11,7 @@ import type { RunOutcome } from "../../experiment/run-one.ts";
 import { ConfigError } from "../../kernel/errors.ts";
 import type { StepRecord } from "../../outcome/step-table.ts";
 import type { ResolvedExperiment } from "../../scenario/resolved.ts";
-import { fewestReplicas, meetsSlo, sizingTasks } from "../../experiment/size-pool.ts";
+import { sizeStrategy } from "../../experiment/size-pool.ts";
 import { servesAlone, type SloRateTask } from "../../experiment/slo-rate.ts";
 import { isPriced, summarise, type StrategySetup } from "../../experiment/summarise.ts";
 import type { Summary } from "../../decision/summary.ts";
@@ -24,9 +25,11 @@ import { Progress } from "../progress.ts";
 import type { RequestSelection } from "../request-rows.ts";
 import { canonicalJson, openRunFolder, runId, type NewRunFolder } from "../run-folder.ts";
 import { shellWord } from "../shell-word.ts";
+import { SizingProgress } from "../sizing-progress.ts";
 import { summaryText } from "../summary-text.ts";
 import { outputWidth } from "../text-table.ts";
 import { codeDigest, packageVersion } from "../version.ts";
+import { workNote } from "../work-note.ts";
 
 export interface RunOptions {
   readonly json?: boolean;
@@ -118,9 +121,11 @@ export async function simulate(
   collected: Collected,
   sweeps = true,
 ): Promise<boolean> {
+  const note = workNote(experiment, options.threads ?? availableParallelism());
+  if (note !== null && options.json !== true) process.stderr.write(`${note}\n`);
   const fractions = new Map<number, number>();
   const jobs = experiment.strategies.length * experiment.replications;
-  let progress = new Progress("sizing", 1, { enabled: options.json !== true });
+  let progress = new Progress("sizing", null, { enabled: options.json !== true });
   const executor = new Executor(options.threads ?? null, plugins, ({ job, fraction }) => {
     fractions.set(job, fraction);
     progress.update([...fractions.values()].reduce((sum, value) => sum + value, 0));
@@ -210,6 +215,7 @@ async function setUp(
 ): Promise<StrategySetup[]> {
   // Pools of one kind and classes of one target and one kind of request share a sweep.
   const underWay = new Map<string, Promise<number | null>>();
+  const sizing = new SizingProgress();
   const sloRate = (task: SloRateTask): Promise<number | null> => {
     const { pools, client } = experiment.strategies[task.strategy]!;
     const { engine, gpu, llm, coefficients, stepTimeTable, scheduler, networkS, pathSByClass, maxWaitingPerReplica } =
@@ -238,11 +244,10 @@ async function setUp(
   };
   return Promise.all(
     experiment.strategies.map(async (strategy, s): Promise<StrategySetup> => {
-      const replicas = await fewestReplicas(strategy, async (tried) => {
-        onStep(`${strategy.name}: do ${tried.join(" + ")} replicas meet the SLO on the peak days?`);
-        const tasks = sizingTasks(experiment, s);
-        return meetsSlo(experiment, await Promise.all(tasks.map((task) => executor.size(task, tried))));
-      });
+      const { name } = strategy;
+      const replicas = await sizeStrategy(experiment, s, executor, (trial) => onStep(sizing.tries(name, trial)));
+      sizing.done(name);
+      if (sweeps) onStep(`${name}: what rate does a replica serve within the SLO?`);
       const sloRates = await Promise.all(
         strategy.pools.map((_, pool) =>
           Promise.all(
