@@ -82,7 +82,7 @@ describe("terminal and page", () => {
   test("have the tie below the verdict", () => {
     expect(text).toMatch(/^Verdict .*\nThe runs do not tell /m);
     expect(text).toContain(`\n${remarks.costTie}\n`);
-    const head = page.slice(page.indexOf("<h1>"));
+    const head = page.slice(page.indexOf(`<h2 class="lead">`));
     expect(head.slice(0, head.indexOf('class="tiles"'))).toContain(remarks.costTie);
     const none = summaryText({ ...of, remarks: { costTie: null, missedTargets: [] } }, 100);
     expect(none).not.toContain("The runs do not tell");
