@@ -6,7 +6,7 @@ import { needsSizing, sizingTasks } from "./size-pool.ts";
 /** Of a search for the fewest replicas: those that are simulated to the end, or as much of others. */
 const WHOLE_TRIALS = 5;
 /** Seconds of one thread for a request, as measured with answers of some hundred tokens; machines and answers differ by a factor of two or so. */
-const S_PER_REQUEST = 2e-6;
+const S_PER_REQUEST = 1.5e-6;
 
 /** Requests that all runs and the sizing of pools simulate. */
 export function requestsToSimulate(experiment: ResolvedExperiment): number {
