@@ -102,11 +102,11 @@ export class PoolSide implements ReplicaSink {
     const calendar = this.calendar;
     const replica = calendar.first();
     const engine = this.engines[replica];
+    // Out of the calendar first: who comes next, unless it is this one again, is known before its step is formed.
+    calendar.remove(replica);
     engine.finish();
-    if (this.state.nothingElseNow()) {
-      engine.form();
-      calendar.schedule(replica, engine.dueS);
-    } else this.formLater(replica);
+    if (this.state.nothingElseNow()) this.formStep(replica);
+    else this.formLater(replica);
   }
 
   /** Steps wait to be formed. */
@@ -127,7 +127,7 @@ export class PoolSide implements ReplicaSink {
 
   private formLater(replica: number): void {
     const { forming } = this;
-    this.calendar.schedule(replica, Infinity);
+    this.calendar.remove(replica);
     let at = forming.length;
     while (at > 0 && forming[at - 1]! < replica) at--;
     forming.splice(at, 0, replica);
@@ -317,7 +317,7 @@ export class PoolSide implements ReplicaSink {
     for (const local of lost) {
       const replica = this.firstReplica[p] + local;
       this.engines[replica].fail(nowS);
-      this.calendar.schedule(replica, Infinity);
+      this.calendar.remove(replica);
       const waits = this.forming.indexOf(replica);
       if (waits >= 0) this.forming.splice(waits, 1);
     }

@@ -109,7 +109,11 @@ class Run {
       const arrivalS = traffic.timeS;
       const controlS = control.firstTimeS;
       const deadlineS = deadlines.nextS;
-      const timeS = poolSide.formsSteps ? state.nowS : Math.min(dueS, arrivalS, controlS, deadlineS);
+      // Nearly always an arrival or the end of a step.
+      let timeS = dueS < arrivalS ? dueS : arrivalS;
+      if (controlS < timeS) timeS = controlS;
+      if (deadlineS < timeS) timeS = deadlineS;
+      if (poolSide.formsSteps) timeS = state.nowS;
       if (timeS >= endS) break;
       // The bound may be older than the oldest request that is left.
       if (timeS === deadlineS && (deadlines.refresh(timeS) === NO_SLOT || deadlines.nextS > timeS)) continue;

@@ -575,10 +575,9 @@ export class Replica implements ReplicaEngine {
 
   /** New blocks taken by the first k steps of the stretch. */
   private blocksForSteps(k: number): number {
-    const cycles = k >> this.blockShift;
-    let blocks = cycles * this.decodeCount;
-    for (let i = this.stepCount, end = this.stepCount + (k & this.blockMask); i < end; i++)
-      blocks += this.blockPhase[i & this.blockMask];
+    const { blockPhase, blockMask, stepCount } = this;
+    let blocks = (k >> this.blockShift) * this.decodeCount;
+    for (let i = stepCount, end = stepCount + (k & blockMask); i < end; i++) blocks += blockPhase[i & blockMask];
     return blocks;
   }
 

@@ -33,16 +33,32 @@ export class ReplicaCalendar {
     return this.nodeDueS[1];
   }
 
-  /** Enters when `replica` is due next; Infinity = not at all. O(log replicas). */
+  /** Enters when `replica` is due next; Infinity = not at all. O(log replicas): it climbs as far as it comes first. */
   schedule(replica: number, timeS: number): void {
     if (timeS !== timeS) throw new InvariantError("EQ-2", { replica, timeS: "NaN" });
     const { nodeDueS, winner } = this;
     let node = this.leaves + replica;
+    if (timeS > nodeDueS[node]) this.remove(replica);
     nodeDueS[node] = timeS;
     for (node >>= 1; node >= 1; node >>= 1) {
+      const firstS = nodeDueS[node];
+      if (timeS >= firstS && (timeS > firstS || replica > winner[node])) return;
+      nodeDueS[node] = timeS;
+      winner[node] = replica;
+    }
+  }
+
+  /**
+   * `replica` is not due any more. O(log replicas): the nodes above it are played again. Which of two comes first is a coin toss, so it is
+   * computed and not branched on: a mispredicted branch at each level would cost more than the rest of the event.
+   */
+  remove(replica: number): void {
+    const { nodeDueS, winner } = this;
+    let node = this.leaves + replica;
+    nodeDueS[node] = Infinity;
+    for (node >>= 1; node >= 1; node >>= 1) {
+      // Replicas on the left have the lower numbers, so ties stay there.
       const left = node << 1;
-      // Which of two comes first is a coin toss, so it is computed and not branched on: a mispredicted branch at each
-      // level would cost more than the rest of the event. Replicas on the left have the lower numbers, so ties stay there.
       const first = left + Number(nodeDueS[left + 1] < nodeDueS[left]);
       nodeDueS[node] = nodeDueS[first];
       winner[node] = winner[first];

@@ -16,7 +16,8 @@ test("EQ-1: the first is the least by (time, replica), whatever moved before", (
       for (const { replica: any, timeS } of moves) {
         const replica = any % replicas;
         dueS[replica] = timeS;
-        calendar.schedule(replica, timeS);
+        if (timeS === Infinity) calendar.remove(replica);
+        else calendar.schedule(replica, timeS);
         const firstS = Math.min(...dueS);
         expect(calendar.firstDueS()).toBe(firstS);
         if (firstS === Infinity) continue;
