@@ -29,8 +29,12 @@ import type {
 } from "./simulate-worker.ts";
 import type { Prediction } from "../experiment/validate/predict.ts";
 
+const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+
 export class Executor implements SizingThreads {
   readonly threads: number;
+  /** A signal has come. */
+  interrupted = false;
   private readonly pool: Piscina;
   private readonly abort = new AbortController();
   /** Null without plug-ins. */
@@ -101,14 +105,20 @@ export class Executor implements SizingThreads {
     return this.task("conform", task, "");
   }
 
-  /** Ends what is running; its promises reject with an AbortError. */
-  cancel(): void {
-    this.abort.abort();
+  /** From now until `close` a signal ends what is running, whose promises reject with an AbortError, and does nothing else. */
+  cancelOnSignal(): void {
+    for (const signal of SIGNALS) process.once(signal, this.onSignal);
   }
 
   async close(): Promise<void> {
+    for (const signal of SIGNALS) process.off(signal, this.onSignal);
     await this.pool.destroy();
   }
+
+  private readonly onSignal = (): void => {
+    this.interrupted = true;
+    this.abort.abort();
+  };
 
   /** `what` is computed, for messages about plug-ins. */
   private async task<T>(name: string, argument: unknown, what: string): Promise<T> {

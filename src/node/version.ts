@@ -2,7 +2,7 @@
 import { createHash } from "node:crypto";
 import { readFileSync } from "node:fs";
 import { readdir, readFile } from "node:fs/promises";
-import { join } from "node:path";
+import { join, sep } from "node:path";
 import { fileURLToPath } from "node:url";
 
 export function packageVersion(): string {
@@ -17,6 +17,8 @@ export async function codeDigest(folder = fileURLToPath(new URL("..", import.met
   const files = (await readdir(folder, { recursive: true })).filter((file) => /(?<!\.d)\.[jt]s$/.test(file)).sort();
   const texts = await Promise.all(files.map((file) => readFile(join(folder, file))));
   const hash = createHash("sha256");
-  files.forEach((file, i) => hash.update(`${file}\0${texts[i]!.length}\0`).update(texts[i]!));
+  // The same on every system.
+  const name = (file: string): string => file.split(sep).join("/");
+  files.forEach((file, i) => hash.update(`${name(file)}\0${texts[i]!.length}\0`).update(texts[i]!));
   return hash.digest("hex");
 }

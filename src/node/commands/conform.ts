@@ -60,22 +60,14 @@ export async function conformCommand(what: string, flags: ConformFlags, out: (te
 async function suite({ kind, name }: Named, plugins: LoadedPlugins, options: ConformOptions): Promise<Conformance> {
   const executor = new Executor(1, plugins, () => {});
   let last: ConformProgress | null = null as ConformProgress | null;
-  let interrupted = false;
-  const onSignal = (): void => {
-    interrupted = true;
-    executor.cancel();
-  };
-  process.once("SIGINT", onSignal);
-  process.once("SIGTERM", onSignal);
+  executor.cancelOnSignal();
   try {
     return await executor.conform({ kind, name, options }, (progress) => (last = progress));
   } catch (error) {
-    if (interrupted) throw new InterruptedError("Interrupted; nothing is decided.");
+    if (executor.interrupted) throw new InterruptedError("Interrupted; nothing is decided.");
     if (!(error instanceof PolicyError) || last === null) throw error;
     return endedAt(last, error.message);
   } finally {
-    process.off("SIGINT", onSignal);
-    process.off("SIGTERM", onSignal);
     await executor.close();
   }
 }

@@ -130,13 +130,7 @@ export async function simulate(
     fractions.set(job, fraction);
     progress.update([...fractions.values()].reduce((sum, value) => sum + value, 0));
   });
-  let interrupted = false;
-  const onSignal = (): void => {
-    interrupted = true;
-    executor.cancel();
-  };
-  process.once("SIGINT", onSignal);
-  process.once("SIGTERM", onSignal);
+  executor.cancelOnSignal();
   try {
     collected.setups.push(...(await setUp(experiment, executor, (what) => progress.note(what), sweeps)));
     if (options.steps !== undefined) checkReplica(options.steps, experiment, collected.setups);
@@ -178,16 +172,14 @@ export async function simulate(
       if (outcome !== undefined) collected.outcomes[Math.floor(job / experiment.replications)]!.push(outcome);
     }
     const failed = settled.find((result) => result.status === "rejected");
-    if (failed !== undefined && !interrupted) throw failed.reason;
+    if (failed !== undefined && !executor.interrupted) throw failed.reason;
   } catch (error) {
-    if (!interrupted) throw error;
+    if (!executor.interrupted) throw error;
   } finally {
     progress.stop();
-    process.off("SIGINT", onSignal);
-    process.off("SIGTERM", onSignal);
     await executor.close();
   }
-  return interrupted;
+  return executor.interrupted;
 }
 
 function checkReplica(

@@ -75,14 +75,8 @@ async function predictAll(
   const predictions: (Prediction | null)[] = cases.map(() => null);
   const progress = new Progress(`predicting ${known.length} cases`, known.length, { enabled: options.json !== true });
   const executor = new Executor(options.threads ?? null, NO_PLUGINS, () => {});
-  let interrupted = false;
   let done = 0;
-  const onSignal = (): void => {
-    interrupted = true;
-    executor.cancel();
-  };
-  process.once("SIGINT", onSignal);
-  process.once("SIGTERM", onSignal);
+  executor.cancelOnSignal();
   try {
     const tasks: Promise<void>[] = [];
     for (let first = 0; first < known.length; first += CASES_PER_TASK) {
@@ -98,12 +92,10 @@ async function predictAll(
     await Promise.all(tasks);
     return predictions;
   } catch (error) {
-    if (!interrupted) throw error;
+    if (!executor.interrupted) throw error;
     return null;
   } finally {
     progress.stop();
-    process.off("SIGINT", onSignal);
-    process.off("SIGTERM", onSignal);
     await executor.close();
   }
 }
