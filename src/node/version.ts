@@ -14,11 +14,11 @@ export function packageVersion(): string {
 
 /** SHA-256, in hex, over the code in `folder` (by default that which runs), types and maps left out: a version in the making has many. */
 export async function codeDigest(folder = fileURLToPath(new URL("..", import.meta.url))): Promise<string> {
-  const files = (await readdir(folder, { recursive: true })).filter((file) => /(?<!\.d)\.[jt]s$/.test(file)).sort();
+  const found = (await readdir(folder, { recursive: true })).filter((file) => /(?<!\.d)\.[jt]s$/.test(file));
+  // By names and in an order that are the same on every system.
+  const files = found.map((file) => file.split(sep).join("/")).sort();
   const texts = await Promise.all(files.map((file) => readFile(join(folder, file))));
   const hash = createHash("sha256");
-  // The same on every system.
-  const name = (file: string): string => file.split(sep).join("/");
-  files.forEach((file, i) => hash.update(`${name(file)}\0${texts[i]!.length}\0`).update(texts[i]!));
+  files.forEach((file, i) => hash.update(`${file}\0${texts[i]!.length}\0`).update(texts[i]!));
   return hash.digest("hex");
 }

@@ -8,15 +8,16 @@ test("EQ-1: the first is the least by (time, replica), whatever moved before", (
   const move = fc.record({
     replica: fc.nat(1000),
     timeS: fc.oneof(fc.integer({ min: 0, max: 5 }), fc.constant(Infinity)),
+    removes: fc.boolean(),
   });
   fc.assert(
     fc.property(fc.integer({ min: 1, max: 40 }), fc.array(move, { maxLength: 200 }), (replicas, moves) => {
       const calendar = new ReplicaCalendar(replicas);
       const dueS = Array.from({ length: replicas }, () => Infinity);
-      for (const { replica: any, timeS } of moves) {
+      for (const { replica: any, timeS, removes } of moves) {
         const replica = any % replicas;
         dueS[replica] = timeS;
-        if (timeS === Infinity) calendar.remove(replica);
+        if (removes && timeS === Infinity) calendar.remove(replica);
         else calendar.schedule(replica, timeS);
         const firstS = Math.min(...dueS);
         expect(calendar.firstDueS()).toBe(firstS);
