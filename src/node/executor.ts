@@ -13,6 +13,7 @@ import type { SizingThreads } from "../experiment/size-pool.ts";
 import type { SloRateTask } from "../experiment/slo-rate.ts";
 import { PolicyError } from "../kernel/errors.ts";
 import type { Conformance, ConformProgress } from "../engine/conform/conform.ts";
+import { EXIT } from "./exit.ts";
 import type { LoadedPlugins } from "./load-plugins.ts";
 import { PluginWatch } from "./plugin-watch.ts";
 import type { StepRecord } from "../outcome/step-table.ts";
@@ -30,11 +31,14 @@ import type {
 import type { Prediction } from "../experiment/validate/predict.ts";
 
 const SIGNALS = ["SIGINT", "SIGTERM"] as const;
+/** Who passes signals on (`timeout`, a supervisor) may send one twice; a second one after this is meant. */
+const SAME_SIGNAL_MS = 1000;
 
 export class Executor implements SizingThreads {
   readonly threads: number;
   /** A signal has come. */
   interrupted = false;
+  private interruptedMs = 0;
   private readonly pool: Piscina;
   private readonly abort = new AbortController();
   /** Null without plug-ins. */
@@ -105,18 +109,24 @@ export class Executor implements SizingThreads {
     return this.task("conform", task, "");
   }
 
-  /** From now until `close` a signal ends what is running, whose promises reject with an AbortError, and does nothing else. */
+  /**
+   * From now until `close` a signal ends what is running, whose promises reject with an AbortError, and does nothing else: what has finished
+   * is yet to be written. Who sends another one does not want to wait for that.
+   */
   cancelOnSignal(): void {
-    for (const signal of SIGNALS) process.once(signal, this.onSignal);
+    for (const signal of SIGNALS) process.on(signal, this.onSignal);
   }
 
   async close(): Promise<void> {
-    for (const signal of SIGNALS) process.off(signal, this.onSignal);
+    if (!this.interrupted) for (const signal of SIGNALS) process.off(signal, this.onSignal);
     await this.pool.destroy();
   }
 
   private readonly onSignal = (): void => {
+    if (this.interrupted && performance.now() - this.interruptedMs > SAME_SIGNAL_MS) process.exit(EXIT.interrupted);
+    if (this.interrupted) return;
     this.interrupted = true;
+    this.interruptedMs = performance.now();
     this.abort.abort();
   };
 
