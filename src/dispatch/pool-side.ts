@@ -99,12 +99,8 @@ export class PoolSide implements ReplicaSink {
 
   /** The step that is due ends. */
   endStep(): void {
-    const calendar = this.calendar;
-    const replica = calendar.first();
-    const engine = this.engines[replica];
-    // Out of the calendar first: who comes next, unless it is this one again, is known before its step is formed.
-    calendar.remove(replica);
-    engine.finish();
+    const replica = this.calendar.first();
+    this.engines[replica].finish();
     if (this.state.nothingElseNow()) this.formStep(replica);
     else this.formLater(replica);
   }

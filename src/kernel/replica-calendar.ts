@@ -5,23 +5,40 @@
  *   EQ-2  Time never runs backwards (checked by the loop that reads it); NaN throws.
  *   EQ-3  No allocation per event; O(log replicas) to reschedule.
  * Times are simulated seconds; Infinity = nothing due.
+ *
+ * Which of two comes first is a coin toss, and a branch on it is mispredicted half of the time. So the tree is played on
+ * times in whole ticks of 32 bits, between which integer arithmetic decides; the times themselves decide between equal ticks.
  */
 import { InvariantError } from "./errors.ts";
 
+/** About a microsecond. */
+const TICKS_PER_S = 2 ** 20;
+/** Ticks from the origin that are told apart, either way; small enough that no difference of two keys overflows. */
+const RANGE = 2 ** 29;
+/** Key of what is due later than that. */
+const FAR = RANGE;
+/** Key of replica 0 when it is not due; each has its own, so that none ties with another. */
+const IDLE = RANGE + 1;
+/** The origin moves up when it is so far behind the first that is due. */
+const STALE_S = 64;
+
 export class ReplicaCalendar {
+  private readonly dueS: Float64Array;
   /** Nodes of the tree: 1 is the root, the children of n are 2n and 2n + 1, the leaf of replica r is leaves + r. */
-  private readonly nodeDueS: Float64Array;
+  private readonly keys: Int32Array;
   private readonly winner: Int32Array;
   private readonly leaves: number;
+  /** Where ticks count from. */
+  private originS = 0;
 
   constructor(replicas: number) {
     let leaves = 1;
     while (leaves < replicas) leaves *= 2;
     this.leaves = leaves;
-    this.nodeDueS = new Float64Array(2 * leaves).fill(Infinity);
+    this.dueS = new Float64Array(leaves).fill(Infinity);
+    this.keys = new Int32Array(2 * leaves);
     this.winner = new Int32Array(2 * leaves);
-    for (let i = 0; i < leaves; i++) this.winner[leaves + i] = i;
-    for (let node = leaves - 1; node >= 1; node--) this.winner[node] = this.winner[2 * node];
+    this.build();
   }
 
   /** Number of the replica that is due first. */
@@ -30,38 +47,79 @@ export class ReplicaCalendar {
   }
 
   firstDueS(): number {
-    return this.nodeDueS[1];
+    return this.dueS[this.winner[1]];
   }
 
-  /** Enters when `replica` is due next; Infinity = not at all. O(log replicas): it climbs as far as it comes first. */
+  /** Enters when `replica` is due next; Infinity = not at all. */
   schedule(replica: number, timeS: number): void {
-    if (timeS !== timeS) throw new InvariantError("EQ-2", { replica, timeS: "NaN" });
-    const { nodeDueS, winner } = this;
+    const { dueS, keys, winner } = this;
+    dueS[replica] = timeS;
+    const ticks = (timeS - this.originS) * TICKS_PER_S;
+    let key = ticks > -RANGE && ticks < RANGE ? ticks | 0 : this.keyBeyond(replica, timeS);
+    let first = replica;
     let node = this.leaves + replica;
-    if (timeS > nodeDueS[node]) this.remove(replica);
-    nodeDueS[node] = timeS;
-    for (node >>= 1; node >= 1; node >>= 1) {
-      const firstS = nodeDueS[node];
-      if (timeS >= firstS && (timeS > firstS || replica > winner[node])) return;
-      nodeDueS[node] = timeS;
-      winner[node] = replica;
+    keys[node] = key;
+    while (node > 1) {
+      const other = node ^ 1;
+      const lead = (keys[other] - key) | 0;
+      if (lead === 0) {
+        this.settleAbove(node);
+        return;
+      }
+      // All ones if the other one comes first, else zero.
+      const takesOther = lead >> 31;
+      key += lead & takesOther;
+      first += (winner[other] - first) & takesOther;
+      node >>= 1;
+      keys[node] = key;
+      winner[node] = first;
     }
   }
 
-  /**
-   * `replica` is not due any more. O(log replicas): the nodes above it are played again. Which of two comes first is a coin toss, so it is
-   * computed and not branched on: a mispredicted branch at each level would cost more than the rest of the event.
-   */
+  /** `replica` is not due any more. */
   remove(replica: number): void {
-    const { nodeDueS, winner } = this;
-    let node = this.leaves + replica;
-    nodeDueS[node] = Infinity;
-    for (node >>= 1; node >= 1; node >>= 1) {
-      // Replicas on the left have the lower numbers, so ties stay there.
-      const left = node << 1;
-      const first = left + Number(nodeDueS[left + 1] < nodeDueS[left]);
-      nodeDueS[node] = nodeDueS[first];
-      winner[node] = winner[first];
+    this.schedule(replica, Infinity);
+  }
+
+  /** Key of a time that is no time in range of the origin, which moves if it is to be. */
+  private keyBeyond(replica: number, timeS: number): number {
+    if (timeS !== timeS) throw new InvariantError("EQ-2", { replica, timeS: "NaN" });
+    if (timeS === Infinity) return IDLE + replica;
+    const firstS = this.dueS.reduce((least, dueS) => Math.min(least, dueS));
+    if (firstS < this.originS || firstS > this.originS + STALE_S) {
+      this.originS = firstS;
+      this.build();
     }
+    return this.keyOf(replica);
+  }
+
+  private build(): void {
+    const { leaves, keys, winner } = this;
+    for (let replica = 0; replica < leaves; replica++) {
+      winner[leaves + replica] = replica;
+      keys[leaves + replica] = this.keyOf(replica);
+    }
+    for (let node = leaves - 1; node >= 1; node--) this.settle(node);
+  }
+
+  private keyOf(replica: number): number {
+    const timeS = this.dueS[replica];
+    if (timeS === Infinity) return IDLE + replica;
+    return Math.min(FAR, (timeS - this.originS) * TICKS_PER_S) | 0;
+  }
+
+  private settleAbove(node: number): void {
+    for (node >>= 1; node >= 1; node >>= 1) this.settle(node);
+  }
+
+  /** Plays a node by exact times. Replicas on the left have the lower numbers, so ties stay there. */
+  private settle(node: number): void {
+    const { keys, winner, dueS } = this;
+    const left = 2 * node;
+    const right = left + 1;
+    const ahead = keys[right] - keys[left] || dueS[winner[right]] - dueS[winner[left]];
+    const first = ahead < 0 ? right : left;
+    keys[node] = keys[first];
+    winner[node] = winner[first];
   }
 }

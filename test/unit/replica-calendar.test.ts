@@ -7,7 +7,14 @@ import { ReplicaCalendar } from "../../src/kernel/replica-calendar.ts";
 test("EQ-1: the first is the least by (time, replica), whatever moved before", () => {
   const move = fc.record({
     replica: fc.nat(1000),
-    timeS: fc.oneof(fc.integer({ min: 0, max: 5 }), fc.constant(Infinity)),
+    timeS: fc.oneof(
+      fc.integer({ min: 0, max: 5 }),
+      fc.constant(Infinity),
+      // Apart by less than a tick, and further than ticks reach, on both sides.
+      fc.integer({ min: 0, max: 5 }).map((i) => 3 + i * 1e-8),
+      fc.integer({ min: -3, max: 3 }).map((i) => i * 400),
+      fc.integer({ min: -3, max: 3 }).map((i) => i * 1e7),
+    ),
     removes: fc.boolean(),
   });
   fc.assert(
