@@ -17,11 +17,13 @@
  * How leaping works. While every running sequence decodes and nothing can be admitted, step i of the stretch lasts
  * base + slope·i with base = a(D) + b·C, slope = b·D (D sequences, C tokens of context), so k steps last
  * k·base + slope·k(k−1)/2. Sequences are not touched in between: each knows the step count at which it finishes
- * (`completions.ts`), and how many need a new block at step s is `blockPhase[s mod blockTokens]`. A stretch is planned up
- * to the first completion or KV exhaustion; an arrival or cancellation cuts it at the first boundary at or after it.
+ * (`completions.ts`), and how many need a new block at step s is `blockPhase[s mod blockTokens]`. Both sums give the blocks
+ * held at any boundary, so none are counted on the way. A stretch is planned up to the first completion or KV exhaustion; an
+ * arrival or cancellation cuts it at the first boundary at or after it.
  */
 import { InvariantError } from "../kernel/errors.ts";
 import { bucketOf } from "../kernel/sketch.ts";
+import { longerInts } from "./columns.ts";
 import { Completions } from "./completions.ts";
 import type { EngineMeter, ReplicaSink } from "./meter.ts";
 import type { ReplicaEngine } from "./replica-engine.ts";
@@ -62,7 +64,10 @@ export class Replica implements ReplicaEngine {
   private readonly blockMask: number;
 
   private readonly kvBlocks: number;
-  private freeBlocks: number;
+  /** Free blocks as the step under way is formed; a lower bound where that is plenty for any step. */
+  private freeBlocks = 0;
+  /** More new blocks than a step can take. */
+  private readonly plentyBlocks: number;
   private readonly waiting: WaitingQueue;
   private runningHead = NO_SLOT;
   private runningTail = NO_SLOT;
@@ -81,6 +86,7 @@ export class Replica implements ReplicaEngine {
   private prefills: Int32Array = new Int32Array(16);
   private prefillCount = 0;
   private prefilledTokens = 0;
+  private prefillBlocks = 0;
   private cancelled: number[] = [];
 
   // The step or stretch under way.
@@ -112,7 +118,7 @@ export class Replica implements ReplicaEngine {
     this.blockShift = 31 - Math.clz32(spec.blockTokens);
     this.blockMask = spec.blockTokens - 1;
     this.kvBlocks = spec.kvBlocks;
-    this.freeBlocks = spec.kvBlocks;
+    this.plentyBlocks = (spec.maxNumBatchedTokens >> this.blockShift) + spec.maxNumSeqs + 1;
     this.decodesByClass = new Int32Array(classes);
     this.blockPhase = new Int32Array(spec.blockTokens);
     this.completions = new Completions(table);
@@ -126,8 +132,12 @@ export class Replica implements ReplicaEngine {
     return this.waiting.count + this.runningCount;
   }
 
+  /** Free blocks at a boundary: the others are what the sequences hold, each filled up to a whole block by what its phase says. */
   get freeKvBlocks(): number {
-    return this.freeBlocks;
+    const { blockPhase, blockMask, stepCount } = this;
+    let tokens = this.contextTokens - this.decodeCount;
+    for (let phase = 0; phase <= blockMask; phase++) tokens += blockPhase[phase] * ((phase - stepCount) & blockMask);
+    return this.kvBlocks - this.prefillBlocks - (tokens >> this.blockShift);
   }
 
   /** Between two steps: `form` is due. */
@@ -205,15 +215,11 @@ export class Replica implements ReplicaEngine {
   /** Ends the step or stretch under way; its end is `dueS`. Then the replica is at a boundary and wants `form`. */
   finish(): void {
     const nowS = this.dueS;
-    const decodes = this.decodeCount;
     const steps = this.plannedSteps;
     this.bookUntil(nowS);
     this.meter.boundaries++;
     this.countSteps(steps);
-    if (decodes > 0) {
-      if (this.mode === STRETCH) this.freeBlocks -= this.blocksForSteps(steps);
-      this.contextTokens += decodes * steps;
-    }
+    this.contextTokens += this.decodeCount * steps;
     this.stepCount = (this.stepCount + steps) | 0;
     this.bookedUntilS = -Infinity;
     this.bookedKvTokenS = 0;
@@ -238,6 +244,8 @@ export class Replica implements ReplicaEngine {
     const blockPhase = this.blockPhase;
     this.startS = nowS;
     let preempted = false;
+    this.freeBlocks = this.leastFreeBlocks();
+    if (this.freeBlocks < this.plentyBlocks) this.freeBlocks = this.freeKvBlocks;
     while (blockPhase[phase] > this.freeBlocks) {
       this.preemptLast();
       preempted = true;
@@ -263,6 +271,7 @@ export class Replica implements ReplicaEngine {
       steps = this.completions.stepsToNext(this.stepCount);
       // Cheap bound first: a step needs at most one block for each sequence and blockTokens steps.
       if (this.decodeCount * ((steps >> this.blockShift) + 1) > this.freeBlocks) {
+        this.freeBlocks = this.freeKvBlocks;
         const affordable = this.stepsAffordable();
         if (affordable < steps) steps = affordable;
       }
@@ -329,6 +338,7 @@ export class Replica implements ReplicaEngine {
         break;
       }
       this.freeBlocks -= need;
+      this.prefillBlocks += need;
       budget -= chunk;
       prefillTokens += chunk;
       attendedPairs += chunk * (done + chunk / 2);
@@ -346,6 +356,7 @@ export class Replica implements ReplicaEngine {
         if (need > this.freeBlocks) break;
         this.admit(slot, chunk);
         this.freeBlocks -= need;
+        this.prefillBlocks += need;
         budget -= chunk;
         prefillTokens += chunk;
         attendedPairs += (chunk * chunk) / 2;
@@ -373,11 +384,7 @@ export class Replica implements ReplicaEngine {
     table.state[slot] = PREFILLING;
     table.prefilledTokens[slot] = chunk;
     this.prefilledTokens += chunk;
-    if (this.prefillCount === this.prefills.length) {
-      const bigger = new Int32Array(this.prefillCount * 2);
-      bigger.set(this.prefills);
-      this.prefills = bigger;
-    }
+    if (this.prefillCount === this.prefills.length) this.prefills = longerInts(this.prefills, 2 * this.prefillCount);
     this.prefills[this.prefillCount++] = slot;
   }
 
@@ -441,6 +448,7 @@ export class Replica implements ReplicaEngine {
         continue;
       }
       this.prefilledTokens -= context;
+      this.prefillBlocks -= this.blocks(context);
       const generated = ++table.generated[slot];
       if (generated === 1) table.firstTokenS[slot] = nowS;
       else this.meter.itlS[table.classIndex[slot]].add(nowS - table.lastTokenS[slot], 1);
@@ -491,17 +499,15 @@ export class Replica implements ReplicaEngine {
     } else {
       const held = table.prefilledTokens[slot];
       this.prefilledTokens -= held;
+      this.prefillBlocks -= this.blocks(held);
       this.freeBlocks += this.blocks(held);
       this.removePrefill(slot);
     }
   }
 
   private removePrefill(slot: number): void {
-    const prefills = this.prefills;
-    let i = this.prefillCount - 1;
-    while (prefills[i] !== slot) i--;
-    this.prefillCount--;
-    for (; i < this.prefillCount; i++) prefills[i] = prefills[i + 1];
+    const at = this.prefills.indexOf(slot);
+    this.prefills.copyWithin(at, at + 1, this.prefillCount--);
   }
 
   private reset(): void {
@@ -510,12 +516,11 @@ export class Replica implements ReplicaEngine {
     this.completions.clear();
     this.decodesByClass.fill(0);
     this.blockPhase.fill(0);
-    this.freeBlocks = this.kvBlocks;
     this.decodeCount = this.contextTokens = 0;
     this.waiting.clear();
     this.runningHead = this.runningTail = NO_SLOT;
     this.runningCount = 0;
-    this.prefillCount = this.prefilledTokens = 0;
+    this.prefillCount = this.prefilledTokens = this.prefillBlocks = 0;
     this.stepCount = 0;
     this.cancelled.length = 0;
     this.bookedUntilS = -Infinity;
@@ -573,12 +578,10 @@ export class Replica implements ReplicaEngine {
     return this.startS + this.spanS(k) > timeS ? k - 1 : k;
   }
 
-  /** New blocks taken by the first k steps of the stretch. */
-  private blocksForSteps(k: number): number {
-    const { blockPhase, blockMask, stepCount } = this;
-    let blocks = (k >> this.blockShift) * this.decodeCount;
-    for (let i = stepCount, end = stepCount + (k & blockMask); i < end; i++) blocks += blockPhase[i & blockMask];
-    return blocks;
+  /** Free blocks at a boundary if every decoding sequence had but one token in its last block. */
+  private leastFreeBlocks(): number {
+    const decoding = (this.contextTokens + this.decodeCount * (this.blockMask - 1)) >> this.blockShift;
+    return this.kvBlocks - this.prefillBlocks - decoding;
   }
 
   /** Largest number of steps whose new blocks are free; at least 1 (the first step was checked before). */

@@ -12,9 +12,9 @@
 import { InvariantError } from "./errors.ts";
 
 /** About a microsecond. */
-const TICKS_PER_S = 2 ** 20;
+const TICKS_PER_S = 1 << 20;
 /** Ticks from the origin that are told apart, either way; small enough that no difference of two keys overflows. */
-const RANGE = 2 ** 29;
+const RANGE = 1 << 29;
 /** Key of what is due later than that. */
 const FAR = RANGE;
 /** Key of replica 0 when it is not due; each has its own, so that none ties with another. */

@@ -71,6 +71,20 @@ test("the same when the step count wraps amid the answers", () => {
   expect(wrapped).toBeGreaterThan(300);
 });
 
+test("no fewer blocks are free than the bound that spares counting them", () => {
+  let tight = 0;
+  class Bounded extends Replica {
+    override form(): void {
+      const least = (this as unknown as { leastFreeBlocks(): number }).leastFreeBlocks();
+      if (least > this.freeKvBlocks) throw new Error(`${least} of ${this.freeKvBlocks}`);
+      if (least === this.freeKvBlocks && this.runningCount > 0) tight++;
+      super.form();
+    }
+  }
+  for (let number = 0; number < 300; number++) driveScenario(randomScenario(number), Bounded);
+  expect(tight).toBeGreaterThan(300);
+});
+
 describe("a planted error of one is caught", () => {
   const numbers = Array.from({ length: 300 }, (_, i) => i);
   const cases = numbers.map((number) => {
@@ -79,21 +93,24 @@ describe("a planted error of one is caught", () => {
   });
   // A scenario in which the engine as it is differs would count as caught whatever the mutant does.
   const sound = cases.filter(({ scenario, naive }) => wrong(scenario, naive).length === 0);
+  /** The count of free blocks at the end may differ by construction; only what requests and integrals show counts. */
+  const shows = (found: readonly string[]): boolean => found.some((what) => !what.startsWith("free KV blocks"));
   const caught = (mutant: ReplicaClass): number =>
-    sound.filter(({ scenario, naive }) => wrong(scenario, naive, mutant).length > 0).length;
+    sound.filter(({ scenario, naive }) => shows(wrong(scenario, naive, mutant))).length;
 
-  type ClosedForm = "stepsUntil" | "stepsAffordable" | "blocksForSteps" | "blocks" | "spanS" | "kvTokenSeconds";
+  type ClosedForm =
+    "stepsUntil" | "stepsAffordable" | "leastFreeBlocks" | "freeKvBlocks" | "blocks" | "spanS" | "kvTokenSeconds";
 
   /** The engine with one of its closed forms changed by `change`. */
-  function mutantOf(method: ClosedForm, change: (value: number) => number): ReplicaClass {
+  function mutantOf(name: ClosedForm, change: (value: number) => number): ReplicaClass {
     class Mutant extends Replica {}
-    const original: unknown = (Replica.prototype as unknown as Record<string, unknown>)[method];
-    if (typeof original !== "function") throw new Error(`Replica has no method ${method} to plant an error in`);
-    Object.defineProperty(Mutant.prototype, method, {
-      value(this: Replica, argument: number): number {
-        return change(original.call(this, argument) as number);
-      },
-    });
+    const { value: method, get: getter } = Object.getOwnPropertyDescriptor(Replica.prototype, name) ?? {};
+    const original: unknown = method ?? getter;
+    if (typeof original !== "function") throw new Error(`Replica has no ${name} to plant an error in`);
+    const changed = function (this: Replica, argument: number): number {
+      return change(original.call(this, argument) as number);
+    };
+    Object.defineProperty(Mutant.prototype, name, getter === undefined ? { value: changed } : { get: changed });
     return Mutant;
   }
 
@@ -103,8 +120,9 @@ describe("a planted error of one is caught", () => {
     ["stepsUntil", "one step late", (k) => k + 1],
     ["stepsUntil", "one step early", (k) => Math.max(1, k - 1)],
     ["stepsAffordable", "one step too many", (k) => k + 1],
-    ["blocksForSteps", "one block too few", (blocks) => Math.max(0, blocks - 1)],
-    ["blocksForSteps", "one block too many", (blocks) => blocks + 1],
+    ["freeKvBlocks", "one block too few", (blocks) => blocks - 1],
+    ["freeKvBlocks", "one block too many", (blocks) => blocks + 1],
+    ["leastFreeBlocks", "far too many", (blocks) => blocks + 1000],
     ["spanS", "a millionth too long", (lengthS) => lengthS * (1 + 1e-6)],
     ["kvTokenSeconds", "a millionth too much", (tokenS) => tokenS * (1 + 1e-6)],
   ])("%s %s", (method, _, change) => {
@@ -120,10 +138,7 @@ describe("a planted error of one is caught", () => {
     ["KV blocks", (s) => ({ ...s, spec: { ...s.spec, kvBlocks: s.spec.kvBlocks + 1 } })],
   ])("one more in the engine's %s than in the stepper's", (_, change) => {
     const noticed = sound.filter(({ scenario, naive }) =>
-      // The count of free blocks at the end may differ by construction; only what requests and integrals show counts.
-      differences(scenario, driveScenario(change(scenario)), naive).some(
-        (found) => !found.startsWith("free KV blocks"),
-      ),
+      shows(differences(scenario, driveScenario(change(scenario)), naive)),
     );
     expect(noticed.length).toBeGreaterThan(10);
   });
