@@ -24,9 +24,11 @@ const STALE_S = 64;
 
 export class ReplicaCalendar {
   private readonly dueS: Float64Array;
-  /** Nodes of the tree: 1 is the root, the children of n are 2n and 2n + 1, the leaf of replica r is leaves + r. */
-  private readonly keys: Int32Array;
-  private readonly winner: Int32Array;
+  /**
+   * Node n of the tree has its key at 2n and its winner beside it; 1 is the root, the children of n are 2n and 2n + 1, the leaf of
+   * replica r is leaves + r.
+   */
+  private readonly tree: Int32Array;
   private readonly leaves: number;
   /** Where ticks count from. */
   private originS = 0;
@@ -36,44 +38,41 @@ export class ReplicaCalendar {
     while (leaves < replicas) leaves *= 2;
     this.leaves = leaves;
     this.dueS = new Float64Array(leaves).fill(Infinity);
-    this.keys = new Int32Array(2 * leaves);
-    this.winner = new Int32Array(2 * leaves);
+    this.tree = new Int32Array(4 * leaves);
     this.build();
   }
 
   /** Number of the replica that is due first. */
   first(): number {
-    return this.winner[1];
+    return this.tree[3];
   }
 
   firstDueS(): number {
-    return this.dueS[this.winner[1]];
+    return this.dueS[this.tree[3]];
   }
 
   /** Enters when `replica` is due next; Infinity = not at all. */
   schedule(replica: number, timeS: number): void {
-    const { dueS, keys, winner } = this;
+    const { dueS, tree } = this;
     dueS[replica] = timeS;
     const ticks = (timeS - this.originS) * TICKS_PER_S;
     let key = ticks > -RANGE && ticks < RANGE ? ticks | 0 : this.keyBeyond(replica, timeS);
     let first = replica;
-    let node = this.leaves + replica;
-    keys[node] = key;
-    while (node > 1) {
-      const other = node ^ 1;
-      const lead = (keys[other] - key) | 0;
-      if (lead === 0) {
-        this.settleAbove(node);
-        return;
-      }
+    let at = 2 * (this.leaves + replica);
+    tree[at] = key;
+    while (at > 2) {
+      const other = at ^ 2;
+      const lead = (tree[other] - key) | 0;
+      if (lead === 0) break;
       // All ones if the other one comes first, else zero.
       const takesOther = lead >> 31;
-      key += lead & takesOther;
-      first += (winner[other] - first) & takesOther;
-      node >>= 1;
-      keys[node] = key;
-      winner[node] = first;
+      key = (key + (lead & takesOther)) | 0;
+      first = (first + ((tree[other + 1] - first) & takesOther)) | 0;
+      at = (at >> 1) & ~1;
+      tree[at] = key;
+      tree[at + 1] = first;
     }
+    for (let node = at >> 2; node >= 1; node >>= 1) this.settle(node);
   }
 
   /** `replica` is not due any more. */
@@ -94,10 +93,11 @@ export class ReplicaCalendar {
   }
 
   private build(): void {
-    const { leaves, keys, winner } = this;
+    const { leaves, tree } = this;
     for (let replica = 0; replica < leaves; replica++) {
-      winner[leaves + replica] = replica;
-      keys[leaves + replica] = this.keyOf(replica);
+      const at = 2 * (leaves + replica);
+      tree[at] = this.keyOf(replica);
+      tree[at + 1] = replica;
     }
     for (let node = leaves - 1; node >= 1; node--) this.settle(node);
   }
@@ -108,18 +108,14 @@ export class ReplicaCalendar {
     return Math.min(FAR, (timeS - this.originS) * TICKS_PER_S) | 0;
   }
 
-  private settleAbove(node: number): void {
-    for (node >>= 1; node >= 1; node >>= 1) this.settle(node);
-  }
-
   /** Plays a node by exact times. Replicas on the left have the lower numbers, so ties stay there. */
   private settle(node: number): void {
-    const { keys, winner, dueS } = this;
-    const left = 2 * node;
-    const right = left + 1;
-    const ahead = keys[right] - keys[left] || dueS[winner[right]] - dueS[winner[left]];
+    const { tree, dueS } = this;
+    const left = 4 * node;
+    const right = left + 2;
+    const ahead = tree[right] - tree[left] || dueS[tree[right + 1]] - dueS[tree[left + 1]];
     const first = ahead < 0 ? right : left;
-    keys[node] = keys[first];
-    winner[node] = winner[first];
+    tree[2 * node] = tree[first];
+    tree[2 * node + 1] = tree[first + 1];
   }
 }

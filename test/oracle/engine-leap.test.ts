@@ -107,7 +107,7 @@ describe("a planted error of one is caught", () => {
     const { value: method, get: getter } = Object.getOwnPropertyDescriptor(Replica.prototype, name) ?? {};
     const original: unknown = method ?? getter;
     if (typeof original !== "function") throw new Error(`Replica has no ${name} to plant an error in`);
-    const changed = function (this: Replica, argument: number): number {
+    const changed = function (this: Replica, argument = 0): number {
       return change(original.call(this, argument) as number);
     };
     Object.defineProperty(Mutant.prototype, name, getter === undefined ? { value: changed } : { get: changed });
