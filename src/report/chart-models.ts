@@ -101,12 +101,16 @@ export function costChart(summary: Summary, experiment: ResolvedExperiment, view
   };
 }
 
+/** A horizon shorter than this leaves parts of months, which say nothing beside each other. */
+const SHORTEST_MONTH_S = 28 * DAY_S;
+
 export function monthChart(
   summary: Summary,
   experiment: ResolvedExperiment,
   series: readonly RunSeries[],
   views: readonly StrategyView[],
-): MonthChart {
+): MonthChart | null {
+  if (experiment.horizonS < SHORTEST_MONTH_S) return null;
   const months = [...new Set(series.flatMap((run) => run.ledger.month))].sort();
   const labels = new Map(months.map((month) => [month, monthLabel(month, experiment)]));
   const bars = paired(summary, views).flatMap(({ strategy, view }) => {

@@ -6,7 +6,7 @@ import { OWN_EVENT, PROVIDER_EVENT } from "./charts/svg.ts";
 import { plural } from "./format.ts";
 import { ink } from "./ink.ts";
 import { bullets, escapeHtml, fold, legend, paragraph, prose, table } from "./markup.ts";
-import type { Banner, ChartWords, ReportModel, SegmentView, StrategyView, VerdictView } from "./model.ts";
+import type { Banner, ChartWords, MonthChart, ReportModel, SegmentView, StrategyView, VerdictView } from "./model.ts";
 import { type Section, pageHtml } from "./shell.ts";
 
 /** The whole page as text. Everything that users wrote is escaped. */
@@ -154,9 +154,14 @@ function costSection({ cost, costTable, months }: ReportModel): string {
       ? paragraph("No strategy was simulated.", "empty")
       : figure(costSvg(cost), legend(cost.legend)),
     table(costTable),
-    `<h3>${escapeHtml(months.headline)}</h3>${paragraph(months.subtitle, "sub")}`,
-    months.bars.length === 0 ? paragraph("No ledger was recorded by month.", "empty") : figure(monthSvg(months)),
+    months === null ? "" : monthsHtml(months),
   ].join("");
+}
+
+function monthsHtml(months: MonthChart): string {
+  const bars =
+    months.bars.length === 0 ? paragraph("No ledger was recorded by month.", "empty") : figure(monthSvg(months));
+  return `<h3>${escapeHtml(months.headline)}</h3>${paragraph(months.subtitle, "sub")}${bars}`;
 }
 
 function panelCaption(title: string, color: string, note: string): string {

@@ -270,7 +270,8 @@ export interface ReportModel {
   };
   readonly cost: CostChart;
   readonly costTable: TableView;
-  readonly months: MonthChart;
+  /** Null where the horizon is too short for months to be compared. */
+  readonly months: MonthChart | null;
   readonly latency: LatencyChart;
   readonly pools: PoolChart;
   readonly poolTable: TableView;

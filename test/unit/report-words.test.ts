@@ -34,9 +34,13 @@ describe("a run of minutes", () => {
     expect(renderReport(model)).not.toContain("0.0405");
   });
 
-  test("covers minutes of its month, a week a week", () => {
-    expect(model.months.months).toEqual(["Nov 2026 (58.32 minutes)"]);
-    expect(buildReport(input).months.months).toEqual(["Nov 2026 (7 days)"]);
+  test("has no months to compare, nor has a week; four weeks have, and say how much of each they cover", () => {
+    expect(model.months).toBeNull();
+    expect(buildReport(input).months).toBeNull();
+    expect(renderReport(buildReport(input))).not.toContain("calendar month");
+    const month = buildReport(reportInput({ days: 30 }));
+    expect(month.months!.months).toEqual(["Nov 2026 (29 days)", "Dec 2026 (1 day)"]);
+    expect(renderReport(month)).toContain("Cost by calendar month");
   });
 });
 
