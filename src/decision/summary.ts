@@ -12,8 +12,16 @@ export interface Summary extends Findings {
 export interface VerdictRemarks {
   /** Other strategies cost as much as the one that shows the verdict; null where none does. */
   readonly costTie: string | null;
+  /** The strategy that shows the verdict misses a target, or may, and who keeps it; null where it keeps all. */
+  readonly targetUnmet: TargetRemark | null;
   /** By name of the permitted strategies that miss a target, or may. */
-  readonly missedTargets: readonly { readonly strategy: string; readonly sentence: string }[];
+  readonly missedTargets: readonly TargetRemark[];
+}
+
+/** About one strategy, by its name. */
+interface TargetRemark {
+  readonly strategy: string;
+  readonly sentence: string;
 }
 
 /** The strategies that show what a verdict costs, and what they do. */

@@ -82,16 +82,19 @@ export function summaryText(summary: Summary, width: number): string {
   const head = `${summary.title}\n${plainNumber(summary.requestsSimulated, 0)} requests simulated: ${lengthText(summary.horizonDays)}, ${plural(summary.replications, "replication")}, ${plural(summary.strategies.length, "strategy", "strategies")}${summary.complete ? "" : " (interrupted: only what had finished)"}\n`;
   const untried = verdictNotSimulated(summary);
   const warnings = summary.warnings.map((warning) => `warning: ${warning}\n`).join("");
-  const { costTie, missedTargets } = summary.remarks;
+  const { costTie, targetUnmet, missedTargets } = summary.remarks;
   const sentences = [
     ...(verdict === null
       ? []
       : [`Verdict${verdict.indicative ? " (indicative: fewer than 10 replications)" : ""}: ${verdict.sentence}`]),
     ...(untried === null ? [] : [untried]),
+    ...(targetUnmet === null ? [] : [targetUnmet.sentence]),
     ...(costTie === null ? [] : [costTie]),
     ...(missedTargets.length > MOST_MISSES
       ? [`${missedTargets.length} of ${summary.strategies.length} strategies miss a target, or may: see the report.`]
-      : missedTargets.map(({ strategy, sentence }) => `${strategy}: ${sentence}.`)),
+      : missedTargets
+          .filter(({ strategy }) => strategy !== targetUnmet?.strategy)
+          .map(({ strategy, sentence }) => `${strategy}: ${sentence}.`)),
   ];
   const below = sentences.length === 0 ? "" : `\n${sentences.join("\n")}\n`;
   return `${head}\n${table}${warnings}${below}`;

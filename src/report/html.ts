@@ -76,8 +76,9 @@ function verdictHead(verdict: VerdictView): string {
       ? []
       : [`<span class="tag warn">Unknown: ${escapeHtml(verdict.unknownNodes.join(", "))}</span>`]),
   ];
+  const unmet = verdict.targetUnmet === null ? "" : paragraph(verdict.targetUnmet, "banner warn");
   const tie = verdict.costTie === null ? "" : paragraph(verdict.costTie);
-  return `<h2 class="lead">${prose(verdict.sentence)}</h2><p class="tags">${tags.join(" ")}</p>${tie}`;
+  return `<h2 class="lead">${prose(verdict.sentence)}</h2><p class="tags">${tags.join(" ")}</p>${unmet}${tie}`;
 }
 
 function verdictBody(verdict: VerdictView): string {

@@ -109,6 +109,8 @@ export interface VerdictView {
   readonly sentence: string;
   /** Which other strategies cost as much; null where none does. */
   readonly costTie: string | null;
+  /** What it leaves undone, and who does it; null where it keeps all targets. */
+  readonly targetUnmet: string | null;
   readonly color: string;
   readonly indicative: string | null;
   readonly controlledShare: string | null;

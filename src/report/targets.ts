@@ -55,16 +55,16 @@ export function missedTarget(strategy: StrategySummary, classes: readonly Reques
   return shares(strategy, judgements(strategy, classes), (judgement) => judgement.side === "beyond");
 }
 
+/** Beyond the interval, or by the mean alone. */
+export function missesOrMay({ side: where, estimate, target }: Judgement): boolean {
+  return where === "beyond" || (where === "unclear" && estimate !== null && estimate.mean < target.slo.targetFraction);
+}
+
 /** The same with its verb; also where the mean alone misses. */
 export function missSentence(strategy: StrategySummary, classes: readonly RequestClass[]): string | null {
   const missed = missedTarget(strategy, classes);
   if (missed !== null) return `Misses its target: ${missed}`;
-  const below = shares(
-    strategy,
-    judgements(strategy, classes),
-    ({ side: where, estimate, target }) =>
-      where === "unclear" && estimate !== null && estimate.mean < target.slo.targetFraction,
-  );
+  const below = shares(strategy, judgements(strategy, classes), missesOrMay);
   return below === null ? null : `May miss its target: ${below}`;
 }
 

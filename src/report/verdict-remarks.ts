@@ -1,12 +1,12 @@
 /**
  * What stands below the verdict, in `summary.json`, in the terminal and on the page alike: which other strategy costs as much as the one that
- * shows the verdict, and who misses a target.
+ * shows the verdict, which keeps the targets that it misses, and who misses a target.
  */
 import { shownBy, type Summary, type VerdictRemarks } from "../decision/summary.ts";
 import type { ResolvedExperiment } from "../scenario/resolved.ts";
 import { percent, shortList, usd } from "./format.ts";
 import { choosable, choosableByCost, costOrder, pairedDifference, titleOf, usdOf } from "./strategies.ts";
-import { missSentence } from "./targets.ts";
+import { judgements, missesOrMay, missSentence } from "./targets.ts";
 
 type Asked = Pick<ResolvedExperiment, "classes" | "thresholds">;
 
@@ -14,6 +14,7 @@ type Asked = Pick<ResolvedExperiment, "classes" | "thresholds">;
 export function verdictRemarks(summary: Omit<Summary, "remarks">, { classes, thresholds }: Asked): VerdictRemarks {
   return {
     costTie: costTie(summary, classes, thresholds.marginFraction),
+    targetUnmet: targetUnmet(summary, classes),
     missedTargets: summary.strategies.flatMap((strategy) => {
       const sentence = strategy.permitted ? missSentence(strategy, classes) : null;
       return sentence === null ? [] : [{ strategy: strategy.name, sentence }];
@@ -26,8 +27,7 @@ export function verdictRemarks(summary: Omit<Summary, "remarks">, { classes, thr
  * differ by less than `marginFraction` of it. Null where there are none, no cost or no verdict that a strategy shows.
  */
 function costTie(summary: Omit<Summary, "remarks">, classes: Asked["classes"], marginFraction: number): string | null {
-  const option = shownBy(summary.verdict);
-  const shown = choosableByCost(summary, classes).find((strategy) => strategy.option === option);
+  const shown = shownStrategy(summary, classes);
   if (shown === undefined || shown.usdPerMonth === null) return null;
   const others = choosable(summary).filter((strategy) => strategy !== shown);
   const tied = others.filter((other) => costOrder(summary, shown, other) === "unclear");
@@ -52,4 +52,38 @@ function costTie(summary: Omit<Summary, "remarks">, classes: Asked["classes"], m
         ]),
   ];
   return sentences.length === 0 ? null : sentences.join(" ");
+}
+
+/** Below this share of requests answered the cost of a strategy is said to be of those alone. */
+const ALL_ANSWERED = 0.99;
+
+/** The verdict follows from what forces it, and a target that is not strict forces nothing: who reads it must know what it leaves undone. */
+function targetUnmet(summary: Omit<Summary, "remarks">, classes: Asked["classes"]): VerdictRemarks["targetUnmet"] {
+  const shown = shownStrategy(summary, classes);
+  const missed = shown === undefined ? null : missSentence(shown, classes);
+  if (shown === undefined || missed === null) return null;
+  const answered = shown.requests.completed.mean / shown.requests.sent.mean;
+  const cost =
+    answered < ALL_ANSWERED ? `, and its cost is of the ${percent(answered)} of requests that it answers` : "";
+  const keepers = choosable(summary).filter((other) => missSentence(other, classes) === null);
+  const priced = keepers.map((keeper) =>
+    keeper.usdPerMonth === null ? titleOf(keeper) : `${titleOf(keeper)} (${usd(usdOf(keeper))} a month)`,
+  );
+  const others =
+    priced.length === 0
+      ? "No other permitted strategy keeps all targets."
+      : `${shortList(priced)} ${priced.length === 1 ? "keeps" : "keep"} all targets.`;
+  const strict = judgements(shown, classes).every((one) => !missesOrMay(one) || one.target.slo.strict);
+  const hint = strict ? "" : " A target decides the verdict only where it is declared strict (slo.strict).";
+  const misses = `${missed.charAt(0).toLowerCase()}${missed.slice(1)}`;
+  return { strategy: shown.name, sentence: `${titleOf(shown)} ${misses}${cost}. ${others}${hint}` };
+}
+
+/** The strategy that shows what the verdict costs; undefined where none does. */
+function shownStrategy(
+  summary: Omit<Summary, "remarks">,
+  classes: Asked["classes"],
+): Summary["strategies"][number] | undefined {
+  const option = shownBy(summary.verdict);
+  return choosableByCost(summary, classes).find((strategy) => strategy.option === option);
 }

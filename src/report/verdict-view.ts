@@ -46,6 +46,7 @@ export function viewVerdict(summary: Summary): VerdictView | null {
     name: VERDICTS[verdict.verdict].title,
     sentence: verdict.sentence,
     costTie: summary.remarks.costTie,
+    targetUnmet: summary.remarks.targetUnmet?.sentence ?? null,
     color: VERDICTS[verdict.verdict].color,
     indicative:
       verdict.indicative || replications < FIRM_REPLICATIONS

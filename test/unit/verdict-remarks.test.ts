@@ -61,6 +61,65 @@ test("what is not permitted, not priced or not simulated ties with nobody", () =
   for (const none of [conflict, unpriced, alone, { ...tie, verdict: null }]) expect(tieOf(none)).toBeNull();
 });
 
+describe("a target that the verdict leaves unmet", () => {
+  const attaining = (share: (name: string) => number, change: Partial<Summary> = {}): Summary => {
+    const of = summary(about(6000, 400), change);
+    const strategies = of.strategies.map((one) => ({
+      ...one,
+      sloAttainment: about(share(one.name), 0.001),
+      classes: one.classes.map((entry) => ({ ...entry, barred: null, sloAttainment: about(share(one.name), 0.001) })),
+    }));
+    return { ...of, strategies: strategies.map((one) => ({ ...one, permitted: true })) };
+  };
+  const relaxed = {
+    ...input.experiment,
+    classes: input.experiment.classes.map((one) => ({
+      ...one,
+      slo: { ...one.slo, attainBasis: "requests" as const, strict: false, targetFraction: 0.99 },
+    })),
+  };
+  const strict = { ...relaxed, classes: relaxed.classes.map((one) => ({ ...one, slo: { ...one.slo, strict: true } })) };
+  const unmet = (of: Summary, asked = relaxed): string | null =>
+    verdictRemarks(of, asked).targetUnmet?.sentence ?? null;
+  const hybridMisses = attaining((name) => (name === "hybrid" ? 0.6 : 1));
+
+  test("is said with who keeps it, at which cost, and why it does not decide", () => {
+    expect(unmet(hybridMisses)).toBe(
+      `${hybrid} misses its target: 60.0 % of requests within SLO. ${api} ($5.00k a month) and ${own} ($46.0k a month) keep all targets. A target decides the verdict only where it is declared strict (slo.strict).`,
+    );
+    expect(unmet(hybridMisses, strict)).toMatch(/keep all targets\.$/);
+    expect(unmet(attaining(() => 0.6))).toContain("No other permitted strategy keeps all targets.");
+    expect(unmet(attaining((name) => (name === "hybrid" ? 0.9895 : 1)))).toContain(`${hybrid} may miss its target`);
+  });
+
+  test("and of whose requests the cost is, where many have no answer", () => {
+    const strategies = hybridMisses.strategies.map((one) => {
+      const { sent } = one.requests;
+      return { ...one, requests: { ...one.requests, completed: about(sent.mean * 0.62, 0) } };
+    });
+    expect(unmet({ ...hybridMisses, strategies })).toContain(
+      "within SLO, and its cost is of the 62.0 % of requests that it answers. ",
+    );
+  });
+
+  test("not where all is kept, or no strategy shows the verdict", () => {
+    expect(unmet(attaining(() => 1))).toBeNull();
+    expect(unmet(attaining((name) => (name === "hybrid" ? 1 : 0.6)))).toBeNull();
+    expect(unmet({ ...hybridMisses, verdict: null })).toBeNull();
+  });
+
+  test("stands below the verdict in the terminal and on the page", () => {
+    const remarks = verdictRemarks(hybridMisses, relaxed);
+    expect(summaryText({ ...hybridMisses, remarks }, 100)).toContain(`\n${remarks.targetUnmet!.sentence}\n`);
+    const built = buildReport({ ...input, summary: { ...hybridMisses, remarks }, experiment: relaxed });
+    const page = renderReport(built).replaceAll("\u00a0", " ");
+    const head = page.slice(page.indexOf(`<h2 class="lead">`));
+    expect(head.slice(0, head.indexOf('class="tiles"'))).toContain(
+      `<p class="banner warn">${remarks.targetUnmet!.sentence}</p>`,
+    );
+  });
+});
+
 describe("terminal and page", () => {
   const slow = (of: Summary): Summary => ({
     ...of,
@@ -80,11 +139,11 @@ describe("terminal and page", () => {
   const page = renderReport(buildReport({ ...input, summary: { ...of, remarks } })).replaceAll("\u00a0", " ");
 
   test("have the tie below the verdict", () => {
-    expect(text).toMatch(/^Verdict .*\nThe runs do not tell /m);
+    expect(text).toMatch(/^Verdict .*\nHybrid misses its target: .*\nThe runs do not tell /m);
     expect(text).toContain(`\n${remarks.costTie}\n`);
     const head = page.slice(page.indexOf(`<h2 class="lead">`));
     expect(head.slice(0, head.indexOf('class="tiles"'))).toContain(remarks.costTie);
-    const none = summaryText({ ...of, remarks: { costTie: null, missedTargets: [] } }, 100);
+    const none = summaryText({ ...of, remarks: { costTie: null, targetUnmet: null, missedTargets: [] } }, 100);
     expect(none).not.toContain("The runs do not tell");
     expect(none).not.toContain("target");
   });
@@ -92,17 +151,22 @@ describe("terminal and page", () => {
   test("say in the same words who misses a target", () => {
     const missed = remarks.missedTargets.find(({ strategy }) => strategy === "hybrid")!;
     expect(missed.sentence).toBe("Misses its target: 90.0 % of the requests of restricted within SLO");
-    expect(text).toContain(`\nhybrid: ${missed.sentence}.\n`);
+    // Below the verdict it is said already of the strategy that shows it.
+    expect(text).toContain(`\n${hybrid} misses its target: 90.0 % of the requests of restricted within SLO`);
+    expect(text).not.toContain("hybrid: ");
     expect(page).toContain(`<p class="missed">${missed.sentence}</p>`);
     expect(remarks.missedTargets.map(({ strategy }) => strategy)).not.toContain("api-first");
   });
 
   test("without a verdict too, and of many only how many", () => {
-    const study = { ...of, verdict: null, remarks };
+    const study = { ...of, verdict: null, remarks: verdictRemarks({ ...of, verdict: null }, input.experiment) };
     expect(summaryText(study, 100)).toContain("\nhybrid: Misses its target: ");
     const many = Array.from({ length: 7 }, (_, i) => ({ strategy: `s${i}`, sentence: "Misses its target: x" }));
     const strategies = Array.from({ length: 9 }, () => of.strategies[2]!);
-    const crowd = summaryText({ ...of, strategies, remarks: { costTie: null, missedTargets: many } }, 100);
+    const crowd = summaryText(
+      { ...of, strategies, remarks: { costTie: null, targetUnmet: null, missedTargets: many } },
+      100,
+    );
     expect(crowd).toContain("\n7 of 9 strategies miss a target, or may: see the report.\n");
     expect(crowd).not.toContain("s0:");
   });
