@@ -24,15 +24,16 @@ export function editDistance(a: string, b: string): number {
 
 /**
  * The candidate nearest to `name` without regard to case, or null when none is near enough to be a slip of the hand: at
- * most two edits, or a third of the longer name. The first of equally near candidates wins. A name that is the beginning of
- * exactly one candidate counts as meant too (`h100` for `h100-sxm`).
+ * most two edits, or a third of the longer name. The first of equally near candidates wins. Failing that, one with the same words in
+ * another order is meant (`tpotMeanMs` for `tpotMsMean`), or the only one that begins with the name (`h100` for `h100-sxm`).
  */
 export function nearest(name: string, candidates: Iterable<string>): string | null {
   const wanted = name.toLowerCase();
   let best: string | null = null;
   let bestDistance = Infinity;
   const begunBy: string[] = [];
-  for (const candidate of candidates) {
+  const known = [...candidates];
+  for (const candidate of known) {
     const lower = candidate.toLowerCase();
     if (wanted !== "" && lower.startsWith(wanted)) begunBy.push(candidate);
     const distance = editDistance(wanted, lower);
@@ -42,7 +43,18 @@ export function nearest(name: string, candidates: Iterable<string>): string | nu
       bestDistance = distance;
     }
   }
-  return best ?? (begunBy.length === 1 ? begunBy[0]! : null);
+  if (best !== null) return best;
+  const reordered = known.find((candidate) => sortedWords(candidate) === sortedWords(name));
+  return reordered ?? (begunBy.length === 1 ? begunBy[0]! : null);
+}
+
+/** The words of a name in camel or kebab case, in one order. */
+function sortedWords(name: string): string {
+  return name
+    .split(/(?=[A-Z])|[-_./ ]/)
+    .map((word) => word.toLowerCase())
+    .sort()
+    .join(" ");
 }
 
 /** `did you mean "x"?`, or the whole list when it is short, or nothing. A name that is given twice is listed once. */

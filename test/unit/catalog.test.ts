@@ -207,6 +207,13 @@ describe("nearest name", () => {
     expect(nearest(name, ["h100-sxm", "a100-80gb-sxm", "l4"])).toBe(meant);
   });
 
+  test("the same words in another order", () => {
+    const metrics = ["ttftMsMean", "tpotMsMean", "tpotMsP99"];
+    expect(nearest("tpotMeanMs", new Set(metrics).values())).toBe("tpotMsMean");
+    expect(nearest("mean-tpot-ms", metrics)).toBe("tpotMsMean");
+    expect(nearest("tpotMedianMs", metrics)).toBeNull();
+  });
+
   test("a swap of neighbours is one edit", () => {
     expect(editDistance("ab", "ba")).toBe(1);
     expect(editDistance("kitten", "sitting")).toBe(3);

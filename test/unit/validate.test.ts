@@ -308,11 +308,16 @@ describe("what can and cannot be predicted", () => {
     ],
     ["memory of two sides", { gpus: 3, disaggregated: SIDES, load: { kind: "startup" } }, /no memory in common/],
     ["shared prefix", { load: { ...BASE.load, sharedPrefixTokens: 600 } }, /shorter than the shared prefix/],
-    ["no concurrency", { load: { ...BASE.load, kind: "closed" } }, /without concurrency/],
+    ["no concurrency", { load: { ...BASE.load, kind: "closed" } }, /without concurrency$/],
+    [
+      "a misspelt one",
+      { load: { ...BASE.load, kind: "closed", concurency: 4 } as never },
+      /without concurrency \(is "concurency" meant to be it\?\)$/,
+    ],
     ["no lengths", { load: { kind: "closed", concurrency: 4 } }, /lengths are not recorded/],
     ["trace without file", { load: { kind: "trace" } }, /without requestsFile/],
     ["trace lengths only", { load: { ...closed, inputTokens: { dist: "trace" } } }, /lengths come from a trace/],
-    ["open without rate", { load: { ...BASE.load, ratePerS: undefined } }, /without ratePerS/],
+    ["open without rate", { load: { ...BASE.load, ratePerS: undefined } }, /without stages or ratePerS$/],
     [
       "longer than the cache",
       { engineOptions: { kvBlocks: 10 } },

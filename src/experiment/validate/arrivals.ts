@@ -2,9 +2,10 @@
  * The requests of a recorded load. Times in seconds from the start, lengths in tokens. What the source does not record
  * (the very arrivals, the very lengths) is drawn from streams named after the case.
  */
+import { nearest } from "../../catalog/nearest.ts";
 import { gamma } from "../../kernel/samplers.ts";
 import { stream } from "../../kernel/random.ts";
-import { MOST_REQUESTS, type RecordedCase } from "./case.ts";
+import { LOAD_FIELDS, MOST_REQUESTS, type RecordedCase } from "./case.ts";
 import { type PromptContent, sharedPrompts } from "./content.ts";
 import { LoadError, drawLengths } from "./lengths.ts";
 
@@ -54,7 +55,7 @@ export function caseArrivals(
 ): CaseArrivals {
   const { load, id } = recorded;
   if (load.kind === "trace" || (load.kind === "open" && load.requestsFile !== undefined)) {
-    if (load.requestsFile === undefined) throw new LoadError("a trace load without requestsFile");
+    if (load.requestsFile === undefined) throw lacks(load, "a trace load without", "requestsFile");
     const text = readText(load.requestsFile);
     if (text === null)
       throw new LoadError(
@@ -106,7 +107,7 @@ function arrivalTimes(recorded: RecordedCase, draw: number): Pick<CaseArrivals, 
   if (load.kind === "open") return openArrivals(recorded, draw);
   const warmupRequests = load.warmupRequests ?? 0;
   if (load.kind === "closed") {
-    if (load.concurrency === undefined) throw new LoadError("a closed load without concurrency");
+    if (load.concurrency === undefined) throw lacks(load, "a closed load without", "concurrency");
     const requests = load.requests ?? REQUESTS_PER_CLIENT_IF_NOT_RECORDED * Math.round(load.concurrency);
     return { arrivalS: new Float64Array(requests + warmupRequests), stage: null };
   }
@@ -161,9 +162,18 @@ function openArrivals({ load, id }: RecordedCase, draw: number): Pick<CaseArriva
   };
 }
 
+/** `load` does not say what it must; a field of it that nobody knows may have been meant to. */
+function lacks(load: RecordedCase["load"], without: string, field: string): LoadError {
+  const meant = nearest(
+    field,
+    Object.keys(load).filter((key) => !LOAD_FIELDS.includes(key)),
+  );
+  return new LoadError(`${without} ${field}${meant === null ? "" : ` (is "${meant}" meant to be it?)`}`);
+}
+
 function singleStage(load: RecordedCase["load"]): { ratePerS: number; durationS: number } {
   const { ratePerS, durationS, requests, warmupRequests = 0 } = load;
-  if (ratePerS === undefined) throw new LoadError("an open load without ratePerS or stages");
+  if (ratePerS === undefined) throw lacks(load, "an open load without stages or", "ratePerS");
   if (requests === undefined && durationS !== undefined) return { ratePerS, durationS };
   return { ratePerS, durationS: ((requests ?? OPEN_REQUESTS_IF_NOT_RECORDED) + warmupRequests) / ratePerS };
 }

@@ -61,6 +61,9 @@ const Load = z.looseObject({
   requestsFile: z.string().min(1).optional(),
 });
 
+/** What is known of a load. */
+export const LOAD_FIELDS: readonly string[] = Object.keys(Load.shape);
+
 const EngineOptions = z.looseObject({
   maxNumSeqs: z.int().min(1).max(65_536).optional(),
   maxNumBatchedTokens: z.int().min(1).optional(),
