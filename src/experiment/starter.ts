@@ -326,6 +326,7 @@ function compose(catalog: Catalog, { id, title, traffic, pool, offer, restricted
     `replications: 3 # with fewer than 10 the verdict is only indicative`,
     ``,
     `# Classes share the traffic. Restricted content may not leave your boundary, whatever an API would cost.`,
+    `# A target that the business depends on says strict: true in its slo; others are reported and do not decide the verdict.`,
     `classes:`,
     ...(openShare > 0 ? [`  - { name: open, share: ${rounded(openShare, 6)}, sensitivity: none, slo: ${slo} }`] : []),
     ...(restrictedShare > 0
