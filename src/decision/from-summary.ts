@@ -3,7 +3,7 @@
  * option. USD a month, fractions, requests per second.
  */
 import type { Assumption, RequestClass, ResolvedExperiment, ResolvedStrategy } from "../scenario/resolved.ts";
-import type { ClassSummary, Estimate, PoolSummary, StrategySummary } from "../experiment/findings.ts";
+import type { ClassSummary, Estimate, PoolSummary, RequestCounts, StrategySummary } from "../experiment/findings.ts";
 import type { Summary } from "./summary.ts";
 import type { EvidenceRecord, Option, WorkloadVerdict } from "./evidence.ts";
 import { attainTarget, BASE_OPTIONS, intervalOf } from "./inputs.ts";
@@ -17,10 +17,11 @@ export type StrategyEvidence = Pick<StrategySummary, "name" | "option" | "counte
   readonly classes: readonly ClassEvidence[];
   readonly pools: readonly PoolEvidence[];
 };
+type Ends = Pick<RequestCounts, "sent" | "completed" | "inFlightAtHorizon">;
 type ClassEvidence = Pick<
   ClassSummary,
   "name" | "barred" | "sloAttainment" | "sloAttainmentWindows" | "usdPerMonth" | "controlledShare"
->;
+> & { readonly requests: Ends };
 type PoolEvidence = Pick<PoolSummary, "name" | "uSlo" | "paidReplicaH">;
 
 /** An experiment that asks for a verdict: it says who would run own GPUs. */
@@ -181,7 +182,12 @@ function segmentMeasured(
   for (const option of MEASURED_OPTIONS) {
     const one = classOf(chosen[option], segment.id);
     if (one === null) continue;
-    options[option] = { attain: attainMeasured(segment, one), usdPerMonth: measuredOf(one.usdPerMonth, 0, Infinity) };
+    const answered = answeredShare(one.requests);
+    options[option] = {
+      attain: attainMeasured(segment, one),
+      usdPerMonth: measuredOf(one.usdPerMonth, 0, Infinity),
+      ...(answered === null ? {} : { answered }),
+    };
   }
   const split = classOf(chosen.split, segment.id);
   const { demand } = summary;
@@ -195,6 +201,12 @@ function segmentMeasured(
     requestsPerS: measuredOf(demand.requestsPerS, 0, Infinity),
     splitControlledShare: measuredOf(split?.controlledShare ?? null, 0, 1),
   };
+}
+
+/** Share of the requests that ended with an answer; null where none ended. */
+export function answeredShare({ sent, completed, inFlightAtHorizon }: Ends): number | null {
+  const ended = sent.mean - inFlightAtHorizon.mean;
+  return ended > 0 ? completed.mean / ended : null;
 }
 
 function attainMeasured(segment: SegmentDeclared, one: ClassEvidence): Measured {

@@ -56,6 +56,8 @@ export interface OptionMeasured {
   /** On the basis of the segment's SLO. */
   readonly attain: Measured;
   readonly usdPerMonth: Measured;
+  /** Share of its requests that had an answer, which is what the cost is of; absent where it is not known. */
+  readonly answered?: number;
 }
 
 export interface SegmentMeasured {

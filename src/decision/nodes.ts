@@ -261,6 +261,8 @@ function economics(one: SegmentCase, steady: NodeValue): EvidenceRecord[] {
       { ...against(softPremium, bearable), metric: "costRatioSoft" },
       numberOnly("usdPerMonth(api)", api?.usdPerMonth ?? null),
       numberOnly("usdPerMonth(self)", self?.usdPerMonth ?? null),
+      numberOnly("answered(api)", api?.answered ?? null),
+      numberOnly("answered(self)", self?.answered ?? null),
     ],
   });
   const others = (["private_managed", "split"] as const).flatMap((option) => {
@@ -273,7 +275,7 @@ function economics(one: SegmentCase, steady: NodeValue): EvidenceRecord[] {
       option,
       value: "n/a",
       kind: "measured",
-      statement: otherCostStatement(one, option, simulated.usdPerMonth),
+      statement: otherCostStatement(one, option, simulated),
       from: [option],
       decisive: cost,
       terms: [cost, ...share],

@@ -2,7 +2,7 @@
 import type { NodeValue, Option } from "./evidence.ts";
 import { binds } from "./filter.ts";
 import { intervalOf, isStrict, mustGaps } from "./inputs.ts";
-import type { ControlledOption, Interval, Measured, SegmentDeclared } from "./inputs.ts";
+import type { ControlledOption, Interval, Measured, OptionMeasured, SegmentDeclared } from "./inputs.ts";
 import type { SegmentCase } from "./inputs.ts";
 import {
   capitalize,
@@ -118,7 +118,8 @@ export interface EconomicsFacts {
 
 export function economicsStatement({ one, value, steady, bounds, most }: EconomicsFacts): string {
   const { segment, measured, open } = one;
-  const own = intervalOf(measured.options.self?.usdPerMonth ?? null);
+  const { self, api } = measured.options;
+  const own = intervalOf(self?.usdPerMonth ?? null);
   if (bounds === null) {
     const why = !open.includes("api")
       ? "the API is closed to it"
@@ -128,7 +129,7 @@ export function economicsStatement({ one, value, steady, bounds, most }: Economi
     const cost = own !== null && open.includes("self") ? `; own GPUs cost ${cash(own)}` : "";
     return `For "${segment.id}" own GPUs are not compared with the API on cost, since ${why}${cost}.`;
   }
-  const theirs = measured.options.api?.usdPerMonth ?? null;
+  const theirs = api?.usdPerMonth ?? null;
   const factor = bounds.hi === Infinity ? "" : `, ${ratio(bounds.hi)} times as much at worst (at most ${ratio(most)})`;
   const ends: Readonly<Record<NodeValue, string>> = {
     yes: "an advantage",
@@ -136,15 +137,24 @@ export function economicsStatement({ one, value, steady, bounds, most }: Economi
     unknown: "whether that is an advantage cannot be told from these runs",
     "n/a": "",
   };
-  return `For "${segment.id}" own GPUs cost ${cash(own)} against ${cash(theirs)} on the API${factor}: ${ends[value]}.`;
+  return `For "${segment.id}" own GPUs cost ${cash(own)}${ofAnswered(self)} against ${cash(theirs)} on the API${ofAnswered(api)}${factor}: ${ends[value]}.`;
+}
+
+/** From it on what is left unanswered does not show in a cost. */
+export const ALL_ANSWERED = 0.99;
+
+/** What a cost buys, where that is less than was asked for: answering less costs less. */
+function ofAnswered(option: OptionMeasured | undefined): string {
+  const answered = option?.answered ?? 1;
+  return answered < ALL_ANSWERED ? ` for the ${percent(answered)} of requests that are answered` : "";
 }
 
 function cash(cost: Measured | Interval): string {
   return withInterval(cost, usdPerMonth);
 }
 
-export function otherCostStatement({ segment }: SegmentCase, option: Option, cost: Measured): string {
-  return `For "${segment.id}" ${optionName(option)} costs ${cash(cost)}.`;
+export function otherCostStatement({ segment }: SegmentCase, option: Option, simulated: OptionMeasured): string {
+  return `For "${segment.id}" ${optionName(option)} costs ${cash(simulated.usdPerMonth)}${ofAnswered(simulated)}.`;
 }
 
 export function customizationStatement(segment: SegmentDeclared, softNeeds: number): string {

@@ -2,6 +2,8 @@
  * What stands below the verdict, in `summary.json`, in the terminal and on the page alike: which other strategy costs as much as the one that
  * shows the verdict, which keeps the targets that it misses, and who misses a target.
  */
+import { answeredShare } from "../decision/from-summary.ts";
+import { ALL_ANSWERED } from "../decision/statements.ts";
 import { shownBy, type Summary, type VerdictRemarks } from "../decision/summary.ts";
 import type { ResolvedExperiment } from "../scenario/resolved.ts";
 import { percent, shortList, usd } from "./format.ts";
@@ -54,15 +56,12 @@ function costTie(summary: Omit<Summary, "remarks">, classes: Asked["classes"], m
   return sentences.length === 0 ? null : sentences.join(" ");
 }
 
-/** Below this share of requests answered the cost of a strategy is said to be of those alone. */
-const ALL_ANSWERED = 0.99;
-
 /** The verdict follows from what forces it, and a target that is not strict forces nothing: who reads it must know what it leaves undone. */
 function targetUnmet(summary: Omit<Summary, "remarks">, classes: Asked["classes"]): VerdictRemarks["targetUnmet"] {
   const shown = shownStrategy(summary, classes);
   const missed = shown === undefined ? null : missSentence(shown, classes);
   if (shown === undefined || missed === null) return null;
-  const answered = shown.requests.completed.mean / shown.requests.sent.mean;
+  const answered = answeredShare(shown.requests) ?? 1;
   const cost =
     answered < ALL_ANSWERED ? `, and its cost is of the ${percent(answered)} of requests that it answers` : "";
   const keepers = choosable(summary).filter((other) => missSentence(other, classes) === null);

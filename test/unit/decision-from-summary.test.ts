@@ -91,6 +91,7 @@ function classSummary(name: string, usd: number, more: Partial<ClassEvidence> = 
     sloAttainmentWindows: about(0.9, 0.01),
     usdPerMonth: about(usd, usd / 100),
     controlledShare: about(1),
+    requests: { sent: about(1000), completed: about(999), inFlightAtHorizon: about(1) },
     ...more,
   };
 }
@@ -155,10 +156,29 @@ describe("measured values", () => {
     expect(measured.open!.options.api).toEqual({
       attain: { mean: 0.999, lo: 0.997, hi: 1 },
       usdPerMonth: { mean: 8000, lo: 7920, hi: 8080 },
+      answered: 1,
     });
     expect(measured.open!.options.self!.usdPerMonth).toEqual({ mean: 40000, lo: 39600, hi: 40400 });
     expect(measured.open!.splitControlledShare).toEqual({ mean: 0.7, lo: 0.7, hi: 0.7 });
     expect(measured.open!.attainWithTeam).toBeNull();
+  });
+
+  test("a cost of less than was asked for says of how much it is, in the record and in its statement", () => {
+    const almost = summary();
+    const requests = { sent: about(1000), completed: about(450), inFlightAtHorizon: about(10) };
+    const strategies = almost.strategies.map((one) =>
+      one.option === "api" ? { ...one, classes: one.classes.map((two) => ({ ...two, requests })) } : one,
+    );
+    const economics = (of: SummaryEvidence) => {
+      const { records } = decideExperiment(experiment(), of, ORIGIN);
+      return records.find(({ id }) => id === "open/T3/self")!;
+    };
+    const { statement, terms, value } = economics({ ...almost, strategies });
+    expect(statement).toMatch(/ on the API for the 45\.45% of requests that are answered, /);
+    expect(terms).toContainEqual(expect.objectContaining({ metric: "answered(api)", estimate: 450 / 990 }));
+    expect(economics(almost).statement).not.toContain("answers");
+    // Said, not judged by: the ratio stays that of the bills.
+    expect(value).toBe(economics(almost).value);
   });
 
   test("attainment is on the basis of the SLO", () => {
