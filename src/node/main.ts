@@ -3,7 +3,7 @@
  * The command line. Each verb lives in its own file and is loaded when it is called, so that `--help` loads neither the
  * schema nor the readers. stdout is data, stderr is talk; exit codes are in `exit.ts`.
  */
-import { Command, CommanderError, InvalidArgumentError } from "commander";
+import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { CalibrateOptions } from "./commands/calibrate.ts";
 import { MOST_REPLICATIONS } from "../experiment/bounds.ts";
 import { describeFailure, EXIT, failureJson, tellFailure, usageFailure, wantsJson } from "./exit.ts";
@@ -190,6 +190,8 @@ function buildProgram(): Command {
     )
     .option("--models <dir>", "with --from-usage: where the weekly profile of the export is written", text)
     .option("--json", "print what was written as JSON")
+    // Unknown, it would be taken for a slip of --output, which counts tokens.
+    .addOption(new Option("--out <file>").hideHelp().argParser(isArgument))
     .action(async (file: string, flags: InitOptions) => {
       const { initCommand } = await import("./commands/init.ts");
       await initCommand(file, flags, talk, out);
@@ -382,6 +384,10 @@ function buildProgram(): Command {
       exitCode = await calibrateCommand(files, { ...options, ...load }, today, out, talk);
     });
   return program;
+}
+
+function isArgument(value: string): never {
+  throw new InvalidArgumentError(`The file stands by itself: crossover init ${value}`);
 }
 
 function text(value: string): string {

@@ -42,6 +42,7 @@ describe("a wrong call exits with 2, says so on stderr and suggests", () => {
     [["run", "x.yaml", "--steps", "last:5"], "must be first:COUNT or replica:NUMBER"],
     [["run", "x.yaml", "--requests", "some"], "must be all, sample:FRACTION (0 to 1) or worst:COUNT"],
     [["init", "x.yaml", "--input", "many"], "must be a number, with k or M"],
+    [["init", "--out", "x.yaml"], "The file stands by itself: crossover init x.yaml"],
     [[], "Usage: crossover"],
   ])("%j", (args, message) => {
     const { code, stdout, stderr } = crossover(args);
