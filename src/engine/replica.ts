@@ -393,7 +393,7 @@ export class Replica implements ReplicaEngine {
     const table = this.table;
     const slot = this.runningTail;
     const decoded = table.state[slot] === DECODING;
-    this.leaveBatch(slot);
+    this.freeBlocks += this.blocks(this.leaveBatch(slot));
     if (decoded) {
       table.generated[slot] += (this.stepCount - table.joinStep[slot]) | 0;
       table.lastTokenS[slot] = this.startS;
@@ -477,8 +477,8 @@ export class Replica implements ReplicaEngine {
     this.cancelled.length = 0;
   }
 
-  /** Takes a sequence out of the batch at a boundary and frees its blocks. */
-  private leaveBatch(slot: number): void {
+  /** Takes a sequence out of the batch at a boundary; returns the tokens that it held. */
+  private leaveBatch(slot: number): number {
     const table = this.table;
     const next = table.next[slot];
     const previous = table.previous[slot];
@@ -495,14 +495,13 @@ export class Replica implements ReplicaEngine {
       this.decodesByClass[table.classIndex[slot]]--;
       this.contextTokens -= held + 1;
       this.blockPhase[(this.stepCount - held) & this.blockMask]--;
-      this.freeBlocks += this.blocks(held);
-    } else {
-      const held = table.prefilledTokens[slot];
-      this.prefilledTokens -= held;
-      this.prefillBlocks -= this.blocks(held);
-      this.freeBlocks += this.blocks(held);
-      this.removePrefill(slot);
+      return held;
     }
+    const held = table.prefilledTokens[slot];
+    this.prefilledTokens -= held;
+    this.prefillBlocks -= this.blocks(held);
+    this.removePrefill(slot);
+    return held;
   }
 
   private removePrefill(slot: number): void {

@@ -191,7 +191,7 @@ function buildProgram(): Command {
     .option("--models <dir>", "with --from-usage: where the weekly profile of the export is written", text)
     .option("--json", "print what was written as JSON")
     // Unknown, it would be taken for a slip of --output, which counts tokens.
-    .addOption(new Option("--out <file>").hideHelp().argParser(isArgument))
+    .addOption(new Option("--out <file>").hideHelp().argParser(noOutOfInit))
     .action(async (file: string, flags: InitOptions) => {
       const { initCommand } = await import("./commands/init.ts");
       await initCommand(file, flags, talk, out);
@@ -386,7 +386,7 @@ function buildProgram(): Command {
   return program;
 }
 
-function isArgument(value: string): never {
+function noOutOfInit(value: string): never {
   throw new InvalidArgumentError(`The file stands by itself: crossover init ${value}`);
 }
 

@@ -39,8 +39,6 @@ function costTie(summary: Omit<Summary, "remarks">, classes: Asked["classes"], m
     if (tied.includes(other) || !(share < marginFraction)) return [];
     return [`${titleOf(other)} costs ${percent(share)} ${more < 0 ? "less" : "more"}`];
   });
-  const priced = (strategy: Summary["strategies"][number]): string =>
-    `${titleOf(strategy)} (${usd(usdOf(strategy))} a month)`;
   const sentences = [
     ...(tied.length === 0
       ? []
@@ -64,18 +62,20 @@ function targetUnmet(summary: Omit<Summary, "remarks">, classes: Asked["classes"
   const answered = answeredShare(shown.requests) ?? 1;
   const cost =
     answered < ALL_ANSWERED ? `, and its cost is of the ${percent(answered)} of requests that it answers` : "";
-  const keepers = choosable(summary).filter((other) => missSentence(other, classes) === null);
-  const priced = keepers.map((keeper) =>
-    keeper.usdPerMonth === null ? titleOf(keeper) : `${titleOf(keeper)} (${usd(usdOf(keeper))} a month)`,
-  );
-  const others =
-    priced.length === 0
-      ? "No other permitted strategy keeps all targets."
-      : `${shortList(priced)} ${priced.length === 1 ? "keeps" : "keep"} all targets.`;
+  const others = choosable(summary).filter((other) => missSentence(other, classes) === null);
+  const keeps = (other: Summary["strategies"][number]): boolean =>
+    judgements(other, classes).every(({ side }) => side === "within");
+  const sure = others.filter(keeps).map(priced);
+  const open = others.filter((other) => !keeps(other)).map(priced);
+  const kept = [
+    ...(sure.length === 0 ? [] : [`${shortList(sure)} ${sure.length === 1 ? "keeps" : "keep"} all targets`]),
+    ...(open.length === 0 ? [] : [`${shortList(open)} may keep ${sure.length === 0 ? "all targets" : "them"}`]),
+  ];
+  const who = kept.length === 0 ? "No other permitted strategy keeps all targets" : kept.join("; ");
   const strict = judgements(shown, classes).every((one) => !missesOrMay(one) || one.target.slo.strict);
   const hint = strict ? "" : " A target decides the verdict only where it is declared strict (slo.strict).";
   const misses = `${missed.charAt(0).toLowerCase()}${missed.slice(1)}`;
-  return { strategy: shown.name, sentence: `${titleOf(shown)} ${misses}${cost}. ${others}${hint}` };
+  return { strategy: shown.name, sentence: `${titleOf(shown)} ${misses}${cost}. ${who}.${hint}` };
 }
 
 /** The strategy that shows what the verdict costs; undefined where none does. */
@@ -85,4 +85,8 @@ function shownStrategy(
 ): Summary["strategies"][number] | undefined {
   const option = shownBy(summary.verdict);
   return choosableByCost(summary, classes).find((strategy) => strategy.option === option);
+}
+
+function priced(strategy: Summary["strategies"][number]): string {
+  return strategy.usdPerMonth === null ? titleOf(strategy) : `${titleOf(strategy)} (${usd(usdOf(strategy))} a month)`;
 }

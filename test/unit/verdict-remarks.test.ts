@@ -88,6 +88,12 @@ describe("a target that the verdict leaves unmet", () => {
       `${hybrid} misses its target: 60.0 % of requests within SLO. ${api} ($5.00k a month) and ${own} ($46.0k a month) keep all targets. A target decides the verdict only where it is declared strict (slo.strict).`,
     );
     expect(unmet(hybridMisses, strict)).toMatch(/keep all targets\.$/);
+    const unsure = attaining((name) => (name === "hybrid" ? 0.6 : name === "self-hosted" ? 0.9905 : 1));
+    expect(unmet(unsure)).toContain(
+      `${api} ($5.00k a month) keeps all targets; ${own} ($46.0k a month) may keep them.`,
+    );
+    const doubtful = attaining((name) => (name === "self-hosted" ? 0.9905 : 0.6));
+    expect(unmet(doubtful)).toContain(` ${own} ($46.0k a month) may keep all targets.`);
     expect(unmet(attaining(() => 0.6))).toContain("No other permitted strategy keeps all targets.");
     expect(unmet(attaining((name) => (name === "hybrid" ? 0.9895 : 1)))).toContain(`${hybrid} may miss its target`);
   });
