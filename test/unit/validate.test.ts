@@ -462,6 +462,23 @@ describe("what can and cannot be predicted", () => {
     expect(predict(recorded()).caveats).toEqual([]);
   });
 
+  test("fields that are not read are named, and which were probably meant", () => {
+    const misspelt = {
+      replica: 2,
+      kvDtyp: "fp8",
+      engineOptions: { maxNumBatchedToken: 4096, cudaGraphMaxBatch: 8, serveCommand: "vllm serve" },
+      load: { ...BASE.load, warmupRequest: 16, machine: "a" },
+      operator: "somebody",
+    };
+    expect(predict(recorded(misspelt)).caveats).toEqual([
+      "replica is not read; is replicas meant?",
+      "kvDtyp is not read; is kvDtype meant?",
+      "load.warmupRequest is not read; is warmupRequests meant?",
+      "engineOptions.maxNumBatchedToken is not read; is maxNumBatchedTokens meant?",
+      "engineOptions.cudaGraphMaxBatch is not read",
+    ]);
+  });
+
   test("a simulation that breaks or leaves requests behind is refused, not reported", () => {
     const broken = predict(recorded(), {
       simulate: () => {

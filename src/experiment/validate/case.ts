@@ -80,6 +80,9 @@ const EngineOptions = z.looseObject({
   speculativeAcceptance: z.number().gt(0).lt(1).optional(),
 });
 
+/** Options of an engine that are known. */
+export const OPTION_FIELDS: readonly string[] = Object.keys(EngineOptions.shape);
+
 /** Other names of the engines that were fitted. */
 const ENGINE_ALIASES: Readonly<Record<string, string>> = {
   tensorrtllm: "trtllm",
@@ -137,6 +140,20 @@ const RecordedCase = z.looseObject({
 });
 
 export type RecordedCase = z.infer<typeof RecordedCase>;
+
+/** What is known of a case; the last three are for people. */
+export const CASE_FIELDS: readonly string[] = [...Object.keys(RecordedCase.shape), "asOf", "caveats", "interconnect"];
+/** Those that every case has, so that no other name was meant to be one of them. */
+export const NEEDED_FIELDS: readonly string[] = [
+  "id",
+  "role",
+  "gpu",
+  "model",
+  "weightDtype",
+  "engine",
+  "load",
+  "measured",
+];
 
 /** A case, or why an element of a case file is none. */
 export type ParsedCase =

@@ -41,6 +41,7 @@ import {
 } from "./serve.ts";
 import { recordedGpu } from "./recorded-gpu.ts";
 import { FITTED_BUDGET_TOKENS, type Setup, layoutOf, lookUp, plainDtype, unmodelledShape } from "./setup.ts";
+import { unreadCaveats } from "./unread.ts";
 
 export interface Prediction {
   readonly predicted: CaseMetrics;
@@ -174,6 +175,7 @@ function setupCaveats(recorded: RecordedCase): readonly string[] {
   const { gpu, reason } = recordedGpu(recorded);
   return [
     ...(reason === null ? [] : [`predicted on ${gpu}: ${reason}`]),
+    ...unreadCaveats(recorded),
     ...(engineOptions.chunkedPrefill === false && !prefillsApart(recorded)
       ? ["prompts were prefilled whole; here they are chunked"]
       : []),
