@@ -11,9 +11,11 @@ interface Missing {
   readonly field?: string;
 }
 
-const INT8 = "fp8 (as many bytes per weight; its kernels differ)";
+const INT8 = "int8 (as many bytes per weight; its kernels differ)";
+const W8A8 = "int8 (weights alone; where products bound a step, 8-bit integers on both sides are up to twice as fast)";
+const W4A8 = "int4 (weights alone; where products bound a step, 8-bit activations are faster)";
 const INT4 = "int4 (about as many bytes per weight; its kernels are faster)";
-const FORMATS = "bf16, fp8, fp8-block, int4 (AWQ, GPTQ), nvfp4, mxfp4";
+const FORMATS = "bf16, fp8, fp8-block, int8 and int4 (GPTQ, AWQ: weights alone), nvfp4, mxfp4";
 
 /** Where ModelOpt writes what it quantized; checkpoints of its earlier versions say it there alone. */
 export const QUANT_FILE = "hf_quant_config.json";
@@ -125,9 +127,16 @@ function ofBits(method: string, json: Json): Found {
   const bits = json[field];
   if (bits === undefined) return { missing: `${method} without bits, so its format is not known`, nearest: null };
   if (Number(bits) === 4) return { dtype: "int4" };
-  if (Number(bits) === 8)
-    return { missing: `8-bit integer weights (${method}) are not modelled`, nearest: INT8, field };
+  if (Number(bits) === 8) return { dtype: "int8" };
   return { missing: `${JSON.stringify(bits)}-bit weights (${method}) are not modelled`, nearest: null, field };
+}
+
+/** Activations are in integers beside the weights, so that products are as well. */
+function quantizedProducts(weightBits: number): Missing {
+  return {
+    missing: `${weightBits}-bit integer weights beside quantized activations are not modelled`,
+    nearest: weightBits === 4 ? W4A8 : W8A8,
+  };
 }
 
 /** Integers unless it says otherwise. */
@@ -137,7 +146,8 @@ function autoRound(method: string, json: Json): Found {
   if (kind.startsWith("nv_fp") && bits === 4) return { dtype: "nvfp4" };
   if (kind.startsWith("mx_fp") && bits === 4) return { dtype: "mxfp4" };
   if (kind.startsWith("fp") && bits === 8) return { dtype: "fp8" };
-  if (kind.startsWith("int")) return ofBits(method, json);
+  if (kind.startsWith("int"))
+    return Number(json["act_bits"] ?? 16) < 16 ? quantizedProducts(bits) : ofBits(method, json);
   return { missing: `weights of ${method} in ${kind} are not modelled`, nearest: null, field: "data_type" };
 }
 
@@ -148,6 +158,7 @@ const MODELOPT: Readonly<Record<string, string>> = {
   NVFP4: "nvfp4",
   NVFP4_AWQ: "nvfp4",
   W4A16_AWQ: "int4",
+  W8A16: "int8",
 };
 
 function modelopt(json: Json, hasExperts: boolean): Found {
@@ -163,7 +174,8 @@ function modelopt(json: Json, hasExperts: boolean): Found {
       })),
       hasExperts,
     );
-  return { missing: `weights of ModelOpt's ${algorithm} are not modelled`, nearest: null, field: "quant_algo" };
+  const nearest = algorithm === "INT8_SQ" ? W8A8 : algorithm.startsWith("W4A8") ? W4A8 : null;
+  return { missing: `weights of ModelOpt's ${algorithm} are not modelled`, nearest, field: "quant_algo" };
 }
 
 function compressedTensors(json: Json, hasExperts: boolean): Found {
@@ -224,10 +236,10 @@ function weightsOfGroup(group: Json, format: string): Found {
       return { missing: "8-bit weights with a scale per group are not modelled", nearest: "fp8-block" };
     return { dtype: "fp8" };
   }
-  if (bits === 4 && type === "int") return { dtype: "int4" };
+  if ((bits === 4 || bits === 8) && type === "int")
+    return isObject(group["input_activations"]) ? quantizedProducts(bits) : { dtype: `int${bits}` };
   if (bits === 4 && type === "float")
     return { dtype: strategy === "tensor_group" || weights["group_size"] === 16 ? "nvfp4" : "mxfp4" };
-  if (bits === 8 && type === "int") return { missing: "8-bit integer weights are not modelled", nearest: INT8 };
   return { missing: `${JSON.stringify(bits)}-bit weights are not modelled`, nearest: null };
 }
 
@@ -238,8 +250,9 @@ function quark(json: Json): Found {
   const dtype = String(weight["dtype"] ?? "");
   if (dtype.startsWith("fp8")) return { dtype: "fp8" };
   if (dtype === "fp4" && weight["group_size"] === 32) return { dtype: "mxfp4" };
-  if (dtype.endsWith("int4")) return { dtype: "int4" };
-  if (dtype.endsWith("int8")) return { missing: "8-bit integer weights (quark) are not modelled", nearest: INT8 };
+  const bits = dtype.endsWith("int4") ? 4 : dtype.endsWith("int8") ? 8 : null;
+  if (bits !== null)
+    return isObject(global) && isObject(global["input_tensors"]) ? quantizedProducts(bits) : { dtype: `int${bits}` };
   return { missing: `weights of quark (${dtype === "" ? "no dtype" : dtype}) are not modelled`, nearest: null };
 }
 
@@ -250,8 +263,8 @@ function torchao(json: Json): Found {
   const type = String(given ?? "no quant_type");
   if (type === "Float8DynamicActivationFloat8WeightConfig") return { dtype: "fp8" };
   if (type === "Int4WeightOnlyConfig" || type === "int4_weight_only") return { dtype: "int4" };
-  if (/^int8/i.test(type))
-    return { missing: `8-bit integer weights (torchao ${type}) are not modelled`, nearest: INT8 };
+  if (type === "Int8WeightOnlyConfig" || type === "int8_weight_only") return { dtype: "int8" };
+  if (/^int8/i.test(type)) return quantizedProducts(8);
   return { missing: `weights of torchao (${type}) are not modelled`, nearest: null, field: "quant_type" };
 }
 

@@ -8,11 +8,19 @@ import type { EngineSpec, LlmSpec, WeightDtype } from "./spec.ts";
 /** Embeddings, output head and norms stay in BF16 whatever the format of the rest. */
 const UNQUANTIZED_BYTES = 2;
 /**
- * fp8-block: one FP32 scale per 128×128 block and its padding. int4: 4 bits, a 16-bit scale and a zero point per 128.
+ * fp8-block: one FP32 scale per 128×128 block and its padding. int8 and int4: so many bits, a 16-bit scale and a zero point per 128.
  * nvfp4: 4 bits and an FP8 scale per 16. mxfp4: 4 bits and a scale per 32 would be 0.53125; the padded layout that engines load
  * weighs more, and 0.5625 is what the coefficients were fitted with (gpt-oss-20b: 13.47 GiB recorded, 13.36 by this).
  */
-const BYTES_PER_WEIGHT = { bf16: 2, fp8: 1, "fp8-block": 1.01, int4: 0.53, nvfp4: 0.5625, mxfp4: 0.5625 } as const;
+const BYTES_PER_WEIGHT = {
+  bf16: 2,
+  fp8: 1,
+  "fp8-block": 1.01,
+  int8: 1.02,
+  int4: 0.53,
+  nvfp4: 0.5625,
+  mxfp4: 0.5625,
+} as const;
 /** Attention of quantized MoE checkpoints, as fitted: FP8 beside NVFP4 and INT4 experts, BF16 beside MXFP4 ones (gpt-oss). */
 const MOE_DENSE_BYTES: { readonly [D in WeightDtype]?: number } = { int4: 1, nvfp4: 1, mxfp4: 2 };
 

@@ -67,7 +67,7 @@ export interface LlmSpec {
 }
 
 /** Formats of weights: what bytes and compute type are known of. */
-export const WEIGHT_DTYPES = ["bf16", "fp8", "fp8-block", "int4", "nvfp4", "mxfp4"] as const;
+export const WEIGHT_DTYPES = ["bf16", "fp8", "fp8-block", "int8", "int4", "nvfp4", "mxfp4"] as const;
 export type WeightDtype = (typeof WEIGHT_DTYPES)[number];
 export type KvDtype = "bf16" | "fp8";
 

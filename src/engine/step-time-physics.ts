@@ -40,7 +40,7 @@ import type { StepTime } from "./step-time.ts";
 /** Bytes of an activation: BF16. */
 const ACTIVATION_BYTES = 2;
 
-/** Experts of these run in one grouped GEMM (Triton's fused MoE in vLLM and SGLang); those of four bits in kernels of their own. */
+/** Experts of these run in one grouped GEMM (Triton's fused MoE in vLLM and SGLang); integers and four bits in kernels of their own. */
 const GROUPED_GEMM: readonly WeightDtype[] = ["bf16", "fp8", "fp8-block"];
 
 /** What the step time reads of an engine configuration. */
@@ -64,7 +64,7 @@ export interface StepTerms {
 }
 
 /**
- * FLOP/ms that large matrix products reach, by the type they run in. INT4 is unpacked to BF16, MXFP4 runs in FP8 where there are FP4 units
+ * FLOP/ms that large matrix products reach, by the type they run in. INT8 and INT4 weights are unpacked to BF16, MXFP4 runs in FP8 where there are FP4 units
  * (Blackwell) and in BF16 elsewhere, as fitted. A GPU without FP8 or FP4 units computes in BF16 (weight-only).
  */
 function matmulFlopPerMs(gpu: GpuSpec, dtype: WeightDtype, k: StepCoefficients): number {
@@ -73,7 +73,15 @@ function matmulFlopPerMs(gpu: GpuSpec, dtype: WeightDtype, k: StepCoefficients):
   const fp8 = fp8DenseTflops === null ? bf16 : fp8DenseTflops * k.mfu * (k.fp8MfuShare ?? 1);
   const fp4 = fp4DenseTflops === null ? bf16 : fp4DenseTflops * k.mfu * (k.fp4MfuShare ?? 1);
   const mxfp4 = fp4DenseTflops === null ? bf16 : fp8;
-  const ofDtype: Record<WeightDtype, number> = { bf16, fp8, "fp8-block": fp8, int4: bf16, nvfp4: fp4, mxfp4 };
+  const ofDtype: Record<WeightDtype, number> = {
+    bf16,
+    fp8,
+    "fp8-block": fp8,
+    int8: bf16,
+    int4: bf16,
+    nvfp4: fp4,
+    mxfp4,
+  };
   return ofDtype[dtype] * 1e9;
 }
 

@@ -58,6 +58,6 @@ describe("what a grouped GEMM over all experts takes however few tokens there ar
     };
     for (const dtype of ["bf16", "fp8", "fp8-block"] as const)
       for (const seqs of [1, 256]) expect(paidS(dtype, seqs)).toBeCloseTo(48 * 0.03e-3, 12);
-    for (const dtype of ["mxfp4", "int4", "nvfp4"] as const) expect(paidS(dtype, 1)).toBe(0);
+    for (const dtype of ["mxfp4", "int4", "int8", "nvfp4"] as const) expect(paidS(dtype, 1)).toBe(0);
   });
 });

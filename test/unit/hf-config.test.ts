@@ -172,6 +172,12 @@ describe("formats of published weights", () => {
     ["int4", { quant_method: "auto-round", bits: 4 }],
     ["int4", { quant_method: "gptq", bits: 4, desc_act: true }],
     ["int4", group({ num_bits: 4, type: "int", strategy: "group" })],
+    ["int8", { quant_method: "gptq", bits: 8 }],
+    ["int8", { quant_method: "auto-round", bits: 8 }],
+    ["int8", group({ num_bits: 8, type: "int", strategy: "channel" })],
+    ["int8", { quant_method: "modelopt", quant_algo: "W8A16" }],
+    ["int8", { quant_method: "quark", global_quant_config: { weight: { dtype: "int8" } } }],
+    ["int8", { quant_method: "torchao", quant_type: { default: { _type: "Int8WeightOnlyConfig" } } }],
     ["fp8", group({ num_bits: 8, type: "float", strategy: "channel" })],
     ["fp8-block", group({ num_bits: 8, type: "float", strategy: "block" })],
     ["nvfp4", group({ num_bits: 4, type: "float", strategy: "tensor_group", group_size: 16 })],
@@ -191,13 +197,17 @@ describe("formats of published weights", () => {
     expect(dtypeOf("llama-3.1-8b", quantization)).toBe(expected);
   });
 
+  const withActivations = (weights: unknown): unknown => ({
+    quant_method: "compressed-tensors",
+    config_groups: { group_0: { weights, input_activations: { num_bits: 8 } } },
+  });
+
   const two = (first: unknown, second: unknown): unknown => ({
     quant_method: "compressed-tensors",
     config_groups: { group_0: { weights: first }, group_1: { weights: second } },
   });
 
   test.each([
-    [/^8-bit integer weights \(gptq\)/, /^nearest: fp8 /, "bits", { quant_method: "gptq", bits: 8 }],
     [/^3-bit weights \(gptq\)/, /^known: bf16/, "bits", { quant_method: "gptq", bits: 3 }],
     [/^awq without bits/, /^known: bf16/, undefined, { quant_method: "awq" }],
     [
@@ -208,11 +218,35 @@ describe("formats of published weights", () => {
     ],
     [
       /^8-bit weights of bitsandbytes/,
-      /^nearest: fp8 /,
+      /^nearest: int8 /,
       undefined,
       { quant_method: "bitsandbytes", load_in_8bit: true },
     ],
-    [/^8-bit integer weights/, /^nearest: fp8 /, undefined, group({ num_bits: 8, type: "int" })],
+    [
+      /^8-bit integer weights beside quantized activations/,
+      /^nearest: int8 \(weights alone/,
+      undefined,
+      withActivations({ num_bits: 8, type: "int" }),
+    ],
+    [
+      /^4-bit integer weights beside quantized activations/,
+      /^nearest: int4 \(weights alone/,
+      undefined,
+      withActivations({ num_bits: 4, type: "int" }),
+    ],
+    [
+      /^8-bit integer weights beside/,
+      /^nearest: int8 /,
+      undefined,
+      { quant_method: "auto-round", bits: 8, act_bits: 8 },
+    ],
+    [
+      /^8-bit integer weights beside/,
+      /^nearest: int8 /,
+      undefined,
+      { quant_method: "quark", global_quant_config: { weight: { dtype: "int8" }, input_tensors: { dtype: "int8" } } },
+    ],
+    [/INT8_SQ/, /^nearest: int8 /, "quant_algo", { quant_method: "modelopt", quant_algo: "INT8_SQ" }],
     [
       /^8-bit weights with a scale per group/,
       /^nearest: fp8-block\./,
@@ -233,15 +267,18 @@ describe("formats of published weights", () => {
     ],
     [
       /^weights of ModelOpt's W4A8_AWQ/,
-      /^known: bf16/,
+      /^nearest: int4 /,
       "quant_algo",
       { quant_method: "modelopt", quant_algo: "W4A8_AWQ" },
     ],
     [
-      /^8-bit integer weights \(torchao Int8Weight/,
-      /^nearest: fp8 /,
+      /^8-bit integer weights beside/,
+      /^nearest: int8 /,
       undefined,
-      { quant_method: "torchao", quant_type: { default: { _type: "Int8WeightOnlyConfig" } } },
+      {
+        quant_method: "torchao",
+        quant_type: { default: { _type: "Int8DynamicActivationInt8WeightConfig" } },
+      },
     ],
     [
       /^weights of auto-round in mx_fp/,

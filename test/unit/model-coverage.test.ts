@@ -109,11 +109,10 @@ describe.each(llms.map((llm) => [llm.id, llm] as const))("%s", (_id, llm) => {
   });
 
   test("each format weighs less than the next wider one", () => {
-    const [bf16, fp8, block, , nvfp4] = WEIGHT_DTYPES.map((dtype) => weightsGiB(llm, dtype));
-    expect(bf16).toBeGreaterThan(block!);
-    expect(block).toBeGreaterThan(fp8!);
-    expect(fp8).toBeGreaterThan(nvfp4!);
-    expect(weightsGiB(llm, "int4")).toBeLessThan(nvfp4!);
+    const falling = ["bf16", "int8", "fp8-block", "fp8", "nvfp4", "int4"] as const;
+    const gib = falling.map((dtype) => weightsGiB(llm, dtype));
+    for (let i = 1; i < gib.length; i++) expect(gib[i], falling[i]).toBeLessThan(gib[i - 1]!);
+    expect([...falling, "mxfp4"].sort()).toEqual([...WEIGHT_DTYPES].sort());
   });
 });
 
@@ -132,6 +131,7 @@ describe("what was never measured says so", () => {
   test.each([
     ["gemma-3-27b", "h100-sxm", "bf16", {}, /gemma-3-27b was never fitted/],
     ["llama-3.1-70b", "h100-sxm", "int4", {}, /no dense model was fitted with int4 weights/],
+    ["llama-3.1-70b", "a100-80gb-sxm", "int8", {}, /no dense model was fitted with int8 weights/],
     ["llama-3.1-70b", "h100-sxm", "nvfp4", {}, /h100-sxm has no FP4 units and the cost of unpacking nvfp4/],
     ["llama-3.1-70b", "h100-sxm", "bf16", { kvDtype: "fp8" }, /FP8 KV cache beside bf16 weights/],
     ["llama-3.1-70b", "h100-sxm", "fp8", { pipelineParallelSize: 2 }, /pipeline parallelism is modelled in theory/],

@@ -212,6 +212,7 @@ describe("terms beyond the reference formula, by hand", () => {
     ["fp8", { fp8MfuShare: 0.8 }, 1978e9],
     ["fp8-block", { fp8MfuShare: 0.8 }, 1978e9],
     ["bf16", { fp8MfuShare: 0.8 }, 989e9],
+    ["int8", { fp8MfuShare: 0.8, fp4MfuShare: 0.6 }, 989e9],
     ["int4", { fp8MfuShare: 0.8, fp4MfuShare: 0.6 }, 989e9],
     ["nvfp4", { fp4MfuShare: 0.6 }, 989e9],
   ] as const)(

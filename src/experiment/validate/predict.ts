@@ -198,7 +198,7 @@ export function kvDtypeOf({ kvDtype, load }: RecordedCase, { weightDtype, gpu }:
   if (kvDtype !== undefined) return plainDtype(kvDtype) === "fp8" ? "fp8" : "bf16";
   if (load.kind !== "closed") return "bf16";
   if (weightDtype === "mxfp4") return gpu.fp4DenseTflops === null ? "bf16" : "fp8";
-  return weightDtype === "bf16" || weightDtype === "int4" ? "bf16" : "fp8";
+  return ["bf16", "int8", "int4"].includes(weightDtype) ? "bf16" : "fp8";
 }
 
 function predictMemory(recorded: RecordedCase, setup: Setup): Memory | string {
