@@ -363,9 +363,13 @@ function buildProgram(): Command {
     .option("--gpu <id>", "GPU that was benchmarked", text)
     .option("--model <id>", "model, where the files do not name it", text)
     .option("--tensor-parallel-size <n>", "GPUs of a replica, where the files do not name it", wholeNumber)
-    .option("--weight-dtype <dtype>", "bf16, fp8, fp8-block or nvfp4", text)
-    .option("--engine <name>", "vllm, where the files do not name it", text)
-    .option("--engine-version <version>", "as it is to stand in the profile", text)
+    .option("--weight-dtype <dtype>", "bf16, fp8, fp8-block, int8, int4, nvfp4 or mxfp4", text)
+    .option("--engine <name>", "vllm, sglang or trtllm, where the files do not name it", text)
+    .option(
+      "--engine-version <version>",
+      "whose profile is the prior, where there is one, and which it then names",
+      text,
+    )
     .option("--clock <who>", "who timed: client or engine (client unless a CSV)", text)
     .option("--request-rate <n>", "requests per second, where a file has no times of sending", positiveNumber)
     .option("--max-concurrency <n>", "requests in flight, where a file does not say", wholeNumber)

@@ -98,6 +98,52 @@ test("one request at a time says nothing of batches, and the report says so", ()
   expect(calibration.heldOut!.better).toBe(true);
 });
 
+test("constants far from the prior are found", () => {
+  const far = (prior: Constants): Constants => ({
+    apiOverheadMs: prior["apiOverheadMs"]! + 60,
+    ew: prior["ew"]! * 0.6,
+  });
+  const { prior } = resolveTarget([], SYSTEM, catalogs);
+  const calibration = fit([WRITERS["request-csv"](plantedRequests(catalogs, SWEEP, far))]);
+  for (const [name, truth] of Object.entries(far(prior))) {
+    const { low, high, identified } = parameter(calibration, name);
+    expect([name, identified, low < truth && truth < high]).toEqual([name, "identified", true]);
+  }
+});
+
+test("every file counts, whatever their order", () => {
+  const run = (concurrency: number): string =>
+    WRITERS["vllm-bench"](
+      plantedRequests(catalogs, { ...SWEEP, seed: `c${concurrency}`, requests: 80, concurrency }, (prior) => ({
+        tsMsPerSeq: prior["tsMsPerSeq"]! * 4,
+        ew: prior["ew"]! * 0.8,
+      })),
+    );
+  const files = [run(1), run(64)];
+  const [forth, back] = [fit(files), fit(files.toReversed())];
+  expect(forth.heldOut!.what).toMatch(/every third block of time of each run/);
+  for (const { name, estimate, standardError } of forth.parameters)
+    expect(Math.abs(parameter(back, name).estimate - estimate), name).toBeLessThan(standardError);
+  expect(parameter(forth, "ew").identified).toBe("identified");
+  expect(parameter(forth, "tsMsPerSeq").estimate).toBeGreaterThan(2 * parameter(forth, "tsMsPerSeq").prior);
+});
+
+test("files and options that contradict each other are refused", () => {
+  const llama = WRITERS["vllm-bench"](planted.slice(0, 40));
+  const changed = (change: object): string => JSON.stringify({ ...(JSON.parse(llama) as object), ...change });
+  const text = (change: object, options: object) => () =>
+    calibrate(readBenchmark({ file: "run", text: changed(change) }, {}), { ...SYSTEM, ...options }, catalogs);
+  expect(text({ model_id: "Qwen/Qwen3-8B" }, { model: "llama-3.1-8b" })).toThrow(
+    '--model: says llama-3.1-8b, but a file was measured on qwen3-8b ("Qwen/Qwen3-8B")',
+  );
+  expect(text({ model_id: "my-own-tune" }, { model: "llama-3.1-8b" })).not.toThrow();
+  expect(text({ backend: "sglang" }, { engine: "vllm" })).toThrow("--engine: says vllm, but a file says sglang");
+  expect(text({}, { engine: "vllm-0.19" })().target.profile.id).toBe("vllm-0.19");
+  expect(text({}, { engine: "vllm", engineVersion: "0.19.1" })().target.profile.id).toBe("vllm-0.19");
+  expect(text({}, { engine: "vllm", engineVersion: "0.9" })().target.profile.id).toBe("vllm");
+  expect(text({ backend: "openai" }, { engine: undefined })).toThrow("--engine: is needed");
+});
+
 test("means and medians alone", () => {
   const summary = (concurrency: number): string => {
     const load = {
@@ -138,7 +184,13 @@ describe("the load", () => {
     expect(() => fit([vllm({})])).toThrow("--request-rate: is needed, or --max-concurrency");
     expect(fit([vllm({})], { maxConcurrency: 4 }).runs[0]!.load).toBe("4 in flight");
     expect(fit([vllm({})], { requestRatePerS: 3 }).runs[0]!.load).toBe("arrivals drawn at the rate");
-    expect(fit([vllm({ max_concurrency: 2 })], { maxConcurrency: 4 }).runs[0]!.load).toBe("2 in flight");
+    const two = vllm({ max_concurrency: 2 });
+    expect(fit([two]).runs[0]!.load).toBe("2 in flight");
+    expect(() => fit([two], { maxConcurrency: 4 })).toThrow("--max-concurrency: has no effect");
+    expect(() => fit([WRITERS["request-csv"](planted)], { requestRatePerS: 4 })).toThrow(
+      "--request-rate: has no effect",
+    );
+    expect(() => fit([vllm({ request_rate: -3 })])).toThrow("a rate of -3 requests per second");
   });
 
   test("requests that no replica could hold are refused", () => {
@@ -151,6 +203,7 @@ describe("the load", () => {
     const before = (options: object): number => fit([text], options).heldOut!.medianBefore;
     expect(before({ maxNumSeqs: 2 })).not.toBe(before({}));
     expect(before({ maxNumBatchedTokens: 300, maxNumSeqs: 256 })).not.toBe(before({ maxNumSeqs: 256 }));
+    expect(() => before({ maxNumBatchedTokens: 255, maxNumSeqs: 256 })).toThrow(/at least the sequences of a step/);
   });
 
   test("a server that queued for another reason is not explained away", () => {
@@ -258,6 +311,29 @@ describe("the command", () => {
     expect(readdirSync(models).sort()).toEqual(["coefficients", "engines"]);
   });
 
+  test("says whose calibrated values a second one takes the place of", async () => {
+    const csv = file("first.csv", WRITERS["request-csv"](planted));
+    const models = join(folder, "shared");
+    await run([csv], { models });
+    const again = await run([csv], { models });
+    expect(again.talk).not.toContain("its fitted values were");
+    const other = await run([csv], { models, model: "qwen3-8b", force: true });
+    expect(other.talk).toMatch(
+      /engines\/vllm\.yaml: its fitted values were those of llama-3\.1-8b bf16 on 1 × h100-sxm/,
+    );
+    expect(other.talk).not.toMatch(/coefficients\/[a-z-]+\.yaml: its/);
+  });
+
+  test("does not write what stays far off, nor takes a file twice", async () => {
+    const wrongUnit = planted.map((one) => ({ ...one, ttftS: one.ttftS * 1000 }));
+    const csv = file("unit.csv", WRITERS["request-csv"](wrongUnit));
+    const refused = await run([csv], { models: join(folder, "unit") });
+    expect(refused.code).toBe(5);
+    expect(refused.talk).toMatch(/not written: TTFT is still [\d.]+ % off .* wrong unit/);
+    expect(() => readdirSync(join(folder, "unit"))).toThrow();
+    await expect(run([csv, csv], {})).rejects.toThrow("is given twice");
+  });
+
   test("does not overwrite a profile that somebody wrote", async () => {
     const csv = file("short.csv", WRITERS["request-csv"](planted.slice(0, 60)));
     const models = mkdtempSync(join(folder, "own-"));
@@ -290,7 +366,7 @@ describe("the command", () => {
       "mfu",
       "identified",
       "condition number",
-      "held out: every third block",
+      "held out, under a fit to the rest: every third block",
       "→",
     ])
       expect(out).toContain(part);

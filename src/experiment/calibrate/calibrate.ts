@@ -1,12 +1,13 @@
 /**
  * Calibration: fits the table of parameters to benchmark runs and says how well each is known, and whether predictions of
- * what was held out got better. Pure: files are read and written by the caller.
+ * what was held out got better. That is asked of a fit to the rest; what is kept is fitted to everything, so that the order of
+ * files does not decide which of them count. Pure: files are read and written by the caller.
  */
 import { DataError } from "../../kernel/errors.ts";
 import { exp, log } from "../../kernel/math.ts";
 import { type ErrorStatistics, errorStatistics } from "../validate/pool.ts";
 import type { BenchmarkRun, FormatName } from "./benchmark-run.ts";
-import { fitParameters } from "./fit.ts";
+import { type Fit, fitParameters } from "./fit.ts";
 import { type LoadOptions, type RunLoad, loadsOf } from "./load.ts";
 import { eigenvalues } from "./matrix.ts";
 import { FAMILIES, type Family, type Observations, observationsOf } from "./observations.ts";
@@ -78,8 +79,9 @@ export interface Calibration {
   readonly residuals: Readonly<
     Record<string, { readonly n: number; readonly sd: number; readonly designEffect: number }>
   >;
+  /** Of everything, which the constants were fitted to. */
   readonly fitted: { readonly before: ErrorsByFamily; readonly after: ErrorsByFamily };
-  /** Null when a single summary leaves nothing to hold out. */
+  /** Of what was held out, under constants fitted to the rest; null when there is too little to hold any out. */
   readonly heldOut: {
     readonly what: string;
     readonly before: ErrorsByFamily;
@@ -116,23 +118,26 @@ export function calibrate(
   const parameters = movable(target.prior);
   const bounds = parameters.map((one) => boundsOf(one, target.prior));
   const floor = observations.summariesOnly ? SUMMARY_FLOOR : REQUEST_FLOOR;
-  const fit = fitParameters({
-    predict: (z) => observations.predict(constantsAt(parameters, target.prior, z)),
-    observed: observations.observed,
-    family: observations.family,
-    block: observations.block,
-    families: FAMILIES.length,
-    use: observations.use,
-    low: bounds.map(({ low }) => low),
-    high: bounds.map(({ high }) => high),
-    floor: FAMILIES.map(() => floor),
-  });
+  const fitTo = (use: readonly number[]): Fit =>
+    fitParameters({
+      predict: (z) => observations.predict(constantsAt(parameters, target.prior, z)),
+      observed: observations.observed,
+      family: observations.family,
+      block: observations.block,
+      families: FAMILIES.length,
+      use,
+      low: bounds.map(({ low }) => low),
+      high: bounds.map(({ high }) => high),
+      floor: FAMILIES.map(() => floor),
+    });
+  const predictAt = ({ z }: Fit): Float64Array => observations.predict(constantsAt(parameters, target.prior, z));
+  const judged = observations.heldOutWhat === null ? null : fitTo(observations.use);
+  const fit = fitTo(observations.all);
   const constants = constantsAt(parameters, target.prior, fit.z);
   const before = observations.predict(target.prior);
-  const after = observations.predict(constants);
   const eigen = eigenvalues(fit.information).map((value) => Math.max(0, value));
   const smallest = eigen.at(-1) ?? 0;
-  const fitted = { before: errorsOf(observations, before, 0), after: errorsOf(observations, after, 0) };
+  const fitted = { before: errorsOf(observations, before), after: errorsOf(observations, predictAt(fit)) };
   const calibration: Calibration = {
     target: describeTarget(target),
     warnings: warningsOf(fitted.after),
@@ -145,12 +150,12 @@ export function calibrate(
     conditionNumber: smallest > 0 ? eigen[0]! / smallest : null,
     residuals: Object.fromEntries(
       FAMILIES.flatMap((family, f) => {
-        const n = observations.use.filter((i) => observations.family[i] === f).length;
+        const n = observations.all.filter((i) => observations.family[i] === f).length;
         return n === 0 ? [] : [[family, { n, sd: fit.sigma[f]!, designEffect: fit.designEffect[f]! }] as const];
       }),
     ),
     fitted,
-    heldOut: heldOutOf(observations, before, after),
+    heldOut: judged === null ? null : heldOutOf(observations, before, predictAt(judged)),
     constants,
   };
   return { calibration, target };
@@ -188,13 +193,13 @@ function estimateOf(one: FittedParameter, prior: Constants, z: number, sdRatio: 
   };
 }
 
-/** Errors by family of what is held out (1) or not (0). */
-function errorsOf(observations: Observations, predicted: Float64Array, heldOut: 0 | 1): ErrorsByFamily {
+/** Errors by family of everything, or of what is held out alone. */
+function errorsOf(observations: Observations, predicted: Float64Array, heldOutOnly = false): ErrorsByFamily {
   return Object.fromEntries(
     FAMILIES.flatMap((family, f) => {
       const errors: number[] = [];
       observations.observed.forEach((value, i) => {
-        if (observations.family[i] === f && observations.heldOut[i] === heldOut)
+        if (observations.family[i] === f && (!heldOutOnly || observations.heldOut[i] === 1))
           errors.push(exp(predicted[i]! - value) - 1);
       });
       return errors.length === 0 ? [] : [[family, errorStatistics(errors)] as const];
@@ -213,16 +218,19 @@ function warningsOf(after: ErrorsByFamily): readonly string[] {
   );
 }
 
-function heldOutOf(observations: Observations, before: Float64Array, after: Float64Array): Calibration["heldOut"] {
-  if (observations.heldOutWhat === null) return null;
-  const errors = { before: errorsOf(observations, before, 1), after: errorsOf(observations, after, 1) };
+function heldOutOf(
+  observations: Observations,
+  before: Float64Array,
+  after: Float64Array,
+): NonNullable<Calibration["heldOut"]> {
+  const errors = { before: errorsOf(observations, before, true), after: errorsOf(observations, after, true) };
   const medianOf = (of: ErrorsByFamily): number => {
     const medians = Object.values(of).map(({ medianAbs }) => medianAbs);
     return medians.reduce((sum, value) => sum + value, 0) / medians.length;
   };
   const medianBefore = medianOf(errors.before);
   const medianAfter = medianOf(errors.after);
-  return { what: observations.heldOutWhat, ...errors, medianBefore, medianAfter, better: medianAfter <= medianBefore };
+  return { what: observations.heldOutWhat!, ...errors, medianBefore, medianAfter, better: medianAfter <= medianBefore };
 }
 
 function describeTarget(target: Target): Calibration["target"] {

@@ -15,6 +15,8 @@ export interface CalibratedEntry {
   readonly replaces: string | null;
   /** Whether that file was written by a calibration. */
   readonly replacesCalibration: boolean;
+  /** Whose calibrated values it takes the place of, for people; null = nobody else's. */
+  readonly changed: string | null;
   readonly value: Readonly<Record<string, unknown>>;
 }
 
@@ -32,9 +34,20 @@ export function calibratedEntries(
   const profile = catalog.engines.get(target.profile.id) ?? target.profile;
   const sets = [...catalog.coefficients.values()].filter((entry) => entry.modelClass === target.llmClass);
   return [
-    entryOf("engines", profile, profileValue(calibration, target, profile, origin)),
-    ...sets.map((entry) => entryOf("coefficients", entry, coefficientsValue(calibration, target, entry, origin))),
+    entryOf("engines", profile, profileValue(calibration, target, profile, origin), [
+      "apiOverheadMs",
+      `tpreMsPerLayer.${target.llmClass}`,
+    ]),
+    ...sets.map((entry) => {
+      const { at, value } = coefficientsValue(calibration, target, entry, origin);
+      return entryOf("coefficients", entry, value, [`sets.${at}`]);
+    }),
   ];
+}
+
+/** What a source of ours says was calibrated; null for others. */
+function subjectOf(source: string): string | null {
+  return source.startsWith(WRITTEN_BY) ? source.slice(WRITTEN_BY.length + 1).split(", from ")[0]! : null;
 }
 
 type Origin = { readonly source: string; readonly asOf: string; readonly kind: string };
@@ -50,13 +63,19 @@ function entryOf<K extends "engines" | "coefficients">(
   kind: K,
   before: CatalogEntry<K>,
   value: Readonly<Record<string, unknown>>,
+  fitted: readonly string[],
 ): CalibratedEntry {
+  const now = value["fields"] as NonNullable<typeof before.fields>;
+  const subjects = fitted.map((path) => subjectOf(before.fields?.[path]?.source ?? ""));
+  const others = [...new Set(subjects)].filter((one) => one !== null && one !== subjectOf(now[fitted[0]!]!.source));
   const written = [before.source, ...Object.values(before.fields ?? {}).map(({ source }) => source)];
   return {
     kind,
     id: before.id,
     replaces: before.override ? before.file : null,
-    replacesCalibration: before.override && written.some((source) => source.startsWith(WRITTEN_BY)),
+    replacesCalibration: before.override && written.some((source) => subjectOf(source) !== null),
+    changed:
+      others.length === 0 ? null : `its fitted values were those of ${others.join(" and ")}, which takes these now`,
     value,
   };
 }
@@ -106,7 +125,7 @@ function coefficientsValue(
   target: Target,
   entry: CatalogEntry<"coefficients">,
   origin: Origin,
-): Record<string, unknown> {
+): { readonly at: number; readonly value: Record<string, unknown> } {
   const scope = {
     scope: "gpu+engine+model+dtype",
     gpu: target.gpu.id,
@@ -133,9 +152,12 @@ function coefficientsValue(
     standardErrors: valuesOf(calibration, "set", "standardError"),
   };
   return {
-    ...plain(entry),
-    fields: { ...entry.fields, [`sets.${at}`]: origin },
-    sets: [...entry.sets.slice(0, at), set, ...entry.sets.slice(at + 1)],
+    at,
+    value: {
+      ...plain(entry),
+      fields: { ...entry.fields, [`sets.${at}`]: origin },
+      sets: [...entry.sets.slice(0, at), set, ...entry.sets.slice(at + 1)],
+    },
   };
 }
 

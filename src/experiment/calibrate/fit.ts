@@ -13,6 +13,10 @@
  * σ_f is a robust spread of the residuals of one family (TTFT, TPOT), d_f its design effect: how many residuals are worth
  * one independent one, since those of neighbouring requests go together. It keeps standard errors honest when a queue moves
  * hundreds of requests alike, or when the model is wrong by a constant. The posterior covariance is (J'WJ/(σ²·d) + I)⁻¹.
+ *
+ * Both are read off the residuals, so where the prior is far off they call the distance noise, and the fit stays where it is
+ * and is sure of it. What leaves more than noise is therefore fitted a second time, from where the data pull under a fixed
+ * spread, and what leaves less counts.
  */
 import { quantileSorted } from "simple-statistics";
 import { stream } from "../../kernel/random.ts";
@@ -47,6 +51,14 @@ export interface Fit {
 }
 
 const HUBER = 1.345;
+/** A spread of so many times the least is more than noise. */
+const MORE_THAN_NOISE = 3;
+/** Rounds that approach: at most so many, while any parameter still moves by this share of the cloud's width. */
+const APPROACH = { width: 1, pairs: 5, rounds: 12, near: 0.25 } as const;
+/** Spread of log residuals while approaching. Assumed: wide beside noise, narrow beside a constant that is off by its prior's spread. */
+const APPROACH_SIGMA = 0.1;
+/** While approaching, a family counts as so many independent residuals at most: enough to leave the prior, too few to chase noise. */
+const APPROACH_WORTH = 100;
 /** By round: half width of the cloud in prior standard deviations, and pairs of opposite points for each parameter. */
 const CLOUDS = [
   { width: 1, pairs: 10 },
@@ -70,16 +82,45 @@ const REACH = 1.5;
 
 /** Deterministic. Throws nothing of its own; `predict` may. */
 export function fitParameters(problem: FitProblem): Fit {
-  const size = problem.low.length;
-  let z: readonly number[] = problem.low.map((low, i) => Math.min(problem.high[i]!, Math.max(low, 0)));
+  const prior = problem.low.map((low, i) => Math.min(problem.high[i]!, Math.max(low, 0)));
+  const nearby = settledFrom(problem, prior, 0);
+  if (nearby.sigma.every((sigma, family) => sigma <= MORE_THAN_NOISE * problem.floor[family]!)) return nearby;
+  const { z, rounds } = approached(problem, prior);
+  const afar = settledFrom(problem, z, nearby.rounds + rounds);
+  const left = ({ sigma }: Fit): number => sigma.reduce((sum, one) => sum + one, 0);
+  return left(afar) < left(nearby) ? afar : nearby;
+}
+
+function settledFrom(problem: FitProblem, start: readonly number[], roundsBefore: number): Fit {
+  const size = start.length;
+  let z = start;
   for (let round = 1; ; round++) {
     const { width, pairs } = CLOUDS[round - 1]!;
     const planes = planesAround(problem, z, cloudDirections(size, pairs * size), width);
-    const solved = solvePlanes(problem, planes, z, width * REACH);
+    const solved = solvePlanes(problem, planes, z, width * REACH, (residuals) => familyWeights(problem, residuals));
     const moved = solved.z.map((value, i) => Math.abs(value - z[i]!) / Math.sqrt(solved.covariance[i]![i]!));
     z = solved.z;
     const settled = round >= FULL_ROUND && Math.max(0, ...moved) < SETTLED;
-    if (settled || round === CLOUDS.length) return { ...solved, rounds: round };
+    if (settled || round === CLOUDS.length) return { ...solved, rounds: roundsBefore + round };
+  }
+}
+
+/** Near where the data pull, under a spread that does not grow with the distance. */
+function approached(problem: FitProblem, start: readonly number[]): { z: readonly number[]; rounds: number } {
+  const { width, pairs, rounds, near } = APPROACH;
+  const weights: FamilyWeights = {
+    sigma: problem.floor.map((floor) => Math.max(floor, APPROACH_SIGMA)),
+    designEffect: problem.floor.map((_, family) =>
+      Math.max(1, problem.use.filter((i) => problem.family[i] === family).length / APPROACH_WORTH),
+    ),
+  };
+  const directions = cloudDirections(start.length, pairs * start.length);
+  let z = start;
+  for (let round = 1; ; round++) {
+    const next = solvePlanes(problem, planesAround(problem, z, directions, width), z, width * REACH, () => weights).z;
+    const moved = Math.max(0, ...next.map((value, i) => Math.abs(value - z[i]!)));
+    z = next;
+    if (moved < near * width || round === rounds) return { z, rounds: round };
   }
 }
 
@@ -152,6 +193,7 @@ function solvePlanes(
   planes: Planes,
   centre: readonly number[],
   reach: number,
+  weigh: (residuals: Float64Array) => FamilyWeights,
 ): Omit<Fit, "rounds"> {
   const { use, family } = problem;
   const size = centre.length;
@@ -167,7 +209,7 @@ function solvePlanes(
       for (let j = 0; j < size; j++) predicted += planes.slopes[j]![i]! * (z[j]! - centre[j]!);
       residuals[i] = problem.observed[index]! - predicted;
     });
-    weights = familyWeights(problem, residuals);
+    weights = weigh(residuals);
     const normal = identity(size).map((row) => row.map(() => 0));
     const pull = z.map(() => 0);
     let noise = 0;

@@ -31,6 +31,11 @@ export interface RunLoad {
 
 /** Throws ConfigError for runs whose load nobody says, all at once, and DataError for a request that cannot be served. */
 export function loadsOf(runs: readonly BenchmarkRun[], options: LoadOptions, target: Target): readonly RunLoad[] {
+  const unused = OPTIONS.filter(([option]) => options[option] !== undefined && !runs.some((run) => saysNoLoad(run)));
+  if (unused.length > 0)
+    throw new ConfigError(
+      unused.map(([, name]) => ({ path: [name], message: "has no effect: every file says its load itself" })),
+    );
   const loads = runs.map((run) => loadOf(run, options));
   const unknown = runs.filter((_, i) => loads[i] === null);
   if (unknown.length > 0)
@@ -59,14 +64,25 @@ export function loadsOf(runs: readonly BenchmarkRun[], options: LoadOptions, tar
   return loads as readonly RunLoad[];
 }
 
+const OPTIONS = [
+  ["requestRatePerS", "--request-rate"],
+  ["maxConcurrency", "--max-concurrency"],
+] as const;
+
+/** Neither when requests were sent, nor at which rate, nor how many were in flight. */
+function saysNoLoad({ facts, requests }: BenchmarkRun): boolean {
+  return facts.requestRatePerS == null && facts.maxConcurrency == null && (requests?.arrivalS ?? null) === null;
+}
+
 function loadOf(run: BenchmarkRun, options: LoadOptions): RunLoad | null {
   const { facts, requests } = run;
   const recordedS = requests?.arrivalS ?? null;
   const lengths = lengthsOf(run);
   const count = lengths.inputTokens.length;
   const rate = facts.requestRatePerS ?? null;
-  // An option fills in for a file that is silent on the load as a whole.
-  const silent = rate === null && (facts.maxConcurrency ?? null) === null;
+  if (count === 0) throw new DataError(run.file, null, "no completed request");
+  if (rate !== null && !(rate > 0)) throw new DataError(run.file, null, `a rate of ${rate} requests per second`);
+  const silent = saysNoLoad(run);
   const concurrency = facts.maxConcurrency ?? (silent ? options.maxConcurrency : undefined) ?? Infinity;
   const ratePerS =
     rate ?? (silent ? options.requestRatePerS : undefined) ?? (facts.maxConcurrency != null ? Infinity : null);

@@ -1,6 +1,6 @@
 /**
  * What is compared: latencies of single requests where the simulated requests are the recorded ones, else means and
- * medians of whole runs. A fixed part is held out of the fit: whole runs when there are several, else blocks of time.
+ * medians of whole runs. A fixed part is held out to judge the fit: whole runs when there are three or more, else blocks of time.
  */
 import { log } from "../../kernel/math.ts";
 import { quantile } from "../validate/metrics.ts";
@@ -27,13 +27,15 @@ export interface Observations {
   readonly run: Int32Array;
   /** Of the fitted families and not held out. */
   readonly use: readonly number[];
+  /** Of the fitted families, all of them. */
+  readonly all: readonly number[];
   readonly heldOutWhat: string | null;
   /** No latency of a single request is among them. */
   readonly summariesOnly: boolean;
   readonly predict: (constants: Constants) => Float64Array;
 }
 
-/** Blocks of a run; of a single run every third is held out. Enough to see how far neighbours go together. */
+/** Blocks of a run; of one or two runs every third is held out. Enough to see how far neighbours go together. */
 const BLOCKS = 24;
 const SMALLEST_BLOCK = 4;
 const EVERY = 3;
@@ -60,10 +62,12 @@ export function observationsOf(runs: readonly BenchmarkRun[], loads: readonly Ru
   const built: Builder = { observed: [], family: [], block: [], heldOut: [], run: [] };
   const readers: ((constants: Constants, out: Float64Array, from: number) => number)[] = [];
   let nextBlock = 0;
+  const bySingle = runs.map((run, i) => loads[i]!.requestByRequest && run.requests !== null);
+  const wholeRuns = runs.length >= EVERY || (runs.length > 1 && bySingle.includes(false));
   runs.forEach((run, index) => {
     const load = loads[index]!;
-    const wholeRunHeldOut = runs.length > 1 ? index % EVERY === 1 : null;
-    if (load.requestByRequest && run.requests !== null) {
+    const wholeRunHeldOut = wholeRuns ? index % EVERY === 1 : null;
+    if (bySingle[index] === true && run.requests !== null) {
       const cells = requestCells(run.requests);
       const size = Math.max(SMALLEST_BLOCK, Math.ceil(run.requests.counted.length / BLOCKS));
       for (const { family, request, ms } of cells) {
@@ -90,20 +94,21 @@ export function observationsOf(runs: readonly BenchmarkRun[], loads: readonly Ru
     }
   });
   const heldOut = Uint8Array.from(built.heldOut);
-  const single = runs.length === 1;
+  const fitted = built.family.flatMap((family, i) => (family < FITTED_FAMILIES ? [i] : []));
   return {
     observed: Float64Array.from(built.observed),
     family: Uint8Array.from(built.family),
     block: Int32Array.from(built.block),
     heldOut,
     run: Int32Array.from(built.run),
-    use: built.family.flatMap((family, i) => (family < FITTED_FAMILIES && heldOut[i] === 0 ? [i] : [])),
+    use: fitted.filter((i) => heldOut[i] === 0),
+    all: fitted,
     heldOutWhat: !heldOut.includes(1)
       ? null
-      : single
-        ? `every third block of time of the run (of ${BLOCKS} blocks)`
+      : !wholeRuns
+        ? `every third block of time${runs.length > 1 ? " of each run" : ""} (of ${BLOCKS} blocks)`
         : `whole runs: ${runs.flatMap(({ id }, i) => (i % EVERY === 1 ? [id] : [])).join(", ")}`,
-    summariesOnly: !loads.some((load, i) => load.requestByRequest && runs[i]!.requests !== null),
+    summariesOnly: !bySingle.includes(true),
     predict(constants) {
       const out = new Float64Array(built.observed.length);
       let from = 0;

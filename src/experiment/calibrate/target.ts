@@ -81,8 +81,11 @@ export function resolveTarget(runs: readonly BenchmarkRun[], options: TargetOpti
 
   const gpu = lookUp("gpus", "--gpu", options.gpu);
   const llm =
-    options.model === undefined ? modelOfFiles(runs, catalog, problem) : lookUp("llms", "--model", options.model);
-  const engine = oneOf(runs, "engine", options.engine, "--engine", problem);
+    options.model === undefined
+      ? modelOfFiles(runs, catalog, problem)
+      : unlessOtherIn(runs, catalog, lookUp("llms", "--model", options.model), problem);
+  const engines = [...new Set([...catalog.engines.values()].map((entry) => entry.engine))];
+  const engine = oneOf(runs, "engine", options.engine, "--engine", problem, `known: ${engines.join(", ")}`);
   const tensorParallelSize = oneOf(
     runs,
     "tensorParallelSize",
@@ -102,7 +105,8 @@ export function resolveTarget(runs: readonly BenchmarkRun[], options: TargetOpti
   if (tensorParallelSize !== null && ![1, 2, 4, 8].includes(tensorParallelSize))
     problem("--tensor-parallel-size", `${tensorParallelSize} is not 1, 2, 4 or 8`);
   const clock = clockOf(runs, options.clock, problem);
-  const profile = engine === null ? null : profileOf(catalogs, engine, clock ?? "client", problem);
+  const profile =
+    engine === null ? null : profileOf(catalogs, engine, options.engineVersion, clock ?? "client", problem);
   if (
     problems.length > 0 ||
     gpu === null ||
@@ -158,12 +162,11 @@ function example(entries: ReadonlyMap<string, unknown>): string {
 
 /** The one model that the files name, under any of its usual spellings. */
 function modelOfFiles(runs: readonly BenchmarkRun[], catalog: Catalog, problem: Report): CatalogEntry<"llms"> | null {
-  const names = [...new Set(runs.flatMap(({ facts }) => facts.model ?? []))];
+  const names = namesIn(runs);
   if (names.length === 0) return problem("--model", "is needed: no file names it", example(catalog.llms));
   const models = new Set<CatalogEntry<"llms">>();
   for (const name of names) {
-    const base = name.slice(name.lastIndexOf("/") + 1);
-    const found = [name, base, base.replace(/-(instruct|it|chat)$/i, "")].map((one) => find(catalog, "llms", one));
+    const found = spellings(name).map((one) => find(catalog, "llms", one));
     const hit = found.find((one) => one.ok);
     if (hit?.ok === true) models.add(hit.value);
     else {
@@ -180,17 +183,47 @@ function modelOfFiles(runs: readonly BenchmarkRun[], catalog: Catalog, problem: 
   return model!;
 }
 
-/** The option, else what the files say if they agree. */
+const namesIn = (runs: readonly BenchmarkRun[]): readonly string[] => [
+  ...new Set(runs.flatMap(({ facts }) => facts.model ?? [])),
+];
+
+function spellings(name: string): readonly string[] {
+  const base = name.slice(name.lastIndexOf("/") + 1);
+  return [name, base, base.replace(/-(instruct|it|chat)$/i, "")];
+}
+
+/** The model of the option, unless a file names another of the catalogue; names that it does not know may be tunes of it. */
+function unlessOtherIn(
+  runs: readonly BenchmarkRun[],
+  catalog: Catalog,
+  model: CatalogEntry<"llms"> | null,
+  problem: Report,
+): CatalogEntry<"llms"> | null {
+  for (const name of model === null ? [] : namesIn(runs)) {
+    const named = spellings(name)
+      .map((one) => find(catalog, "llms", one))
+      .find((one) => one.ok);
+    if (named?.ok === true && named.value !== model)
+      return problem("--model", `says ${model!.id}, but a file was measured on ${named.value.id} ("${name}")`);
+  }
+  return model;
+}
+
+/** The option, unless the files say another, else what the files say if they agree. A profile of an engine stands for it. */
 function oneOf<K extends "engine" | "tensorParallelSize">(
   runs: readonly BenchmarkRun[],
   fact: K,
   option: NonNullable<RunFacts[K]> | undefined,
   name: string,
   problem: Report,
+  hint?: string,
 ): NonNullable<RunFacts[K]> | null {
-  if (option !== undefined) return option;
   const said = [...new Set(runs.flatMap(({ facts }) => facts[fact] ?? []))] as NonNullable<RunFacts[K]>[];
-  if (said.length === 0) return problem(name, "is needed: no file names it");
+  if (option !== undefined) {
+    const other = said.find((one) => !String(option).toLowerCase().startsWith(String(one).toLowerCase()));
+    return other === undefined ? option : problem(name, `says ${option}, but a file says ${other}`);
+  }
+  if (said.length === 0) return problem(name, "is needed: no file names it", hint);
   if (said.length > 1) return problem(name, `the files say ${said.join(" and ")}; calibrate one at a time`);
   return said[0]!;
 }
@@ -204,16 +237,23 @@ function clockOf(runs: readonly BenchmarkRun[], option: string | undefined, prob
   return problem("--clock", "is needed: a CSV does not say who timed", "client (behind the HTTP server) or engine");
 }
 
+/** The profile of the engine's version and of who timed, as shipped; that of the engine where its version has none. */
 function profileOf(
   { catalog, shipped }: Catalogs,
   engine: string,
+  version: string | undefined,
   clock: Target["clock"],
   problem: Report,
 ): CatalogEntry<"engines"> | null {
-  const known = [...new Set([...catalog.engines.values()].map((entry) => entry.engine))];
-  const id = clock === "engine" ? engine + ENGINE_CLOCK : engine;
-  const profile = shipped.engines.get(id) ?? catalog.engines.get(id);
-  return profile ?? problem("--engine", `no engine profile "${id}"`, hintFor(engine, known));
+  const wanted =
+    clock === "engine"
+      ? [engine + ENGINE_CLOCK]
+      : [...(version === undefined ? [] : [`${engine}-${version.split(".").slice(0, 2).join(".")}`]), engine];
+  for (const id of wanted) {
+    const found = [shipped, catalog].map((one) => find(one, "engines", id)).find((one) => one.ok);
+    if (found?.ok === true) return found.value;
+  }
+  return problem("--engine", `no engine profile "${wanted.at(-1)}"`, hintFor(engine, [...catalog.engines.keys()]));
 }
 
 function engineSpec(
@@ -226,6 +266,13 @@ function engineSpec(
     runs.map(({ facts }) => facts[fact]).find((value) => value !== null && value !== undefined);
   const defaults = schedulerDefaults(profile, gpu);
   const maxNumSeqs = options.maxNumSeqs ?? said("maxNumSeqs") ?? defaults.maxNumSeqs;
+  if (options.maxNumBatchedTokens !== undefined && options.maxNumBatchedTokens < maxNumSeqs)
+    throw new ConfigError([
+      {
+        path: ["--max-num-batched-tokens"],
+        message: `must be at least the sequences of a step (--max-num-seqs, here ${maxNumSeqs}), is ${options.maxNumBatchedTokens}`,
+      },
+    ]);
   const memory = {
     gpuMemoryUtilization: said("gpuMemoryUtilization") ?? profile.gpuMemoryUtilization,
     blockTokens: said("blockTokens") ?? profile.blockTokens,

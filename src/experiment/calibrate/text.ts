@@ -5,6 +5,8 @@ import { FAMILIES } from "./observations.ts";
 
 /** Correlations above it are named: the runs tell the two apart badly. */
 const CORRELATED = 0.8;
+/** A condition number above it is rounding. */
+const SINGULAR = 1e9;
 
 export function calibrationText(calibration: Calibration): string {
   const { target, runs, parameters } = calibration;
@@ -23,10 +25,10 @@ export function calibrationText(calibration: Calibration): string {
     ...identifiabilityLines(calibration),
     "",
     "ERRORS, absolute: median / mean, before → after",
-    ...errorLines("fitted part", calibration.fitted),
+    ...errorLines("everything, as fitted", calibration.fitted),
     ...(calibration.heldOut === null
-      ? ["  held out: nothing, a single summary leaves nothing to hold out"]
-      : errorLines(`held out: ${calibration.heldOut.what}`, calibration.heldOut)),
+      ? ["  held out: nothing, there is too little to hold any out"]
+      : errorLines(`held out, under a fit to the rest: ${calibration.heldOut.what}`, calibration.heldOut)),
   ];
   if (calibration.warnings.length > 0) lines.push("", "WARNINGS", ...calibration.warnings.map((line) => `  ${line}`));
   return lines.join("\n") + "\n";
@@ -62,7 +64,7 @@ function identifiabilityLines({
   conditionNumber,
 }: Calibration): string[] {
   const learned = informationEigenvalues.filter((value) => value > 1).length;
-  const condition = conditionNumber === null ? "without bound" : figure(conditionNumber);
+  const condition = conditionNumber === null || conditionNumber > SINGULAR ? "without bound" : figure(conditionNumber);
   const pairs = parameters.flatMap((one, i) =>
     parameters.slice(i + 1).flatMap((other, k) => {
       const value = correlation[i]![i + 1 + k]!;

@@ -5,7 +5,7 @@
  */
 import { readFile, rename, rm, writeFile } from "node:fs/promises";
 import { existsSync } from "node:fs";
-import { dirname, extname, join } from "node:path";
+import { dirname, extname, join, resolve } from "node:path";
 import { KINDS } from "../../catalog/schema.ts";
 import { type Calibration, calibrate } from "../../experiment/calibrate/calibrate.ts";
 import { type CalibratedEntry, calibratedEntries } from "../../experiment/calibrate/entries.ts";
@@ -38,6 +38,11 @@ export async function calibrateCommand(
   talk: (text: string) => void,
 ): Promise<number> {
   const columns = options.columns === undefined ? {} : columnMapping(options.columns);
+  const twice = files.filter((file, i) => files.findIndex((other) => resolve(other) === resolve(file)) < i);
+  if (twice.length > 0)
+    throw new ConfigError(
+      twice.map((file) => ({ file, path: [], message: "is given twice: it would be fitted, and judge the fit" })),
+    );
   const runs = (await readFiles(files)).flatMap((file) => readBenchmark(file, columns));
   if (options.columns !== undefined && !runs.some(({ format }) => format === "request-csv"))
     throw new ConfigError([{ path: ["--columns"], message: "has no effect: no file is a CSV with one row a request" }]);
@@ -59,20 +64,27 @@ export async function calibrateCommand(
   );
   if (refusal !== null) talk(`not written: ${refusal}; --force writes it all the same\n`);
   else if (options.models === undefined) talk("nothing written: give --models DIR to keep the calibration\n");
-  for (const { file, replaced } of written) talk(`${replaced ? "replaced" : "wrote"} ${file}\n`);
+  for (const { file, replaced, changed } of written)
+    talk(`${replaced ? "replaced" : "wrote"} ${file}${changed === null ? "" : `: ${changed}`}\n`);
   if (written.length > 0)
     talk(
-      `next: crossover run experiment.yaml --models ${options.models}, and crossover validate --models ${options.models}\n`,
+      `next: crossover run experiment.yaml --models ${options.models} (pools with engine: ${target.profile.id}), and crossover validate --models ${options.models}\n`,
     );
   return refusal === null ? EXIT.done : EXIT.infeasible;
 }
 
+/** Median error of a fitted latency above which the constants are not those of an engine. */
+const FAR_OFF = 0.5;
+
 /** Why a calibration is not to be used. */
-function refusalOf({ heldOut }: Calibration): string | null {
-  if (heldOut === null)
-    return "a single summary leaves nothing to hold out, so nothing says that it helps; give more runs or single requests";
-  if (heldOut.better) return null;
+function refusalOf({ heldOut, fitted }: Calibration): string | null {
   const percent = (fraction: number): string => `${(fraction * 100).toFixed(1)} %`;
+  for (const [family, { medianAbs }] of Object.entries(fitted.after))
+    if (medianAbs > FAR_OFF)
+      return `${family.toUpperCase()} is still ${percent(medianAbs)} off (median) under the fitted constants. Times off by a factor of 1,000 are in the wrong unit: those of a CSV are ms, ttfts and itls of vLLM seconds. Else see the warnings`;
+  if (heldOut === null)
+    return "there is too little to hold any out, so nothing says that it helps; give more runs or single requests";
+  if (heldOut.better) return null;
   return `predictions of what was held out got worse, from ${percent(heldOut.medianBefore)} to ${percent(heldOut.medianAfter)}`;
 }
 
@@ -112,6 +124,8 @@ interface Written {
   readonly kind: string;
   readonly id: string;
   readonly replaced: boolean;
+  /** What an earlier calibration loses by it; null = nothing. */
+  readonly changed: string | null;
 }
 
 /** All or nothing: every file is written beside its place first, then all are renamed. */
@@ -147,5 +161,11 @@ async function writeEntries(
     await Promise.all(files.map(({ file }) => rm(temporary(file), { force: true })));
     throw environmentFailure(error, `cannot write to ${directory}`);
   }
-  return files.map(({ entry, file, isThere }) => ({ file, kind: entry.kind, id: entry.id, replaced: isThere }));
+  return files.map(({ entry: { kind, id, changed }, file, isThere }) => ({
+    file,
+    kind,
+    id,
+    replaced: isThere,
+    changed,
+  }));
 }
