@@ -133,7 +133,7 @@ function buildProgram(): Command {
   program
     .command("backcast")
     .description("replay a past period (usage export or trace): predicted against actual tokens, latency and bill")
-    .argument("<file>", "what was recorded and measured (YAML)")
+    .argument("<file>", "what was recorded and measured (YAML), as in experiments/backcast")
     .option("--json", "print the result as JSON")
     .option("--seed <seed>", "instead of the experiment's", text)
     .option("--replications <n>", "instead of the experiment's", replications)

@@ -1,6 +1,6 @@
 /** `crossover backcast` on the shipped examples: every file beside them runs. */
 import { expect, test } from "vitest";
-import { writeFileSync } from "node:fs";
+import { readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Backcast } from "../../src/node/backcast-text.ts";
 import { crossover, temporaryFolder } from "./crossover.ts";
@@ -79,6 +79,23 @@ strategies:
   const bill = replay!.rows.find(({ figure }) => figure === "bill as simulated")!.difference.predicted;
   // 0.25 and 2 USD a million: 4.5 cents in the first hour, half of it in the other.
   expect(bill).toBeCloseTo(0.045 * 1.5, 9);
+
+  // What a replay does otherwise than the recorded period is said: caches, embeddings, requests without an answer.
+  write(
+    "c.csv",
+    "start,end,model,requests,inputTokens,cachedInputTokens,outputTokens\n" +
+      "2026-10-01T00:00:00Z,2026-10-01T01:00:00Z,mini,100,100000,40000,10000\n" +
+      "2026-10-01T00:00:00Z,2026-10-01T01:00:00Z,embed,50,10000,0,0\n",
+  );
+  const warned = (limits: string) => {
+    write("d.yaml", readFileSync(join(work.path, "e.yaml"), "utf8").replace("limits: none", `limits: ${limits}`));
+    return json(write("f.yaml", "title: x\nusage: c.csv\nexperiment: d.yaml\n")).warnings.join("\n");
+  };
+  expect(warned("none")).toMatch(/has 40000 cached input tokens at the price of new ones/);
+  expect(warned("none")).toContain("50 requests without an answer of their own (embeddings)");
+  expect(warned("none")).not.toContain("have no answer in the replay");
+  const tight = "{ rpm: { limitPerMin: 1 } }";
+  expect(warned(tight)).toMatch(/\d % of the requests have no answer in the replay/);
   work.remove();
 });
 

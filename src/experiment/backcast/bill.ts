@@ -223,7 +223,7 @@ function notesOf(rows: readonly Priced[], tariffs: ReadonlyMap<string, Tariff | 
       );
       const name = model === "" ? "the export names no model (group it by model)" : `${model} is not in the catalogue`;
       return [
-        `${name}: ${count(inputTokens)} input and ${count(outputTokens)} output tokens are not priced${cost}; name its offer under offers${hint === undefined ? "" : ` (${hint})`}`,
+        `${name}: ${tokenCount(inputTokens)} input and ${tokenCount(outputTokens)} output tokens are not priced${cost}; name its offer under offers${hint === undefined ? "" : ` (${hint})`}`,
       ];
     }
     const notes: string[] = [];
@@ -231,17 +231,17 @@ function notesOf(rows: readonly Priced[], tariffs: ReadonlyMap<string, Tariff | 
     if (cachedInputTokens > 0 && tariff.knowsCache) {
       const full = own.reduce((sum, { bucket }) => sum + tariff.usd(bucket, true), 0);
       notes.push(
-        `${model}: ${count(cachedInputTokens)} cached input tokens are at their own price; charged in full the bill would be ${money(full)} USD`,
+        `${model}: ${tokenCount(cachedInputTokens)} cached input tokens are at their own price; charged in full the bill would be ${money(full)} USD`,
       );
     } else if (cachedInputTokens > 0) {
       notes.push(
-        `${model}: ${count(cachedInputTokens)} cached input tokens are charged in full, since the catalogue has no price for them`,
+        `${model}: ${tokenCount(cachedInputTokens)} cached input tokens are charged in full, since the catalogue has no price for them`,
       );
     }
     const batchTokens = tokensOf(own.filter(({ bucket }) => bucket.batch));
     if (tariff.batchMultiplier === 1 && batchTokens.inputTokens + batchTokens.outputTokens > 0) {
       notes.push(
-        `${model}: ${count(batchTokens.inputTokens + batchTokens.outputTokens)} tokens went through the batch interface and are at list price; offers can give their batchMultiplier`,
+        `${model}: ${tokenCount(batchTokens.inputTokens + batchTokens.outputTokens)} tokens went through the batch interface and are at list price; offers can give their batchMultiplier`,
       );
     }
     if (entry.prices.some((row) => row.longContext.length > 0)) {
@@ -274,7 +274,8 @@ function daysBeyond(days: readonly BillDay[], costs: readonly CostRow[] | null):
 }
 
 /** 28.6 M; small counts as they are. */
-function count(tokens: number): string {
+/** For people: millions from 100,000 on. */
+export function tokenCount(tokens: number): string {
   return tokens < 100_000 ? String(tokens) : `${Math.round(tokens / 1e4) / 100} M`;
 }
 

@@ -2,6 +2,7 @@
  * A recorded period under one strategy of an experiment: what the simulator says of tokens, latency and bill beside what was
  * measured. Figures are means over replications with their interval; times in ms, money in USD over the period.
  */
+import { mean } from "simple-statistics";
 import { ConfigError, DataError } from "../../kernel/errors.ts";
 import { Sketch } from "../../kernel/sketch.ts";
 import type { ResolvedExperiment } from "../../scenario/resolved.ts";
@@ -9,8 +10,10 @@ import { hintFor } from "../../catalog/nearest.ts";
 import { estimateOrNull, withDoubtOf } from "../estimate.ts";
 import type { Estimate } from "../findings.ts";
 import type { Recording } from "../../scenario/recorded-trace.ts";
+import type { UsageBucket } from "../../scenario/usage.ts";
 import type { RunOutcome } from "../run-one.ts";
 import { isPriced, mergeClasses, P99_SAMPLES } from "../summarise.ts";
+import { tokenCount } from "./bill.ts";
 import { difference, type Difference } from "./difference.ts";
 import type { BackcastFile } from "./schema.ts";
 
@@ -79,6 +82,46 @@ export interface Recorded {
   readonly inputTokens: number;
   readonly outputTokens: number;
   readonly usd: number | null;
+}
+
+/** Share of the requests that may go without an answer before it is said. */
+const UNANSWERED = 0.005;
+
+/** In which respects the replay is not the recorded period. `buckets`: those that it was filled from, null for a trace. */
+export function replayWarnings(
+  experiment: ResolvedExperiment,
+  outcomes: readonly RunOutcome[],
+  requests: number,
+  buckets: readonly UsageBucket[] | null,
+): readonly string[] {
+  const sum = (of: (bucket: UsageBucket) => number): number => (buckets ?? []).reduce((all, one) => all + of(one), 0);
+  const cached = sum(({ cachedInputTokens }) => cachedInputTokens);
+  const inBatches = sum(({ batch, inputTokens, outputTokens }) => (batch ? inputTokens + outputTokens : 0));
+  const silent = sum(({ outputTokens, requests: count }) => Math.max(0, (count ?? 0) - outputTokens));
+  const answered = mean(outcomes.map(({ run }) => mergeClasses(run.classes).totals.completed));
+  const missing = 1 - answered / requests;
+  const cheaper = [
+    ...(cached > 0 ? [`${tokenCount(cached)} cached input tokens`] : []),
+    ...(inBatches > 0 ? [`${tokenCount(inBatches)} tokens of batches`] : []),
+  ];
+  const atOffers = experiment.strategies.some(({ offers }) => offers.length > 0);
+  return [
+    ...(atOffers && cheaper.length > 0
+      ? [
+          `the replay sends all prompts fresh and one by one, so its bill has ${cheaper.join(" and ")} at the price of new ones; the bill from recorded tokens has them as they were`,
+        ]
+      : []),
+    ...(silent > 0
+      ? [
+          `${tokenCount(silent)} requests without an answer of their own (embeddings) are replayed with one output token each`,
+        ]
+      : []),
+    ...(missing > UNANSWERED
+      ? [
+          `${(missing * 100).toFixed(1)} % of the requests have no answer in the replay (limits, outages, time-outs), so figures given by the recording are lower by about that`,
+        ]
+      : []),
+  ];
 }
 
 const LATENCIES = [

@@ -7,7 +7,7 @@ import { existsSync } from "node:fs";
 import { dirname, resolve } from "node:path";
 import { arrivalsOf } from "../../experiment/backcast/arrivals.ts";
 import { priceUsage, type UsageBill } from "../../experiment/backcast/bill.ts";
-import { replayed, replayRows, type Period } from "../../experiment/backcast/replay.ts";
+import { replayed, replayRows, replayWarnings, type Period } from "../../experiment/backcast/replay.ts";
 import { readBackcast, type BackcastFile } from "../../experiment/backcast/schema.ts";
 import { readReplay } from "../../io/replay-trace.ts";
 import { readCosts, readUsage, type UsageExport } from "../../io/usage-csv.ts";
@@ -64,7 +64,12 @@ export async function backcastCommand(
         replications: outcomes.length,
         rows: replayRows(again, outcomes, recordedIn(period, bill, file), file.actual),
       };
-      warnings = [...warnings, ...experiment.warnings];
+      const buckets = usage?.buckets ?? null;
+      warnings = [
+        ...warnings,
+        ...experiment.warnings,
+        ...replayWarnings(again, outcomes, period.recording.arrivalS.length, buckets),
+      ];
     }
     const whole: Backcast = { title: file.title, bill, replay, warnings };
     out(
