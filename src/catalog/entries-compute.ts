@@ -3,6 +3,11 @@ import { z } from "zod";
 import { Id, common, count, fraction, nonNegative, positive } from "./entry.ts";
 import { rowOriginShape } from "./origin.ts";
 
+/** Bounds that hold for any GPU, so that TB for GB, FLOPS for TFLOPS or kW for W do not pass. */
+const memoryGB = z.number().min(2).max(4000);
+const bandwidthGBps = z.number().min(50).max(100_000);
+const tflops = z.number().min(1).max(200_000);
+
 /** Six figures of the datasheet make a GPU: memory, bandwidth, BF16 and FP8 rate (dense), link and TDP. */
 export const GpuEntry = z
   .strictObject({
@@ -10,21 +15,25 @@ export const GpuEntry = z
     name: z.string().optional().describe("as people write it; without it the id"),
     sameChipAs: Id.optional().describe("gpu with the same chip, whose fitted coefficients hold for this one too"),
     arch: z.string().optional(),
-    memoryGB: positive.describe("datasheet memory, GB = 1e9 bytes"),
+    memoryGB: memoryGB.describe("datasheet memory, GB = 1e9 bytes"),
     usableMemoryGiB: positive.nullable().default(null).describe("what the driver reports; null = not known"),
     memoryType: z.string().optional(),
-    memoryBandwidthGBps: positive,
-    bf16DenseTflops: positive.describe("dense, without sparsity"),
+    memoryBandwidthGBps: bandwidthGBps,
+    bf16DenseTflops: tflops.describe("dense, without sparsity"),
     matmulBf16Tflops: positive
       .optional()
       .describe(
         "largest rate that a BF16 matrix product was measured to reach; power limits and clocks part it from the datasheet",
       ),
-    fp8DenseTflops: positive.nullable().describe("dense; null: no FP8 units"),
-    fp4DenseTflops: positive.nullable().default(null).describe("dense; null: no FP4 units"),
+    fp8DenseTflops: tflops.nullable().describe("dense; null: no FP8 units"),
+    fp4DenseTflops: tflops.nullable().default(null).describe("dense; null: no FP4 units"),
     interconnect: z.string().optional(),
-    linkGBpsPerDirection: positive.describe("NVLink, or PCIe where there is none"),
-    tdpW: positive,
+    linkGBpsPerDirection: z.number().min(1).max(20_000).describe("NVLink, or PCIe where there is none"),
+    tdpW: z.number().min(10).max(20_000),
+  })
+  .refine(({ bf16DenseTflops, fp8DenseTflops }) => (fp8DenseTflops ?? Infinity) >= bf16DenseTflops, {
+    path: ["fp8DenseTflops"],
+    message: "must be at least bf16DenseTflops, or null where there are no FP8 units",
   })
   .transform((gpu) => ({ ...gpu, name: gpu.name ?? gpu.id }));
 

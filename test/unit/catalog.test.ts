@@ -67,6 +67,20 @@ describe("building", () => {
     }
   });
 
+  test.each([
+    ["memoryBandwidthGBps", 0.864, /at least 50/],
+    ["memoryGB", 48e9, /at most 4000/],
+    ["bf16DenseTflops", 3.62e14, /at most 200000/],
+    ["tdpW", 0.35, /at least 10/],
+    ["fp8DenseTflops", 100, /at least bf16DenseTflops, or null/],
+  ])("a GPU whose %s is %d is a slip of its unit", (field, value, message) => {
+    const slip = { ...sixFigures, [field]: value };
+    expect(problemsOf([document("gpus", "gpus/a.yaml", slip)])[0]).toMatchObject({
+      path: [field],
+      message: expect.stringMatching(message) as string,
+    });
+  });
+
   test("an unknown field of a GPU names the nearest", () => {
     const gpu = { ...sixFigures, fp16DenseTflops: 180 };
     expect(problemsOf([document("gpus", "gpus/a.yaml", gpu)])).toMatchObject([
