@@ -7,6 +7,14 @@ export function wholeChunk(policy: string, tokens: number, chunk: number): numbe
   throw new PolicyError(policy, `prefill and admit need a whole number of tokens, not ${String(tokens)}`);
 }
 
+/** `decodeAll` does not look at the budget, so that prompts which came first leave too little of it. */
+export function beyondBudget(policy: string, maxNumBatchedTokens: number, left: number): PolicyError {
+  return new PolicyError(
+    policy,
+    `${policy} plans ${maxNumBatchedTokens - left} tokens for a step of at most ${maxNumBatchedTokens} (maxNumBatchedTokens): call decodeAll before prompts take their part`,
+  );
+}
+
 /** It asked for a sequence that is not in the batch. */
 export function notRunning(policy: string, request: number): PolicyError {
   return new PolicyError(policy, `names request ${String(request)}, which does not run`);

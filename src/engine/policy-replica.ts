@@ -8,6 +8,7 @@
  *   INV-6  never idle with requests waiting, unless the policy named the time until which it waits.
  */
 import { PolicyError } from "../kernel/errors.ts";
+import { beyondBudget } from "./policy-faults.ts";
 import { Batch, CANCELLED, DECODING, WAITING } from "./batch.ts";
 import type { DraftDecoders } from "./draft-decoders.ts";
 import { DraftGaps } from "./draft-gaps.ts";
@@ -239,6 +240,7 @@ export class PolicyReplica implements ReplicaEngine {
     batch.nowS = nowS;
     batch.open();
     this.policy.schedule(batch);
+    if (batch.budgetTokens < 0) throw beyondBudget(this.policyName, batch.maxNumBatchedTokens, batch.budgetTokens);
     this.flushCounters();
     const { decodeCount, decodeContext, prefillTokens } = batch;
     if (decodeCount === 0 && prefillTokens === 0) {

@@ -2,7 +2,8 @@
  * What came of the requests of one run, recorded as it happens at flat memory: counters, sketches, hourly rows.
  *   INV-1   every request sent at t ≥ 0 ends in exactly one outcome or is in flight at the horizon.
  *   INV-12  latency percentiles are over completed requests; attainment counts the others as misses.
- * Only requests first sent at t ≥ 0 count (the warm-up is left out). `sent` is booked in the hour of the first send,
+ * Only requests first sent at t ≥ 0 count (the warm-up is left out), but what comes out at t ≥ 0 is a throughput of its own, whenever it
+ * was sent: of a pool with a backlog the requests sent since t = 0 alone would say too little. `sent` is booked in the hour of the first send,
  * everything else in the hour in which it happened. Times in simulated seconds.
  */
 import { Sketch } from "../kernel/sketch.ts";
@@ -37,7 +38,11 @@ const BLOCKED_BY_BOUNDARY = 12;
 const REDACTED = 13;
 const NOT_CLEANABLE = 14;
 const REASONING_TOKENS = 15;
-const COUNTERS = 16;
+// Of requests of the warm-up that ended at t ≥ 0; in totals alone.
+const EARLIER_COMPLETED = 16;
+const EARLIER_MET = 17;
+const EARLIER_OUTPUT_TOKENS = 18;
+const COUNTERS = 19;
 
 /** SLO targets of a class in seconds; Infinity = none. */
 export interface Targets {
@@ -112,6 +117,10 @@ export interface ClassTotals {
   readonly outputTokens: number;
   /** Part of the output that was thinking, which the user does not see. */
   readonly reasoningTokens: number;
+  /** Of requests sent in the warm-up and answered after it, which count for throughput alone. */
+  readonly earlierCompleted: number;
+  readonly earlierMet: number;
+  readonly earlierOutputTokens: number;
   /**
    * Requests that every permitted target refused at once while a target that the boundary bars would have taken them; each
    * counts once, whatever became of it.
@@ -208,8 +217,14 @@ export class Recorder {
   /** A request got all its tokens, with the times in the fields above. */
   completed(classIndex: number, route: number, inputTokens: number, outputTokens: number, attempts: number): void {
     const { sentS, ttftS, tpotS, e2eS } = this;
-    if (sentS < 0) return;
     const cell = this.cell(classIndex, route);
+    if (sentS < 0) {
+      if (sentS + e2eS < 0) return;
+      cell.totals[EARLIER_COMPLETED]++;
+      cell.totals[EARLIER_OUTPUT_TOKENS] += outputTokens;
+      if (isMet(this.targets[classIndex], ttftS, tpotS, e2eS)) cell.totals[EARLIER_MET]++;
+      return;
+    }
     const hour = cell.hour;
     hour[COMPLETED]++;
     hour[INPUT_TOKENS] += inputTokens;
@@ -361,6 +376,9 @@ export class Recorder {
       inputTokens: sum[INPUT_TOKENS],
       outputTokens: sum[OUTPUT_TOKENS],
       reasoningTokens: sum[REASONING_TOKENS],
+      earlierCompleted: sum[EARLIER_COMPLETED],
+      earlierMet: sum[EARLIER_MET],
+      earlierOutputTokens: sum[EARLIER_OUTPUT_TOKENS],
       blockedByBoundary: sum[BLOCKED_BY_BOUNDARY],
       redacted: sum[REDACTED],
       notCleanable: sum[NOT_CLEANABLE],

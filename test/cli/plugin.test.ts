@@ -203,6 +203,31 @@ test("what is wrong with a plug-in is said with its file: exit 2", () => {
   expect(readdirSync(resolve(folder.path, "idle"))).toEqual([]);
 });
 
+test("a plan beyond the token budget ends the run as the plug-in's fault", () => {
+  writeFileSync(
+    here("over.ts"),
+    `import { type BatchingPlugin } from "crossover/policies";
+export const over: BatchingPlugin = {
+  kind: "batching",
+  name: "gentle-prefill",
+  doc: "Prompts first, then everybody decodes.",
+  options: { prefillTokens: { default: 1, min: 1, max: 65_536, doc: "not used" } },
+  create: () => ({
+    schedule(step) {
+      for (let r = step.nextPrefill(); r !== -1; r = step.nextPrefill()) if (step.prefill(r, 1e9) <= 0) break;
+      for (let r = step.firstWaiting(); r !== -1; r = step.firstWaiting()) if (step.admit(r, 1e9) <= 0) break;
+      while (!step.decodeAll()) step.preempt(step.victim());
+    },
+    leap: () => Infinity,
+  }),
+};
+`,
+  );
+  const { code, stderr } = run("run", "question.yaml", "--plugin", "over.ts", "--out", "over");
+  expect(code).toBe(2);
+  expect(stderr).toMatch(/^plug-in: gentle-prefill plans \d+ tokens for a step of at most \d+ \(maxNumBatchedTokens\)/);
+});
+
 test.each([
   ["prefill", "step.prefill(request, room())", "step.prefill(request, NaN)", /tokens, not NaN at nan-prefill\.ts:\d+:/],
   [

@@ -3,6 +3,7 @@
  * and their luck, so a difference is the input's doing.
  */
 import { describe, expect, test } from "vitest";
+import { metricsOfClasses } from "../../src/experiment/run-metrics.ts";
 import { IN_FLIGHT_AT_HORIZON } from "../../src/outcome/recorder.ts";
 import type { RunSetting } from "../../src/dispatch/run-book.ts";
 import type { ResolvedPool, ResolvedStrategy } from "../../src/scenario/resolved.ts";
@@ -111,6 +112,20 @@ describe("own pools", () => {
       caches.map((r) => tpotS(r, 0.99)),
       1,
     );
+  });
+
+  test("a longer warm-up: as many answers a second from a pool that can't keep up", () => {
+    const perS = [0, 240].map((warmupS) => {
+      const of = setting({ horizonS: 240, warmupS, classes: [requestClass({ timeoutS: 3600 })] });
+      const watched = run(own({ engine: { maxNumSeqs: 4 } }), [1], of, 30);
+      const rate = (metric: string): number =>
+        metricsOfClasses(240)
+          .find((one) => one.metric === metric)!
+          .of(watched.result.classes[0]!);
+      return [rate("completed"), rate("outputTokens")];
+    });
+    for (const i of [0, 1]) expect(perS[1]![i]! / perS[0]![i]!).toBeCloseTo(1, 1);
+    expect(perS[0]![0]).toBeLessThan(25);
   });
 
   test("two stages: twice the GPU cost, and a lone sequence pays for the hop", () => {

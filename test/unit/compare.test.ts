@@ -140,7 +140,7 @@ test("replications pair by number, whichever finished; a P99 wants a thousand sa
   expect(compared!.pairs).toBe(1);
   const r = row(compared!, "completed");
   expect(r.baseline!.mean * experiment.horizonS).toBeCloseTo(
-    outcomes[0]![1]!.run.classes.reduce((sum, { totals }) => sum + totals.completed, 0),
+    outcomes[0]![1]!.run.classes.reduce((sum, { totals }) => sum + totals.completed + totals.earlierCompleted, 0),
     6,
   );
   expect(r.separable).toBeNull();
