@@ -4,6 +4,7 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import type { Catalog } from "../../src/catalog/schema.ts";
+import { canonicalCase } from "../../src/experiment/validate/canonical.ts";
 import { caseArrivals, parseRequests } from "../../src/experiment/validate/arrivals.ts";
 import { type ParsedCase, type RecordedCase, parseCaseFile } from "../../src/experiment/validate/case.ts";
 import { LoadError } from "../../src/experiment/validate/lengths.ts";
@@ -460,6 +461,45 @@ describe("what can and cannot be predicted", () => {
       expect.stringMatching(/router is not recorded/),
     ]);
     expect(predict(recorded()).caveats).toEqual([]);
+  });
+
+  test("a stage starts when the one before has been answered, later ones that much later", () => {
+    const lengths = { inputTokens: constant(512), outputTokens: constant(128) };
+    const stages = (...rates: number[]) => rates.map((ratePerS) => ({ ratePerS, durationS: 60 }));
+    const run = (...rates: number[]) =>
+      predict(recorded({ load: { kind: "open", stages: stages(...rates), ...lengths } }), { simulate: simulateCase });
+    const busy = run(200, 2, 2);
+    const calm = run(2, 2, 2);
+    // The backlog of the first stage does not reach the second: the same service as after a calm one.
+    expect(busy.byStage[0]!["ttftMsMean"]).toBeGreaterThan(20 * calm.byStage[0]!["ttftMsMean"]!);
+    for (const stage of [1, 2])
+      expect(busy.byStage[stage]!["ttftMsMean"]! / calm.byStage[stage]!["ttftMsMean"]!).toBeCloseTo(1, 1);
+    expect(busy.predicted["makespanS"]! - calm.predicted["makespanS"]!).toBeGreaterThan(10);
+  });
+
+  test("an offline run starts when its warm-up has ended", () => {
+    const load = { kind: "offline", requests: 100, inputTokens: constant(512), outputTokens: constant(128) };
+    const rate = (warmupRequests: number): number =>
+      predict(recorded({ load: { ...load, warmupRequests } }), { simulate: simulateCase }).predicted["requestsPerS"]!;
+    expect(rate(100) / rate(0)).toBeCloseTo(1, 2);
+  });
+
+  test("names are the catalogue's, whatever the spelling", () => {
+    const named = (change: Readonly<Record<string, unknown>>) => {
+      const { gpu, model, weightDtype } = canonicalCase(recorded(change), catalog);
+      return [gpu, model, weightDtype];
+    };
+    for (const gpu of ["H100", "NVIDIA H100 80GB HBM3", "H100-SXM5-80GB", "h100_sxm", "H100 SXM5"])
+      expect(named({ gpu }), gpu).toEqual(["h100-sxm", "llama-3.1-8b", "bf16"]);
+    for (const model of [
+      "meta-llama/Llama-3.1-8B-Instruct",
+      "llama-3.1-8b-instruct",
+      "RedHatAI/Llama-3.1-8B-FP8-dynamic",
+    ])
+      expect(named({ model })[1], model).toBe("llama-3.1-8b");
+    expect(named({ model: "openai/gpt-oss-120b", weightDtype: "auto" })[2]).toBe("mxfp4");
+    expect(named({ model: "RedHatAI/Llama-3.1-8B-Instruct-FP8-dynamic", weightDtype: "auto" })[2]).toBe("fp8");
+    expect(named({ gpu: "h1000", model: "unheard-of" })).toEqual(["h1000", "unheard-of", "bf16"]);
   });
 
   test("fields that are not read are named, and which were probably meant", () => {

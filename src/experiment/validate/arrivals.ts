@@ -10,11 +10,11 @@ import { type PromptContent, sharedPrompts } from "./content.ts";
 import { LoadError, drawLengths } from "./lengths.ts";
 
 export interface CaseArrivals {
-  /** Rising. When a request is sent, unless it must wait: see `clients` and `after`. */
+  /** Rising. When a request is sent, unless it must wait: see `clients`, `after` and `stage`. */
   readonly arrivalS: Float64Array;
   readonly inputTokens: Uint32Array;
   readonly outputTokens: Uint32Array;
-  /** Closed load: so many are in flight, each that ends sends the next in line. The warm-up ends before the rest starts. */
+  /** Closed load, or offline with a warm-up: so many are in flight, each that ends sends the next in line. The warm-up ends before the rest starts. */
   readonly clients: { readonly concurrency: number; readonly warmupRequests: number } | null;
   /** Most requests in flight at a time; one whose time has come waits at its client until there is room. Infinity = no limit. */
   readonly mostInFlight: number;
@@ -22,8 +22,13 @@ export interface CaseArrivals {
   readonly after: Int32Array | null;
   /** Which parts of the prompts are shared; null = none is known to be. */
   readonly content: PromptContent | null;
-  /** Index of the load's stage that sent each request; null = a load without stages. */
+  /**
+   * Index of the load's stage that sent each request; null = a load without stages. A stage starts when its time has come and the one before
+   * has been answered, as inference-perf does it (load_generator.py @0167ee6); what comes after it is that much later.
+   */
   readonly stage: Uint16Array | null;
+  /** When each stage would start, seconds. */
+  readonly stageStartS?: readonly number[] | undefined;
 }
 
 /** Independent draws of one case, averaged so that the case's own luck is left as the only one. */
@@ -66,14 +71,17 @@ export function caseArrivals(
   const { outputTokens } = load;
   const named = (what: string) => stream("validate", draw, `validate/${id}/${what}`);
   if (outputTokens === undefined) throw new LoadError("token lengths are not recorded");
-  const { arrivalS, stage } = arrivalTimes(recorded, draw);
+  const { arrivalS, stage, stageStartS } = arrivalTimes(recorded, draw);
   const size = arrivalS.length;
   const output = drawLengths(outputTokens, size, named("output"));
+  const { warmupRequests = 0 } = load;
   const clients =
     load.kind === "closed"
-      ? { concurrency: Math.round(load.concurrency!), warmupRequests: load.warmupRequests ?? 0 }
-      : null;
-  const rest = { arrivalS, outputTokens: output, clients, mostInFlight: mostInFlight(load), stage };
+      ? { concurrency: Math.round(load.concurrency!), warmupRequests }
+      : load.kind === "offline" && warmupRequests > 0
+        ? { concurrency: size, warmupRequests }
+        : null;
+  const rest = { arrivalS, outputTokens: output, clients, mostInFlight: mostInFlight(load), stage, stageStartS };
   const shared = sharedPrompts(load, output, named("input"), named("users"));
   if (clients !== null && shared !== null && shared.after !== null)
     throw new LoadError("conversations of a closed load: who waits for whom is not recorded");
@@ -95,6 +103,10 @@ export function loadCaveats({ load }: RecordedCase): readonly string[] {
   const timed = load.stages !== undefined || (load.kind === "open" && load.durationS !== undefined);
   if (load.requests === undefined && !timed && load.kind !== "trace" && load.kind !== "startup")
     caveats.push("the number of requests is not recorded: assumed");
+  if (load.kind === "closed" && load.durationS !== undefined)
+    caveats.push("the clients stop after a number of requests, not after durationS: makespan follows from it");
+  if (load.requestsFile !== undefined && (load.sharedPrefixTokens ?? 0) > 0)
+    caveats.push("prompts of a requestsFile are taken to share nothing: sharedPrefixTokens is not read");
   if (mostInFlight(load) < Infinity)
     caveats.push(
       `at most ${mostInFlight(load)} requests are in flight: times count from when the client sends, not from when it wanted to`,
@@ -102,7 +114,9 @@ export function loadCaveats({ load }: RecordedCase): readonly string[] {
   return caveats;
 }
 
-function arrivalTimes(recorded: RecordedCase, draw: number): Pick<CaseArrivals, "arrivalS" | "stage"> {
+type Times = Pick<CaseArrivals, "arrivalS" | "stage" | "stageStartS">;
+
+function arrivalTimes(recorded: RecordedCase, draw: number): Times {
   const { load } = recorded;
   if (load.kind === "open") return openArrivals(recorded, draw);
   const warmupRequests = load.warmupRequests ?? 0;
@@ -133,13 +147,14 @@ function longest(lengths: RecordedCase["load"]["inputTokens"]): number {
  * Gaps of mean 1/rate, Gamma with the recorded coefficient of variation (1 = Poisson, 0 = equal gaps). The load
  * generators in use (vLLM's benchmark, inference-perf) stretch the gaps so that a stage has exactly its rate × duration.
  */
-function openArrivals({ load, id }: RecordedCase, draw: number): Pick<CaseArrivals, "arrivalS" | "stage"> {
+function openArrivals({ load, id }: RecordedCase, draw: number): Times {
   const stages = load.stages ?? [singleStage(load)];
   const luck = stream("validate", draw, `validate/${id}/arrivals`);
   const cv = load.arrivalCv ?? 1;
   const gap = (): number => (cv === 0 ? 1 : gamma(luck, 1 / (cv * cv)));
   const times: number[] = [];
   const stageOf: number[] = [];
+  const stageStartS: number[] = [];
   let startS = 0;
   stages.forEach(({ ratePerS, durationS }, stage) => {
     // A product such as 0.1 × 30 may come out just below a whole number.
@@ -153,12 +168,14 @@ function openArrivals({ load, id }: RecordedCase, draw: number): Pick<CaseArriva
       times.push(startS + units * unitS);
       stageOf.push(stage);
     }
+    stageStartS.push(startS);
     startS += durationS;
   });
   if (times.length === 0) throw new LoadError("the stages are too short for one request");
   return {
     arrivalS: Float64Array.from(times),
     stage: load.stages === undefined ? null : Uint16Array.from(stageOf),
+    stageStartS,
   };
 }
 

@@ -140,7 +140,7 @@ function promptContent({ content }: CaseArrivals, blockTokens: number): PromptCo
 
 /**
  * Who is sent when: open arrivals by time, or as soon as there is room where those in flight are limited, closed ones as others end,
- * later turns of a session after the earlier.
+ * later turns of a session after the earlier, a stage after the answers of the one before.
  */
 class Line {
   private readonly arrivals: CaseArrivals;
@@ -154,6 +154,10 @@ class Line {
   /** Wait at their client for room, in the order in which their time came. */
   private readonly due: number[] = [];
   private firstDue = 0;
+  /** Stage whose requests may be sent, how much later than planned it started, and how many requests have ended. */
+  private openStage = 0;
+  private lateS = 0;
+  private endedCount = 0;
 
   constructor(arrivals: CaseArrivals) {
     this.arrivals = arrivals;
@@ -165,12 +169,19 @@ class Line {
   /** Earliest time at which something may be sent that nobody has to end for; Infinity = none. */
   nextS(): number {
     const { arrivalS, clients } = this.arrivals;
-    if (this.next >= arrivalS.length) return Infinity;
-    return clients === null ? arrivalS[this.next]! : this.next === 0 ? 0 : Infinity;
+    if (this.next >= arrivalS.length || this.waitsForStage) return Infinity;
+    return clients === null ? arrivalS[this.next]! + this.lateS : this.next === 0 ? 0 : Infinity;
+  }
+
+  /** The next in line belongs to a stage that has not started. */
+  private get waitsForStage(): boolean {
+    const { stage } = this.arrivals;
+    return stage !== null && this.next < stage.length && stage[this.next]! > this.openStage;
   }
 
   ended(request: number): void {
     this.inFlight--;
+    this.endedCount++;
     if (this.arrivals.after === null) return;
     this.over[request] = 1;
     const waiting = this.held[request]!;
@@ -190,7 +201,12 @@ class Line {
       return;
     }
     this.due.push(...this.freed.splice(0));
-    for (; this.next < arrivalS.length && arrivalS[this.next] === nowS; this.next++) {
+    if (this.waitsForStage && this.endedCount === this.next) {
+      this.openStage = this.arrivals.stage![this.next]!;
+      this.lateS = Math.max(this.lateS, nowS - this.arrivals.stageStartS![this.openStage]!);
+    }
+    for (; this.next < arrivalS.length && !this.waitsForStage; this.next++) {
+      if (arrivalS[this.next]! + this.lateS !== nowS) break;
       const before = after === null ? -1 : after[this.next]!;
       if (before >= 0 && this.over[before] === 0) this.held[before] = this.next;
       else this.due.push(this.next);

@@ -12,6 +12,7 @@ import { validationText } from "../../experiment/validate/text.ts";
 import { type ValidationResult, score } from "../../experiment/validate/validate.ts";
 import { DataError } from "../../kernel/errors.ts";
 import { readCases } from "../case-files.ts";
+import { canonicalCase } from "../../experiment/validate/canonical.ts";
 import { loadCatalog } from "../catalog-files.ts";
 import { Executor } from "../executor.ts";
 import { EXIT, InterruptedError } from "../exit.ts";
@@ -38,7 +39,8 @@ const CASES_PER_TASK = 24;
 export async function validateCommand(options: ValidateOptions, out: (text: string) => void): Promise<number> {
   const { catalog } = await loadCatalog(["gpus", "llms", "engines", "coefficients"], options.models);
   const folder = options.cases ?? SHIPPED_CASES;
-  const { cases, skipped } = await readCases(folder);
+  const { cases: asWritten, skipped } = await readCases(folder);
+  const cases = asWritten.map((one) => (one.ok ? { ...one, case: canonicalCase(one.case, catalog) } : one));
   if (cases.length === 0)
     throw new DataError(
       folder,
