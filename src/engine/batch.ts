@@ -81,7 +81,7 @@ export class Batch extends TableFacts implements StepView {
   private readonly blockShift: number;
   private readonly maxModelLen: number;
   /** Tokens of a decode in the budget, and the blocks it may need: one and the drafts. */
-  private readonly decodeTokens: number;
+  readonly decodeTokens: number;
   private free: number;
   private reservedBlocks = 0;
   private admissions = 0;

@@ -240,7 +240,10 @@ export class PolicyReplica implements ReplicaEngine {
     batch.nowS = nowS;
     batch.open();
     this.policy.schedule(batch);
-    if (batch.budgetTokens < 0) throw beyondBudget(this.policyName, batch.maxNumBatchedTokens, batch.budgetTokens);
+    // Drafts may go beyond it: what they take is known late.
+    const { budgetTokens, maxNumBatchedTokens } = batch;
+    if (budgetTokens < 0 && batch.decodeTokens === 1 && batch.decodeCount <= maxNumBatchedTokens)
+      throw beyondBudget(this.policyName, maxNumBatchedTokens, budgetTokens);
     this.flushCounters();
     const { decodeCount, decodeContext, prefillTokens } = batch;
     if (decodeCount === 0 && prefillTokens === 0) {

@@ -35,16 +35,19 @@ function withDrafts(
   const drafts = 1 + draftTokens * draftCost;
   const shorter = mode === "mean-field" ? tokensPerStep(draftTokens, acceptance) : 1;
   const { decodeBaseS: plain, perContextTokenS } = stepTime;
+  const draftedS = plain.map((baseS, d) => verifyBaseS[d]! + (drafts - 1) * baseS);
+  // The mean-field mode gives one token in a step with prefill too. The others that such a step yields come in decode steps
+  // after it, so it is that much shorter, and all of them together take as long as they do.
+  const laterShare = 1 - 1 / shorter;
   return {
-    decodeBaseS: plain.map((baseS, d) => (verifyBaseS[d]! + (drafts - 1) * baseS) / shorter),
+    decodeBaseS: draftedS.map((stepS) => stepS / shorter),
     perContextTokenS: (perContextTokenS * drafts) / shorter,
-    // The mean-field mode gives one token in a step with prefill, as if nothing had been drafted.
-    mixedS:
-      mode === "mean-field"
-        ? stepTime.mixedS
-        : (decodes, context, prefill, pairs) =>
-            stepTime.mixedS(decodes, context, prefill + draftTokens * decodes, pairs) +
-            (drafts - 1) * (decodes > 0 ? plain[decodes]! + perContextTokenS * context : 0),
+    mixedS: (decodes, context, prefill, pairs) => {
+      if (decodes === 0) return stepTime.mixedS(0, context, prefill, pairs);
+      const draftingS = (drafts - 1) * (plain[decodes]! + perContextTokenS * context);
+      const laterS = laterShare * (draftedS[decodes]! + perContextTokenS * drafts * context);
+      return stepTime.mixedS(decodes, context, prefill + draftTokens * decodes, pairs) + draftingS - laterS;
+    },
   };
 }
 

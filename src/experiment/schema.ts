@@ -266,7 +266,7 @@ const SchedulerSchema = z.strictObject({
         .enum(["exact", "mean-field"])
         .default("exact")
         .describe(
-          "exact draws what is accepted and walks each step; mean-field spreads the mean, is faster and labelled",
+          "exact draws what is accepted and walks each step; mean-field spreads the mean (answers as fast as with exact, first tokens up to a step too soon) and is labelled",
         ),
     })
     .optional()

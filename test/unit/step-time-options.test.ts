@@ -32,6 +32,10 @@ test("drafts cost their passes and their check, and the mean-field step is short
   const mean = scheduled({ speculative: { ...speculative, mode: "mean-field" } });
   expect(tokensPerStep(3, 0.7)).toBeCloseTo(1 + 0.7 + 0.49 + 0.343, 12);
   expect(mean.decodeBaseS[8]! * 2.533).toBeCloseTo(exact.decodeBaseS[8]!, 12);
+  // A step with prefill and the decode steps of the tokens that it does not give take as long as one that gives them all.
+  const decodeS = mean.decodeBaseS[8]! + mean.perContextTokenS * 1000;
+  expect(mean.mixedS(8, 1000, 500, 0) + (2.533 - 1) * decodeS).toBeCloseTo(exact.mixedS(8, 1000, 500, 0), 12);
+  expect(mean.mixedS(0, 0, 500, 0)).toBe(PLAIN.mixedS(0, 0, 500, 0));
 });
 
 test("the error of a set is drawn through its quantiles and beyond them", () => {
