@@ -474,6 +474,9 @@ describe("what can and cannot be predicted", () => {
     expect(busy.byStage[0]!["ttftMsMean"]).toBeGreaterThan(20 * calm.byStage[0]!["ttftMsMean"]!);
     for (const stage of [1, 2])
       expect(busy.byStage[stage]!["ttftMsMean"]! / calm.byStage[stage]!["ttftMsMean"]!).toBeCloseTo(1, 1);
+    // A first stage too short for a request holds nobody up.
+    const load = { kind: "open", stages: [{ ratePerS: 0.1, durationS: 5 }, ...stages(2)], ...lengths };
+    expect(predict(recorded({ load }), { simulate: simulateCase }).refused).toBeNull();
     expect(busy.predicted["makespanS"]! - calm.predicted["makespanS"]!).toBeGreaterThan(10);
   });
 

@@ -155,12 +155,14 @@ class Line {
   private readonly due: number[] = [];
   private firstDue = 0;
   /** Stage whose requests may be sent, how much later than planned it started, and how many requests have ended. */
-  private openStage = 0;
+  private openStage: number;
   private lateS = 0;
   private endedCount = 0;
 
   constructor(arrivals: CaseArrivals) {
     this.arrivals = arrivals;
+    // Stages before it may be too short for a request.
+    this.openStage = arrivals.stage?.[0] ?? 0;
     const waits = arrivals.after === null ? 0 : arrivals.arrivalS.length;
     this.over = new Uint8Array(waits);
     this.held = new Int32Array(waits).fill(-1);
