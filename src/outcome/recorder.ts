@@ -1,7 +1,7 @@
 /**
  * What came of the requests of one run, recorded as it happens at flat memory: counters, sketches, hourly rows.
  *   INV-1   every request sent at t ≥ 0 ends in exactly one outcome or is in flight at the horizon.
- *   INV-12  latency percentiles are over completed requests; attainment counts the others as misses.
+ *   INV-12  latency percentiles are over completed requests; attainment counts the others that ended as misses.
  * Only requests first sent at t ≥ 0 count (the warm-up is left out), but what comes out at t ≥ 0 is a throughput of its own, whenever it
  * was sent: of a pool with a backlog the requests sent since t = 0 alone would say too little. `sent` is booked in the hour of the first send,
  * everything else in the hour in which it happened. Times in simulated seconds.

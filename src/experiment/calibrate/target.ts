@@ -6,6 +6,7 @@ import { find } from "../../catalog/catalog.ts";
 import { hintFor } from "../../catalog/nearest.ts";
 import { schedulerDefaults } from "../../catalog/pool-facts.ts";
 import type { Catalog, CatalogEntry } from "../../catalog/schema.ts";
+import { modelSpellings } from "../../catalog/spellings.ts";
 import { type LlmClass, chooseCoefficients, llmClass } from "../../engine/coefficients.ts";
 import { kvCapacity } from "../../engine/kv-capacity.ts";
 import {
@@ -166,7 +167,7 @@ function modelOfFiles(runs: readonly BenchmarkRun[], catalog: Catalog, problem: 
   if (names.length === 0) return problem("--model", "is needed: no file names it", example(catalog.llms));
   const models = new Set<CatalogEntry<"llms">>();
   for (const name of names) {
-    const found = spellings(name).map((one) => find(catalog, "llms", one));
+    const found = modelSpellings(name).map((one) => find(catalog, "llms", one));
     const hit = found.find((one) => one.ok);
     if (hit?.ok === true) models.add(hit.value);
     else {
@@ -187,11 +188,6 @@ const namesIn = (runs: readonly BenchmarkRun[]): readonly string[] => [
   ...new Set(runs.flatMap(({ facts }) => facts.model ?? [])),
 ];
 
-function spellings(name: string): readonly string[] {
-  const base = name.slice(name.lastIndexOf("/") + 1);
-  return [name, base, base.replace(/-(instruct|it|chat)$/i, "")];
-}
-
 /** The model of the option, unless a file names another of the catalogue; names that it does not know may be tunes of it. */
 function unlessOtherIn(
   runs: readonly BenchmarkRun[],
@@ -200,7 +196,7 @@ function unlessOtherIn(
   problem: Report,
 ): CatalogEntry<"llms"> | null {
   for (const name of model === null ? [] : namesIn(runs)) {
-    const named = spellings(name)
+    const named = modelSpellings(name)
       .map((one) => find(catalog, "llms", one))
       .find((one) => one.ok);
     if (named?.ok === true && named.value !== model)

@@ -84,7 +84,9 @@ export function caseArrivals(
   const rest = { arrivalS, outputTokens: output, clients, mostInFlight: mostInFlight(load), stage, stageStartS };
   const shared = sharedPrompts(load, output, named("input"), named("users"));
   if (clients !== null && shared !== null && shared.after !== null)
-    throw new LoadError("conversations of a closed load: who waits for whom is not recorded");
+    throw new LoadError(
+      `conversations of a load that is ${load.kind === "closed" ? "closed" : "offline with a warm-up"}: who waits for whom is not recorded`,
+    );
   if (shared !== null) return { ...rest, ...shared };
   if (load.inputTokens === undefined) throw new LoadError("token lengths are not recorded");
   return { ...rest, inputTokens: drawLengths(load.inputTokens, size, named("input")), after: null, content: null };

@@ -1,11 +1,9 @@
 /** A case with the catalogue's names, so that other spellings of one GPU or model count as one and meet the same bars. */
 import { find } from "../../catalog/catalog.ts";
 import type { Catalog } from "../../catalog/schema.ts";
+import { modelSpellings } from "../../catalog/spellings.ts";
 import { WEIGHT_DTYPES, type WeightDtype } from "../../engine/spec.ts";
 import type { RecordedCase } from "./case.ts";
-
-/** Endings of tuned variants, which have the weights of their base. */
-const TUNED = /(-(instruct|it|chat|hf|fp8|fp8-dynamic|fp8-kv))+$/i;
 
 /** Names that the catalogue lacks are left as they are, to be refused by them. `auto` is the format of the checkpoint, as in vLLM. */
 export function canonicalCase(recorded: RecordedCase, catalog: Catalog): RecordedCase {
@@ -38,9 +36,4 @@ function gpuSpellings(name: string): readonly string[] {
     .replace(/[\s_]+/g, "-")
     .replace(/sxm\d/, "sxm");
   return [name, plain, plain.replace(/-\d+gb(-hbm\de?)?$/, "")];
-}
-
-function modelSpellings(name: string): readonly string[] {
-  const base = name.slice(name.lastIndexOf("/") + 1);
-  return [name, base, base.replace(TUNED, "")];
 }
