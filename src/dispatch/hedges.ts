@@ -158,6 +158,11 @@ export class Hedges {
     return first;
   }
 
+  /** The slot of the second attempt beside the first one in `slot`; NO_SLOT where there is none. */
+  secondAttempt(slot: number): number {
+    return this.secondOf.get(slot) ?? NO_SLOT;
+  }
+
   /** Has the attempt what the race is for, by `timeS`? */
   private isDone(slot: number, timeS: number): boolean {
     return this.spec.race === "first-token" && this.state.table.firstTokenS[slot] <= timeS;

@@ -174,15 +174,18 @@ export class RequestDesk {
     recorder.unanswered(table.classIndex[slot], route, table.inputTokens[slot], outcome, attempts);
   }
 
-  /** A request has not ended at the horizon; `route` is where it is then, `paidTokens` what an offer bills of its answer. */
-  inFlightAtHorizon(slot: number, route: number, paidTokens: number): void {
+  /**
+   * A request has not ended at the horizon; `route` is where it is then, `paidTokens` what an offer bills of its answer, `begun` whether
+   * its first token has come.
+   */
+  inFlightAtHorizon(slot: number, route: number, paidTokens: number, begun: boolean): void {
     const { recorder } = this;
     const { table } = this.state;
     recorder.request = table.ordinal[slot];
     recorder.sentS = table.sentS[slot];
     const attempts = table.attempts[slot] + table.turnedAway[slot];
     recorder.reasoningTokens = Math.min(table.reasoningTokens[slot], paidTokens);
-    recorder.inFlightAtHorizon(table.classIndex[slot], route, table.inputTokens[slot], paidTokens, attempts);
+    recorder.inFlightAtHorizon(table.classIndex[slot], route, table.inputTokens[slot], paidTokens, attempts, begun);
   }
 
   end(slot: number, seenS = this.state.nowS): void {

@@ -133,7 +133,8 @@ class Run {
     const inFlight = this.checkConservation(open);
     const endedUsd = this.book.totalUsd();
     const paidTokens = this.payAnswersUnderWay();
-    for (const slot of open) this.desk.inFlightAtHorizon(slot, this.routeOf(slot), paidTokens.get(slot) ?? 0);
+    for (const slot of open)
+      this.desk.inFlightAtHorizon(slot, this.routeOf(slot), paidTokens.get(slot) ?? 0, this.hasBegun(slot));
     const boundaries = poolSide.pools.reduce((sum, pool) => sum + pool.meter.boundaries, 0);
     const events = this.desk.sentAll + this.controlEvents + boundaries;
     return this.book.result(this.options.replication, this.desk, events, inFlight, endedUsd);
@@ -226,6 +227,19 @@ class Run {
     const where = this.state.table.where[slot];
     if (where === AT_CLIENT) return NO_ROUTE;
     return where === AT_OFFER ? this.offerSide.routeOf(slot) : this.poolSide.routeOf(slot);
+  }
+
+  /** Has the request of a slot its first token by the horizon, of whichever of its attempts? */
+  private hasBegun(slot: number): boolean {
+    const { table } = this.state;
+    const { horizonS } = this.setting;
+    const ofAttempt = (attempt: number): boolean => {
+      const where = table.where[attempt];
+      if (where === AT_CLIENT) return false;
+      return where === AT_OFFER ? table.firstTokenS[attempt] <= horizonS : table.generated[attempt] > 0;
+    };
+    const second = this.walk.hedges?.secondAttempt(slot) ?? NO_SLOT;
+    return ofAttempt(slot) || (second !== NO_SLOT && ofAttempt(second));
   }
 
   /** INV-1, by independent counts: what ended and what lives in slots against what was sent, and where the live ones are. */

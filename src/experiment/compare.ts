@@ -10,7 +10,7 @@ import { estimateOrNull, withDoubtOf } from "./estimate.ts";
 import type { Estimate } from "./findings.ts";
 import type { RunOutcome } from "./run-one.ts";
 import { type Metric, type Unit, FAIRNESS_METRICS, metricsOfClasses, POOL_METRICS } from "./run-metrics.ts";
-import { mergeClasses } from "./summarise.ts";
+import { mergeClasses } from "./merge-classes.ts";
 
 export interface PairedDifference {
   /** ttftMean, itlP99, goodput … */

@@ -46,6 +46,8 @@ export interface RequestCounts {
   /** Requests that went through the redaction step, and those that it could not clean. */
   readonly redacted: Estimate;
   readonly notCleanable: Estimate;
+  /** Of those in flight at the horizon: past a target of theirs, so that the attainment counts them as missed. */
+  readonly overdueAtHorizon: Estimate;
 }
 
 export interface ClassSummary {

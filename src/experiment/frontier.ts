@@ -3,7 +3,7 @@
  * each rate, so that within a rate all differences are paired. Times in ms; each interval stands for its figure alone, and is
  * that of a run where errors of the step-time model are drawn (`withDoubtOf`).
  */
-import { Sketch } from "../kernel/sketch.ts";
+import { backlog, isOverloaded } from "./backlog.ts";
 import type { ClassResult, RunResult } from "../outcome/run-result.ts";
 import type { ResolvedExperiment } from "../scenario/resolved.ts";
 import { differenceOf, isSeparable } from "./compare.ts";
@@ -11,7 +11,7 @@ import { estimateOrNull, withDoubtOf } from "./estimate.ts";
 import type { Estimate } from "./findings.ts";
 import { type Metric, type Unit, FAIRNESS_METRICS, metricsOfClasses } from "./run-metrics.ts";
 import type { RunOutcome } from "./run-one.ts";
-import { mergeClasses } from "./summarise.ts";
+import { mergeClasses } from "./merge-classes.ts";
 
 export interface FrontierMetric {
   /** completed, goodput, ttftP99 … */
@@ -67,8 +67,6 @@ const SHOWN = [
 ] as const;
 const OF_CLASSES: readonly string[] = ["sloAttainment", "ttftP50", "ttftP99"];
 const HIGHER_IS_BETTER: readonly string[] = ["goodput", "completed", "sloAttainment", "fairnessIndex"];
-/** Of the requests sent, in the mean over replications: fewer may be chance. */
-const BACKLOG_FRACTION = 0.01;
 
 /** `columns` by rate: what `outcomesAt` made of each. */
 export function frontierOf(
@@ -111,7 +109,7 @@ export function frontierAt(
         ),
       })),
       backlogFraction,
-      overloaded: backlogFraction !== null && backlogFraction.mean > BACKLOG_FRACTION,
+      overloaded: backlogFraction !== null && isOverloaded(backlogFraction.mean),
     });
   });
   const best = metrics.flatMap(({ metric, unit }): FrontierBest[] => {
@@ -171,14 +169,4 @@ function figures<T>(
 
 function direction(metric: string): FrontierMetric["better"] {
   return HIGHER_IS_BETTER.includes(metric) ? "higher" : "lower";
-}
-
-/**
- * Share of the requests sent that were not completed, less those that a steady queue has in flight: the rate of completion ×
- * the mean time in the system (Little's law). NaN where nothing was sent.
- */
-export function backlog({ totals, e2eS }: Pick<ClassResult, "totals" | "e2eS">, horizonS: number): number {
-  const { sent, completed } = totals;
-  const steady = completed === 0 ? 0 : (completed / horizonS) * Sketch.fromPlain(e2eS).mean();
-  return (sent - completed - steady) / sent;
 }

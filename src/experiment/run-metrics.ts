@@ -4,7 +4,8 @@
  */
 import { Sketch } from "../kernel/sketch.ts";
 import type { ClassResult, PoolResult } from "../outcome/run-result.ts";
-import { attainment, P99_SAMPLES } from "./summarise.ts";
+import { attainment } from "../outcome/recorder.ts";
+import { P99_SAMPLES } from "./summarise.ts";
 
 export type Unit = "ms" | "1/s" | "tokens/s" | "fraction" | "count" | "ratio";
 
@@ -38,7 +39,7 @@ export function metricsOfClasses(horizonS: number): Metric<ClassResult>[] {
         of: (result) => quantileMs(result[key], q),
       })),
     ]),
-    { metric: "sloAttainment", unit: "fraction", of: attainment },
+    { metric: "sloAttainment", unit: "fraction", of: ({ totals }) => attainment(totals) },
     // What came out after the warm-up, whenever it was sent: as many may be waiting at the end as had been at its start.
     { metric: "goodput", unit: "1/s", of: ({ totals }) => (totals.sloMet + totals.earlierMet) / horizonS },
     { metric: "completed", unit: "1/s", of: ({ totals }) => (totals.completed + totals.earlierCompleted) / horizonS },

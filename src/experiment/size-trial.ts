@@ -2,6 +2,7 @@
  * One peak day with a fleet of some size: what `size-pool.ts` tries. Times in simulated seconds of the day, t = 0 at its beginning.
  */
 import { simulateRun } from "../dispatch/simulate.ts";
+import { attainment } from "../outcome/recorder.ts";
 import { openTraffic } from "../traffic/open.ts";
 import type { Traffic } from "../traffic/traffic.ts";
 import type { Step } from "../scenario/dispatch.ts";
@@ -53,8 +54,7 @@ export function runSizing(task: SizingTask, replicas: readonly number[], trial: 
     });
     const attainments = run.classes.map(({ totals, attainmentWindows }, c) => {
       if (barred[c]) return NaN;
-      const answered = totals.completed + totals.rejected + totals.timedOut + totals.failed;
-      return classes[c]!.slo.attainBasis === "windows" ? attainmentWindows : totals.sloMet / answered;
+      return classes[c]!.slo.attainBasis === "windows" ? attainmentWindows : attainment(totals);
     });
     return { attainments, requests: run.requestsSimulated };
   } catch (error) {

@@ -4,6 +4,7 @@
  * their requests, whose prompts hold what came before.
  */
 import { simulateRun } from "../dispatch/simulate.ts";
+import { attainment } from "../outcome/recorder.ts";
 import { openTraffic } from "../traffic/open.ts";
 import type {
   LengthDistribution,
@@ -96,9 +97,7 @@ function meetsAt(task: SloRateTask, ratePerS: number): boolean {
     }),
     { seed, replication: 0, incidents: false, replicas: [1], demand: null, rows: null, onProgress: null },
   );
-  const { totals } = run.classes[0]!;
-  const answered = totals.completed + totals.rejected + totals.timedOut + totals.failed;
-  return totals.sloMet / answered >= requestClass.slo.targetFraction;
+  return attainment(run.classes[0]!.totals) >= requestClass.slo.targetFraction;
 }
 
 /** The lengths of a recording as quantile tables: the sweep wants its mix, not its order. */

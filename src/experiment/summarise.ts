@@ -5,6 +5,7 @@
 import { gpusPerReplica } from "../engine/parallelism.ts";
 import { Sketch } from "../kernel/sketch.ts";
 import { HOURS_PER_MONTH } from "../outcome/ledger.ts";
+import { attainment } from "../outcome/recorder.ts";
 import type { ClassResult, RunResult } from "../outcome/run-result.ts";
 import type {
   ClassSummary,
@@ -19,9 +20,11 @@ import type {
   StrategySummary,
 } from "./findings.ts";
 import type { DemandMeasures } from "../traffic/demand.ts";
+import { backlogWarnings } from "./backlog.ts";
 import { estimate, estimateOrNull, ratioOrNull, withDoubtOf } from "./estimate.ts";
 import { describeScheduler } from "../engine/scheduler-spec.ts";
 import type { ResolvedExperiment } from "../scenario/resolved.ts";
+import { mergeClasses } from "./merge-classes.ts";
 import type { RunOutcome } from "./run-one.ts";
 import { summariseTargets } from "./summarise-targets.ts";
 
@@ -68,7 +71,7 @@ export function summarise(input: SummariseInput): Findings {
     demand: summariseDemand(demand),
     strategies,
     pairedCost: pairedCost(experiment, outcomes),
-    warnings: experiment.warnings,
+    warnings: [...experiment.warnings, ...backlogWarnings(experiment, outcomes)],
   };
 }
 
@@ -106,7 +109,7 @@ function summariseStrategy(
     requests: counts(all),
     ...tokens(all),
     ...latencies(all),
-    sloAttainment: estimateOrNull(all.map(attainment)),
+    sloAttainment: estimateOrNull(all.map(({ totals }) => attainment(totals))),
     goodputPerS: estimate(all.map((result) => result.totals.sloMet / experiment.horizonS)),
     usdPerMonth: estimateOrNull(usd),
     billedUsd: estimateOrNull(runs.map((run) => billedUsd(experiment, run, null))),
@@ -126,7 +129,7 @@ function summariseStrategy(
         requests: counts(results),
         ...tokens(results),
         ...latencies(results),
-        sloAttainment: estimateOrNull(results.map(attainment)),
+        sloAttainment: estimateOrNull(results.map(({ totals }) => attainment(totals))),
         sloAttainmentWindows: estimateOrNull(results.map((result) => result.attainmentWindows)),
         goodputPerS: estimate(results.map((result) => result.totals.sloMet / experiment.horizonS)),
         usdPerMonth: estimateOrNull(
@@ -215,33 +218,6 @@ export function usedWithinSlo(
   return neededS / replicaS;
 }
 
-/** All classes of a run as one; sketches are merged, never averaged. */
-export function mergeClasses(classes: readonly ClassResult[]): ClassResult {
-  const sketch = (of: (result: ClassResult) => ReturnType<Sketch["toPlain"]>): ReturnType<Sketch["toPlain"]> => {
-    const merged = new Sketch();
-    for (const result of classes) merged.merge(Sketch.fromPlain(of(result)));
-    return merged.toPlain();
-  };
-  const totals = { ...classes[0]!.totals };
-  for (const key of Object.keys(totals) as (keyof typeof totals)[])
-    totals[key] = classes.reduce((sum, result) => sum + result.totals[key], 0);
-  return {
-    totals,
-    inFlightAtHorizon: classes.reduce((sum, result) => sum + result.inFlightAtHorizon, 0),
-    controlledCompleted: classes.reduce((sum, result) => sum + result.controlledCompleted, 0),
-    ttftS: sketch((result) => result.ttftS),
-    tpotS: sketch((result) => result.tpotS),
-    itlS: sketch((result) => result.itlS),
-    e2eS: sketch((result) => result.e2eS),
-    attainmentWindows: NaN,
-  };
-}
-
-/** met ÷ (met + missed + rejected + timed out + failed); boundary refusals and what is in flight stand outside. */
-export function attainment({ totals }: ClassResult): number {
-  return totals.sloMet / (totals.completed + totals.rejected + totals.timedOut + totals.failed);
-}
-
 function counts(results: readonly ClassResult[]): RequestCounts {
   const of = (key: keyof ClassResult["totals"]): Estimate => estimate(results.map((result) => result.totals[key]));
   return {
@@ -259,6 +235,7 @@ function counts(results: readonly ClassResult[]): RequestCounts {
     blockedByBoundary: of("blockedByBoundary"),
     redacted: of("redacted"),
     notCleanable: of("notCleanable"),
+    overdueAtHorizon: of("overdueAtHorizon"),
   };
 }
 

@@ -1,7 +1,8 @@
 /**
  * What came of the requests of one run, recorded as it happens at flat memory: counters, sketches, hourly rows.
  *   INV-1   every request sent at t ≥ 0 ends in exactly one outcome or is in flight at the horizon.
- *   INV-12  latency percentiles are over completed requests; attainment counts the others that ended as misses.
+ *   INV-12  latency percentiles are over completed requests; attainment counts the others that ended as misses, and of those in flight
+ *           at the horizon the ones that a target has passed already: an overloaded pool would look the better the longer its queue.
  * Only requests first sent at t ≥ 0 count (the warm-up is left out), but what comes out at t ≥ 0 is a throughput of its own, whenever it
  * was sent: of a pool with a backlog the requests sent since t = 0 alone would say too little. `sent` is booked in the hour of the first send,
  * everything else in the hour in which it happened. Times in simulated seconds.
@@ -38,11 +39,12 @@ const BLOCKED_BY_BOUNDARY = 12;
 const REDACTED = 13;
 const NOT_CLEANABLE = 14;
 const REASONING_TOKENS = 15;
-// Of requests of the warm-up that ended at t ≥ 0; in totals alone.
+// In totals alone: requests of the warm-up that ended at t ≥ 0, and those in flight at the horizon that miss their targets for certain.
 const EARLIER_COMPLETED = 16;
 const EARLIER_MET = 17;
 const EARLIER_OUTPUT_TOKENS = 18;
-const COUNTERS = 19;
+const OVERDUE_AT_HORIZON = 19;
+const COUNTERS = 20;
 
 /** SLO targets of a class in seconds; Infinity = none. */
 export interface Targets {
@@ -129,6 +131,18 @@ export interface ClassTotals {
   /** Requests that went through the redaction step, and those of them that it could not clean. */
   readonly redacted: number;
   readonly notCleanable: number;
+  /** In flight at the horizon with a target that has passed: no first token in the time for it, or no end in the time for that. */
+  readonly overdueAtHorizon: number;
+}
+
+/**
+ * SLO attainment: met ÷ (completed + rejected + timed out + failed + overdue at the horizon). Boundary refusals stand outside, and
+ * what is in flight and may still meet its targets. NaN where there was none.
+ */
+export function attainment(totals: ClassTotals): number {
+  return (
+    totals.sloMet / (totals.completed + totals.rejected + totals.timedOut + totals.failed + totals.overdueAtHorizon)
+  );
 }
 
 /** The route column of requests that reached no target. */
@@ -171,6 +185,7 @@ export class Recorder {
   private readonly routes: readonly string[];
   private readonly targets: readonly Targets[];
   private readonly rows: RequestRows | null;
+  private readonly horizonS: number;
   /** Requests and met ones by class and minute of the first send. */
   private readonly minutes: number;
   private readonly ended: Uint32Array;
@@ -181,6 +196,7 @@ export class Recorder {
     this.targets = targets;
     this.routes = ["", ...routes];
     this.rows = rows;
+    this.horizonS = horizonS;
     for (let i = 0; i < targets.length * this.routes.length; i++) this.cells.push(new Cell());
     this.minutes = Math.ceil(horizonS / 60);
     this.ended = new Uint32Array(this.minutes * targets.length);
@@ -267,8 +283,8 @@ export class Recorder {
   }
 
   /**
-   * A request, `request`, `sentS` and `reasoningTokens` in the fields above, has not ended at the horizon. Counted elsewhere (INV-1);
-   * `outputTokens` are those that it will have been billed.
+   * A request, `request`, `sentS` and `reasoningTokens` in the fields above, has not ended at the horizon. Counted elsewhere (INV-1),
+   * here only if it is overdue; `outputTokens` are those that it will have been billed, `begun` whether its first token has come.
    */
   inFlightAtHorizon(
     classIndex: number,
@@ -276,9 +292,16 @@ export class Recorder {
     inputTokens: number,
     outputTokens: number,
     attempts: number,
+    begun: boolean,
   ): void {
-    if (this.sentS < 0) return;
-    const { reasoningTokens } = this;
+    const { sentS, reasoningTokens } = this;
+    if (sentS < 0) return;
+    const { ttftS, e2eS } = this.targets[classIndex];
+    const ageS = this.horizonS - sentS;
+    if (ageS > e2eS || (!begun && ageS > ttftS)) {
+      this.cell(classIndex, route).totals[OVERDUE_AT_HORIZON]++;
+      this.ended[classIndex * this.minutes + Math.floor(sentS / 60)]++;
+    }
     this.rowWithoutAnswer(
       classIndex,
       route,
@@ -382,6 +405,7 @@ export class Recorder {
       blockedByBoundary: sum[BLOCKED_BY_BOUNDARY],
       redacted: sum[REDACTED],
       notCleanable: sum[NOT_CLEANABLE],
+      overdueAtHorizon: sum[OVERDUE_AT_HORIZON],
     };
   }
 

@@ -209,7 +209,7 @@ const DEFINITIONS: ReportModel["appendix"]["definitions"] = [
   },
   {
     term: "SLO attainment",
-    text: "Requests that met every target of their class ÷ (met + missed + rejected + timed out + failed). On the basis of windows: share of one-minute windows (merged until 20 requests) whose percentile meets every target.",
+    text: "Requests that met every target of their class ÷ (met + missed + rejected + timed out + failed + overdue at the end: in flight with a target that has passed). On the basis of windows: share of one-minute windows (merged until 20 requests) whose percentile meets every target.",
   },
   { term: "Goodput", text: "Requests per second that met every target of their class." },
   {

@@ -184,6 +184,7 @@ const ENDS: readonly (readonly [keyof RequestCounts, string, string | null])[] =
   ["failed", "Failed", "server error"],
   ["boundaryRefused", "Boundary refused", "may not leave"],
   ["inFlightAtHorizon", "In flight at the end", null],
+  ["overdueAtHorizon", "… overdue", "past a target: missed"],
   ["retried", "Retries", "attempts beyond the first"],
   ["rateLimited", "429 answers", "attempts"],
   ["overflowed", "Overflowed", "to the next target"],
@@ -193,7 +194,12 @@ const ENDS: readonly (readonly [keyof RequestCounts, string, string | null])[] =
 ];
 
 /** Left out where no strategy has any. */
-const SELDOM: ReadonlySet<keyof RequestCounts> = new Set(["blockedByBoundary", "redacted", "notCleanable"]);
+const SELDOM: ReadonlySet<keyof RequestCounts> = new Set([
+  "blockedByBoundary",
+  "redacted",
+  "notCleanable",
+  "overdueAtHorizon",
+]);
 
 function requestRows(strategies: readonly StrategySummary[]): Row[] {
   const shown = ENDS.filter(

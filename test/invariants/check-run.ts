@@ -199,6 +199,13 @@ function checkStatistics({ setting, result, rows }: WatchedRun): void {
         row.e2eS <= (slo.e2eS ?? Infinity),
     );
     same(totals.sloMet, met.length, "INV-12: met");
+    const ages = rows
+      .filter((row) => row.classIndex === c && row.outcome === IN_FLIGHT_AT_HORIZON)
+      .map((row) => setting.horizonS - row.sentS);
+    const older = (targetS: number): number => ages.filter((ageS) => ageS > targetS).length;
+    const { ttftS: firstS, e2eS: endS } = slo;
+    atMost(older(endS ?? Infinity), totals.overdueAtHorizon, "INV-12: overdue");
+    atMost(totals.overdueAtHorizon, older(Math.min(firstS ?? Infinity, endS ?? Infinity)), "INV-12: overdue");
   });
 }
 

@@ -3,7 +3,7 @@ import { sampleStandardDeviation } from "simple-statistics";
 import { expect, test } from "vitest";
 import { compareStrategies, type Comparison } from "../../src/experiment/compare.ts";
 import { runOne, type RunOutcome } from "../../src/experiment/run-one.ts";
-import { mergeClasses } from "../../src/experiment/summarise.ts";
+import { mergeClasses } from "../../src/experiment/merge-classes.ts";
 import { Sketch } from "../../src/kernel/sketch.ts";
 import type { ResolvedExperiment } from "../../src/scenario/resolved.ts";
 import { resolveRaw, type Raw } from "../fixtures/experiment.ts";

@@ -1,6 +1,7 @@
 /** The frontier: fairness and backlog by hand, overload where theory has it, and the best only where it can be told apart. */
 import { expect, test } from "vitest";
-import { backlog, frontierAt, frontierOf, type FrontierPoint } from "../../src/experiment/frontier.ts";
+import { backlog } from "../../src/experiment/backlog.ts";
+import { frontierAt, frontierOf, type FrontierPoint } from "../../src/experiment/frontier.ts";
 import { FAIRNESS_METRICS, jainIndex } from "../../src/experiment/run-metrics.ts";
 import { runOne, type RunOutcome } from "../../src/experiment/run-one.ts";
 import { Sketch } from "../../src/kernel/sketch.ts";

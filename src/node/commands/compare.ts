@@ -3,6 +3,7 @@
  * finished runs (`compared.ts`). Every strategy of theirs takes part, or those of --strategies; the first is the baseline.
  * With --rates all of it is simulated at each of these request rates, and a page draws how far each strategy goes.
  */
+import { backlogWarnings } from "../../experiment/backlog.ts";
 import { compareStrategies } from "../../experiment/compare.ts";
 import { type Frontier, frontierAt, frontierOf } from "../../experiment/frontier.ts";
 import { MOST_REQUESTS_PER_S } from "../../experiment/bounds.ts";
@@ -44,7 +45,8 @@ export async function compareCommand(
   const collected = nothingCollected(experiment);
   const interrupted = await simulate(experiment, options, plugins, null, collected, false);
   const comparisons = compareStrategies(experiment, collected.outcomes);
-  const { id, title, seed, replications, horizonS, warnings } = experiment;
+  const { id, title, seed, replications, horizonS } = experiment;
+  const warnings = [...experiment.warnings, ...backlogWarnings(experiment, collected.outcomes)];
   if (options.json === true) {
     const whole = {
       schemaVersion: 1,
