@@ -62,6 +62,7 @@ export class Batch extends TableFacts implements StepView {
   decodeContext = 0;
   prefillTokens = 0;
   attendedPairs = 0;
+  prompts = 0;
   /** Sequences that a decode step is priced at, if more than decode. */
   seats = 0;
   wakeS = Infinity;
@@ -293,7 +294,7 @@ export class Batch extends TableFacts implements StepView {
   open(): void {
     this.close();
     this.budgetTokens = this.maxNumBatchedTokens;
-    this.decodeCount = this.decodeContext = this.prefillTokens = this.attendedPairs = this.seats = 0;
+    this.decodeCount = this.decodeContext = this.prefillTokens = this.attendedPairs = this.prompts = this.seats = 0;
     this.host.transferS = 0;
     this.prefillCursor = 0;
     this.wakeS = Infinity;
@@ -534,15 +535,15 @@ export class Batch extends TableFacts implements StepView {
   }
 
   private planPrefill(slot: number, seat: number, chunk: number): void {
-    const { prefilledTokens } = this.table;
-    const done = prefilledTokens[slot];
+    const done = this.table.prefilledTokens[slot];
     this.take(seat, this.blocksFor(done + chunk) - this.blocksFor(done));
     this.plannedIn[seat] = this.step;
     this.chunk[seat] = chunk;
     this.prefillTokens += chunk;
+    this.prompts++;
     this.attendedPairs += chunk * (done + chunk / 2);
     this.budgetTokens -= chunk;
-    prefilledTokens[slot] = done + chunk;
+    this.table.prefilledTokens[slot] = done + chunk;
     this.cached?.nameUpTo(seat, slot, done + chunk, false);
   }
 
@@ -550,6 +551,7 @@ export class Batch extends TableFacts implements StepView {
     const chunk = this.chunk[seat];
     const done = (this.table.prefilledTokens[slot] -= chunk);
     this.prefillTokens -= chunk;
+    this.prompts--;
     this.attendedPairs -= chunk * (done + chunk / 2);
     this.budgetTokens += chunk;
   }
@@ -559,8 +561,7 @@ export class Batch extends TableFacts implements StepView {
     let i = 0;
     while (i < this.prefillCount && prefills[i] !== slot) i++;
     if (i === this.prefillCount) throw new InvariantError("INV-4", { slot, reason: "its prompt is not under way" });
-    this.prefillCount--;
-    for (; i < this.prefillCount; i++) prefills[i] = prefills[i + 1];
+    prefills.copyWithin(i, i + 1, this.prefillCount--);
   }
 
   /** Of a sequence that the policy named. */

@@ -137,8 +137,9 @@ export function sequencesPerPass(layout: Layout, sequences: number): number {
  * the time in which one micro-batch goes through all stages, every other one does too: a round of decoding lasts one pass of
  * the busiest rank's micro-batch (the largest stage sets the pace) and the hops between stages. Stages share the layers alone: the
  * host works on each micro-batch in each of them, and the last has the output head as well, which all others wait for.
- * A prefill is spread over as many ranks, and overlaps with as many micro-batches, as there are sequences to fill them: alone it takes
- * a whole pass of one rank, in a full pipeline it holds up a round by its time in one stage.
+ * A prompt is computed by one rank, for which the others wait where they exchange with it; several prompts fill as many ranks. Prefill
+ * overlaps with as many micro-batches as there are sequences to fill them: alone it takes a whole pass of one rank, in a full pipeline it
+ * holds up a round by its time in one stage.
  *
  * Still affine in context. Limits: even spread (the real step waits for the rank with the longest contexts); with
  * fewer sequences than ranks × stages the KV read is too short by up to that factor; in a full pipeline a prompt's own first token
@@ -172,14 +173,14 @@ export function spreadStepTime(
   return {
     decodeBaseS,
     perContextTokenS: pace * passContextS * share,
-    mixedS(decodeSeqs, contextTokens, prefillTokens, attendedPairs) {
+    mixedS(decodeSeqs, contextTokens, prefillTokens, attendedPairs, prompts) {
       const width = Math.ceil(decodeSeqs * share);
       const context = contextTokens * share;
-      const filledRanks = Math.min(ranks, decodeSeqs + 1);
-      const filledStages = Math.min(stages, decodeSeqs + 1);
+      const filledRanks = Math.min(ranks, prompts);
+      const filledStages = Math.min(stages, decodeSeqs + prompts);
       const chunk = Math.ceil(prefillTokens / filledRanks);
       const decodeS = width === 0 ? 0 : pass.decodeBaseS[width]! + passContextS * context;
-      const wholeS = pass.mixedS(width, context, chunk, attendedPairs / filledRanks);
+      const wholeS = pass.mixedS(width, context, chunk, attendedPairs / filledRanks, prompts);
       return (
         pace * (decodeS + (wholeS - decodeS) / filledStages) +
         hops * (fixedS + sPerToken * (width + chunk / filledStages)) +

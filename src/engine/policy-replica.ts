@@ -253,7 +253,7 @@ export class PolicyReplica implements ReplicaEngine {
     const priced = batch.seats > decodeCount ? batch.seats : decodeCount;
     let lengthS: number;
     if (prefillTokens > 0) {
-      lengthS = stepTime.mixedS(priced, decodeContext, prefillTokens, batch.attendedPairs);
+      lengthS = stepTime.mixedS(priced, decodeContext, prefillTokens, batch.attendedPairs, batch.prompts);
       this.meter.prefillTokens += prefillTokens;
     } else lengthS = stepTime.decodeBaseS[priced] + stepTime.perContextTokenS * decodeContext;
     stretch.startS = nowS;

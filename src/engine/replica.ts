@@ -311,11 +311,11 @@ export class Replica implements ReplicaEngine {
 
   /** Gives chunks to partial prefills and admits; true when the step has prefill in it and is under way. */
   private scheduleChunks(phase: number, preempted: boolean): boolean {
-    const table = this.table;
-    const prefills = this.prefills;
+    const { table, prefills } = this;
     let budget = this.maxNumBatchedTokens - this.decodeCount;
     let prefillTokens = 0;
     let attendedPairs = 0;
+    let prompts = 0;
     for (let i = 0; i < this.prefillCount; i++) {
       const slot = prefills[i];
       const done = table.prefilledTokens[slot];
@@ -342,6 +342,7 @@ export class Replica implements ReplicaEngine {
       budget -= chunk;
       prefillTokens += chunk;
       attendedPairs += chunk * (done + chunk / 2);
+      prompts++;
       table.prefilledTokens[slot] = done + chunk;
       this.prefilledTokens += chunk;
     }
@@ -360,11 +361,12 @@ export class Replica implements ReplicaEngine {
         budget -= chunk;
         prefillTokens += chunk;
         attendedPairs += (chunk * chunk) / 2;
+        prompts++;
       }
     }
     this.preemptedNow = preempted;
     if (prefillTokens === 0) return false;
-    const durationS = this.stepTime.mixedS(this.decodeCount, this.contextTokens, prefillTokens, attendedPairs);
+    const durationS = this.stepTime.mixedS(this.decodeCount, this.contextTokens, prefillTokens, attendedPairs, prompts);
     this.meter.prefillTokens += prefillTokens;
     this.mode = MIXED;
     this.plannedSteps = 1;

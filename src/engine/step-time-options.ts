@@ -25,28 +25,28 @@ export function tokensPerStep(draftTokens: number, acceptance: number): number {
 
 /**
  * Decode steps check `draftTokens` drafts beside one token for each sequence, and drafting takes `draftCost` of a plain step for
- * each. The check costs what `verifyBaseS` says by batch size: the weights are read once, the rest grows with the tokens.
+ * each. The check costs what `checking` says: the weights are read once, the rest grows with the tokens.
  */
 function withDrafts(
   { draftTokens, acceptance, draftCost, mode }: NonNullable<SchedulerSpec["speculative"]>,
   stepTime: StepTime,
-  verifyBaseS: Float64Array,
+  checking: StepTime,
 ): StepTime {
   const drafts = 1 + draftTokens * draftCost;
   const shorter = mode === "mean-field" ? tokensPerStep(draftTokens, acceptance) : 1;
   const { decodeBaseS: plain, perContextTokenS } = stepTime;
-  const draftedS = plain.map((baseS, d) => verifyBaseS[d]! + (drafts - 1) * baseS);
+  const draftedS = plain.map((baseS, d) => checking.decodeBaseS[d]! + (drafts - 1) * baseS);
   // The mean-field mode gives one token in a step with prefill too. The others that such a step yields come in decode steps
   // after it, so it is that much shorter, and all of them together take as long as they do.
   const laterShare = 1 - 1 / shorter;
   return {
     decodeBaseS: draftedS.map((stepS) => stepS / shorter),
     perContextTokenS: (perContextTokenS * drafts) / shorter,
-    mixedS: (decodes, context, prefill, pairs) => {
-      if (decodes === 0) return stepTime.mixedS(0, context, prefill, pairs);
+    mixedS: (decodes, context, prefill, pairs, prompts) => {
+      if (decodes === 0) return stepTime.mixedS(0, context, prefill, pairs, prompts);
       const draftingS = (drafts - 1) * (plain[decodes]! + perContextTokenS * context);
       const laterS = laterShare * (draftedS[decodes]! + perContextTokenS * drafts * context);
-      return stepTime.mixedS(decodes, context, prefill + draftTokens * decodes, pairs) + draftingS - laterS;
+      return checking.mixedS(decodes, context, prefill, pairs, prompts) + draftingS - laterS;
     },
   };
 }
@@ -71,17 +71,17 @@ export function scaledStepTime(stepTime: StepTime, factor: number): StepTime {
   return {
     decodeBaseS: stepTime.decodeBaseS.map((baseS) => baseS * factor),
     perContextTokenS: stepTime.perContextTokenS * factor,
-    mixedS: (decodes, context, prefill, pairs) => stepTime.mixedS(decodes, context, prefill, pairs) * factor,
+    mixedS: (decodes, context, prefill, pairs, prompts) =>
+      stepTime.mixedS(decodes, context, prefill, pairs, prompts) * factor,
   };
 }
 
-/** The step time of a replica with its scheduling options; `decodeBaseWith` gives the decode table with so many tokens a sequence. */
+/** The step time of a replica with its scheduling options; `create` gives that of so many tokens for each sequence that decodes. */
 export function scheduledStepTime(
-  stepTime: StepTime,
+  create: (tokensPerDecode: number) => StepTime,
   { speculative, capturedBatchSizes }: SchedulerSpec,
-  decodeBaseWith: (tokensPerSequence: number) => Float64Array,
 ): StepTime {
   const drafted =
-    speculative === null ? stepTime : withDrafts(speculative, stepTime, decodeBaseWith(1 + speculative.draftTokens));
+    speculative === null ? create(1) : withDrafts(speculative, create(1), create(1 + speculative.draftTokens));
   return capturedBatchSizes === null ? drafted : paddedTo(capturedBatchSizes, drafted);
 }

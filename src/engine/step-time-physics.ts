@@ -215,8 +215,8 @@ export function stepTerms(
 const S_PER_MS = 1e-3;
 
 /**
- * The time of one pass, in seconds: one rank, one micro-batch, all layers. With drafts to check, a decode step computes
- * `tokensPerDecode` tokens for each sequence. `mixedS` allocates nothing.
+ * The time of one pass, in seconds: one rank, one micro-batch, all layers. With drafts to check, `tokensPerDecode` tokens are
+ * computed for each sequence that decodes. `mixedS` allocates nothing.
  */
 function createPassTime(
   gpu: GpuSpec,
@@ -251,10 +251,11 @@ function createPassTime(
     decodeBaseS,
     perContextTokenS,
     mixedS(decodeSeqs, contextTokens, prefillTokens, attendedPairs) {
-      const n = decodeSeqs + prefillTokens;
+      const decodeTokens = decodeSeqs * tokensPerDecode;
+      const n = decodeTokens + prefillTokens;
       const row = n < lastWeight ? n : lastWeight;
       const readS = weightS[row]!;
-      const computeS = flopFixedS[row]! + flopSPerToken * n + headFlopS * (decodeSeqs + 1);
+      const computeS = flopFixedS[row]! + flopSPerToken * n + headFlopS * (decodeTokens + 1);
       return (
         mixedFixedS +
         secondsPerSeq * decodeSeqs +

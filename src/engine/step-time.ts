@@ -9,7 +9,13 @@ export interface StepTime {
   /**
    * Seconds of a step with prefill in it: `decodeSeqs` sequences decoding over `contextTokens`, `prefillTokens` > 0
    * scheduled in chunks, `attendedPairs` = sum over those tokens of the context each attends to
-   * (a chunk of c tokens after d done: c·(d + c/2)).
+   * (a chunk of c tokens after d done: c·(d + c/2)), `prompts` = how many chunks these are, each of a prompt of its own.
    */
-  mixedS(decodeSeqs: number, contextTokens: number, prefillTokens: number, attendedPairs: number): number;
+  mixedS(
+    decodeSeqs: number,
+    contextTokens: number,
+    prefillTokens: number,
+    attendedPairs: number,
+    prompts: number,
+  ): number;
 }

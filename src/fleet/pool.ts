@@ -217,7 +217,7 @@ function replicaMaker(
     stepTimeTable === null
       ? createStepTime(gpu, llm, spec, coefficients, tokensPerDecode)
       : tableStepTime(stepTimeTable, spec.maxNumSeqs, tokensPerDecode);
-  const predicted = scheduledStepTime(create(1), scheduler, (tokensPerDecode) => create(tokensPerDecode).decodeBaseS);
+  const predicted = scheduledStepTime(create, scheduler);
   // Pools with one coefficient set are wrong together, in all strategies.
   const stepTime =
     stepTimeError === null

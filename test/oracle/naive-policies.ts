@@ -587,6 +587,7 @@ class NaivePolicyReplica {
     let contextTokens = 0;
     let prefillTokens = 0;
     let attendedPairs = 0;
+    let prompts = 0;
     let kvTokens = 0;
     const seen = new Set<Block>();
     for (const { plan, chunk, computed, decoding, input, generated, blocks } of this.running) {
@@ -594,6 +595,7 @@ class NaivePolicyReplica {
       if (plan === "chunk") {
         prefillTokens += chunk;
         attendedPairs += chunk * (computed + chunk / 2);
+        prompts++;
       }
       const held = !decoding ? computed + chunk : input + generated - (plan === "decode" ? 0 : 1);
       blocks.forEach((block, place) => {
@@ -605,7 +607,7 @@ class NaivePolicyReplica {
     const seats = Math.max(paddedTo, this.planned("decode").length);
     const lengthS =
       prefillTokens > 0
-        ? stepTime.mixedS(seats, contextTokens, prefillTokens, attendedPairs)
+        ? stepTime.mixedS(seats, contextTokens, prefillTokens, attendedPairs, prompts)
         : stepTime.decodeBaseS[seats]! + stepTime.perContextTokenS * contextTokens;
     this.step = { startS: nowS, endS: nowS + lengthS + this.transferS, sequences: this.running.length, kvTokens };
   }

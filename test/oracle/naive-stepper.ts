@@ -323,6 +323,7 @@ class NaiveReplica {
     let contextTokens = 0;
     let prefillTokens = 0;
     let attendedPairs = 0;
+    let prompts = 0;
     let heldTokens = 0;
     for (const { decoding, input, generated, prefilled, chunk } of this.running) {
       if (decoding) {
@@ -331,13 +332,14 @@ class NaiveReplica {
       } else {
         prefillTokens += chunk;
         attendedPairs += chunk * (prefilled + chunk / 2);
+        if (chunk > 0) prompts++;
         heldTokens += prefilled + chunk;
       }
     }
     this.prefillTokens += prefillTokens;
     const lengthS =
       prefillTokens > 0
-        ? stepTime.mixedS(decodeSeqs, contextTokens, prefillTokens, attendedPairs)
+        ? stepTime.mixedS(decodeSeqs, contextTokens, prefillTokens, attendedPairs, prompts)
         : stepTime.decodeBaseS[decodeSeqs]! + stepTime.perContextTokenS * contextTokens;
     this.step = {
       startS: nowS,

@@ -39,9 +39,9 @@ export function randomStepTime(draw: Draw, maxNumSeqs: number, onGrid: boolean):
   return {
     decodeBaseS,
     perContextTokenS,
-    mixedS: (decodeSeqs, contextTokens, prefillTokens, attendedPairs) =>
+    mixedS: (decodeSeqs, contextTokens, prefillTokens, attendedPairs, prompts) =>
       mixedBaseS +
-      perDecodeS * decodeSeqs +
+      perDecodeS * (decodeSeqs + prompts) +
       perContextTokenS * contextTokens +
       perPrefillTokenS * prefillTokens +
       perPairS * attendedPairs,

@@ -141,8 +141,8 @@ test("a table is linear between its points and beyond them, and drafts move alon
   const one = tableStepTime(rows, 20);
   expect(one.decodeBaseS[10]).toBeCloseTo(0.005, 15);
   expect(tableStepTime(rows, 20, 2).decodeBaseS[10]).toBeCloseTo(0.006, 15);
-  expect(one.mixedS(0, 1e6, 20, 1e6)).toBeCloseTo(0.04, 15);
+  expect(one.mixedS(0, 1e6, 20, 1e6, 1)).toBeCloseTo(0.04, 15);
   // Beside decodes: a tenth more than the longer of the two.
-  expect(one.mixedS(10, 0, 20, 0)).toBeCloseTo(0.044, 15);
-  expect(one.mixedS(20, 0, 1, 0)).toBeCloseTo(0.0066, 15);
+  expect(one.mixedS(10, 0, 20, 0, 1)).toBeCloseTo(0.044, 15);
+  expect(one.mixedS(20, 0, 1, 0, 1)).toBeCloseTo(0.0066, 15);
 });

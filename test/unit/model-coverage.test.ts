@@ -58,10 +58,10 @@ describe.each(llms.map((llm) => [llm.id, llm] as const))("%s", (_id, llm) => {
           before = time.decodeBaseS[d]!;
         }
         const decodeS = time.decodeBaseS[8]! + time.perContextTokenS * 8000;
-        const chunkS = time.mixedS(8, 8000, 256, 256 * 128);
+        const chunkS = time.mixedS(8, 8000, 256, 256 * 128, 1);
         expect(chunkS, where).toBeGreaterThan(decodeS);
-        expect(time.mixedS(8, 8000, 4096, 4096 * 2048), where).toBeGreaterThan(chunkS);
-        expect(time.mixedS(8, 9000, 256, 256 * 128), where).toBeGreaterThan(chunkS);
+        expect(time.mixedS(8, 8000, 4096, 4096 * 2048, 1), where).toBeGreaterThan(chunkS);
+        expect(time.mixedS(8, 9000, 256, 256 * 128, 1), where).toBeGreaterThan(chunkS);
         expect(chunkS, where).toBeLessThan(60);
 
         const batch = { decodeSeqs: 8, contextTokens: 8000, prefillTokens: 0, attendedPairs: 0 };

@@ -81,13 +81,13 @@ describe("pipeline stages", () => {
 
   test("a lone prefill takes a whole pass; in a full pipeline it holds a round up by its time in one stage", () => {
     const pairs = 2048 * 1024;
-    expect(four.mixedS(0, 0, 2048, pairs)).toBeCloseTo(
-      one.mixedS(0, 0, 2048, pairs) + 3 * hopS(2048) + beyondS(4, 0),
+    expect(four.mixedS(0, 0, 2048, pairs, 1)).toBeCloseTo(
+      one.mixedS(0, 0, 2048, pairs, 1) + 3 * hopS(2048) + beyondS(4, 0),
       9,
     );
-    const extraS = one.mixedS(16, 16_000, 2048, pairs) - decodeS(one, 16, 16_000);
+    const extraS = one.mixedS(16, 16_000, 2048, pairs, 1) - decodeS(one, 16, 16_000);
     const hopsS = 3 * (hopS(16 + 512) - hopS(16));
-    expect(four.mixedS(64, 64_000, 2048, pairs) - decodeS(four, 64, 64_000)).toBeCloseTo(extraS / 4 + hopsS, 9);
+    expect(four.mixedS(64, 64_000, 2048, pairs, 1) - decodeS(four, 64, 64_000)).toBeCloseTo(extraS / 4 + hopsS, 9);
   });
 
   test("the largest stage sets the pace: 61 layers in two stages go at the pace of 62", () => {
@@ -103,7 +103,7 @@ describe("pipeline stages", () => {
     const gain = wide[0].decodeBaseS[1024]! / wide[1].decodeBaseS[1024]!;
     expect(gain).toBeGreaterThan(1.2);
     expect(gain).toBeLessThan(2);
-    const prefillS = (time: StepTime): number => time.mixedS(1023, 0, 8192, 0) - time.decodeBaseS[1023]!;
+    const prefillS = (time: StepTime): number => time.mixedS(1023, 0, 8192, 0, 1) - time.decodeBaseS[1023]!;
     expect(prefillS(wide[0]) / prefillS(wide[1])).toBeGreaterThan(3.5);
     expect(four.decodeBaseS[1]).toBeGreaterThan(one.decodeBaseS[1]!);
   });
@@ -134,6 +134,22 @@ describe("data-parallel attention", () => {
     const eight = stepTime(deepseek, layout);
     const pass = stepTerms(h200, deepseek, engine(layout), k, batch).stepMs / 1000;
     expect(decodeS(eight, 64, 64_000)).toBeCloseTo(pass, 12);
+  });
+
+  test("a prompt is computed by one rank, for which the others wait; eight prompts fill eight ranks", () => {
+    const eight = stepTime(deepseek, layout);
+    const pairs = 4096 * 2048;
+    const alone = stepTerms(h200, deepseek, engine(layout), k, {
+      decodeSeqs: 0,
+      contextTokens: 0,
+      prefillTokens: 4096,
+      attendedPairs: pairs,
+    });
+    for (const decodes of [0, 64])
+      expect(eight.mixedS(decodes, 0, 4096, pairs, 1)).toBeGreaterThan((0.999 * alone.stepMs) / 1000);
+    expect(eight.mixedS(0, 0, 4096, pairs, 1)).toBeCloseTo(alone.stepMs / 1000, 12);
+    expect(eight.mixedS(0, 0, 8 * 4096, 8 * pairs, 8)).toBeCloseTo(alone.stepMs / 1000, 12);
+    expect(eight.mixedS(0, 0, 16 * 4096, 16 * pairs, 16)).toBeGreaterThan((1.5 * alone.stepMs) / 1000);
   });
 
   test("each rank has a KV cache of its own, where tensor parallelism copies the latent cache to every GPU", () => {
@@ -192,10 +208,10 @@ test("every layout is affine in context, monotone in its batch, and longer with 
         expect(time.decodeBaseS).toHaveLength(257);
         expect(time.decodeBaseS[d + 1]).toBeGreaterThanOrEqual(time.decodeBaseS[d]!);
         const c = d * 1000;
-        const mixedS = time.mixedS(d, c, prefill, prefill * 500);
+        const mixedS = time.mixedS(d, c, prefill, prefill * 500, 1);
         expect(mixedS).toBeGreaterThan(decodeS(time, d, c));
-        expect(time.mixedS(d, c, prefill + 100, (prefill + 100) * 500)).toBeGreaterThanOrEqual(mixedS);
-        expect(time.mixedS(d, c + 1000, prefill, prefill * 500)).toBeGreaterThan(mixedS);
+        expect(time.mixedS(d, c, prefill + 100, (prefill + 100) * 500, 1)).toBeGreaterThanOrEqual(mixedS);
+        expect(time.mixedS(d, c + 1000, prefill, prefill * 500, 1)).toBeGreaterThan(mixedS);
       },
     ),
     { numRuns: 60 },

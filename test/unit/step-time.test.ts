@@ -84,7 +84,7 @@ describe("evaluated points of the formula", () => {
 
     const { decodeBaseS, perContextTokenS, mixedS } = createStepTime(gpu, llm, engineOf(example), k);
     const { decodeSeqs: d, contextTokens: c, prefillTokens: p, attendedPairs: a } = example;
-    const stepS = p === 0 ? decodeBaseS[d]! + perContextTokenS * c : mixedS(d, c, p, a);
+    const stepS = p === 0 ? decodeBaseS[d]! + perContextTokenS * c : mixedS(d, c, p, a, 1);
     expectPrinted(stepS * 1000, example.stepMs);
     if (example.run100StepsMs !== undefined) {
       const closedForm = 100 * (decodeBaseS[d]! + perContextTokenS * c) + perContextTokenS * d * 50 * 99;
@@ -102,7 +102,7 @@ describe("evaluated points of the formula", () => {
     };
     const time = createStepTime(GPUS["h100-sxm"]!, LLMS["llama-3.1-8b"]!, engine, SETS["dense|global"]!);
     expect((time.decodeBaseS[64]! + time.perContextTokenS * 64_000) * 1000).toBeCloseTo(11.0482, 4);
-    expect(time.mixedS(32, 32_000, 2048, 2048 * 1024) * 1000).toBeCloseTo(52.4498, 4);
+    expect(time.mixedS(32, 32_000, 2048, 2048 * 1024, 1) * 1000).toBeCloseTo(52.4498, 4);
   });
 });
 
@@ -136,7 +136,7 @@ describe("identities", () => {
           const fastS =
             prefillTokens === 0
               ? time.decodeBaseS[decodeSeqs]! + time.perContextTokenS * contextTokens
-              : time.mixedS(decodeSeqs, contextTokens, prefillTokens, pairs);
+              : time.mixedS(decodeSeqs, contextTokens, prefillTokens, pairs, 1);
           const { stepMs } = stepTerms(GPUS["h100-sxm"]!, llm, spec, k, {
             decodeSeqs,
             contextTokens,
@@ -259,7 +259,7 @@ describe("terms beyond the reference formula, by hand", () => {
     const time = createStepTime(gpu, llm, profile, all);
     const terms = (prefillTokens: number, attendedPairs: number): StepTerms =>
       stepTerms(gpu, llm, profile, all, { ...batch, prefillTokens, attendedPairs });
-    expect(time.mixedS(16, 16_000, 1024, 524_288) * 1000).toBeCloseTo(terms(1024, 524_288).stepMs, 9);
+    expect(time.mixedS(16, 16_000, 1024, 524_288, 1) * 1000).toBeCloseTo(terms(1024, 524_288).stepMs, 9);
     const decodeMs = (time.decodeBaseS[16]! + time.perContextTokenS * 16_000) * 1000;
     expect(decodeMs).toBeCloseTo(terms(0, 0).stepMs, 9);
   });
@@ -305,7 +305,7 @@ describe("uneven routing", () => {
     const time = (concentration: number): StepTime =>
       createStepTime(GPUS["h100-sxm"]!, skewed(concentration), engine, SETS["moe|global"]!);
     expect(time(4.4).decodeBaseS[32]! / time(0).decodeBaseS[32]!).toBeLessThan(0.8);
-    expect(time(4.4).mixedS(1, 0, 8192, 0)).toBeCloseTo(time(0).mixedS(1, 0, 8192, 0), 9);
+    expect(time(4.4).mixedS(1, 0, 8192, 0, 1)).toBeCloseTo(time(0).mixedS(1, 0, 8192, 0, 1), 9);
   });
 
   test("small products of each expert that is used lose the FLOPs of so many tokens", () => {
@@ -316,6 +316,6 @@ describe("uneven routing", () => {
     expect(flopsMs(90) - flopsMs(0)).toBeCloseTo((2 * 28991029248 * 90) / (989e9 * k.mfu), 6);
     const all = { ...k, expertHalfTokens: 90 };
     const stepMs = stepTerms(GPUS["h100-sxm"]!, llm, engine, all, batch).stepMs;
-    expect(createStepTime(GPUS["h100-sxm"]!, llm, engine, all).mixedS(0, 0, 8192, 0) * 1000).toBeCloseTo(stepMs, 9);
+    expect(createStepTime(GPUS["h100-sxm"]!, llm, engine, all).mixedS(0, 0, 8192, 0, 1) * 1000).toBeCloseTo(stepMs, 9);
   });
 });

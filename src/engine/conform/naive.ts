@@ -165,7 +165,7 @@ class NaiveReplica {
     const priced = Math.min(spec.maxNumSeqs, Math.max(step.seats, decoders.length));
     const lengthS =
       prefillTokens > 0
-        ? stepTime.mixedS(priced, contextTokens, prefillTokens, pairs)
+        ? stepTime.mixedS(priced, contextTokens, prefillTokens, pairs, prefills.length)
         : stepTime.decodeBaseS[priced] + stepTime.perContextTokenS * contextTokens;
     this.stepEndS = nowS + lengthS + step.transferS;
     this.chunkedPrompts += prefills.filter(({ chunk, context }) => chunk < context).length;

@@ -182,9 +182,9 @@ function randomStepTime(draw: Draw, maxNumSeqs: number, onGrid: boolean): StepTi
   return {
     decodeBaseS,
     perContextTokenS,
-    mixedS: (decodeSeqs, contextTokens, prefillTokens, attendedPairs) =>
+    mixedS: (decodeSeqs, contextTokens, prefillTokens, attendedPairs, prompts) =>
       mixedBaseS +
-      perDecodeS * decodeSeqs +
+      perDecodeS * (decodeSeqs + prompts) +
       perContextTokenS * contextTokens +
       perPrefillTokenS * prefillTokens +
       (onGrid ? 0 : 1e-8 * attendedPairs),

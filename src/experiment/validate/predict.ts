@@ -277,7 +277,7 @@ function servingPool(recorded: RecordedCase, setup: Setup, chosen: ChosenCoeffic
   const create = (tokensPerDecode: number): StepTime =>
     createStepTime(setup.gpu, setup.llm, engine, chosen.coefficients, tokensPerDecode);
   const scheduler = { ...DEFAULT_SCHEDULER, speculative: draftsOf(recorded) };
-  const stepTime = scheduledStepTime(create(1), scheduler, (tokensPerDecode) => create(tokensPerDecode).decodeBaseS);
+  const stepTime = scheduledStepTime(create, scheduler);
   return { engine, stepTime, replicas: recorded.replicas, router: setup.routing };
 }
 
