@@ -19,7 +19,8 @@ export function closedLoopTpotS(
   let prefillS = 0;
   for (let done = 0; done < promptTokens;) {
     const chunk = Math.min(promptTokens - done, budgetTokens);
-    prefillS += stepTime.mixedS(concurrency, contextTokens, chunk, chunk * (done + chunk / 2), concurrency + 1) - decodeS;
+    prefillS +=
+      stepTime.mixedS(concurrency, contextTokens, chunk, chunk * (done + chunk / 2), concurrency + 1) - decodeS;
     done += chunk;
   }
   return decodeS + ((concurrency - 1) / outputTokens) * prefillS;
