@@ -557,11 +557,10 @@ export class Batch extends TableFacts implements StepView {
   }
 
   private leavePrefills(slot: number): void {
-    const { prefills } = this;
-    let i = 0;
-    while (i < this.prefillCount && prefills[i] !== slot) i++;
-    if (i === this.prefillCount) throw new InvariantError("INV-4", { slot, reason: "its prompt is not under way" });
-    prefills.copyWithin(i, i + 1, this.prefillCount--);
+    const i = this.prefills.indexOf(slot);
+    if (i < 0 || i >= this.prefillCount)
+      throw new InvariantError("INV-4", { slot, reason: "its prompt is not under way" });
+    this.prefills.copyWithin(i, i + 1, this.prefillCount--);
   }
 
   /** Of a sequence that the policy named. */

@@ -439,8 +439,7 @@ export class Replica implements ReplicaEngine {
   /** Moves sequences whose prompt is complete from prefill to decode: their next token comes out now. */
   private advancePrefills(): void {
     const nowS = this.dueS;
-    const table = this.table;
-    const prefills = this.prefills;
+    const { table, prefills } = this;
     let kept = 0;
     for (let i = 0; i < this.prefillCount; i++) {
       const slot = prefills[i];

@@ -111,6 +111,8 @@ function assemble(
     id: file.id,
     title: file.title,
     question: file.question,
+    ...(file.prediction === undefined ? {} : { prediction: file.prediction }),
+    ...(file.finding === undefined ? {} : { finding: file.finding }),
     asOf,
     startEpochS,
     horizonS,
@@ -176,6 +178,7 @@ function recordedS(traffic: ResolvedTraffic | null): number | null {
 
 function noteOrigins(resolution: Resolution, file: ExperimentFile, options: ResolveOptions): void {
   for (const field of ["id", "title", "question"]) resolution.from(field, "file");
+  for (const field of ["prediction", "finding"] as const) if (file[field] !== undefined) resolution.from(field, "file");
   resolution.fromFile("asOf", ["asOf"], "catalogue:catalog");
   resolution.from("startEpochS", "file");
   resolution.fromFile("warmupS", ["warmupMinutes"]);

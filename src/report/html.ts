@@ -3,6 +3,7 @@ import { costSvg, differenceSvg, monthSvg, outcomeSvg } from "./charts/bars.ts";
 import { latencyPanelSvg } from "./charts/latency.ts";
 import { poolPanelSvg, STATES, stateStyle } from "./charts/pools.ts";
 import { OWN_EVENT, PROVIDER_EVENT } from "./charts/svg.ts";
+import { expectationSection } from "./expectation.ts";
 import { plural } from "./format.ts";
 import { ink } from "./ink.ts";
 import { bullets, escapeHtml, fold, legend, paragraph, prose, table } from "./markup.ts";
@@ -20,6 +21,7 @@ export function renderReport(model: ReportModel): string {
     section("utilization", "Own GPUs", poolSection(model)),
     section("requests", "Requests", outcomeSection(model)),
     ...(model.showsMoney ? [section("differences", "Cost differences", differenceSection(model))] : []),
+    ...expectationSection(model.expectation),
     section("assumptions", "Assumptions", assumptionSection(model)),
     section("appendix", "Appendix", appendixSection(model)),
   ]);

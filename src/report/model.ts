@@ -6,6 +6,7 @@ import type { NodeValue } from "../decision/evidence.ts";
 import type { ResolvedExperiment } from "../scenario/resolved.ts";
 import type { RunSeries } from "../outcome/series.ts";
 import type { Summary } from "../decision/summary.ts";
+import type { Expectation } from "./expectation.ts";
 
 export interface ReportInput {
   readonly summary: Summary;
@@ -259,6 +260,7 @@ export interface AssumptionsView {
 export interface ReportModel {
   readonly title: string;
   readonly question: string;
+  readonly expectation: Expectation;
   readonly facts: readonly string[];
   readonly banners: readonly Banner[];
   readonly strategies: readonly StrategyView[];

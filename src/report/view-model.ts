@@ -27,6 +27,7 @@ export function buildReport(input: ReportInput): ReportModel {
   return {
     title: summary.title,
     question: experiment.question,
+    expectation: { prediction: experiment.prediction, finding: experiment.finding },
     facts: facts(input),
     banners: banners(input, strategies),
     strategies,

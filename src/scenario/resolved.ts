@@ -561,6 +561,9 @@ export interface ResolvedExperiment {
   readonly id: string;
   readonly title: string;
   readonly question: string;
+  /** What its author expected before the first run, and found after it; absent where neither is written down. */
+  readonly prediction?: string;
+  readonly finding?: string;
   readonly asOf: string;
   /** UTC seconds since 1970 at simulated t = 0. */
   readonly startEpochS: number;

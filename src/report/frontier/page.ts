@@ -2,13 +2,14 @@
 import type { Frontier, FrontierMetric, FrontierPoint } from "../../experiment/frontier.ts";
 import type { Estimate } from "../../experiment/findings.ts";
 import type { RequestClass } from "../../scenario/resolved.ts";
+import { type Expectation, expectationSection } from "../expectation.ts";
 import { chosen, count, durationMs, percent, plain, ratePerS, significant } from "../format.ts";
 import { bullets, escapeHtml, paragraph, prose, table } from "../markup.ts";
 import type { Cell, TableView } from "../model.ts";
 import { type Section, pageHtml } from "../shell.ts";
 import { type FigureSpec, figure, strategyLegend } from "./figure.ts";
 
-export interface FrontierPageInput {
+export interface FrontierPageInput extends Expectation {
   readonly title: string;
   readonly question: string;
   readonly version: string;
@@ -32,6 +33,7 @@ export function frontierPage(input: FrontierPageInput): string {
           { id: "classes", title: "Classes", content: classesSection(frontier, classes) },
           { id: "fairness", title: "Fairness", content: fairnessSection(frontier) },
         ]),
+    ...expectationSection(input),
     { id: "figures", title: "All figures", content: figuresSection(frontier) },
     { id: "reading", title: "How to read this", content: readingSection(input) },
   ];
@@ -118,7 +120,7 @@ function classesSection(frontier: Frontier, classes: FrontierPageInput["classes"
           );
     }),
   );
-  return `<h2>Attainment by class</h2>${paragraph("Share of the ended requests that met every target of their class; green: the share asked for, red: less than half.", "sub")}${tables.join("")}`;
+  return `<h2>Attainment by class</h2>${paragraph("Share of the requests that ended, or are overdue at the end, that met every target of their class; green: the share asked for, red: less than half.", "sub")}${tables.join("")}`;
 }
 
 function targetsText({ ttftS, tpotS, e2eS, targetFraction }: RequestClass["slo"]): string {
