@@ -24,19 +24,22 @@ export function isOverloaded(meanBacklog: number): boolean {
   return meanBacklog > BACKLOG_FRACTION;
 }
 
-/** One sentence for each strategy that leaves requests waiting at the end of its runs. `outcomes` by strategy index. */
+/** A sentence about the strategies that leave requests waiting at the end of their runs; none where all keep up. `outcomes` by strategy index. */
 export function backlogWarnings(
   { strategies, horizonS }: ResolvedExperiment,
   outcomes: readonly (readonly RunOutcome[])[],
 ): string[] {
-  return strategies.flatMap((strategy, s) => {
+  const behind = strategies.flatMap((strategy, s) => {
     if (strategy.offers.some(isDeferred)) return [];
     const waiting = estimateOrNull(outcomes[s]!.map(({ run }) => waitingShare(mergeClasses(run.classes), horizonS)));
-    if (waiting === null || !isOverloaded(waiting.mean)) return [];
-    return [
-      `${strategy.name} is overloaded: ${(100 * waiting.mean).toFixed(0)} % of the requests sent still wait at the end, beyond those that a steady queue has in flight. Its latencies are of those that got through, and grow with the time that is simulated`,
-    ];
+    return waiting === null || !isOverloaded(waiting.mean)
+      ? []
+      : [`${strategy.name} (${(100 * waiting.mean).toFixed(0)} %)`];
   });
+  if (behind.length === 0) return [];
+  return [
+    `overloaded: ${behind.join(", ")}. So much of what was sent still waits at the end, beyond what a steady queue has in flight; latencies are of the requests that got through, and grow with the time that is simulated`,
+  ];
 }
 
 /** As `backlog`, of what has not ended: the others had their end. */

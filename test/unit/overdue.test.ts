@@ -74,7 +74,7 @@ test("a strategy that leaves requests waiting is warned of, batch jobs that wait
   const runs = plans.map((plan) => [{ run: seen(plan, HORIZON_S).result, demand: null as never }]);
   const experiment = { strategies: plans, horizonS: HORIZON_S } as never;
   expect(backlogWarnings(experiment, runs)).toEqual([
-    expect.stringMatching(/^test is overloaded: 4\d % of the requests sent still wait at the end/),
+    expect.stringMatching(/^overloaded: test \(4\d %\)\. So much of what was sent still waits at the end/),
   ]);
   const form = { kind: "batch" } as never;
   const deferred = { ...overloaded, offers: [offer({ form })] };
