@@ -596,11 +596,37 @@ describe("scores", () => {
     [{ tpotMsMean: 0, ttftMsMean: "8" }, "tpotMsMean is 0, not above 0; ttftMsMean is no number"],
     [{ ttftMsP99: 8 }, "ttftMsP99 is unfit by a tag"],
     [{}, "nothing was measured"],
+    [{ ttftMsP999: 8 }, "ttftMsP999 is not predicted of a load open"],
   ])("a case that measured %j is refused, not counted as predicted", (measured, reason) => {
     const cases = parseCaseFile("f.json", [{ ...BASE, measured, tags: ["suspicious-ttft-p99"] }])!;
     expect(validated(cases, steady).notCovered).toEqual([
       { reason: `nothing to score: ${reason}`, cases: 1, ids: ["case"] },
     ]);
+  });
+
+  test("what was measured and is not predicted is named, with the case and in total", () => {
+    const measured = { tpotMsMean: 8, gpuPowerW: 300, tpotMsMaen: 8, ttftMsStd: 3, note: "text" };
+    const cases = parseCaseFile("f.json", [
+      { ...BASE, id: "a", measured },
+      { ...BASE, id: "b", measured: { tpotMsMean: 8, gpuPowerW: 300 } },
+      { ...BASE, id: "c", gpu: "tpu-v9", measured },
+    ])!;
+    const result = validated(cases, steady);
+    const misspelt = 'tpotMsMaen (did you mean "tpotMsMean"?)';
+    expect(result.cases.map((one) => one.unpredicted)).toEqual([
+      ["gpuPowerW", misspelt, "ttftMsStd"],
+      ["gpuPowerW"],
+      [],
+    ]);
+    expect(result.notPredicted).toEqual([
+      { metric: "gpuPowerW", cases: 2, ids: ["a", "b"] },
+      { metric: misspelt, cases: 1, ids: ["a"] },
+      { metric: "ttftMsStd", cases: 1, ids: ["a"] },
+    ]);
+    const text = validationText(result, []);
+    expect(text).toContain(`      not predicted: gpuPowerW, ${misspelt}, ttftMsStd\n`);
+    expect(text).toContain("\nMEASURED, NOT PREDICTED\n  2 × gpuPowerW: a, b\n");
+    expect(validationPage(result, [], "0")).toContain("Measured, not predicted");
   });
 
   test("a load recorded by stage counts once a stage, in its own stage's error", () => {

@@ -4,6 +4,7 @@
  */
 import { mean } from "simple-statistics";
 import type { CaseArrivals } from "./arrivals.ts";
+import { type GapGroups, GapSketch, gapGroups } from "./gaps.ts";
 
 /** Simulated times of the same requests, on the engine's clock: without the API server's overhead. */
 export interface CaseTimes {
@@ -11,12 +12,14 @@ export interface CaseTimes {
   readonly firstTokenS: Float64Array;
   readonly lastTokenS: Float64Array;
   readonly preemptions: number;
+  /** Gaps between tokens by group of requests (`gapGroups`); null or absent = not counted. */
+  readonly gaps?: readonly GapSketch[] | null;
 }
 
 /** Numbers under the names in which measurements are recorded. */
 export type CaseMetrics = Readonly<Record<string, number>>;
 
-const PERCENTILES = [50, 90, 95, 99] as const;
+const PERCENTILES = [10, 25, 50, 75, 90, 95, 99] as const;
 
 /** Quantile of rising values by linear interpolation of order statistics; NaN of none. */
 export function quantile(sorted: ArrayLike<number>, q: number): number {
@@ -28,15 +31,15 @@ export function quantile(sorted: ArrayLike<number>, q: number): number {
 }
 
 /**
- * Metrics of the requests after the first `warmupRequests`, of those that `counts` picks. The API overhead is added to TTFT and E2E alone. Throughput
- * is tokens ÷ (last completion − first arrival).
+ * Metrics of the requests after the first `warmupRequests`, of those of one stage where `stage` names it. The API overhead is added to TTFT and
+ * E2E alone. Percentiles of TPOT are over requests, those of ITL over all gaps. Throughput is tokens ÷ (last completion − first arrival).
  */
 export function caseMetrics(
   requests: CaseArrivals,
   times: CaseTimes,
   warmupRequests: number,
   apiOverheadMs: number,
-  counts: (request: number) => boolean = () => true,
+  stage: number | null = null,
 ): CaseMetrics {
   const ttftMs: number[] = [];
   const tpotMs: number[] = [];
@@ -48,7 +51,7 @@ export function caseMetrics(
   let firstArrivalS = Infinity;
   let lastCompletionS = -Infinity;
   for (let i = warmupRequests; i < times.arrivalS.length; i++) {
-    if (!counts(i)) continue;
+    if (stage !== null && requests.stage![i] !== stage) continue;
     const arrivalS = times.arrivalS[i]!;
     const lastTokenS = times.lastTokenS[i]!;
     const output = requests.outputTokens[i]!;
@@ -72,6 +75,7 @@ export function caseMetrics(
     ...spread("tpotMs", tpotMs),
     ...spread("e2eMs", e2eMs),
     ...(gaps > 0 ? { itlMsMean: gapMs / gaps } : {}),
+    ...gapPercentiles(times.gaps ?? null, gapGroups(requests, warmupRequests), stage),
     outputTokensPerS: outputTokens / makespanS,
     totalTokensPerS: (inputTokens + outputTokens) / makespanS,
     requestsPerS: ttftMs.length / makespanS,
@@ -90,7 +94,7 @@ export function stageMetrics(
   const { stage } = requests;
   if (stage === null) return [];
   return Array.from({ length: stage[stage.length - 1]! + 1 }, (_, index) =>
-    caseMetrics(requests, times, warmupRequests, apiOverheadMs, (request) => stage[request] === index),
+    caseMetrics(requests, times, warmupRequests, apiOverheadMs, index),
   );
 }
 
@@ -98,6 +102,21 @@ export function stageMetrics(
 export function meanMetrics(runs: readonly CaseMetrics[]): CaseMetrics {
   const names = Object.keys(runs[0]!).filter((name) => runs.every((run) => run[name] !== undefined));
   return Object.fromEntries(names.map((name) => [name, mean(runs.map((run) => run[name]!))]));
+}
+
+/** Of the gaps that count: those of one stage, or all but those of the warm-up. */
+function gapPercentiles(
+  gaps: readonly GapSketch[] | null,
+  { staged, warmup }: GapGroups,
+  stage: number | null,
+): Record<string, number> {
+  if (gaps === null || (stage !== null && !staged)) return {};
+  const counted = new GapSketch();
+  gaps.forEach((one, group) => {
+    if (stage === null ? group !== warmup : group === stage) counted.merge(one);
+  });
+  if (counted.samples() === 0) return {};
+  return Object.fromEntries(PERCENTILES.map((percent) => [`itlMsP${percent}`, counted.quantile(percent / 100) * 1000]));
 }
 
 function spread(name: string, values: readonly number[]): Record<string, number> {

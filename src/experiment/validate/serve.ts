@@ -4,6 +4,7 @@ import type { EngineSpec } from "../../engine/spec.ts";
 import type { StepTime } from "../../engine/step-time.ts";
 import type { CaseArrivals } from "./arrivals.ts";
 import type { RecordedCase } from "./case.ts";
+import { type GapGroups, gapGroups } from "./gaps.ts";
 import type { CaseTimes } from "./metrics.ts";
 import type { Routing } from "./setup.ts";
 
@@ -24,6 +25,8 @@ export interface ServingPool {
 interface SimulatorInput extends ServingPool {
   readonly arrivals: CaseArrivals;
   readonly scheduler: SchedulerSpec;
+  /** Whose gaps between tokens are counted apart; null = gaps are not counted. */
+  readonly gapGroups?: GapGroups | null;
   /** Where requests go after their first token, and how long that takes; null = they stay. */
   readonly handOff: (ServingPool & { readonly sPerToken: number; readonly latencyS: number }) | null;
 }
@@ -51,11 +54,14 @@ export function prefillsApart({ engine, engineOptions }: RecordedCase): boolean 
 export function serve(
   recorded: RecordedCase,
   simulator: CaseSimulator,
-  deployment: Omit<SimulatorInput, "scheduler">,
+  deployment: Omit<SimulatorInput, "scheduler" | "gapGroups">,
 ): CaseTimes {
   const batching = { name: prefillsApart(recorded) ? "continuous" : "chunked", options: {} };
-  const scheduled = { ...DEFAULT_SCHEDULER, batching, speculative: draftsOf(recorded) };
-  const input: SimulatorInput = { ...deployment, scheduler: scheduled };
+  const speculative = draftsOf(recorded);
+  const scheduled = { ...DEFAULT_SCHEDULER, batching, speculative };
+  // The tokens of a step with drafts come out at once, while the engine counts the step in equal parts: no gap that a client sees.
+  const groups = speculative === null ? gapGroups(deployment.arrivals, recorded.load.warmupRequests ?? 0) : null;
+  const input: SimulatorInput = { ...deployment, scheduler: scheduled, gapGroups: groups };
   const { engine, arrivals, handOff } = input;
   const reserves = recorded.engine === "trtllm";
   const prefixCache = recorded.engineOptions.prefixCaching === false ? null : ({ eviction: "lru" } as const);

@@ -13,6 +13,7 @@ import { EventHeap } from "../../kernel/event-heap.ts";
 import { stream } from "../../kernel/random.ts";
 import { Sketch } from "../../kernel/sketch.ts";
 import type { CaseArrivals } from "./arrivals.ts";
+import { GapSketch } from "./gaps.ts";
 import type { CaseSimulator, ServingPool } from "./serve.ts";
 
 /** Replicas of one kind and the router in front of them. */
@@ -23,7 +24,7 @@ interface Front {
 }
 
 export const simulateCase: CaseSimulator = (input) => {
-  const { arrivals, scheduler, handOff } = input;
+  const { arrivals, scheduler, handOff, gapGroups = null } = input;
   const size = arrivals.arrivalS.length;
   const sentS = new Float64Array(size).fill(NaN);
   const firstTokenS = new Float64Array(size).fill(NaN);
@@ -50,14 +51,18 @@ export const simulateCase: CaseSimulator = (input) => {
       onWay.push(nowS + latencyS + sPerToken * table.inputTokens[slot], 0, slot, 0);
     },
   };
-  const meter = new EngineMeter([new Sketch()]);
+  // Requests of one group are one class to the engine: all classes are alike but for whose gaps are counted where.
+  const classes = gapGroups?.size ?? 1;
+  const gaps = gapGroups === null ? null : Array.from({ length: classes }, () => new GapSketch());
+  const meter = new EngineMeter(gaps ?? [new Sketch()]);
   const front = (pool: ServingPool, first: number, role: SchedulerSpec["role"]): Front => {
     const { engine, stepTime, replicas, router: routing } = pool;
     const own: SchedulerSpec = { ...scheduler, role };
     const make = (): ReplicaEngine => {
-      if (isPlain(own)) return new Replica(engine, stepTime, table, sink, meter, 1);
+      if (isPlain(own)) return new Replica(engine, stepTime, table, sink, meter, classes);
       const content = promptContent(arrivals, engine.blockTokens);
-      const rest = { classes: [{ priority: 0, ttftS: null }], luckKey: 0, walk: false };
+      const traits = Array.from({ length: classes }, () => ({ priority: 0, ttftS: null }));
+      const rest = { classes: traits, luckKey: 0, walk: false };
       return new PolicyReplica({ spec: engine, scheduler: own, stepTime, content, ...rest }, table, sink, meter);
     };
     const create = (): ReplicaEngine => withStepAhead(make(), engine, own, table, sink.lost);
@@ -97,7 +102,7 @@ export const simulateCase: CaseSimulator = (input) => {
   const send = (request: number): void => {
     const slot = table.take();
     table.ordinal[slot] = request;
-    table.classIndex[slot] = 0;
+    table.classIndex[slot] = gapGroups === null ? 0 : gapGroups.groupOf[request];
     table.inputTokens[slot] = arrivals.inputTokens[request];
     table.outputTokens[slot] = arrivals.outputTokens[request];
     table.maxOutputTokens[slot] = arrivals.outputTokens[request];
@@ -122,7 +127,7 @@ export const simulateCase: CaseSimulator = (input) => {
     line.release(nowS, send);
     for (const replica of all) if (replica.atBoundary && replica.dueS === nowS) replica.form();
   }
-  return { arrivalS: sentS, firstTokenS, lastTokenS, preemptions: meter.preemptions };
+  return { arrivalS: sentS, firstTokenS, lastTokenS, preemptions: meter.preemptions, gaps };
 };
 
 function promptContent({ content }: CaseArrivals, blockTokens: number): PromptContent | null {

@@ -3,6 +3,7 @@ import type { Bar } from "./bars.ts";
 import type { OrderResult } from "./order.ts";
 import { type Dimension, type ErrorStatistics, type MetricStatistics, POOL_NAMES, type Pooled } from "./pool.ts";
 import type { CaseResult, Comparison, PoolName } from "./result.ts";
+import type { UnpredictedCount } from "./unpredicted.ts";
 import type { RefusalCount, ValidationResult } from "./validate.ts";
 
 export const POOL_TITLES: Readonly<Record<PoolName, string>> = {
@@ -53,6 +54,8 @@ export function validationText(result: ValidationResult, skipped: readonly strin
   }
   if (result.order.length > 0) lines.push("", "ORDER of cases that are compared", ...result.order.map(orderLine));
   if (refused.length > 0) lines.push("", "REFUSED", ...result.notCovered.map(refusalLine));
+  if (result.notPredicted.length > 0)
+    lines.push("", "MEASURED, NOT PREDICTED", ...result.notPredicted.map(unpredictedLine));
   if (skipped.length > 0) lines.push("", `SKIPPED, not case files: ${skipped.join(", ")}`);
   lines.push("", "SOURCES", ...sourceLines(result.cases));
   lines.push("", "NOT COVERED", ...NOT_COVERED.map((line) => `  ${line}`));
@@ -120,7 +123,8 @@ function caseLines(one: CaseResult): string[] {
   const set = one.scope === null ? "" : `  set ${one.scope}`;
   const notes = [one.outsideValidatedRange, ...one.caveats].flatMap((note) => (note === null ? [] : [`      ${note}`]));
   const stages = one.byStage.flatMap((stage, i) => [`      stage ${i + 1}`, ...metricLines(stage)]);
-  return [`    ${one.id}${set}${band}`, ...notes, ...metricLines(one), ...stages];
+  const rest = one.unpredicted.length === 0 ? [] : [`      not predicted: ${one.unpredicted.join(", ")}`];
+  return [`    ${one.id}${set}${band}`, ...notes, ...metricLines(one), ...stages, ...rest];
 }
 
 function metricLines({ errors, predicted, measured }: Comparison): string[] {
@@ -135,8 +139,15 @@ export function figure(value: number): string {
 }
 
 export function refusalLine({ reason, cases, ids }: RefusalCount): string {
-  const more = cases > ids.length ? ` and ${cases - ids.length} more` : "";
-  return `  ${cases} × ${reason}: ${ids.join(", ")}${more}`;
+  return `  ${cases} × ${reason}: ${firstIds(cases, ids)}`;
+}
+
+function unpredictedLine({ metric, cases, ids }: UnpredictedCount): string {
+  return `  ${cases} × ${metric}: ${firstIds(cases, ids)}`;
+}
+
+function firstIds(cases: number, ids: readonly string[]): string {
+  return `${ids.join(", ")}${cases > ids.length ? ` and ${cases - ids.length} more` : ""}`;
 }
 
 export function sourceLines(cases: readonly CaseResult[]): string[] {

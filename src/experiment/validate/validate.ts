@@ -4,7 +4,6 @@
  * Cases with the role calibration and validation are pooled apart, since coefficients were fitted on the former; cases
  * whose recording is doubtful are set aside, visible and out of the bars.
  */
-import { hintFor } from "../../catalog/nearest.ts";
 import type { ResidualBandPercent } from "../../engine/coefficients.ts";
 import { type Bar, bars } from "./bars.ts";
 import { type ParsedCase, type RecordedCase, numbersOf } from "./case.ts";
@@ -14,6 +13,7 @@ import { type OrderResult, predictedOrder } from "./order.ts";
 import { type Pooled, pooled } from "./pool.ts";
 import type { Prediction } from "./predict.ts";
 import type { CaseResult, Comparison, ResidualBand } from "./result.ts";
+import { type UnpredictedCount, nothingToScore, unpredictedCounts, unpredictedMetrics } from "./unpredicted.ts";
 
 export interface ValidationResult {
   readonly cases: readonly CaseResult[];
@@ -22,6 +22,8 @@ export interface ValidationResult {
   /** Of cases that are to be compared with each other: whether the better one was predicted to be the better. */
   readonly order: readonly OrderResult[];
   readonly notCovered: readonly RefusalCount[];
+  /** Measured by cases that were predicted, and not predicted itself. */
+  readonly notPredicted: readonly UnpredictedCount[];
 }
 
 /** How many cases were refused, in whole or part, for the same reason. */
@@ -42,14 +44,20 @@ const UNSCORED: Readonly<Record<string, (metric: string) => boolean>> = {
   "suspicious-ttft-p99": (metric) => metric === "ttftMsP99",
 };
 const IDS_SHOWN = 3;
-const REASONS_SHOWN = 3;
 
 /** Scores the predictions of the cases, which stand in the same order; null for an element that is no case. */
 export function score(parsed: readonly ParsedCase[], predictions: readonly (Prediction | null)[]): ValidationResult {
   const cases = parsed.map((one, i) =>
     one.ok ? scoreCase(one.case, predictions[i]!) : unreadable(one.id, one.reason),
   );
-  return { cases, pooled: pooled(cases), bars: bars(cases), order: predictedOrder(cases), notCovered: refusals(cases) };
+  return {
+    cases,
+    pooled: pooled(cases),
+    bars: bars(cases),
+    order: predictedOrder(cases),
+    notCovered: refusals(cases),
+    notPredicted: unpredictedCounts(cases),
+  };
 }
 
 function scoreCase(recorded: RecordedCase, prediction: Prediction): CaseResult {
@@ -83,23 +91,10 @@ function scoreCase(recorded: RecordedCase, prediction: Prediction): CaseResult {
     scope: prediction.scope,
     outsideValidatedRange: prediction.outsideValidatedRange,
     caveats: prediction.caveats,
+    unpredicted:
+      prediction.refused === null ? unpredictedMetrics(recorded, prediction.predicted, prediction.byStage) : [],
     refused: prediction.refused ?? (scored ? null : nothingToScore(recorded, prediction.predicted)),
   };
-}
-
-/** Why none of a case's measured values can be held against a prediction; the first few of them are named. */
-function nothingToScore({ measured, measuredByStage = [], load }: RecordedCase, predicted: CaseMetrics): string {
-  const known = Object.keys(predicted);
-  const reasons = Object.entries(Object.assign({}, measured, ...measuredByStage) as typeof measured).map(
-    ([metric, value]) => {
-      const hint = hintFor(metric, known);
-      if (predicted[metric] === undefined)
-        return `${metric} is not predicted of a load ${load.kind}${hint === undefined ? "" : ` (${hint})`}`;
-      if (typeof value !== "number") return `${metric} is no number`;
-      return value > 0 ? `${metric} is unfit by a tag` : `${metric} is ${value}, not above 0`;
-    },
-  );
-  return `nothing to score: ${reasons.length === 0 ? "nothing was measured" : reasons.slice(0, REASONS_SHOWN).join("; ")}`;
 }
 
 function compare(measured: CaseMetrics, all: CaseMetrics, tags: readonly string[]): Comparison {
@@ -162,6 +157,7 @@ function unreadable(id: string, reason: string): CaseResult {
     scope: null,
     outsideValidatedRange: null,
     caveats: [],
+    unpredicted: [],
     refused: reason,
   };
 }

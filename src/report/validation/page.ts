@@ -238,7 +238,7 @@ function sourceSection(cases: readonly CaseResult[]): string {
   return `<h2>Where the recordings come from</h2>${bullets(sourceLines(cases).map((line) => line.trim()))}`;
 }
 
-function refusedSection({ notCovered }: ValidationResult, skipped: readonly string[]): string {
+function refusedSection({ notCovered, notPredicted }: ValidationResult, skipped: readonly string[]): string {
   const refusals = table({
     caption: "Cases that were refused in whole or part, by reason",
     columns: [column("reason", false), column("cases"), column("for example", false)],
@@ -250,6 +250,17 @@ function refusedSection({ notCovered }: ValidationResult, skipped: readonly stri
     })),
     layout: "cards",
   });
+  const unpredicted = table({
+    caption: "Measured, not predicted",
+    columns: [column("metric", false), column("cases"), column("for example", false)],
+    rows: notPredicted.map(({ metric, cases, ids }) => ({
+      header: metric,
+      note: null,
+      color: null,
+      cells: [plain(String(cases)), plain(ids[0] ?? "")],
+    })),
+    layout: "cards",
+  });
   const files = skipped.length === 0 ? "" : paragraph(`Not case files, skipped: ${skipped.join(", ")}.`, "quiet");
-  return `<h2>What these figures do not say</h2>${bullets(NOT_COVERED)}${notCovered.length === 0 ? "" : refusals}${files}`;
+  return `<h2>What these figures do not say</h2>${bullets(NOT_COVERED)}${notCovered.length === 0 ? "" : refusals}${notPredicted.length === 0 ? "" : unpredicted}${files}`;
 }
