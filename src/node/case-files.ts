@@ -1,8 +1,8 @@
 /** Reads folders of recorded cases, and the files that cases name. */
 import { readFileSync } from "node:fs";
-import { readFile, readdir } from "node:fs/promises";
-import { join, resolve, sep } from "node:path";
-import { type ParsedCase, parseCaseFile } from "../experiment/validate/case.ts";
+import { readFile, readdir, stat } from "node:fs/promises";
+import { isAbsolute, join, posix, resolve, sep } from "node:path";
+import { type ParsedCase, type RecordedCase, parseCaseFile, parseCaseLines } from "../experiment/validate/case.ts";
 import { DataError } from "../kernel/errors.ts";
 import { environmentFailure } from "./exit.ts";
 
@@ -12,32 +12,38 @@ interface CaseFolder {
   readonly skipped: readonly string[];
 }
 
+/** Folders that hold no recordings of their owner. */
+const NOT_ENTERED = /^(\..*|node_modules)$/;
+const CASE_FILE = /\.(json|jsonl|ndjson)$/i;
+
 /**
- * The cases of a folder's files in the order of their names. Throws DataError where there is no such folder or an id stands
- * twice in it, else EnvironmentFailure.
+ * The cases of all files of a folder and of the folders in it, in the order of their paths. Of cases with one id the first counts, later
+ * ones are refused. Throws DataError where there is no such folder, else EnvironmentFailure.
  */
 export async function readCases(folder: string): Promise<CaseFolder> {
   try {
-    const entries = await readdir(folder, { withFileTypes: true });
     const cases: ParsedCase[] = [];
     const fileOf = new Map<string, string>();
     const skipped: string[] = [];
-    for (const name of entries.flatMap((entry) => (entry.isDirectory() ? [] : [entry.name])).sort()) {
-      const parsed = name.endsWith(".json") ? parseCases(name, await readFile(join(folder, name), "utf8")) : null;
+    for (const path of await filesIn(folder, "")) {
+      const parsed = CASE_FILE.test(path) ? parseCases(path, await readFile(join(folder, path), "utf8")) : null;
       if (parsed === null) {
-        skipped.push(name);
+        // Of what lies deeper only what looks like cases is worth a word: traces, licences and sources lie beside them.
+        if (!path.includes("/") || CASE_FILE.test(path)) skipped.push(path);
         continue;
       }
       if (typeof parsed === "string") {
-        skipped.push(`${name} (${parsed})`);
+        skipped.push(`${path} (${parsed})`);
         continue;
       }
       for (const one of parsed) {
-        const id = one.ok ? one.case.id : one.id;
-        const before = fileOf.get(id);
-        if (before !== undefined) throw new DataError(join(folder, name), null, toldTwice(id, before, name));
-        fileOf.set(id, name);
-        cases.push(one);
+        const before = one.ok ? fileOf.get(one.case.id) : undefined;
+        if (!one.ok) cases.push(one);
+        else if (before !== undefined) cases.push({ ok: false, id: one.case.id, reason: toldTwice(before, path) });
+        else {
+          fileOf.set(one.case.id, path);
+          cases.push({ ok: true, case: besideFolder(one.case, path) });
+        }
       }
     }
     return { cases, skipped };
@@ -50,15 +56,47 @@ export async function readCases(folder: string): Promise<CaseFolder> {
   }
 }
 
-function toldTwice(id: string, before: string, name: string): string {
-  const where = before === name ? "twice in this file" : `in ${before} too`;
-  return `case ${id} stands ${where}, and would count twice: ids are unique over all files of a folder`;
+/** Paths of the files under `folder`, relative to it, with slashes, in the order of their characters. Links to folders are not followed. */
+async function filesIn(folder: string, under: string): Promise<string[]> {
+  const entries = await readdir(join(folder, under), { withFileTypes: true });
+  const paths: string[] = [];
+  for (const entry of entries) {
+    const path = under === "" ? entry.name : `${under}/${entry.name}`;
+    const linked = entry.isSymbolicLink() && (await isFolder(join(folder, path)));
+    if (!entry.isDirectory() && !linked) paths.push(path);
+    else if (!linked && !NOT_ENTERED.test(entry.name)) paths.push(...(await filesIn(folder, path)));
+  }
+  return paths.sort();
+}
+
+async function isFolder(path: string): Promise<boolean> {
+  try {
+    return (await stat(path)).isDirectory();
+  } catch {
+    return false;
+  }
+}
+
+/** The case with its `requestsFile`, which is relative to its own file, relative to the folder of all. */
+function besideFolder(recorded: RecordedCase, path: string): RecordedCase {
+  const { requestsFile } = recorded.load;
+  const under = posix.dirname(path);
+  if (requestsFile === undefined || under === "." || isAbsolute(requestsFile)) return recorded;
+  return { ...recorded, load: { ...recorded.load, requestsFile: posix.join(under, requestsFile) } };
+}
+
+function toldTwice(before: string, path: string): string {
+  const where = before === path ? `stands twice in ${path}` : `of ${path} stands in ${before} already`;
+  return `the id ${where}: the first one counts, ids are unique over all files of a folder`;
 }
 
 /** Null where the file holds other things; a string says why it cannot be read. */
-function parseCases(name: string, text: string): readonly ParsedCase[] | string | null {
+function parseCases(path: string, withMark: string): readonly ParsedCase[] | string | null {
+  // Editors on Windows put a byte order mark before the text, which is no JSON.
+  const text = withMark.replace(/^\uFEFF/, "");
+  if (!/\.json$/i.test(path)) return parseCaseLines(path, text);
   try {
-    return parseCaseFile(name, JSON.parse(text) as unknown);
+    return parseCaseFile(path, JSON.parse(text) as unknown);
   } catch (error) {
     if (error instanceof SyntaxError) return `is no JSON: ${error.message}`;
     throw error;

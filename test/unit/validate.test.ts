@@ -781,16 +781,6 @@ describe("the command", () => {
     await expect(run({ cases: empty })).rejects.toThrow(/no recorded cases here/);
   });
 
-  test("an id that stands in two files, or twice in one, is told with both", async () => {
-    const twice = join(folder, "twice");
-    mkdirSync(twice);
-    writeFileSync(join(twice, "a.json"), JSON.stringify([BASE]));
-    writeFileSync(join(twice, "b.json"), JSON.stringify([{ ...BASE, id: "other" }, BASE]));
-    await expect(run({ cases: twice })).rejects.toThrow(/twice\/b\.json: case case stands in a\.json too/);
-    writeFileSync(join(twice, "a.json"), JSON.stringify([BASE, BASE]));
-    await expect(run({ cases: twice })).rejects.toThrow(/a\.json: case case stands twice in this file/);
-  });
-
   test("a folder that is not there is missing data", async () => {
     await expect(run({ cases: join(folder, "none") })).rejects.toThrow(/no such folder of recorded cases/);
   });

@@ -64,7 +64,7 @@ export function caseArrivals(
     const text = readText(load.requestsFile);
     if (text === null)
       throw new LoadError(
-        `${load.requestsFile} cannot be read: it is relative to the folder of the cases and may not leave it`,
+        `${load.requestsFile} cannot be read: it is relative to the file of its case and may not leave the folder of the cases`,
       );
     return { ...parseRequests(text, load.requestsFile), mostInFlight: mostInFlight(load) };
   }

@@ -164,20 +164,49 @@ function isCaseLike(value: unknown): boolean {
   return typeof value === "object" && value !== null && "measured" in value && "load" in value;
 }
 
-/** The cases of one parsed JSON file; null when it holds none (a case file is an array with `measured` and `load`). */
+/**
+ * The cases of one parsed JSON file: an array of them, an object with that array as `cases`, or one case; null when it holds none
+ * (a case has `measured` and `load`).
+ */
 export function parseCaseFile(file: string, value: unknown): readonly ParsedCase[] | null {
-  if (!Array.isArray(value) || !value.some(isCaseLike)) return null;
-  return value.map((element: unknown, index): ParsedCase => {
-    const parsed = RecordedCase.safeParse(element, { reportInput: true });
-    if (parsed.success) return { ok: true, case: parsed.data };
-    const named = typeof element === "object" && element !== null && "id" in element ? element.id : undefined;
-    const { path, message } = explained(RecordedCase, parsed.error.issues, element)[0]!;
-    return {
-      ok: false,
-      id: typeof named === "string" ? named : `${file}[${index}]`,
-      reason: `not a case: ${[...path, message].join(": ")}`,
-    };
+  const elements = isCaseLike(value) ? [value] : hasCases(value) ? value.cases : value;
+  if (!Array.isArray(elements) || !elements.some(isCaseLike)) return null;
+  return elements.map((element: unknown, index) => parseCase(`${file}[${index}]`, element));
+}
+
+/** The cases of a file with one JSON value a line; null when no line is one. A line that cannot be read is refused by its number. */
+export function parseCaseLines(file: string, text: string): readonly ParsedCase[] | null {
+  let found = false;
+  const parsed = text.split(/\r?\n/).flatMap((line, index): ParsedCase[] => {
+    if (line.trim() === "") return [];
+    const name = `${file} line ${index + 1}`;
+    try {
+      const value = JSON.parse(line) as unknown;
+      found ||= isCaseLike(value);
+      return [parseCase(name, value)];
+    } catch (error) {
+      if (!(error instanceof SyntaxError)) throw error;
+      return [{ ok: false, id: name, reason: `not a case: the line is no JSON: ${error.message}` }];
+    }
   });
+  return found ? parsed : null;
+}
+
+function hasCases(value: unknown): value is { readonly cases: unknown } {
+  return typeof value === "object" && value !== null && !Array.isArray(value) && "cases" in value;
+}
+
+/** `name`: of an element that names itself not. */
+function parseCase(name: string, element: unknown): ParsedCase {
+  const parsed = RecordedCase.safeParse(element, { reportInput: true });
+  if (parsed.success) return { ok: true, case: parsed.data };
+  const named = typeof element === "object" && element !== null && "id" in element ? element.id : undefined;
+  const { path, message } = explained(RecordedCase, parsed.error.issues, element)[0]!;
+  return {
+    ok: false,
+    id: typeof named === "string" ? named : name,
+    reason: `not a case: ${[...path, message].join(": ")}`,
+  };
 }
 
 /** The numbers among recorded values, by metric. */

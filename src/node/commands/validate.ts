@@ -45,7 +45,7 @@ export async function validateCommand(options: ValidateOptions, out: (text: stri
     throw new DataError(
       folder,
       null,
-      `no recorded cases here${skipped.length === 0 ? "" : `, nor in ${skipped.join(", ")}`}: a JSON file is needed that is an array of cases (models/validation/README.md)`,
+      `no recorded cases here${skipped.length === 0 ? "" : `, nor in ${skipped.join(", ")}`}: a JSON file is needed that is an array of cases, or a JSONL file with a case a line (models/validation/README.md)`,
     );
   await checkPage(options.html);
   const predictions = await predictAll(cases, folder, catalog, options);
