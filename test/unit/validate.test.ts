@@ -700,6 +700,66 @@ describe("scores", () => {
     expect(loadLevel(recorded({ tags: ["overload"] }))).toBe("overload");
   });
 
+  test("a load of stages is as loaded as its most loaded stage, each stage by its own requests in flight", () => {
+    const stages = [
+      { ratePerS: 1, durationS: 20 },
+      { ratePerS: 10, durationS: 20 },
+      { ratePerS: 2, durationS: 20 },
+    ];
+    const load = { ...BASE.load, ratePerS: undefined, requests: undefined, stages };
+    // One a second for 2 s each, ten for 9 s, two for 3 s.
+    const measuredByStage = [{ e2eMsMean: 2000 }, { e2eMsMean: 9000 }, { ttftMsP50: 450, tpotMsMean: 10 }];
+    const one = { ...BASE, load, measured: {}, measuredByStage };
+    expect(loadLevel(recorded(one))).toBe("high");
+    expect(loadLevel(recorded({ ...one, replicas: 2 }))).toBe("medium");
+    expect(loadLevel(recorded({ ...one, tags: ["overload"] }))).toBe("overload");
+    // Of the run as a whole: the fastest stage's rate and the mean time.
+    expect(loadLevel(recorded({ load, measured: { e2eMsMean: 3000, requestsPerS: 4.3 } }))).toBe("medium");
+    expect(loadLevel(recorded({ load, measured: {} }))).toBe("unknown");
+    const result = validated(parseCaseFile("f.json", [one])!, steady);
+    expect(result.cases[0]!.loadLevel).toBe("high");
+    expect(result.cases[0]!.byStage.map((stage) => stage.loadLevel)).toEqual(["low", "high", "low"]);
+    const { loadLevel: levels } = result.pooled.validation;
+    expect([levels["low"]!["e2eMsMean"]!.n, levels["high"]!["e2eMsMean"]!.n]).toEqual([1, 1]);
+    expect(validationText(result, [])).toContain("      stage 2, load high\n");
+  });
+
+  test.each([
+    [
+      2,
+      [{ tpotMsMean: 8 }],
+      "measuredByStage has 1 entry, and the load has 2 stages: one entry for each stage is needed, {} where nothing was measured",
+    ],
+    [
+      1,
+      [{ tpotMsMean: 8 }, { tpotMsMean: 8 }],
+      "measuredByStage has 2 entries, and the load has 1 stage: one entry for each stage is needed, {} where nothing was measured",
+    ],
+    [
+      0,
+      [{ tpotMsMean: 8 }],
+      "measuredByStage has 1 entry, and the load has no stages: one entry for each of load.stages is needed",
+    ],
+  ])("%i stages and %j: the case as a whole is scored, its stages are refused", (count, measuredByStage, refused) => {
+    const stages = Array.from({ length: count }, () => ({ ratePerS: 2, durationS: 20 }));
+    const load = count === 0 ? BASE.load : { ...BASE.load, ratePerS: undefined, requests: undefined, stages };
+    const { cases } = validated(parseCaseFile("f.json", [{ ...BASE, load, measuredByStage }])!, steady);
+    expect(cases[0]).toMatchObject({ refused, byStage: [] });
+    expect(cases[0]!.errors["tpotMsMean"]).toBeCloseTo(0, 9);
+  });
+
+  test("a last stage too short for a request keeps its place", () => {
+    const stages = [
+      { ratePerS: 2, durationS: 20 },
+      { ratePerS: 0.1, durationS: 1 },
+    ];
+    const load = { ...BASE.load, ratePerS: undefined, requests: undefined, stages };
+    const measuredByStage = [{ tpotMsMean: 8 }, { tpotMsMean: 8 }];
+    const { cases } = validated(parseCaseFile("f.json", [{ ...BASE, load, measured: {}, measuredByStage }])!, steady);
+    expect(cases[0]!.byStage.map((stage) => Object.keys(stage.errors))).toEqual([["tpotMsMean"], []]);
+    expect(cases[0]!.unpredicted).toEqual(["tpotMsMean of a stage"]);
+  });
+
   test("files that are not arrays of cases hold none", () => {
     expect(parseCaseFile("a.json", { cases: [] })).toBeNull();
     expect(parseCaseFile("a.json", [{ id: "llama" }])).toBeNull();

@@ -18,6 +18,11 @@ export interface Comparison {
   readonly errors: CaseMetrics;
 }
 
+/** One stage of a load. */
+export interface StageComparison extends Comparison {
+  readonly loadLevel: LoadLevel;
+}
+
 export interface CaseResult extends Comparison {
   readonly id: string;
   readonly source: string;
@@ -35,7 +40,7 @@ export interface CaseResult extends Comparison {
   readonly tags: readonly string[];
   readonly compareGroup: string | null;
   /** By stage of the load, where it was recorded so. */
-  readonly byStage: readonly Comparison[];
+  readonly byStage: readonly StageComparison[];
   /** Error of mean TPOT with the global coefficient set of the model class; null where the case tells nothing of it. */
   readonly classSetTpotError: number | null;
   /** Null where no coefficients were needed. */

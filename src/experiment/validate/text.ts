@@ -122,7 +122,10 @@ function caseLines(one: CaseResult): string[] {
   const band = one.band === null ? "" : `  band ${signedPercent(one.band.p5)} to ${signedPercent(one.band.p95)}`;
   const set = one.scope === null ? "" : `  set ${one.scope}`;
   const notes = [one.outsideValidatedRange, ...one.caveats].flatMap((note) => (note === null ? [] : [`      ${note}`]));
-  const stages = one.byStage.flatMap((stage, i) => [`      stage ${i + 1}`, ...metricLines(stage)]);
+  const stages = one.byStage.flatMap((stage, i) => [
+    `      stage ${i + 1}, load ${stage.loadLevel}`,
+    ...metricLines(stage),
+  ]);
   const rest = one.unpredicted.length === 0 ? [] : [`      not predicted: ${one.unpredicted.join(", ")}`];
   return [`    ${one.id}${set}${band}`, ...notes, ...metricLines(one), ...stages, ...rest];
 }

@@ -26,7 +26,10 @@ export function unpredictedMetrics(
     Object.keys(numbersOf(stage)).filter((metric) => byStage[i]?.[metric] === undefined),
   );
   const known = Object.keys(predicted);
-  return [...new Set([...missing, ...ofStages])].map((metric) => `${metric}${question(metric, known)}`);
+  return [...new Set([...missing, ...ofStages])].map((metric) =>
+    // It has a name that is known, but the stage had no request, or it is of the whole run alone.
+    predicted[metric] === undefined ? `${metric}${question(metric, known)}` : `${metric} of a stage`,
+  );
 }
 
 /** Why none of a case's measured values can be held against a prediction; the first few of them are named. */

@@ -7,7 +7,7 @@
 import type { ResidualBandPercent } from "../../engine/coefficients.ts";
 import { type Bar, bars } from "./bars.ts";
 import { type ParsedCase, type RecordedCase, numbersOf } from "./case.ts";
-import { loadLevel } from "./load-level.ts";
+import { loadLevel, stageLevels } from "./load-level.ts";
 import type { CaseMetrics } from "./metrics.ts";
 import { type OrderResult, predictedOrder } from "./order.ts";
 import { type Pooled, pooled } from "./pool.ts";
@@ -62,10 +62,15 @@ export function score(parsed: readonly ParsedCase[], predictions: readonly (Pred
 
 function scoreCase(recorded: RecordedCase, prediction: Prediction): CaseResult {
   const compared = compare(numbersOf(recorded.measured), prediction.predicted, recorded.tags);
-  const byStage = (recorded.measuredByStage ?? []).flatMap((measured, stage) => {
-    const predicted = prediction.byStage[stage];
-    return predicted === undefined ? [] : [compare(numbersOf(measured), predicted, recorded.tags)];
-  });
+  const mismatch = stageMismatch(recorded);
+  const levels = stageLevels(recorded);
+  const byStage = (mismatch === null && prediction.byStage.length > 0 ? (recorded.measuredByStage ?? []) : []).map(
+    (measured, stage) => ({
+      // A stage too short for a request has no metrics.
+      ...compare(numbersOf(measured), prediction.byStage[stage] ?? {}, recorded.tags),
+      loadLevel: levels[stage]!,
+    }),
+  );
   const scored = [compared, ...byStage].some(({ errors }) => Object.keys(errors).length > 0);
   const tpotMs = compared.measured["tpotMsMean"];
   const { classSetTpotMs } = prediction;
@@ -92,10 +97,25 @@ function scoreCase(recorded: RecordedCase, prediction: Prediction): CaseResult {
     outsideValidatedRange: prediction.outsideValidatedRange,
     caveats: prediction.caveats,
     unpredicted:
-      prediction.refused === null ? unpredictedMetrics(recorded, prediction.predicted, prediction.byStage) : [],
-    refused: prediction.refused ?? (scored ? null : nothingToScore(recorded, prediction.predicted)),
+      prediction.refused === null && mismatch === null
+        ? unpredictedMetrics(recorded, prediction.predicted, prediction.byStage)
+        : [],
+    refused: prediction.refused ?? mismatch ?? (scored ? null : nothingToScore(recorded, prediction.predicted)),
   };
 }
+
+/** Why what was measured by stage cannot be told to the stages of the load; null = it can, or there is none. */
+function stageMismatch({ measuredByStage, load }: RecordedCase): string | null {
+  if (measuredByStage === undefined) return null;
+  const stages = load.stages?.length ?? 0;
+  const entries = `measuredByStage has ${counted(measuredByStage.length, "entry", "entries")}`;
+  if (stages === 0) return `${entries}, and the load has no stages: one entry for each of load.stages is needed`;
+  if (load.kind !== "open") return `${entries}, and only an open load runs in stages, not one of kind ${load.kind}`;
+  if (stages === measuredByStage.length) return null;
+  return `${entries}, and the load has ${counted(stages, "stage", "stages")}: one entry for each stage is needed, {} where nothing was measured`;
+}
+
+const counted = (n: number, one: string, many: string): string => `${n} ${n === 1 ? one : many}`;
 
 function compare(measured: CaseMetrics, all: CaseMetrics, tags: readonly string[]): Comparison {
   const predicted: Record<string, number> = {};
