@@ -73,7 +73,7 @@ export function caseArrivals(
   if (outputTokens === undefined) throw new LoadError("token lengths are not recorded");
   const { arrivalS, stage, stageStartS } = arrivalTimes(recorded, draw);
   const size = arrivalS.length;
-  const output = drawLengths(outputTokens, size, named("output"));
+  const output = drawLengths(outputTokens, size, named("output"), "outputTokens");
   const { warmupRequests = 0 } = load;
   const clients =
     load.kind === "closed"
@@ -89,7 +89,12 @@ export function caseArrivals(
     );
   if (shared !== null) return { ...rest, ...shared };
   if (load.inputTokens === undefined) throw new LoadError("token lengths are not recorded");
-  return { ...rest, inputTokens: drawLengths(load.inputTokens, size, named("input")), after: null, content: null };
+  return {
+    ...rest,
+    inputTokens: drawLengths(load.inputTokens, size, named("input"), "inputTokens"),
+    after: null,
+    content: null,
+  };
 }
 
 /** The limit of a load generator such as vLLM's, under its name or that of closed loads. */

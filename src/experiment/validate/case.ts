@@ -4,6 +4,7 @@
  */
 import { z } from "zod";
 import { explained } from "../../catalog/explain.ts";
+import { nearest } from "../../catalog/nearest.ts";
 
 /** More than anybody measured, and as much as is replayed within minutes: beyond it a number is a slip. */
 export const MOST_REQUESTS = 1_000_000;
@@ -14,14 +15,39 @@ const seconds = z.number().positive().max(10_000_000);
 
 const KnownLengths = z.discriminatedUnion("dist", [
   z.looseObject({ dist: z.literal("constant"), value: tokens }),
-  z.looseObject({ dist: z.literal("uniform-int"), min: tokens, max: tokens }),
+  z
+    .looseObject({ dist: z.literal("uniform-int"), min: tokens.min(1), max: tokens.min(1) })
+    .refine(({ min, max }) => min <= max, { path: ["max"], message: "must be at least min" }),
   z.looseObject({ dist: z.literal("mean-only"), mean: tokens }),
   z.looseObject({ dist: z.literal("trace"), mean: tokens.optional() }),
 ]);
-/** A length distribution; one of another name is read too, so that the case can be refused by that name. */
+/** How each is written. */
+const LENGTH_FORMS: Readonly<Record<string, string>> = {
+  constant: '{"dist": "constant", "value": 512}',
+  "uniform-int": '{"dist": "uniform-int", "min": 1, "max": 1024}',
+  "mean-only": '{"dist": "mean-only", "mean": 300}',
+  trace: '{"dist": "trace"}',
+};
+/** A length distribution; one that cannot be read is kept too, so that the case can be refused by what is wrong with it. */
 const NamedLengths = z
   .looseObject({ dist: z.string() })
-  .transform((value) => KnownLengths.safeParse(value).data ?? { dist: "unknown" as const, named: value.dist });
+  .transform((value) => KnownLengths.safeParse(value).data ?? { dist: "unknown" as const, reason: whyUnknown(value) });
+
+function whyUnknown(value: Readonly<Record<string, unknown>> & { readonly dist: string }): string {
+  const { dist } = value;
+  const form = LENGTH_FORMS[dist];
+  if (form === undefined) {
+    const meant = nearest(dist, Object.keys(LENGTH_FORMS));
+    const hint = meant === null ? `known: ${Object.keys(LENGTH_FORMS).join(", ")}` : `did you mean "${meant}"?`;
+    return `the distribution ${dist} is not known (${hint})`;
+  }
+  const { error } = KnownLengths.safeParse(value, { reportInput: true });
+  const { path, message } = explained(KnownLengths, error!.issues, value)[0]!;
+  const other = Object.keys(value).filter((key) => !form.includes(`"${key}"`));
+  const unread = other.length === 0 ? "" : `, and ${other.join(", ")} is not read`;
+  return `${[`the distribution ${dist}`, ...path, message].join(": ")}${unread}; it is written as ${form}`;
+}
+
 /** A bare number of tokens means that number each time. */
 const Lengths = z.union([tokens.transform((value) => ({ dist: "constant" as const, value })), NamedLengths]);
 export type CaseLengths = z.infer<typeof Lengths>;

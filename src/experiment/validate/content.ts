@@ -45,7 +45,7 @@ export function sharedPrompts(
   if (shared === 0) return null;
   if (load.inputTokens === undefined) throw new LoadError("token lengths are not recorded");
   const size = outputTokens.length;
-  const inputTokens = drawLengths(load.inputTokens, size, lengthDraw);
+  const inputTokens = drawLengths(load.inputTokens, size, lengthDraw, "inputTokens");
   const prefixTokens = Math.round(shared);
   if (inputTokens.some((tokens) => tokens < prefixTokens))
     throw new LoadError(`prompts shorter than the shared prefix of ${prefixTokens} tokens`);
@@ -70,8 +70,8 @@ function turns(prefix: Prefix, outputTokens: Uint32Array, lengthDraw: Draw, user
   // Not recorded: nobody comes twice.
   const usersPerGroup = prefix.usersPerGroup ?? Math.ceil(size / groups);
   const users = groups * usersPerGroup;
-  const system = drawLengths(need(prefix.systemTokens, "systemTokens"), groups, lengthDraw);
-  const question = drawLengths(need(prefix.questionTokens, "questionTokens"), users, lengthDraw);
+  const system = drawLengths(need(prefix.systemTokens, "systemTokens"), groups, lengthDraw, "systemTokens");
+  const question = drawLengths(need(prefix.questionTokens, "questionTokens"), users, lengthDraw, "questionTokens");
   const order = shuffled(users, userDraw);
   /** Tokens of each user's stream that are out so far. */
   const told = new Uint32Array(users);

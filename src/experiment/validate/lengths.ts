@@ -5,8 +5,8 @@ import type { CaseLengths } from "./case.ts";
 /** A load that cannot be turned into requests; the message says why. */
 export class LoadError extends Error {}
 
-/** `size` lengths of at least one token. A distribution of which only the mean is recorded is taken as constant. */
-export function drawLengths(lengths: CaseLengths, size: number, draw: Draw): Uint32Array {
+/** `size` lengths of at least one token. A distribution of which only the mean is recorded is taken as constant. `field` is named where they cannot be drawn. */
+export function drawLengths(lengths: CaseLengths, size: number, draw: Draw, field: string): Uint32Array {
   switch (lengths.dist) {
     case "constant":
       return new Uint32Array(size).fill(Math.max(1, Math.round(lengths.value)));
@@ -18,8 +18,8 @@ export function drawLengths(lengths: CaseLengths, size: number, draw: Draw): Uin
         () => lengths.min + Math.floor(draw() * (lengths.max - lengths.min + 1)),
       );
     case "trace":
-      throw new LoadError("lengths come from a trace that the load does not name");
+      throw new LoadError(`${field}: lengths come from a trace, so a trace or open load with a requestsFile is needed`);
     case "unknown":
-      throw new LoadError(`length distribution ${lengths.named} is not known`);
+      throw new LoadError(`${field}: ${lengths.reason}`);
   }
 }

@@ -28,6 +28,7 @@ import { OPEN_DRAWS, caseArrivals, loadCaveats } from "./arrivals.ts";
 import { type RecordedCase, meanTokens } from "./case.ts";
 import { closedLoopTpotS } from "./closed-loop.ts";
 import { LoadError } from "./lengths.ts";
+import { withinModelLen } from "./model-len.ts";
 import { type CaseMetrics, caseMetrics, meanMetrics, stageMetrics } from "./metrics.ts";
 import { sideCase, transferCaveat, transferTimes } from "./disaggregated.ts";
 import {
@@ -110,9 +111,15 @@ export function predictCase(recorded: RecordedCase, tools: PredictionTools): Pre
   const predicted = { ...memory.metrics, ...formula.predicted };
   if (tools.simulate === null) return { ...known, ...formula, predicted, refused: "no simulator" };
   const pool = servingPool(recorded, setup, chosen, memory.kvBlocks);
-  const simulated = simulate(recorded, { ...pool, handOff: null }, tools);
+  const simulated = simulate(recorded, { ...pool, handOff: null }, setup.llm.maxContext, tools);
   if (typeof simulated === "string") return { ...known, predicted: memory.metrics, refused: simulated };
-  return { ...known, ...formula, predicted: { ...simulated.whole, ...predicted }, byStage: simulated.byStage };
+  return {
+    ...known,
+    ...formula,
+    predicted: { ...simulated.whole, ...predicted },
+    byStage: simulated.byStage,
+    caveats: [...known.caveats, ...simulated.caveats],
+  };
 }
 
 /** Mean TPOT of a closed loop by the formula, with the set chosen and with that of the class; nothing of other loads and of drafts. */
@@ -153,7 +160,8 @@ function predictSides(
   const { setup, chosen } = decode;
   const replicas = Math.max(prefill.pool.replicas, decode.pool.replicas);
   const times = transferTimes(setup, prefill.pool.engine, decode.pool.engine);
-  const simulated = simulate(recorded, { ...prefill.pool, handOff: { ...decode.pool, ...times } }, tools);
+  const handOff = { ...decode.pool, ...times };
+  const simulated = simulate(recorded, { ...prefill.pool, handOff }, setup.llm.maxContext, tools);
   const known: Prediction = {
     ...NOTHING,
     modelClass: llmClass(setup.llm),
@@ -163,7 +171,8 @@ function predictSides(
     caveats: [...loadCaveats(recorded), ...setupCaveats({ ...recorded, replicas }), transferCaveat(setup)],
   };
   if (typeof simulated === "string") return { ...known, refused: simulated };
-  return { ...known, predicted: simulated.whole, byStage: simulated.byStage };
+  const caveats = [...known.caveats, ...simulated.caveats];
+  return { ...known, predicted: simulated.whole, byStage: simulated.byStage, caveats };
 }
 
 function globalSets(sets: readonly CoefficientSets[]): CoefficientSets[] {
@@ -234,11 +243,15 @@ function predictMemory(recorded: RecordedCase, setup: Setup): Memory | string {
   return { kvBlocks: engineOptions.kvBlocks ?? capacity.kvBlocks, metrics };
 }
 
-function meanLengths({ load }: RecordedCase): { inputTokens: number | null; outputTokens: number | null } {
-  return {
-    inputTokens: load.inputTokens === undefined ? null : meanTokens(load.inputTokens),
-    outputTokens: load.outputTokens === undefined ? null : meanTokens(load.outputTokens),
-  };
+/** Null where the load does not tell. Answers end at `maxModelLen`. */
+function meanLengths({ load, engineOptions }: RecordedCase): {
+  inputTokens: number | null;
+  outputTokens: number | null;
+} {
+  const inputTokens = load.inputTokens === undefined ? null : meanTokens(load.inputTokens);
+  const outputTokens = load.outputTokens === undefined ? null : meanTokens(load.outputTokens);
+  const room = (engineOptions.maxModelLen ?? Infinity) - (inputTokens ?? 0);
+  return { inputTokens, outputTokens: outputTokens === null || room < 1 ? outputTokens : Math.min(outputTokens, room) };
 }
 
 /** Mean TPOT in ms; null where the load does not say what the formula needs. */
@@ -269,6 +282,8 @@ type Deployment = Omit<Parameters<typeof serve>[2], "arrivals">;
 interface Simulated {
   readonly whole: CaseMetrics;
   readonly byStage: readonly CaseMetrics[];
+  /** What was done about the requests. */
+  readonly caveats: readonly string[];
 }
 
 /** The replicas of one kind that a case names. */
@@ -281,14 +296,25 @@ function servingPool(recorded: RecordedCase, setup: Setup, chosen: ChosenCoeffic
   return { engine, stepTime, replicas: recorded.replicas, router: setup.routing };
 }
 
-function simulate(recorded: RecordedCase, deployment: Deployment, tools: PredictionTools): Simulated | string {
+function simulate(
+  recorded: RecordedCase,
+  deployment: Deployment,
+  modelTokens: number,
+  tools: PredictionTools,
+): Simulated | string {
   const { load } = recorded;
+  const { warmupRequests = 0 } = load;
   const { engine, handOff } = deployment;
   if (tools.simulate === null) return "no simulator";
   try {
     const runs: Simulated[] = [];
     for (let draw = 0; draw < (load.kind === "open" && load.requestsFile === undefined ? OPEN_DRAWS : 1); draw++) {
-      const arrivals = caseArrivals(recorded, tools.readText, draw);
+      const fitted = withinModelLen(caseArrivals(recorded, tools.readText, draw), recorded, modelTokens);
+      if (typeof fitted === "string") return fitted;
+      const { arrivals, caveat } = fitted;
+      const size = arrivals.arrivalS.length;
+      if (size <= warmupRequests)
+        return `warmupRequests is ${warmupRequests} of ${size} requests: none is left to count`;
       const lone = { ...arrivals, outputTokens: new Uint32Array(arrivals.outputTokens.length).fill(1) };
       const tooLong =
         handOff === null
@@ -299,13 +325,15 @@ function simulate(recorded: RecordedCase, deployment: Deployment, tools: Predict
       const unfinished = times.lastTokenS.filter((timeS) => Number.isNaN(timeS)).length;
       if (unfinished > 0) return `${unfinished} of ${times.lastTokenS.length} simulated requests did not finish`;
       runs.push({
-        whole: caseMetrics(arrivals, times, load.warmupRequests ?? 0, engine.apiOverheadMs),
-        byStage: stageMetrics(arrivals, times, load.warmupRequests ?? 0, engine.apiOverheadMs),
+        whole: caseMetrics(arrivals, times, warmupRequests, engine.apiOverheadMs),
+        byStage: stageMetrics(arrivals, times, warmupRequests, engine.apiOverheadMs),
+        caveats: caveat === null ? [] : [caveat],
       });
     }
     return {
       whole: meanMetrics(runs.map((run) => run.whole)),
       byStage: runs[0]!.byStage.map((_, stage) => meanMetrics(runs.map((run) => run.byStage[stage]!))),
+      caveats: runs[0]!.caveats,
     };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
