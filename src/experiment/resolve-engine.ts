@@ -181,7 +181,15 @@ export function parallelOptions(file: PoolFile): Required<ParallelOptions> {
 function checkLayout(resolution: Resolution, file: PoolFile, llm: LlmSpec, path: Path): void {
   if (file.pipelineParallelSize > llm.layers)
     resolution.problem([...path, "pipelineParallelSize"], `${llm.id} has ${llm.layers} layers, fewer than stages`);
-  if (llm.moe !== null) return;
+  if (llm.moe !== null) {
+    if (file.enableExpertParallel && file.tensorParallelSize * file.dataParallelSize === 1)
+      resolution.problem(
+        [...path, "enableExpertParallel"],
+        "all experts of a layer lie on one GPU: there are no others to share them out to",
+        "leave it out, or raise tensorParallelSize or dataParallelSize",
+      );
+    return;
+  }
   if (file.dataParallelSize > 1)
     resolution.problem(
       [...path, "dataParallelSize"],

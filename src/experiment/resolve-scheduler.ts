@@ -3,9 +3,10 @@ import { hintFor, nearest } from "../catalog/nearest.ts";
 import { sequenceBytes } from "../engine/model-bytes.ts";
 import { kvDivisor } from "../engine/parallelism.ts";
 import type { PolicyPlugin } from "../engine/policies/policy.ts";
-import { batchingPlugins, orderPlugins } from "../engine/policies/registry.ts";
+import { batchingPlugins, orderPlugins, ships } from "../engine/policies/registry.ts";
 import type { PolicyChoice, SchedulerSpec } from "../engine/scheduler-spec.ts";
 import type { EngineSpec, LlmSpec } from "../engine/spec.ts";
+import type { RouterPlugin } from "../fleet/routers/router.ts";
 import type { ResolvedPool } from "../scenario/resolved.ts";
 import type { Path } from "./read.ts";
 import type { Resolution } from "./resolution.ts";
@@ -45,13 +46,21 @@ export function resolveScheduler(
     return null;
   }
   if (batching === null || order === null) return null;
+  checkBatchSize(resolution, batching, engine.maxNumSeqs, [...path, "batching"]);
   const bytesPerGpuToken = kvBytesPerGpuToken(llm, engine);
+  const swapSpaceTokens = Math.floor((file.swapSpaceGiB * BYTES_PER_GIB) / bytesPerGpuToken);
+  if (preemption === "swap" && swapSpaceTokens === 0)
+    resolution.problem(
+      [...path, "swapSpaceGiB"],
+      `${file.swapSpaceGiB} GiB hold no token, so that nothing could be swapped`,
+      "give it room, or write preemption: recompute",
+    );
   return {
     batching,
     order,
     preemption,
     swapSPerToken: bytesPerGpuToken / (file.hostLinkGBps * 1e9),
-    swapSpaceTokens: Math.floor((file.swapSpaceGiB * BYTES_PER_GIB) / bytesPerGpuToken),
+    swapSpaceTokens,
     admission: file.admission,
     prefixCache: file.prefixCaching === "off" ? null : { eviction: file.prefixCaching },
     speculative: speculative ?? null,
@@ -59,6 +68,28 @@ export function resolveScheduler(
       file.capturedBatchSizes === undefined ? null : [...file.capturedBatchSizes].sort((a, b) => a - b),
     role,
   };
+}
+
+/** Options that say how many requests make a full batch. */
+const BATCH_SIZES = ["batchSize", "maxBatchSize"];
+
+/** A batch that is larger than the seats of a replica is never full. */
+function checkBatchSize(resolution: Resolution, batching: PolicyChoice, maxNumSeqs: number, path: Path): void {
+  if (!ships(batchingPlugins.find(({ name }) => name === batching.name))) return;
+  for (const option of BATCH_SIZES.filter((one) => (batching.options[one] ?? 0) > maxNumSeqs)) {
+    const size = batching.options[option];
+    const at = [...path, "options", option];
+    if (resolution.declared(at))
+      resolution.problem(
+        at,
+        `a replica runs at most ${maxNumSeqs} sequences (maxNumSeqs), so that no batch gets to ${size}`,
+        `write at most ${maxNumSeqs}, or raise maxNumSeqs`,
+      );
+    else
+      resolution.warn(
+        `${path.join(".")}: batches are of at most ${maxNumSeqs} requests (maxNumSeqs), fewer than the ${size} of ${batching.name} without ${option}`,
+      );
+  }
 }
 
 /** The way of the KV to the pool of the strategy that decodes. Null after a problem. */
@@ -138,17 +169,10 @@ function ofOtherKind(name: string, what: typeof BATCHING | typeof ORDER): string
   return others.some((other) => other.name === name) ? `it is a ${is}: scheduler: { ${field}: ${name} }` : null;
 }
 
-interface WithOptions {
-  readonly name: string;
-  readonly options: Readonly<
-    Record<string, { readonly default: number; readonly min: number; readonly max: number; readonly doc: string }>
-  >;
-}
-
-/** Options of a plug-in, defaults filled in; unknown ones and those out of range become problems at `path`. */
+/** Options of a plug-in, defaults filled in; unknown ones and those out of range or in fractions become problems at `path`. */
 export function pluginOptions(
   resolution: Resolution,
-  plugin: WithOptions,
+  plugin: Pick<PolicyPlugin | RouterPlugin, "name" | "options">,
   given: Readonly<Record<string, number>>,
   path: Path,
 ): Record<string, number> {
@@ -162,6 +186,8 @@ export function pluginOptions(
       );
     else if (value < spec.min || value > spec.max)
       resolution.problem([...path, option], `must be from ${spec.min} to ${spec.max}, is ${value}`, spec.doc);
+    else if (spec.whole === true && !Number.isInteger(value))
+      resolution.problem([...path, option], `must be a whole number, is ${value}`, spec.doc);
   }
   return Object.fromEntries(
     Object.entries(plugin.options).map(([option, spec]) => [option, given[option] ?? spec.default]),

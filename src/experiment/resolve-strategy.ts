@@ -1,6 +1,7 @@
 /** One strategy: its pools and offers, and for each class the route that the boundary rules leave of it (INV-13). */
 import { hintFor } from "../catalog/nearest.ts";
 import type { Path } from "./read.ts";
+import { noteIdleOptions } from "./idle-options.ts";
 import { pathsByClass } from "./resolve-network.ts";
 import type { DemandContext } from "./expected-demand.ts";
 import { applyForm, spilloverOf } from "./resolve-form.ts";
@@ -107,6 +108,7 @@ export function resolveStrategy(
     pools: (pools as ResolvedPool[]).map((pool, i) => ({ ...pool, ...pathsOfPools[i] })),
     offers: (offers as ResolvedOffer[]).map((offer, i) => ({ ...offer, ...pathsOfOffers[i] })),
   };
+  noteIdleOptions(resolution, file, parts.pools, context.classes, context.demand?.traffic ?? null, path);
   const filtered = applyBoundary(resolution, name, file, routes, parts, context);
   if (redaction !== undefined && !filtered.routes.some((route) => route.some(({ redact }) => redact === true)))
     resolution.warn(

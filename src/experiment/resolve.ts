@@ -5,6 +5,7 @@
 import type { Catalog } from "../catalog/schema.ts";
 import { DAY_S, epochSOfIso } from "../kernel/calendar-time.ts";
 import { ConfigError } from "../kernel/errors.ts";
+import { noteIdleEverywhere } from "./idle-options.ts";
 import { readExperiment, type FieldSchema } from "./read.ts";
 import { tooManyRequests } from "./request-bound.ts";
 import { requestSizes } from "./request-size.ts";
@@ -76,10 +77,6 @@ function assemble(
   const traffic = resolveTraffic(resolution, file.traffic, file.classes, options.recording ?? null, period);
   const client = resolveClient(resolution, file.client, ["client"], "client");
   const team = file.team === undefined ? null : resolveTeam(resolution, file.team);
-  if (file.stepTimeError === "drawn")
-    resolution.warn(
-      "stepTimeError is drawn: intervals are those of a run, not of the mean, for no number of replications tells what the step-time model does not know",
-    );
   const { startEpochS } = period;
   const lengthS = file.days === undefined ? (recordedS(traffic) ?? DAY_S) : file.days * DAY_S;
   const endEpochS = options.period?.endEpochS ?? startEpochS + lengthS;
@@ -107,6 +104,14 @@ function assemble(
       ? noPeople(resolution, strategies as ResolvedStrategy[])
       : resolvePeople(resolution, file.team, team, strategies as ResolvedStrategy[]);
   if (people === null) return null;
+  const pools = (strategies as ResolvedStrategy[]).flatMap((strategy) => strategy.pools);
+  if (pools.some(({ stepTimeError }) => stepTimeError !== null))
+    resolution.warn(
+      "stepTimeError is drawn: intervals are those of a run, not of the mean, for no number of replications tells what the step-time model does not know",
+    );
+  const offers = (strategies as ResolvedStrategy[]).flatMap((strategy) => strategy.offers);
+  const offersReadText = offers.some(({ promptCache }) => promptCache !== undefined);
+  noteIdleEverywhere(resolution, file, pools, offersReadText);
   return {
     id: file.id,
     title: file.title,

@@ -7,7 +7,7 @@ const FIELDS = {
   batching: ["kind", "name", "doc", "options", "create"],
   order: ["kind", "name", "doc", "options", "create", "victim", "charges"],
 } as const;
-const OPTION_FIELDS = ["default", "min", "max", "doc"];
+const OPTION_FIELDS = ["default", "min", "max", "doc", "whole"];
 const VICTIMS = ["last-admitted", "least-urgent"];
 
 type Fields = Readonly<Record<string, unknown>>;
@@ -77,6 +77,10 @@ function checkOption(name: string, option: unknown, complain: Complain): void {
   const [min, preset, max] = numbers as [number, number, number];
   if (min > preset || preset > max)
     complain(["options", name], `min ${min} ≤ default ${preset} ≤ max ${max} must hold`);
+  if (option.whole !== undefined && typeof option.whole !== "boolean")
+    complain(at("whole"), `must be true or false, not ${shown(option.whole)}`);
+  else if (option.whole === true && !Number.isInteger(preset))
+    complain(at("default"), `must be a whole number, as the option says, not ${preset}`);
   if (typeof option.doc !== "string" || option.doc.trim() === "") complain(at("doc"), "must say what the option does");
 }
 

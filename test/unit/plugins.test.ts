@@ -113,6 +113,12 @@ test.each([
     policy("o").replace("default: 0.5, ", ""),
     /options\.share\.default: must be a number, not missing/,
   ],
+  [
+    "a count with half a default",
+    "count.ts",
+    policy("c").replace("max: 1,", "max: 1, whole: true,"),
+    /options\.share\.default: must be a whole number, as the option says, not 0\.5/,
+  ],
   ["an option outside its range", "range.ts", policy("r").replace("0.5", "2"), /min 0 ≤ default 2 ≤ max 1/],
   ["a name in capitals", "name.ts", policy("MyPolicy"), /name: must be small letters/],
   ["a name that ships", "taken.ts", policy("chunked"), /there is a batching policy named chunked already/],

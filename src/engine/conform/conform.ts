@@ -269,10 +269,10 @@ function optionsThatMove(
   seed: string,
   tell: (scenario: ConformScenario) => void,
 ): Conformance["options"] {
-  return Object.entries(plugin.options).map(([name, { min, max, default: preset }]) => {
-    const values = [min, max, preset / 2, preset * 2, (min + preset) / 2].filter(
-      (v) => v >= min && v <= max && v !== preset,
-    );
+  return Object.entries(plugin.options).map(([name, { min, max, default: preset, whole }]) => {
+    const values = [min, max, preset / 2, preset * 2, (min + preset) / 2]
+      .map((value) => (whole === true ? Math.round(value) : value))
+      .filter((v) => v >= min && v <= max && v !== preset);
     let moves = false;
     for (let number = 0; number < OPTION_SCENARIOS && !moves; number++) {
       const scenario = conformScenario(plugin, seed, number);

@@ -128,11 +128,11 @@ export function withOption(
 /** Evenly between the bounds, or evenly in the logarithm; whole when default and bounds are. */
 function drawOptions(draw: Draw, plugin: PolicyPlugin): Record<string, number> {
   const options: Record<string, number> = {};
-  for (const [name, { min, max, default: preset }] of Object.entries(plugin.options)) {
+  for (const [name, { min, max, default: preset, whole: counts }] of Object.entries(plugin.options)) {
     const even = draw() < 0.3;
     const at = draw();
     const value = even ? min + at * (max - min) : min - 1 + exp(at * log(1 + max - min));
-    const isWhole = Number.isInteger(min) && Number.isInteger(max) && Number.isInteger(preset);
+    const isWhole = counts === true || (Number.isInteger(min) && Number.isInteger(max) && Number.isInteger(preset));
     options[name] = Math.min(max, Math.max(min, isWhole ? Math.round(even ? value : value + 1) : value));
   }
   return options;

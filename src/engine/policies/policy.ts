@@ -16,6 +16,8 @@ export interface PolicyOption {
   readonly min: number;
   readonly max: number;
   readonly doc: string;
+  /** A count: fractions are refused. */
+  readonly whole?: boolean;
 }
 
 /** What every plug-in declares; options are numbers, so that an experiment can sweep them. */

@@ -14,6 +14,13 @@ import { staticBatching } from "./static.ts";
 export const batchingPlugins: BatchingPlugin[] = [chunked, continuous, staticBatching, dynamic];
 export const orderPlugins: OrderPlugin[] = [fcfs, priority, edf, shortestPrompt, predictedShortest, fairShare];
 
+const shipped: ReadonlySet<PolicyPlugin> = new Set([...batchingPlugins, ...orderPlugins]);
+
+/** Whether a policy is one of ours, so that what it reads is known. */
+export function ships(plugin: PolicyPlugin | undefined): boolean {
+  return plugin !== undefined && shipped.has(plugin);
+}
+
 export function batchingNamed(name: string): BatchingPlugin | undefined {
   return batchingPlugins.find((plugin) => plugin.name === name);
 }

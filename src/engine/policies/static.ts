@@ -8,7 +8,7 @@ export const staticBatching: BatchingPlugin = {
     "Waits for a full batch or a timeout, then runs it to its longest answer; seats of answers that ended before stay taken and paid for " +
     "(FasterTransformer, plain generate loops).",
   options: {
-    batchSize: { default: 16, min: 1, max: 4096, doc: "requests in a full batch" },
+    batchSize: { default: 16, min: 1, max: 4096, whole: true, doc: "requests in a full batch" },
     timeoutMs: { default: 100, min: 0, max: 600_000, doc: "longest wait of the first request for a full batch" },
   },
   create: (options) => closedBatches({ batchSize: options.batchSize!, waitS: options.timeoutMs! / 1000, padded: true }),

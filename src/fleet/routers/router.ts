@@ -20,11 +20,18 @@ export interface Router {
   route(view: RouterView): number;
 }
 
+export interface RouterOption {
+  readonly default: number;
+  readonly min: number;
+  readonly max: number;
+  readonly doc: string;
+  /** A count: fractions are refused. */
+  readonly whole?: boolean;
+}
+
 export interface RouterPlugin {
   readonly name: string;
   readonly doc: string;
-  readonly options: Readonly<
-    Record<string, { readonly default: number; readonly min: number; readonly max: number; readonly doc: string }>
-  >;
+  readonly options: Readonly<Record<string, RouterOption>>;
   create(options: Readonly<Record<string, number>>, draw: Draw): Router;
 }

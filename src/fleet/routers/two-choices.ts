@@ -3,7 +3,7 @@ import type { RouterPlugin } from "./router.ts";
 export const twoChoices: RouterPlugin = {
   name: "two-choices",
   doc: "Sample d serving replicas at random, take the one with fewest requests in flight (Mitzenmacher 2001).",
-  options: { d: { default: 2, min: 1, max: 16, doc: "replicas sampled per request" } },
+  options: { d: { default: 2, min: 1, max: 16, whole: true, doc: "replicas sampled per request" } },
   create: (options, draw) => {
     const d = options.d ?? 2;
     return {
