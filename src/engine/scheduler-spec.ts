@@ -1,4 +1,5 @@
 /** How a replica schedules its requests: the policy names and options of a pool, all resolved. */
+import type { EngineSpec } from "./spec.ts";
 
 export interface PolicyChoice {
   readonly name: string;
@@ -41,19 +42,33 @@ export interface SpeculativeSpec {
   readonly mode: "exact" | "mean-field";
 }
 
-/** The choices in a line, defaults left out, for tables. */
-export function describeScheduler(scheduler: SchedulerSpec): string {
-  const parts = [scheduler.batching.name, scheduler.order.name];
-  if (scheduler.preemption === "swap") parts.push("swap");
+/** Limits of a step that stand in the line of `describeScheduler`. */
+type StepLimits = Pick<EngineSpec, "maxNumSeqs" | "maxNumBatchedTokens" | "longPrefillTokenThreshold">;
+
+/** The choices in a line with the values of their options, for tables; what is off is left out. */
+export function describeScheduler(scheduler: SchedulerSpec, limits: StepLimits): string {
+  const { batching, order, preemption, prefixCache, speculative, capturedBatchSizes, role } = scheduler;
+  const parts = [withValues(batching), withValues(order)];
+  if (preemption === "swap") parts.push(`swap (up to ${scheduler.swapSpaceTokens} tokens)`);
   if (scheduler.admission === "reserve") parts.push("reserve");
-  if (scheduler.prefixCache !== null) parts.push(`prefix cache ${scheduler.prefixCache.eviction}`);
-  if (scheduler.speculative !== null)
-    parts.push(
-      `${scheduler.speculative.draftTokens} drafts${scheduler.speculative.mode === "exact" ? "" : " (mean-field)"}`,
-    );
-  if (scheduler.capturedBatchSizes !== null) parts.push("padded batches");
-  if (scheduler.role !== "both") parts.push(`${scheduler.role} only`);
+  if (prefixCache !== null) parts.push(`prefix cache ${prefixCache.eviction}`);
+  if (speculative !== null) {
+    const { draftTokens, acceptance, draftCost, mode } = speculative;
+    const how = mode === "exact" ? "" : ", mean-field";
+    parts.push(`${draftTokens} drafts (acceptance ${acceptance}, cost ${draftCost}${how})`);
+  }
+  if (capturedBatchSizes !== null)
+    parts.push(`padded batches (${capturedBatchSizes.length} sizes up to ${capturedBatchSizes.at(-1)})`);
+  if (role !== "both") parts.push(`${role} only`);
+  parts.push(`at most ${limits.maxNumSeqs} sequences and ${limits.maxNumBatchedTokens} tokens a step`);
+  if (limits.longPrefillTokenThreshold > 0) parts.push(`chunks up to ${limits.longPrefillTokenThreshold}`);
   return parts.join(", ");
+}
+
+/** `static (batchSize 16, timeoutMs 100)` */
+function withValues({ name, options }: PolicyChoice): string {
+  const values = Object.entries(options).map(([option, value]) => `${option} ${value}`);
+  return values.length === 0 ? name : `${name} (${values.join(", ")})`;
 }
 
 /** vLLM's own way: what a pool does that says nothing. */

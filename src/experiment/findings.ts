@@ -100,7 +100,7 @@ export interface PoolSummary {
   readonly warmReplicaH: Estimate;
   readonly downReplicaH: Estimate;
   readonly preemptions: Estimate;
-  /** Batching policy and queue order, with what else differs from vLLM's default. */
+  /** Batching policy and queue order with the values of their options, what else is on, and the limits of a step. */
   readonly scheduler: string;
   /** Of prompt tokens looked for, found in the prefix cache; of draft tokens, accepted; null where the pool has none, or there were no tokens. */
   readonly prefixHitFraction: Estimate | null;

@@ -164,7 +164,7 @@ function summariseStrategy(
         warmReplicaH: of((result) => result.warmH),
         downReplicaH: of((result) => result.downH),
         preemptions: of((result) => result.preemptions),
-        scheduler: describeScheduler(pool.scheduler),
+        scheduler: describeScheduler(pool.scheduler, pool.engine),
         prefixHitFraction: pool.scheduler.prefixCache === null ? null : ofAny((result) => result.prefixHitFraction),
         draftAcceptedFraction:
           pool.scheduler.speculative === null ? null : ofAny((result) => result.draftAcceptedFraction),

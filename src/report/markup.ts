@@ -31,7 +31,9 @@ export function bullets(lines: readonly string[]): string {
 }
 
 function cellHtml(cell: Cell, numeric: boolean, label: string): string {
-  const classes = [numeric ? "num" : "", cell.tone ?? ""].filter((name) => name !== "").join(" ");
+  const classes = [numeric ? "num" : "", cell.words === true ? "words" : "", cell.tone ?? ""]
+    .filter((name) => name !== "")
+    .join(" ");
   const note = cell.note === null ? "" : `<small>${escapeHtml(cell.note)}</small>`;
   const rows = cell.rows ?? 1;
   const span = rows === 1 ? "" : ` rowspan="${rows}"`;

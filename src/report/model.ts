@@ -33,6 +33,8 @@ export interface Cell {
   readonly tone: Tone | null;
   /** Rows of the table that the cell stands for, itself and those below, whose own cells end before this column; 1 if left out. */
   readonly rows?: number;
+  /** Words, which may break over lines where numbers may not. */
+  readonly words?: boolean;
 }
 
 export interface TableView {

@@ -90,6 +90,7 @@ table{overflow-wrap:break-word}
 .dense th,.dense td{padding-right:6px}
 .num{text-align:right;padding-left:8px}
 td.num span,td.num small{white-space:nowrap}
+td.words span{white-space:normal}
 th:last-child,td:last-child{padding-right:0}
 tbody:last-child tr:last-child th,tbody:last-child tr:last-child td{border-bottom:0}
 .group th{font-weight:600;padding-top:16px}

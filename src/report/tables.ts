@@ -354,7 +354,7 @@ export function poolTable(summary: Summary, views: readonly StrategyView[]): Tab
       row("Replicas", "serving + warm", (pool) =>
         cell(`${pool.replicas} + ${pool.warmReplicas}`, `${pool.gpusPerReplica} × ${pool.gpu} each`),
       ),
-      row("Scheduler", null, (pool) => cell(pool.scheduler)),
+      row("Scheduler", null, (pool) => ({ ...cell(pool.scheduler), words: true })),
       ...(pools.every(({ pool }) => pool.managed === null)
         ? []
         : [row("Run by", null, (pool) => cell(pool.managed ?? "own people"))]),

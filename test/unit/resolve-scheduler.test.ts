@@ -1,5 +1,6 @@
 /** Schedulers of pools: names, options and what does not go together. */
 import { expect, test } from "vitest";
+import { describeScheduler } from "../../src/engine/scheduler-spec.ts";
 import { ConfigError } from "../../src/kernel/errors.ts";
 import { resolveRaw, smallExperiment, valueAtPool, withValue, type Path } from "../fixtures/experiment.ts";
 
@@ -76,4 +77,37 @@ test("a table of step times rises, and no step takes less than nothing", () => {
   const { stepTimeTable, outsideValidatedRange } = experiment.strategies[1]!.pools[0]!;
   expect(stepTimeTable).toHaveLength(2);
   expect(outsideValidatedRange).toMatch(/own table/);
+});
+
+test("the line of a scheduler holds the values of its options and the limits of a step", () => {
+  const lineOf = (scheduler: Record<string, unknown>, more: Record<string, unknown> = {}): string => {
+    const changed = {
+      ...valueAtPool(smallExperiment()),
+      maxNumSeqs: 128,
+      maxNumBatchedTokens: 1024,
+      ...more,
+      scheduler,
+    };
+    const pool = resolveRaw(withValue(smallExperiment(), POOL, changed)).experiment.strategies[1]!.pools[0]!;
+    return describeScheduler(pool.scheduler, pool.engine);
+  };
+  const limits = "at most 128 sequences and 1024 tokens a step";
+  expect(lineOf({})).toBe(`chunked, fcfs, ${limits}`);
+  expect(lineOf({}, { longPrefillTokenThreshold: 256 })).toBe(`chunked, fcfs, ${limits}, chunks up to 256`);
+  expect(
+    lineOf({
+      batching: { name: "static", options: { batchSize: 32 } },
+      order: { name: "fair-share", options: { outputWeight: 4 } },
+    }),
+  ).toBe(`static (batchSize 32, timeoutMs 100), fair-share (inputWeight 1, outputWeight 4), ${limits}`);
+  expect(
+    lineOf({
+      preemption: "swap",
+      swapSpaceGiB: 1,
+      speculative: { draftTokens: 2, acceptance: 0.7 },
+      capturedBatchSizes: [8, 1, 4],
+    }),
+  ).toBe(
+    `chunked, fcfs, swap (up to 8192 tokens), 2 drafts (acceptance 0.7, cost 0.1), padded batches (3 sizes up to 8), ${limits}`,
+  );
 });
