@@ -18,7 +18,7 @@ import type { StepTime } from "../../src/engine/step-time.ts";
 import { type RecordedCase, meanTokens, parseCaseFile } from "../../src/experiment/validate/case.ts";
 import { closedLoopTpotS } from "../../src/experiment/validate/closed-loop.ts";
 import { quantile } from "../../src/experiment/validate/metrics.ts";
-import { kvDtypeOf } from "../../src/experiment/validate/predict.ts";
+import { kvDtypeOf } from "../../src/experiment/validate/assumed.ts";
 import { FITTED_BUDGET_TOKENS, type Setup, layoutOf, lookUp } from "../../src/experiment/validate/setup.ts";
 import { loadCatalog } from "../../src/node/catalog-files.ts";
 import { type KernelPoint, kernelPoints } from "./layer-kernels.ts";

@@ -29,6 +29,8 @@ export interface CaseArrivals {
   readonly stage: Uint16Array | null;
   /** When each stage would start, seconds. */
   readonly stageStartS?: readonly number[] | undefined;
+  /** What the reader of a result should know of them. */
+  readonly note?: string;
 }
 
 /** Independent draws of one case, averaged so that the case's own luck is left as the only one. */
@@ -66,7 +68,8 @@ export function caseArrivals(
       throw new LoadError(
         `${load.requestsFile} cannot be read: it is relative to the file of its case and may not leave the folder of the cases`,
       );
-    return { ...parseRequests(text, load.requestsFile), mostInFlight: mostInFlight(load) };
+    const parsed = firstRequests(parseRequests(text, load.requestsFile), load);
+    return { ...parsed, mostInFlight: mostInFlight(load) };
   }
   const { outputTokens } = load;
   const named = (what: string) => stream("validate", draw, `validate/${id}/${what}`);
@@ -97,6 +100,24 @@ export function caseArrivals(
   };
 }
 
+/** As many rows of the file as the load says that there were requests, the earliest. */
+function firstRequests(rows: CaseArrivals, load: RecordedCase["load"]): CaseArrivals {
+  const held = rows.arrivalS.length;
+  const { requests = held, warmupRequests = 0, requestsFile } = load;
+  // Whether the number counts the warm-up or not, a row is a request.
+  if (requests === held || requests + warmupRequests === held) return rows;
+  const said = `requests is ${requests}, and ${requestsFile} holds ${held}`;
+  if (requests > held) return { ...rows, note: `${said}: all of them are sent` };
+  const sent = Math.min(held, requests + warmupRequests);
+  return {
+    ...rows,
+    arrivalS: rows.arrivalS.slice(0, sent),
+    inputTokens: rows.inputTokens.slice(0, sent),
+    outputTokens: rows.outputTokens.slice(0, sent),
+    note: `${said}: the first ${sent} are sent`,
+  };
+}
+
 /** The limit of a load generator such as vLLM's, under its name or that of closed loads. */
 function mostInFlight({ kind, maxConcurrency, concurrency }: RecordedCase["load"]): number {
   return kind === "open" || kind === "trace" ? Math.round(maxConcurrency ?? concurrency ?? Infinity) : Infinity;
@@ -112,13 +133,29 @@ export function loadCaveats({ load }: RecordedCase): readonly string[] {
     caveats.push("the number of requests is not recorded: assumed");
   if (load.kind === "closed" && load.durationS !== undefined)
     caveats.push("the clients stop after a number of requests, not after durationS: makespan follows from it");
-  if (load.requestsFile !== undefined && (load.sharedPrefixTokens ?? 0) > 0)
-    caveats.push("prompts of a requestsFile are taken to share nothing: sharedPrefixTokens is not read");
+  caveats.push(...fileCaveats(load));
   if (mostInFlight(load) < Infinity)
     caveats.push(
       `at most ${mostInFlight(load)} requests are in flight: times count from when the client sends, not from when it wanted to`,
     );
   return caveats;
+}
+
+/** What stands beside a requestsFile: it has times and lengths of its own, and no word of what prompts share. */
+function fileCaveats(load: RecordedCase["load"]): readonly string[] {
+  if (load.requestsFile === undefined) return [];
+  if (load.kind !== "trace" && load.kind !== "open")
+    return [`load.requestsFile is not read of a load ${load.kind}: only trace and open loads have one`];
+  const shared = [...((load.sharedPrefixTokens ?? 0) > 0 ? ["sharedPrefixTokens"] : []), ...given(load, ["prefix"])];
+  const other = given(load, ["ratePerS", "arrivalCv", "stages", "durationS"]);
+  return [
+    ...shared.map((name) => `prompts of a requestsFile are taken to share nothing: ${name} is not read`),
+    ...(other.length === 0 ? [] : [`the times are those of the requestsFile: ${other.join(", ")} is not read`]),
+  ];
+}
+
+function given(load: RecordedCase["load"], names: readonly (keyof RecordedCase["load"])[]): readonly string[] {
+  return names.filter((name) => load[name] !== undefined).map(String);
 }
 
 type Times = Pick<CaseArrivals, "arrivalS" | "stage" | "stageStartS">;

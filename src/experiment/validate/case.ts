@@ -145,6 +145,8 @@ const RecordedCase = z.looseObject({
   replicas: count.default(1),
   router: z.string().optional(),
   disaggregated: z.object({ prefill: Side, decode: Side }).optional(),
+  /** Link between the GPUs, such as `nvlink4` or `pcie5`. */
+  interconnect: z.string().optional(),
   model: z.string(),
   /** Its config.json, for a model that the catalogue does not have. */
   hfConfig: z.unknown().optional(),
@@ -167,8 +169,8 @@ const RecordedCase = z.looseObject({
 
 export type RecordedCase = z.infer<typeof RecordedCase>;
 
-/** What is known of a case; the last three are for people. */
-export const CASE_FIELDS: readonly string[] = [...Object.keys(RecordedCase.shape), "asOf", "caveats", "interconnect"];
+/** What is known of a case; the last two are for people. */
+export const CASE_FIELDS: readonly string[] = [...Object.keys(RecordedCase.shape), "asOf", "caveats"];
 /** Those that every case has, so that no other name was meant to be one of them. */
 export const NEEDED_FIELDS: readonly string[] = [
   "id",

@@ -1,7 +1,7 @@
 /** Whether cases that a source compares with each other come out in the measured order. */
-import type { CaseResult, PoolName } from "./result.ts";
+import type { CaseResult, Comparison, PoolName } from "./result.ts";
 
-/** Pairs of one group, over all metrics that both cases have: how many are ordered as measured. */
+/** Pairs of one group, over all metrics that both cases have, as a whole and stage by stage: how many are ordered as measured. */
 export interface OrderResult {
   readonly group: string;
   readonly pool: PoolName;
@@ -25,14 +25,20 @@ export function predictedOrder(cases: readonly CaseResult[]): OrderResult[] {
     let right = 0;
     group.forEach((a, i) => {
       for (const b of group.slice(i + 1))
-        for (const metric of Object.keys(a.errors)) {
-          if (b.errors[metric] === undefined || a.measured[metric] === b.measured[metric]) continue;
-          pairs++;
-          const measured = Math.sign(a.measured[metric]! - b.measured[metric]!);
-          if (Math.sign(a.predicted[metric]! - b.predicted[metric]!) === measured) right++;
-        }
+        for (const [one, other] of [[a, b] as const, ...stagePairs(a, b)])
+          for (const metric of Object.keys(one.errors)) {
+            if (other.errors[metric] === undefined || one.measured[metric] === other.measured[metric]) continue;
+            pairs++;
+            const measured = Math.sign(one.measured[metric]! - other.measured[metric]!);
+            if (Math.sign(one.predicted[metric]! - other.predicted[metric]!) === measured) right++;
+          }
     });
     const { compareGroup, pool } = group[0]!;
     return { group: compareGroup!, pool: pool!, cases: group.length, pairs, right };
   });
+}
+
+/** Stages in their order; loads with other numbers of stages have none that answer each other. */
+function stagePairs(a: CaseResult, b: CaseResult): readonly (readonly [Comparison, Comparison])[] {
+  return a.byStage.length === b.byStage.length ? a.byStage.map((stage, i) => [stage, b.byStage[i]!] as const) : [];
 }

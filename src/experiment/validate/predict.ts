@@ -20,7 +20,7 @@ import {
 } from "../../engine/coefficients.ts";
 import { kvCapacity } from "../../engine/kv-capacity.ts";
 import { DEFAULT_SCHEDULER } from "../../engine/scheduler-spec.ts";
-import type { EngineSpec, KvDtype } from "../../engine/spec.ts";
+import type { EngineSpec } from "../../engine/spec.ts";
 import { scheduledStepTime } from "../../engine/step-time-options.ts";
 import { createStepTime } from "../../engine/step-time-physics.ts";
 import type { StepTime } from "../../engine/step-time.ts";
@@ -41,7 +41,8 @@ import {
   unservable,
 } from "./serve.ts";
 import { recordedGpu } from "./recorded-gpu.ts";
-import { FITTED_BUDGET_TOKENS, type Setup, layoutOf, lookUp, plainDtype, unmodelledShape } from "./setup.ts";
+import { FITTED_BUDGET_TOKENS, type Setup, layoutOf, lookUp, unmodelledShape } from "./setup.ts";
+import { assumedCaveats, kvDtypeOf } from "./assumed.ts";
 import { unreadCaveats } from "./unread.ts";
 
 export interface Prediction {
@@ -103,7 +104,7 @@ export function predictCase(recorded: RecordedCase, tools: PredictionTools): Pre
     scope: chosen.coefficients.scope,
     bandPercent: chosen.bandPercent,
     outsideValidatedRange: outsideValidatedRange(sets, setup.request),
-    caveats: [...loadCaveats(recorded), ...setupCaveats(recorded)],
+    caveats: [...loadCaveats(recorded), ...setupCaveats(recorded, setup)],
   };
   // What cannot be run has no time, though the closed-loop formula would give one.
   if (typeof memory === "string") return { ...known, refused: memory };
@@ -168,7 +169,7 @@ function predictSides(
     scope: chosen.coefficients.scope,
     bandPercent: chosen.bandPercent,
     outsideValidatedRange: "prefill and decode on separate pools were never validated",
-    caveats: [...loadCaveats(recorded), ...setupCaveats({ ...recorded, replicas }), transferCaveat(setup)],
+    caveats: [...loadCaveats(recorded), ...setupCaveats({ ...recorded, replicas }, setup), transferCaveat(setup)],
   };
   if (typeof simulated === "string") return { ...known, refused: simulated };
   const caveats = [...known.caveats, ...simulated.caveats];
@@ -179,11 +180,12 @@ function globalSets(sets: readonly CoefficientSets[]): CoefficientSets[] {
   return sets.map((entry) => ({ ...entry, sets: entry.sets.filter((set) => set.scope === "global") }));
 }
 
-function setupCaveats(recorded: RecordedCase): readonly string[] {
+function setupCaveats(recorded: RecordedCase, setup: Setup): readonly string[] {
   const { engineOptions, replicas, router } = recorded;
   const { gpu, reason } = recordedGpu(recorded);
   return [
     ...(reason === null ? [] : [`predicted on ${gpu}: ${reason}`]),
+    ...assumedCaveats(recorded, setup),
     ...unreadCaveats(recorded),
     ...(engineOptions.chunkedPrefill === false && !prefillsApart(recorded)
       ? ["prompts were prefilled whole; here they are chunked"]
@@ -197,17 +199,6 @@ interface Memory {
   readonly kvBlocks: number;
   /** The formula's figures, to be scored; a recorded block count overrides them only for the simulation. */
   readonly metrics: Record<string, number>;
-}
-
-/**
- * What is recorded. Else of a closed loop as in the fit, where KV follows the weights (FP8 with FP8 and NVFP4, and with MXFP4
- * on GPUs with FP4 units); of other loads the default of the engines, which is BF16 whatever the weights.
- */
-export function kvDtypeOf({ kvDtype, load }: RecordedCase, { weightDtype, gpu }: Setup): KvDtype {
-  if (kvDtype !== undefined) return plainDtype(kvDtype) === "fp8" ? "fp8" : "bf16";
-  if (load.kind !== "closed") return "bf16";
-  if (weightDtype === "mxfp4") return gpu.fp4DenseTflops === null ? "bf16" : "fp8";
-  return ["bf16", "int8", "int4"].includes(weightDtype) ? "bf16" : "fp8";
 }
 
 function predictMemory(recorded: RecordedCase, setup: Setup): Memory | string {
@@ -327,7 +318,7 @@ function simulate(
       runs.push({
         whole: caseMetrics(arrivals, times, warmupRequests, engine.apiOverheadMs),
         byStage: stageMetrics(arrivals, times, warmupRequests, engine.apiOverheadMs),
-        caveats: caveat === null ? [] : [caveat],
+        caveats: [arrivals.note, caveat].filter((note) => typeof note === "string"),
       });
     }
     return {

@@ -3,6 +3,7 @@ import { DEFAULT_SCHEDULER, type SchedulerSpec } from "../../engine/scheduler-sp
 import type { EngineSpec } from "../../engine/spec.ts";
 import type { StepTime } from "../../engine/step-time.ts";
 import type { CaseArrivals } from "./arrivals.ts";
+import { cachesPrefixes } from "./assumed.ts";
 import type { RecordedCase } from "./case.ts";
 import { type GapGroups, gapGroups } from "./gaps.ts";
 import type { CaseTimes } from "./metrics.ts";
@@ -49,7 +50,7 @@ export function prefillsApart({ engine, engineOptions }: RecordedCase): boolean 
 /**
  * One simulation under the engine's own way to admit and to keep: TensorRT-LLM takes a request only when KV for its whole
  * answer is free (its default policy, guaranteed no evict); the others take it and preempt. All keep what they computed in
- * a prefix cache unless the recording says that it was off.
+ * a prefix cache unless the recording says that it was off, or its engine had none by default.
  */
 export function serve(
   recorded: RecordedCase,
@@ -64,7 +65,7 @@ export function serve(
   const input: SimulatorInput = { ...deployment, scheduler: scheduled, gapGroups: groups };
   const { engine, arrivals, handOff } = input;
   const reserves = recorded.engine === "trtllm";
-  const prefixCache = recorded.engineOptions.prefixCaching === false ? null : ({ eviction: "lru" } as const);
+  const prefixCache = cachesPrefixes(recorded) ? ({ eviction: "lru" } as const) : null;
   const scheduler: SchedulerSpec = { ...input.scheduler, admission: reserves ? "reserve" : "optimistic", prefixCache };
   if (handOff !== null || arrivals.content !== null) return simulator({ ...input, scheduler });
   // The cheaper simulations that come to the same follow. Reserved room for requests of one length limits how many run.

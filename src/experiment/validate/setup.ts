@@ -6,20 +6,23 @@ import { llmOfHfConfig } from "../../catalog/hf-config.ts";
 import type { Catalog, CatalogEntry } from "../../catalog/schema.ts";
 import type { CoefficientRequest } from "../../engine/coefficients.ts";
 import type { ParallelOptions } from "../../engine/parallelism.ts";
-import { type GpuSpec, WEIGHT_DTYPES, type WeightDtype } from "../../engine/spec.ts";
+import { WEIGHT_DTYPES, type WeightDtype } from "../../engine/spec.ts";
 import { ConfigError, type Problem } from "../../kernel/errors.ts";
 import type { RecordedCase } from "./case.ts";
+import { recordedLink } from "./interconnect.ts";
 import { recordedGpu } from "./recorded-gpu.ts";
 import { gpusOfSides, sideCase } from "./disaggregated.ts";
 
 /** Everything a case names. */
 export interface Setup {
-  readonly gpu: GpuSpec;
+  readonly gpu: CatalogEntry<"gpus">;
   readonly llm: CatalogEntry<"llms">;
   readonly weightDtype: WeightDtype;
   readonly profile: CatalogEntry<"engines">;
   readonly request: CoefficientRequest;
   readonly routing: Routing;
+  /** Of the GPU by its entry, where the case names another. */
+  readonly ownLink: Pick<CatalogEntry<"gpus">, "interconnect" | "linkGBpsPerDirection">;
 }
 
 /** A router of the registry, and its options. */
@@ -111,14 +114,17 @@ export function lookUp(recorded: RecordedCase, catalog: Catalog): Setup | string
   const routing = routingOf(recorded.router);
   if (recorded.replicas > 1 && routing === null) return `router ${recorded.router} is not known`;
   const { usableMemoryGiB } = recorded.engineOptions;
+  const link = recordedLink(recorded, gpu.value, catalog);
+  const linked = link === null ? gpu.value : { ...gpu.value, ...link };
   return {
-    gpu: usableMemoryGiB === undefined ? gpu.value : { ...gpu.value, usableMemoryGiB },
+    gpu: usableMemoryGiB === undefined ? linked : { ...linked, usableMemoryGiB },
     llm,
     weightDtype,
     profile,
     routing: routing ?? ROUND_ROBIN,
+    ownLink: gpu.value,
     request: {
-      gpu: gpu.value,
+      gpu: linked,
       llm,
       architecture: llm.architectureOf ?? llm.id,
       engine: recorded.engine,
@@ -169,16 +175,19 @@ export function layoutOf({ tp, pp, ep, dp }: RecordedCase): ParallelOptions {
 }
 
 /**
- * Recorded traces carry times of the engine's own clock, other loads those of a client behind HTTP: of them the profile of
- * the recorded version, else the one of the engine. Null = the engine has no profile.
+ * Recorded traces carry times of the engine's own clock, whose one profile forms steps ahead where the recorded version does; other loads
+ * those of a client behind HTTP: of them the profile of the recorded version, else the one of the engine. Null = the engine has no profile.
  */
 function engineProfile(
   catalog: Catalog,
   { engine, engineVersion, load }: RecordedCase,
 ): CatalogEntry<"engines"> | null {
+  const named = find(catalog, "engines", `${engine}-${engineVersion.split(".").slice(0, 2).join(".")}`);
+  const ofVersion = (named.ok ? named.value : catalog.engines.get(engine)) ?? null;
   const ownClock = load.kind === "trace" ? catalog.engines.get(`${engine}-engine-clock`) : undefined;
-  const ofVersion = find(catalog, "engines", `${engine}-${engineVersion.split(".").slice(0, 2).join(".")}`);
-  return ownClock ?? (ofVersion.ok ? ofVersion.value : catalog.engines.get(engine)) ?? null;
+  if (ownClock === undefined) return ofVersion;
+  if (engineVersion === "" || ofVersion === null) return ownClock;
+  return { ...ownClock, schedulesAhead: ofVersion.schedulesAhead ?? false };
 }
 
 const ROUND_ROBIN: Routing = { name: "round-robin", options: {} };

@@ -111,6 +111,8 @@ function stageMismatch({ measuredByStage, load }: RecordedCase): string | null {
   const entries = `measuredByStage has ${counted(measuredByStage.length, "entry", "entries")}`;
   if (stages === 0) return `${entries}, and the load has no stages: one entry for each of load.stages is needed`;
   if (load.kind !== "open") return `${entries}, and only an open load runs in stages, not one of kind ${load.kind}`;
+  if (load.requestsFile !== undefined)
+    return `${entries}, and the requestsFile does not tell which stage sent which request`;
   if (stages === measuredByStage.length) return null;
   return `${entries}, and the load has ${counted(stages, "stage", "stages")}: one entry for each stage is needed, {} where nothing was measured`;
 }

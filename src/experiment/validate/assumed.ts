@@ -1,0 +1,80 @@
+/** What a recording leaves open of its engine and was assumed, and how it is told to the reader of a result. */
+import type { CatalogEntry } from "../../catalog/schema.ts";
+import type { KvDtype } from "../../engine/spec.ts";
+import type { RecordedCase } from "./case.ts";
+import { linkCaveat } from "./interconnect.ts";
+import { type Setup, plainDtype } from "./setup.ts";
+
+/** Caveats about defaults that stand in for what is not recorded. */
+export function assumedCaveats(recorded: RecordedCase, setup: Setup): readonly string[] {
+  const link = linkCaveat(recorded, setup.gpu, setup.ownLink);
+  return [
+    ...(link === null ? [] : [link]),
+    ...kvCaveats(recorded, setup),
+    ...cacheCaveats(recorded),
+    ...versionCaveats(recorded, setup.profile),
+  ];
+}
+
+/**
+ * What is recorded. Else of a closed loop as in the fit, where KV follows the weights (FP8 with FP8 and NVFP4, and with MXFP4
+ * on GPUs with FP4 units); of other loads the default of the engines, which is BF16 whatever the weights.
+ */
+export function kvDtypeOf(
+  { kvDtype, load }: RecordedCase,
+  { weightDtype, gpu }: Pick<Setup, "weightDtype" | "gpu">,
+): KvDtype {
+  if (kvDtype !== undefined) return plainDtype(kvDtype) === "fp8" ? "fp8" : "bf16";
+  if (load.kind !== "closed") return "bf16";
+  if (weightDtype === "mxfp4") return gpu.fp4DenseTflops === null ? "bf16" : "fp8";
+  return ["bf16", "int8", "int4"].includes(weightDtype) ? "bf16" : "fp8";
+}
+
+function kvCaveats(recorded: RecordedCase, setup: Setup): readonly string[] {
+  if (recorded.kvDtype !== undefined || kvDtypeOf(recorded, setup) === "bf16") return [];
+  return [
+    `kvDtype is not recorded: FP8, as the weights of ${setup.weightDtype}, like the closed loops that coefficients were fitted on; engines default to BF16`,
+  ];
+}
+
+/** First version of vLLM whose engine is the one that is modelled (V1), which caches prefixes by default. */
+const VLLM_V1 = [0, 8] as const;
+
+/** vLLM of a version whose default engine was the one before (V0); versions that are no numbers are taken as newer. */
+function isVllmV0({ engine, engineVersion }: RecordedCase): boolean {
+  const match = /^(\d+)\.(\d+)/.exec(engineVersion);
+  if (engine !== "vllm" || match === null) return false;
+  const [major, minor] = [Number(match[1]), Number(match[2])];
+  return major === VLLM_V1[0] && minor < VLLM_V1[1];
+}
+
+/** As recorded, else the default of the engine: on, but for vLLM before V1. */
+export function cachesPrefixes(recorded: RecordedCase): boolean {
+  return recorded.engineOptions.prefixCaching ?? !isVllmV0(recorded);
+}
+
+function cacheCaveats(recorded: RecordedCase): readonly string[] {
+  const { engineOptions, engineVersion, load } = recorded;
+  const isV0 = isVllmV0(recorded);
+  const shares = load.prefix !== undefined || (load.sharedPrefixTokens ?? 0) > 0;
+  const unrecorded = engineOptions.prefixCaching === undefined;
+  return [
+    ...(unrecorded && isV0 ? [`prefixCaching is not recorded: off, the default of vLLM ${engineVersion}`] : []),
+    ...(unrecorded && !isV0 && shares
+      ? ["prefixCaching is not recorded: taken as on, on which shared prompts depend"]
+      : []),
+    ...(isV0
+      ? [
+          `vLLM ${engineVersion} schedules by the engine before V1: all else is simulated by the rules and defaults of V1`,
+        ]
+      : []),
+  ];
+}
+
+function versionCaveats({ engine, engineVersion }: RecordedCase, profile: CatalogEntry<"engines">): readonly string[] {
+  const fitted = profile.engineVersion;
+  if (profile.id !== `${engine}-engine-clock` || engineVersion === "" || engineVersion.startsWith(fitted)) return [];
+  return [
+    `constants of the engine's own clock are those of ${engine} ${fitted}: of version ${engineVersion} only whether it forms steps ahead is read`,
+  ];
+}
