@@ -1,16 +1,13 @@
-/** What a recorded case leaves open or says beside its own figures: assumed, honoured or told, and never in silence. */
+/** What a recorded case leaves open or names beside what is read: defaults of engine versions, KV, links, what stands beside a trace. */
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Catalog } from "../../src/catalog/schema.ts";
 import { type RecordedCase, parseCaseFile } from "../../src/experiment/validate/case.ts";
-import { predictCase, type Prediction } from "../../src/experiment/validate/predict.ts";
+import { type Prediction, predictCase } from "../../src/experiment/validate/predict.ts";
+import type { CaseSimulator } from "../../src/experiment/validate/serve.ts";
 import { simulateCase } from "../../src/experiment/validate/simulate-case.ts";
 import { score } from "../../src/experiment/validate/validate.ts";
 import { loadCatalog } from "../../src/node/catalog-files.ts";
 
-type Change = Readonly<Record<string, unknown>>;
-
-const OPEN = { kind: "open", ratePerS: 10, requests: 40, inputTokens: 512, outputTokens: 64 };
-const CLOSED = { kind: "closed", concurrency: 8, inputTokens: 512, outputTokens: 64 };
 const BASE = {
   id: "case",
   role: "validation",
@@ -19,124 +16,187 @@ const BASE = {
   weightDtype: "bf16",
   engine: "vllm",
   engineVersion: "0.15.0",
-  load: OPEN,
-  measured: { tpotMsMean: 10, ttftMsMean: 100 },
+  load: { kind: "open", ratePerS: 10, requests: 20, inputTokens: 512, outputTokens: 64 },
+  measured: { tpotMsMean: 10 },
 };
-const FILE = "arrivalS,inputTokens,outputTokens\n0,500,50\n1,500,50\n2,500,50\n3,500,50\n";
+const ROWS = "arrivalS,inputTokens,outputTokens\n3,50,5\n0,10,5\n1,20,5\n2,30,5\n";
 
-let catalog: Catalog;
-beforeAll(async () => {
-  ({ catalog } = await loadCatalog(["gpus", "llms", "engines", "coefficients"]));
-});
+type Change = Readonly<Record<string, unknown>>;
 
 function recorded(change: Change): RecordedCase {
   const [parsed] = parseCaseFile("t.json", [{ ...BASE, ...change }])!;
   if (!parsed?.ok) throw new Error(parsed?.reason);
   return parsed.case;
 }
-const predict = (change: Change, text = FILE): Prediction =>
-  predictCase(recorded(change), { catalog, simulate: simulateCase, readText: () => text });
-const told = (change: Change, about: string): readonly string[] =>
-  predict(change).caveats.filter((caveat) => caveat.includes(about));
 
-describe("the link between GPUs", () => {
-  const four = { gpu: "l40s", tp: 4, model: "qwen3-32b" };
+let catalog: Catalog;
+beforeAll(async () => {
+  ({ catalog } = await loadCatalog(["gpus", "llms", "engines", "coefficients"]));
+});
 
-  test("one that the catalogue knows is taken, and moves the times of several GPUs", () => {
-    const tpot = (change: Change): number => predict({ ...four, ...change }).predicted["tpotMsMean"]!;
-    expect(tpot({ interconnect: "nvlink4" })).toBeLessThan(0.95 * tpot({}));
-    expect(told({ ...four, interconnect: "nvlink4" }, "linked by nvlink4")).toHaveLength(1);
-    // Its own, by whatever spelling, is nothing to tell.
-    for (const interconnect of ["pcie4", "PCIe Gen4", "PCIE"])
-      expect([tpot({ interconnect }), told({ ...four, interconnect }, "link")]).toEqual([tpot({}), []]);
+/** The prediction, and what the simulator was given last. */
+function spied(change: Change): Prediction & { readonly input: Parameters<CaseSimulator>[0] } {
+  let input: Parameters<CaseSimulator>[0] | undefined;
+  const simulate: CaseSimulator = (given) => simulateCase((input = given));
+  const prediction = predictCase(recorded(change), { catalog, simulate, readText: () => ROWS });
+  return { ...prediction, input: input! };
+}
+
+describe("traces", () => {
+  const trace = (load: Change = {}): Change => ({ load: { kind: "trace", requestsFile: "t.csv", ...load } });
+
+  test("as many rows are sent as there were requests, the earliest; other numbers are said", () => {
+    const first = spied({ ...trace({ requests: 2 }), engineVersion: "0.19.0" });
+    expect(Array.from(first.input.arrivals.inputTokens)).toEqual([10, 20]);
+    expect(first.caveats).toEqual(["requests is 2, and t.csv holds 4: the first 2 are sent"]);
+    const warm = spied(trace({ requests: 2, warmupRequests: 1 }));
+    expect(Array.from(warm.input.arrivals.inputTokens)).toEqual([10, 20, 30]);
+    const few = spied({ ...trace({ requests: 9 }), engineVersion: "0.19.0" });
+    expect(few.input.arrivals.inputTokens).toHaveLength(4);
+    expect(few.caveats).toEqual(["requests is 9, and t.csv holds 4: all of them are sent"]);
+    for (const load of [{}, { requests: 4 }, { requests: 3, warmupRequests: 1 }])
+      expect(spied({ ...trace(load), engineVersion: "0.19.0" }).caveats).toEqual([]);
   });
 
-  test("one that it does not know is named as unread; with one GPU there is nothing to tell", () => {
-    expect(told({ ...four, interconnect: "ethernet" }, "interconnect ethernet is not read")).toHaveLength(1);
-    expect(told({ interconnect: "pcie5" }, "link")).toEqual([]);
+  test("the version says whether steps are formed ahead; the constants are those of one version", () => {
+    const ahead = (engineVersion: string) => {
+      const { input, caveats } = spied({ ...trace(), engineVersion });
+      return [input.engine.schedulesAhead, caveats.length];
+    };
+    expect(["0.19.0", "0.15.1", "0.11.0", ""].map(ahead)).toEqual([
+      [true, 0],
+      [true, 1],
+      [false, 1],
+      [true, 0],
+    ]);
+    expect(spied({ ...trace(), engineVersion: "0.11.0" }).caveats).toEqual([
+      "constants of the engine's own clock are those of vllm 0.19: of version 0.11.0 only whether it forms steps ahead is read",
+    ]);
+  });
+
+  test("what stands beside the file and is not read is named", () => {
+    const beside = {
+      sharedPrefixTokens: 5,
+      prefix: { groups: 2, systemTokens: 5, questionTokens: 5 },
+      ratePerS: 3,
+      durationS: 9,
+    };
+    expect(spied({ ...trace(beside), engineVersion: "" }).caveats).toEqual([
+      "prompts of a requestsFile are taken to share nothing: sharedPrefixTokens is not read",
+      "prompts of a requestsFile are taken to share nothing: prefix is not read",
+      "the times are those of the requestsFile; not read: ratePerS, durationS",
+    ]);
+    const closed = { ...BASE.load, kind: "closed", concurrency: 2, requestsFile: "t.csv" };
+    expect(spied({ load: closed }).caveats).toEqual([
+      "load.requestsFile is not read of a load closed: only trace and open loads have one",
+    ]);
+  });
+
+  test("stages of a file cannot be told apart", () => {
+    const stages = [{ ratePerS: 1, durationS: 4 }];
+    const load = { kind: "open", requestsFile: "t.csv", stages };
+    const one = { ...BASE, load, measuredByStage: [{ tpotMsMean: 10 }] };
+    const cases = parseCaseFile("t.json", [one])!;
+    const result = score(cases, [
+      predictCase(recorded(one), { catalog, simulate: simulateCase, readText: () => ROWS }),
+    ]);
+    expect(result.cases[0]!.refused).toMatch(/^measuredByStage has 1 entry, and the requestsFile does not tell/);
   });
 });
 
-describe("defaults that stand in for what is not recorded", () => {
-  const shared = { load: { ...OPEN, sharedPrefixTokens: 384 } };
-  const ttft = (change: Change): number => predict({ ...shared, ...change }).predicted["ttftMsMean"]!;
+describe("defaults of engines", () => {
+  const shared = { load: { ...BASE.load, sharedPrefixTokens: 400 } };
+  const cacheOf = (change: Change) => {
+    const { input, caveats } = spied({ ...shared, ...change });
+    return [input.scheduler.prefixCache !== null, caveats] as const;
+  };
 
-  test("vLLM cached no prefixes before V1 and does since", () => {
-    const off = { engineOptions: { prefixCaching: false } };
-    const on = { engineOptions: { prefixCaching: true } };
-    const old = { engineVersion: "0.6.3" };
-    expect(ttft(old)).toBe(ttft({ ...old, ...off }));
-    expect(ttft({})).toBe(ttft(on));
-    expect(ttft({})).toBeLessThan(ttft(off));
-    expect(told({ ...shared, ...old }, "prefixCaching is not recorded: off, the default of vLLM 0.6.3")).toHaveLength(
-      1,
-    );
-    expect(told(old, "schedules by the engine before V1")).toHaveLength(1);
-    expect(told(shared, "prefixCaching is not recorded: taken as on")).toHaveLength(1);
-    expect(told({ ...shared, ...on }, "prefixCaching")).toEqual([]);
-    expect(told({}, "prefixCaching")).toEqual([]);
+  test("prefixes are cached by default, but not by vLLM before its engine V1", () => {
+    const assumedOn = ["prefixCaching is not recorded: taken as on, on which shared prompts depend"];
+    for (const engineVersion of ["0.8.0", "0.15.0", "1.0", "nightly", ""])
+      expect(cacheOf({ engineVersion }), engineVersion).toEqual([true, assumedOn]);
+    const rules = (version: string) =>
+      `vLLM ${version} schedules by the engine before V1: all else is simulated by the rules and defaults of V1`;
+    for (const engineVersion of ["0.7.3", "0.6.0"])
+      expect(cacheOf({ engineVersion }), engineVersion).toEqual([
+        false,
+        [`prefixCaching is not recorded: off, the default of vLLM ${engineVersion}`, rules(engineVersion)],
+      ]);
+    // What is recorded goes before, and other engines have versions of their own.
+    expect(cacheOf({ engineVersion: "0.6.0", engineOptions: { prefixCaching: true } })).toEqual([
+      true,
+      [rules("0.6.0")],
+    ]);
+    expect(cacheOf({ engineOptions: { prefixCaching: false } })).toEqual([false, []]);
+    expect(cacheOf({ engine: "sglang", engineVersion: "0.5.3" })).toEqual([true, assumedOn]);
   });
 
-  test("KV in FP8 of a closed loop is told where it is assumed", () => {
-    const closed = { load: CLOSED, weightDtype: "fp8" };
-    expect(told(closed, "kvDtype is not recorded: FP8")).toHaveLength(1);
-    for (const change of [{ ...closed, kvDtype: "fp8" }, { ...closed, weightDtype: "bf16" }, { weightDtype: "fp8" }])
-      expect(told(change, "kvDtype")).toEqual([]);
-  });
-});
-
-describe("a requestsFile", () => {
-  const load = (more: Change = {}): Change => ({
-    load: { kind: "trace", requestsFile: "t.csv", ...more },
-    measured: { makespanS: 4, tpotMsMean: 10 },
-  });
-
-  test("of more rows than the load says is sent in part, of fewer as it is", () => {
-    const makespan = (change: Change): number => predict(change).predicted["makespanS"]!;
-    expect(makespan(load({ requests: 2 }))).toBeCloseTo(makespan(load()) - 2, 1);
-    expect(told(load({ requests: 2 }), "requests is 2, and t.csv holds 4: the first 2 are sent")).toHaveLength(1);
-    expect(makespan(load({ requests: 9 }))).toBe(makespan(load()));
-    expect(told(load({ requests: 9 }), "all of them are sent")).toHaveLength(1);
-    // With the warm-up or without it: every row is one.
-    for (const requests of [4, 3]) expect(told(load({ requests, warmupRequests: 1 }), "t.csv")).toEqual([]);
-  });
-
-  test("what it makes idle is named", () => {
-    const idle = { ratePerS: 9, prefix: { groups: 2 } };
-    expect(told(load(idle), "prefix is not read")).toHaveLength(1);
-    expect(told(load(idle), "ratePerS is not read")).toHaveLength(1);
-    expect(
-      told({ load: { ...CLOSED, requestsFile: "t.csv" } }, "load.requestsFile is not read of a load closed"),
-    ).toHaveLength(1);
-  });
-
-  test("of a trace the version decides whether steps are formed ahead, and is told where the constants are of another", () => {
-    const busy = FILE.split("\n")[0] + Array.from({ length: 40 }, (_, i) => `\n${i / 20},500,50`).join("");
-    const ttft = (engineVersion: string): number =>
-      predict({ ...load(), engineVersion }, busy).predicted["ttftMsMean"]!;
-    // Who arrives in a step waits for the one after the next, which is formed already.
-    expect(ttft("0.11.0")).toBeLessThan(ttft("0.19.0"));
-    expect(told({ ...load(), engineVersion: "0.11.0" }, "constants of the engine's own clock")).toHaveLength(1);
-    expect(told({ ...load(), engineVersion: "0.19.1" }, "constants of the engine's own clock")).toEqual([]);
+  test("the KV of a closed loop follows its weights as in the fit, as is said", () => {
+    const load = { ...BASE.load, kind: "closed", concurrency: 2 };
+    const fp8 = spied({ load, weightDtype: "fp8" });
+    expect(fp8.input.engine.kvDtype).toBe("fp8");
+    expect(fp8.caveats).toEqual([expect.stringMatching(/^kvDtype is not recorded: FP8, as the weights of fp8, like/)]);
+    expect(spied({ load, weightDtype: "fp8", kvDtype: "auto" }).caveats).toEqual([]);
+    expect(spied({ load }).caveats).toEqual([]);
+    expect(spied({ weightDtype: "fp8" }).input.engine.kvDtype).toBe("bf16");
   });
 });
 
-test("cases of one group are ordered by their stages too", () => {
-  const stages = [1, 2].map((ratePerS) => ({ ratePerS, durationS: 20 }));
-  const one = (id: string, model: string, measured: readonly number[]) =>
-    recorded({
-      id,
-      model,
-      compareGroup: "size",
-      load: { kind: "open", stages, inputTokens: 512, outputTokens: 64 },
-      measured: {},
-      measuredByStage: measured.map((tpotMsMean) => ({ tpotMsMean })),
-    });
-  const cases = [one("small", "llama-3.1-8b", [10, 11]), one("large", "qwen3-14b", [15, 14])];
-  const tools = { catalog, simulate: simulateCase, readText: () => null };
-  const { order } = score(
-    cases.map((value) => ({ ok: true, case: value })),
-    cases.map((value) => predictCase(value, tools)),
+describe("links between GPUs", () => {
+  const linked = (gpu: string, interconnect: string | undefined, change: Change = {}) => {
+    const { predicted, caveats } = spied({ gpu, tp: 2, interconnect, ...change });
+    return { tpotMs: predicted["tpotMsMean"]!, caveats };
+  };
+
+  test("that of the GPU, by any spelling, changes nothing", () => {
+    for (const [gpu, ...names] of [
+      ["h100-sxm", "nvlink4", "NVLink", "NVLink 4.0", "NVSwitch"],
+      ["h100-pcie", "pcie5", "PCIe Gen5 x16", "pcie"],
+      ["mi300x", "Infinity Fabric (7 links)"],
+    ] as const)
+      for (const name of names) expect(linked(gpu, name), name).toEqual(linked(gpu, undefined));
+  });
+
+  test("another one that the catalogue knows is taken at its rate", () => {
+    const { tpotMs, caveats } = linked("h100-sxm", "pcie5");
+    expect(tpotMs).toBeGreaterThan(linked("h100-sxm", undefined).tpotMs);
+    expect(caveats).toEqual([
+      "the GPUs are linked by pcie5, 64 GB/s, instead of the usual link of h100-sxm (NVLink4, 450 GB/s)",
+    ]);
+    const bridge = linked("h100-pcie", "nvlink4");
+    expect(bridge.tpotMs).toBeLessThan(linked("h100-pcie", undefined).tpotMs);
+    expect(bridge.caveats).toEqual([
+      "the GPUs are linked by nvlink4, 300 GB/s, instead of the usual link of h100-pcie (PCIe5 x16, 64 GB/s)",
+    ]);
+  });
+
+  test("one that it does not know is named as not read, where GPUs exchange anything", () => {
+    const { tpotMs, caveats } = linked("h100-sxm", "infiniband");
+    expect(tpotMs).toBe(linked("h100-sxm", undefined).tpotMs);
+    expect(caveats).toEqual([
+      "interconnect infiniband is not read, the catalogue has no rate of it for h100-sxm: its usual link (NVLink4, 450 GB/s) is taken",
+    ]);
+    expect(linked("h100-sxm", "infiniband", { tp: 1 }).caveats).toEqual([]);
+  });
+});
+
+test("cases that were measured by stage alone are compared stage by stage", () => {
+  const stages = [
+    { ratePerS: 2, durationS: 10 },
+    { ratePerS: 4, durationS: 10 },
+  ];
+  const one = (id: string, outputTokens: number, e2eMs: readonly number[]) => ({
+    ...BASE,
+    id,
+    compareGroup: "g",
+    load: { kind: "open", stages: stages.slice(0, e2eMs.length), inputTokens: 512, outputTokens },
+    measured: {},
+    measuredByStage: e2eMs.map((e2eMsMean) => ({ e2eMsMean })),
+  });
+  const all = [one("short", 64, [500, 900]), one("long", 256, [1500, 800]), one("other", 64, [500])];
+  const cases = parseCaseFile("t.json", all)!;
+  const predictions = all.map((each) =>
+    predictCase(recorded(each), { catalog, simulate: simulateCase, readText: () => null }),
   );
-  expect(order).toMatchObject([{ group: "size", cases: 2, pairs: 2, right: 2 }]);
+  expect(score(cases, predictions).order).toEqual([{ group: "g", pool: "validation", cases: 3, pairs: 2, right: 1 }]);
 });

@@ -150,7 +150,7 @@ function fileCaveats(load: RecordedCase["load"]): readonly string[] {
   const other = given(load, ["ratePerS", "arrivalCv", "stages", "durationS"]);
   return [
     ...shared.map((name) => `prompts of a requestsFile are taken to share nothing: ${name} is not read`),
-    ...(other.length === 0 ? [] : [`the times are those of the requestsFile: ${other.join(", ")} is not read`]),
+    ...(other.length === 0 ? [] : [`the times are those of the requestsFile; not read: ${other.join(", ")}`]),
   ];
 }
 

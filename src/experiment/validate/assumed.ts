@@ -56,7 +56,8 @@ export function cachesPrefixes(recorded: RecordedCase): boolean {
 function cacheCaveats(recorded: RecordedCase): readonly string[] {
   const { engineOptions, engineVersion, load } = recorded;
   const isV0 = isVllmV0(recorded);
-  const shares = load.prefix !== undefined || (load.sharedPrefixTokens ?? 0) > 0;
+  // Prompts of a requestsFile are taken to share nothing.
+  const shares = load.requestsFile === undefined && (load.prefix !== undefined || (load.sharedPrefixTokens ?? 0) > 0);
   const unrecorded = engineOptions.prefixCaching === undefined;
   return [
     ...(unrecorded && isV0 ? [`prefixCaching is not recorded: off, the default of vLLM ${engineVersion}`] : []),

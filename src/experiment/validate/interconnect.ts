@@ -41,4 +41,8 @@ function kindOf(name: string | undefined): string {
   return /^(nvlink|pcie)\d?/.exec(plain(name))?.[0] ?? "";
 }
 
-const plain = (name: string | undefined): string => (name ?? "").toLowerCase().replaceAll(/[\s_.-]|gen/g, "");
+const plain = (name: string | undefined): string =>
+  (name ?? "")
+    .toLowerCase()
+    .replaceAll("nvswitch", "nvlink")
+    .replaceAll(/[\s_.-]|gen/g, "");
