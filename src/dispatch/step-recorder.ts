@@ -5,7 +5,7 @@
 import { CANCELLED, DECODING, WAITING } from "../engine/batch.ts";
 import { NOWHERE, type RequestTable } from "../engine/request-table.ts";
 import type { ObservedReplica, StepObserver } from "../engine/step-observer.ts";
-import type { SpanTable, StepRecord, StepTable } from "../outcome/step-table.ts";
+import type { RestTable, SpanTable, StepRecord, StepTable } from "../outcome/step-table.ts";
 import type { ResolvedStrategy } from "../scenario/resolved.ts";
 
 export type StepSelection =
@@ -39,7 +39,7 @@ export class StepRecorder {
     this.strategy = strategy;
     this.classNames = classNames;
     this.rowsLeft = selection.kind === "first" ? selection.count : MOST_ROWS;
-    this.record = { strategy: strategy.name, replication, steps: noSteps(), spans: noSpans() };
+    this.record = { strategy: strategy.name, replication, steps: noSteps(), spans: noSpans(), rests: noRests() };
   }
 
   /** For the run: who watches a replica; null when nobody does. */
@@ -79,6 +79,13 @@ interface Stay {
   sinceS: number;
 }
 
+/** What a replica holds while no step is under way. */
+interface Rest {
+  readonly waiting: number;
+  readonly kvBlocksUsed: number;
+  readonly kvBlocksCached: number;
+}
+
 class ReplicaObserver implements StepObserver {
   private readonly recorder: StepRecorder;
   private readonly pool: string;
@@ -92,6 +99,8 @@ class ReplicaObserver implements StepObserver {
   private seenUntilS = -Infinity;
   /** No row was left for it. */
   private done = false;
+  /** It rests since the warm-up: what is to be told of it at t = 0. */
+  private early: Rest | null = null;
 
   constructor(recorder: StepRecorder, pool: string, replica: number, policy: string, classNames: readonly string[]) {
     this.recorder = recorder;
@@ -107,6 +116,7 @@ class ReplicaObserver implements StepObserver {
     if (this.done) return;
     // Who runs already when the warm-up ends is known by then.
     const { admitted, preempted } = this.compareBatch(of);
+    this.flushEarly(startS);
     if (startS < 0) return;
     this.done = !this.recorder.takeRow();
     if (this.done) return;
@@ -129,6 +139,7 @@ class ReplicaObserver implements StepObserver {
     rows.waiting.push(batch.waitingCount);
     rows.kvBlocksUsed.push(batch.kvBlocks - batch.freeBlocks);
     rows.kvBlocksFree.push(batch.freeBlocks);
+    rows.kvBlocksCached.push(batch.cached?.cache.kept ?? 0);
     rows.admitted.push(admitted);
     rows.preempted.push(preempted);
     rows.finished.push(0);
@@ -162,7 +173,36 @@ class ReplicaObserver implements StepObserver {
     this.recorder.rowEnded();
   }
 
+  rested({ batch }: ObservedReplica, nowS: number): void {
+    if (this.done) return;
+    this.flushEarly(nowS);
+    const rest = {
+      waiting: batch.waitingCount,
+      kvBlocksUsed: batch.kvBlocks - batch.freeBlocks,
+      kvBlocksCached: batch.cached?.cache.kept ?? 0,
+    };
+    if (nowS < 0) this.early = rest;
+    else this.rest(rest, nowS);
+  }
+
+  /** A rest of the warm-up that lasts beyond its end begins there. */
+  private flushEarly(untilS: number): void {
+    if (this.early !== null && untilS > 0) this.rest(this.early, 0);
+    this.early = null;
+  }
+
+  private rest({ waiting, kvBlocksUsed, kvBlocksCached }: Rest, atS: number): void {
+    const { rests } = this.recorder.record;
+    rests.pool.push(this.pool);
+    rests.replica.push(this.replica);
+    rests.atS.push(atS);
+    rests.waiting.push(waiting);
+    rests.kvBlocksUsed.push(kvBlocksUsed);
+    rests.kvBlocksCached.push(kvBlocksCached);
+  }
+
   close(horizonS: number): void {
+    this.flushEarly(horizonS);
     const untilS = this.row < 0 ? this.seenUntilS : horizonS;
     if (this.row >= 0) {
       const { endS } = this.recorder.record.steps;
@@ -236,6 +276,10 @@ function isDecoding(table: RequestTable, slot: number): boolean {
   return (table.state[slot] & ~CANCELLED) === DECODING;
 }
 
+function noRests(): RestTable {
+  return { pool: [], replica: [], atS: [], waiting: [], kvBlocksUsed: [], kvBlocksCached: [] };
+}
+
 function noSpans(): SpanTable {
   return { pool: [], replica: [], request: [], className: [], phase: [], startS: [], endS: [] };
 }
@@ -258,6 +302,7 @@ function noSteps(): StepTable {
     waiting: [],
     kvBlocksUsed: [],
     kvBlocksFree: [],
+    kvBlocksCached: [],
     admitted: [],
     preempted: [],
     finished: [],

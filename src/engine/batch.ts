@@ -77,7 +77,7 @@ export class Batch extends TableFacts implements StepView {
   prefixTokensAsked = 0;
 
   private readonly scheduler: SchedulerSpec;
-  private readonly cached: CachedContexts | null;
+  readonly cached: CachedContexts | null;
   private readonly lastAdmittedFirst: boolean;
   private readonly blockShift: number;
   private readonly maxModelLen: number;

@@ -200,6 +200,7 @@ export class PolicyReplica implements ReplicaEngine {
     this.bookedUntilS = -Infinity;
     this.bookedKvTokenS = 0;
     this.observer?.ended(this, nowS, ended);
+    this.observer?.rested(this, nowS);
     for (const slot of gone) sink.dropped(slot);
     for (const slot of lost) sink.lost(slot);
   }
@@ -286,6 +287,7 @@ export class PolicyReplica implements ReplicaEngine {
       );
     this.mode = wakeS < Infinity ? HOLD : IDLE;
     this.dueS = wakeS;
+    this.observer?.rested(this, nowS);
   }
 
   /** Plans as many decode steps together as nothing can change. */

@@ -17,4 +17,6 @@ export interface StepObserver {
   formed(replica: ObservedReplica): void;
   /** After `steps` of them, at `endS`; what ended with the last one has left the batch. 0 when the replica failed in the first. */
   ended(replica: ObservedReplica, endS: number, steps: number): void;
+  /** Nothing is under way from `nowS` on: idle, failed, or waiting by the policy's wish; told again when the queue changes meanwhile. */
+  rested(replica: ObservedReplica, nowS: number): void;
 }

@@ -131,6 +131,7 @@ const STEPS: Storage<StepTable> = {
   waiting: "int32",
   kvBlocksUsed: "int32",
   kvBlocksFree: "int32",
+  kvBlocksCached: "int32",
   admitted: "int32",
   preempted: "int32",
   finished: "int32",

@@ -22,6 +22,8 @@ export interface StepTable {
   readonly waiting: number[];
   readonly kvBlocksUsed: number[];
   readonly kvBlocksFree: number[];
+  /** Of the free ones those that a prefix cache keeps: a prompt may find what they hold until they are taken for something else. */
+  readonly kvBlocksCached: number[];
   /** Requests taken into the batch, and sent back to the queue, when it was formed; and those that ended with it. */
   readonly admitted: number[];
   readonly preempted: number[];
@@ -30,6 +32,16 @@ export interface StepTable {
   readonly transferS: number[];
   /** Number of the request that is first in the queue; null when nobody waits. */
   readonly queueHead: (number | null)[];
+}
+
+/** One row each time that a replica comes to rest, and again when its queue changes while it rests: no step is under way from then on. */
+export interface RestTable {
+  readonly pool: string[];
+  readonly replica: number[];
+  readonly atS: number[];
+  readonly waiting: number[];
+  readonly kvBlocksUsed: number[];
+  readonly kvBlocksCached: number[];
 }
 
 /** One row per request and what it did for a while at one replica. */
@@ -49,4 +61,5 @@ export interface StepRecord {
   readonly replication: number;
   readonly steps: StepTable;
   readonly spans: SpanTable;
+  readonly rests: RestTable;
 }

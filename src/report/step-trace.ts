@@ -40,6 +40,8 @@ export function stepTrace(records: readonly StepRecord[]): string {
     return pid;
   };
   for (const record of records) {
+    // First, so that of a rest and a step at one instant the step's counters stay.
+    pushRests(record, pidOf, events);
     pushSteps(record, pidOf, events);
     pushSpans(record, pidOf, events);
   }
@@ -86,13 +88,50 @@ function pushSteps({ strategy, steps }: StepRecord, pidOf: PidOf, events: TraceE
         queueHead: steps.queueHead[row] ?? null,
       },
     });
-    const counter = (name: string, args: Readonly<Record<string, number>>): void => {
-      events.push({ ...at, name: `replica ${replica} ${name}`, ph: "C", args });
-    };
-    counter("batch", { decode, prefill: steps.prefillSeqs[row]! });
-    counter("waiting", { requests: steps.waiting[row]! });
-    counter("KV blocks", { used: steps.kvBlocksUsed[row]! });
+    pushCounters(events, at, {
+      decode,
+      prefill: steps.prefillSeqs[row]!,
+      waiting: steps.waiting[row]!,
+      used: steps.kvBlocksUsed[row]!,
+      cached: steps.kvBlocksCached[row]!,
+    });
   });
+}
+
+/** A counter keeps its value until the next one: when nothing is under way it must be told so. */
+function pushRests({ strategy, rests }: StepRecord, pidOf: PidOf, events: TraceEvent[]): void {
+  rests.atS.forEach((atS, row) => {
+    const replica = rests.replica[row]!;
+    const at = { pid: pidOf(strategy, rests.pool[row]!, replica), tid: replica + 1, ts: micros(atS) };
+    pushCounters(events, at, {
+      decode: 0,
+      prefill: 0,
+      waiting: rests.waiting[row]!,
+      used: rests.kvBlocksUsed[row]!,
+      cached: rests.kvBlocksCached[row]!,
+    });
+  });
+}
+
+interface Counters {
+  readonly decode: number;
+  readonly prefill: number;
+  readonly waiting: number;
+  readonly used: number;
+  readonly cached: number;
+}
+
+function pushCounters(
+  events: TraceEvent[],
+  at: Pick<TraceEvent, "pid" | "tid" | "ts">,
+  { decode, prefill, waiting, used, cached }: Counters,
+): void {
+  const counter = (name: string, args: Readonly<Record<string, number>>): void => {
+    events.push({ ...at, name: `replica ${at.tid - 1} ${name}`, ph: "C", args });
+  };
+  counter("batch", { decode, prefill });
+  counter("waiting", { requests: waiting });
+  counter("KV blocks", { used, cached });
 }
 
 function pushSpans({ strategy, spans }: StepRecord, pidOf: PidOf, events: TraceEvent[]): void {

@@ -170,6 +170,7 @@ test("steps.parquet holds the rows of every run, with units, and null where nobo
     waiting: [2, 0],
     kvBlocksUsed: [400, 401],
     kvBlocksFree: [600, 599],
+    kvBlocksCached: [0, 12],
     admitted: [1, 0],
     preempted: [0, 0],
     finished: [0, 1],
@@ -177,7 +178,8 @@ test("steps.parquet holds the rows of every run, with units, and null where nobo
     queueHead: [17, null],
   };
   const spans = { pool: [], replica: [], request: [], className: [], phase: [], startS: [], endS: [] };
-  const records = ["a", "b"].map((strategy) => ({ strategy, replication: 0, steps, spans }));
+  const rests = { pool: [], replica: [], atS: [], waiting: [], kvBlocksUsed: [], kvBlocksCached: [] };
+  const records = ["a", "b"].map((strategy) => ({ strategy, replication: 0, steps, spans, rests }));
   const table = await readHere("steps.parquet", await stepsParquet(records));
   expect(table.rows).toBe(4);
   const values = plain(table);

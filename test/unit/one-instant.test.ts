@@ -43,6 +43,7 @@ test("steps of one instant are formed in the order of the replicas", () => {
   run((_, replica) => ({
     formed: ({ startS }) => formed.push({ atS: startS, replica }),
     ended: () => undefined,
+    rested: () => undefined,
   }));
   for (const instantS of [FIRST_S, SECOND_S])
     expect(formed.filter(({ atS }) => atS === instantS).map(({ replica }) => replica)).toEqual([0, 1, 2]);

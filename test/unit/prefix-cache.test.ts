@@ -77,6 +77,10 @@ class Model {
     for (const block of [...blocks].reverse()) if (--block.users === 0) block.freedAt = this.clock++;
   }
 
+  get kept(): number {
+    return this.blocks.filter(({ users, key }) => users === 0 && key !== null).length;
+  }
+
   get free(): number {
     return this.blocks.filter(({ users }) => users === 0).length;
   }
@@ -157,6 +161,7 @@ class Pair {
 
   expectSame(): void {
     expect(this.cache.free).toBe(this.model.free);
+    expect(this.cache.kept).toBe(this.model.kept);
     expect(this.cache.sharedBlocks).toBe(this.model.shared);
     for (let text = 0; text < 6; text++)
       expect(this.found(text), `blocks of text ${text}`).toBe(this.model.match(text, 8).length);

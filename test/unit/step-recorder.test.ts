@@ -144,3 +144,64 @@ test("the trace keeps the rules of the Trace Event Format", () => {
   for (const { args } of of("C")) for (const value of Object.values(args!)) expect(typeof value).toBe("number");
   expect(new Set(traceEvents.map(({ ph }) => ph))).toEqual(new Set(["M", "X", "b", "e", "C"]));
 });
+
+/** The value of each counter of a replica at each instant that has one, the last of an instant. */
+function countersOf(events: readonly Event[], replica: number): Map<string, Map<number, Record<string, unknown>>> {
+  const counters = new Map<string, Map<number, Record<string, unknown>>>();
+  for (const { ph, name, ts, args } of events) {
+    if (ph !== "C" || !name.startsWith(`replica ${replica} `)) continue;
+    const what = name.replace(/^replica \d+ /, "");
+    counters.set(what, (counters.get(what) ?? new Map<number, Record<string, unknown>>()).set(ts, args!));
+  }
+  return counters;
+}
+
+test.each([
+  ["between requests that come one by one", {}, 0.5],
+  ["while a batch waits to be full", { batching: { name: "static", options: { timeoutMs: 2000 } } }, 2],
+])("counters of the trace fall when no step is under way: %s", (_, scheduler, requestsPerS) => {
+  const { task } = experiment({ ...scheduler, prefixCaching: "lru" });
+  let raw = withValue(smallExperiment(), ["classes", 0, "sharedPrefix"], { tokens: 64, groups: 1 });
+  raw = withValue(raw, ["traffic", "requestsPerS"], requestsPerS);
+  const { experiment: shared } = resolveRaw(raw);
+  const quiet = { ...task.experiment, traffic: shared.traffic, classes: shared.classes };
+  const record = watchSteps({ ...task, experiment: quiet }, { kind: "first", count: 1_000_000 });
+  const { traceEvents } = JSON.parse(stepTrace([record])) as { traceEvents: Event[] };
+  for (const replica of [0, 1]) {
+    const counters = countersOf(traceEvents, replica);
+    const slices = traceEvents.filter(({ ph, tid }) => ph === "X" && tid === replica + 1);
+    let rests = 0;
+    slices.forEach(({ ts, dur }, i) => {
+      const endNs = Math.round(1000 * (ts + dur!));
+      const next = slices[i + 1];
+      if (next !== undefined && Math.round(1000 * next.ts) - endNs < 2) return;
+      // Nothing runs from here on, and what the prompts had in common is kept without a user.
+      const at = [...counters.get("batch")!.keys()].find((time) => Math.abs(Math.round(1000 * time) - endNs) < 2);
+      if (next === undefined && at === undefined) return;
+      rests++;
+      expect(counters.get("batch")!.get(at!)).toEqual({ decode: 0, prefill: 0 });
+      expect(counters.get("KV blocks")!.get(at!)).toEqual({ used: 0, cached: expect.any(Number) as number });
+      expect(counters.get("KV blocks")!.get(at!)!.cached).toBeGreaterThanOrEqual(4);
+    });
+    expect(rests).toBeGreaterThan(10);
+    // Every value of "waiting" while nothing runs is one that somebody who came then has made.
+    if (requestsPerS === 2) {
+      const resting = [...counters.get("waiting")!].filter(([ts]) => {
+        const batch = counters.get("batch")!.get(ts)!;
+        return batch.decode === 0 && batch.prefill === 0;
+      });
+      expect(Math.max(...resting.map(([, args]) => args.requests as number))).toBeGreaterThan(1);
+    }
+  }
+});
+
+test("a rest that began in the warm-up is told from t = 0 on", () => {
+  const { task } = experiment();
+  const calm = { ...task.experiment, warmupS: 120, traffic: { ...task.experiment.traffic, meanRatePerS: 0.05 } };
+  const { rests, steps } = watchSteps({ ...task, experiment: calm } as typeof task, {
+    kind: "first",
+    count: 1_000_000,
+  });
+  expect(Math.min(...rests.atS)).toBe(0);
+  expect(Math.min(...rests.atS)).toBeLessThan(Math.min(...steps.startS));
+});
