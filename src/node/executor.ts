@@ -146,7 +146,10 @@ export class Executor implements SizingThreads {
       if (watched !== null) this.watch!.end(watched);
     }
     // An error's class does not survive the way between threads.
-    if (answer.failure !== null) throw new PolicyError(answer.failure.policy, answer.failure.message);
+    if (answer.failure !== null) {
+      const { policy, message } = answer.failure;
+      throw new PolicyError(policy, `${message}${what === "" ? "" : `, in ${what}`}`);
+    }
     return answer.value;
   }
 

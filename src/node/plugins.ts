@@ -61,6 +61,19 @@ export async function readPlugins(files: readonly string[]): Promise<PluginSourc
   return sources;
 }
 
+const fileOf = new WeakMap<PolicyPlugin, string>();
+
+/**
+ * What a fault of a policy of `plugins` is told as, with its file behind its name: faults that the engine found outside of any call do not
+ * know it. Null for a policy that is none of them.
+ */
+export function faultText({ policy, message }: PolicyError, plugins: readonly PolicyPlugin[]): string | null {
+  const plugin = plugins.find(({ name }) => name === policy);
+  if (plugin === undefined) return null;
+  const named = `${policy} (${fileOf.get(plugin)!})`;
+  return message.includes(named) ? message : message.replace(policy, () => named);
+}
+
 /** Evaluates plug-ins in this thread and enters their policies. Throws ConfigError when one is none. */
 export async function enterPlugins(sources: readonly PluginSource[]): Promise<PolicyPlugin[]> {
   const entered: PolicyPlugin[] = [];
@@ -77,6 +90,7 @@ export async function enterPlugins(sources: readonly PluginSource[]): Promise<Po
       const plugin = guarded(value as unknown as PolicyPlugin, source, index, entered.length);
       try {
         registerPolicy(plugin);
+        fileOf.set(plugin, file);
         entered.push(plugin);
       } catch (error) {
         problems.push({ file, path: [name, "name"], message: (error as RangeError).message });

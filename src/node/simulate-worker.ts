@@ -60,23 +60,33 @@ export interface WorkerTask<T> {
   readonly callMemory: SharedArrayBuffer | null;
 }
 
-let entered: Promise<readonly PolicyPlugin[]> | null = null;
+interface Entered {
+  readonly plugins: readonly PolicyPlugin[];
+  /** What a fault of one of them is told as; null for other policies. */
+  readonly textOf: (fault: PolicyError) => string | null;
+}
+
+let entered: Promise<Entered> | null = null;
 
 /** Plug-ins are entered once in the life of a thread, before its first task. */
-function enterPlugins(memory: SharedArrayBuffer | null): Promise<readonly PolicyPlugin[]> {
-  if (memory === null) return Promise.resolve([]);
+function enterPlugins(memory: SharedArrayBuffer | null): Promise<Entered> {
+  if (memory === null) return Promise.resolve({ plugins: [], textOf: () => null });
   showCallsIn(memory);
-  entered ??= import("./plugins.ts").then((module) => module.enterPlugins(workerData as readonly PluginSource[]));
+  entered ??= import("./plugins.ts").then(async (module) => {
+    const plugins = await module.enterPlugins(workerData as readonly PluginSource[]);
+    return { plugins, textOf: (fault) => module.faultText(fault, plugins) };
+  });
   return entered;
 }
 
 async function answer<T>(memory: SharedArrayBuffer | null, work: () => T | Promise<T>): Promise<Answer<T>> {
-  const plugins = await enterPlugins(memory);
+  const { textOf } = await enterPlugins(memory);
   try {
     return { value: await work(), failure: null };
   } catch (error) {
-    if (!(error instanceof PolicyError) || !plugins.some(({ name }) => name === error.policy)) throw error;
-    return { failure: { policy: error.policy, message: error.message } };
+    const message = error instanceof PolicyError ? textOf(error) : null;
+    if (message === null) throw error;
+    return { failure: { policy: (error as PolicyError).policy, message } };
   }
 }
 
@@ -115,7 +125,7 @@ export interface Declared {
 /** What plug-ins declare: all that the main thread needs of them. */
 export async function declared({ callMemory }: WorkerTask<null>): Promise<Answer<Declared>> {
   try {
-    const policies = (await enterPlugins(callMemory)).map(({ kind, name, doc, options }) => {
+    const policies = (await enterPlugins(callMemory)).plugins.map(({ kind, name, doc, options }) => {
       return { kind, name, doc, options };
     });
     return { value: { policies, problems: [] }, failure: null };

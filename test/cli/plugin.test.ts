@@ -191,7 +191,9 @@ test("what is wrong with a plug-in is said with its file: exit 2", () => {
       .split("\n")
       .findIndex((text) => text.includes("ten")) + 1;
   expect(thrown.stderr).toMatch(
-    new RegExp(`^plug-in: gentle-prefill \\(throws\\.ts\\): TypeError: ten at throws\\.ts:${line}:`),
+    new RegExp(
+      `^plug-in: gentle-prefill \\(throws\\.ts\\): TypeError: ten at throws\\.ts:${line}:\\d+, in strategy gentle, replication [01]\n`,
+    ),
   );
   writeFileSync(
     here("idle.ts"),
@@ -199,7 +201,9 @@ test("what is wrong with a plug-in is said with its file: exit 2", () => {
   );
   const idle = run("run", "question.yaml", "--plugin", "idle.ts", "--out", "idle");
   expect(idle.code).toBe(2);
-  expect(idle.stderr).toMatch(/^plug-in: INV-6 broken: gentle-prefill scheduled nothing at \d+\.\d+ s/);
+  expect(idle.stderr).toMatch(
+    /^plug-in: INV-6 broken: gentle-prefill \(idle\.ts\) scheduled nothing at \d+\.\d+ s, .* later time, in strategy gentle, replication [01]\n/,
+  );
   expect(readdirSync(resolve(folder.path, "idle"))).toEqual([]);
 });
 
@@ -225,7 +229,9 @@ export const over: BatchingPlugin = {
   );
   const { code, stderr } = run("run", "question.yaml", "--plugin", "over.ts", "--out", "over");
   expect(code).toBe(2);
-  expect(stderr).toMatch(/^plug-in: gentle-prefill plans \d+ tokens for a step of at most \d+ \(maxNumBatchedTokens\)/);
+  expect(stderr).toMatch(
+    /^plug-in: gentle-prefill \(over\.ts\) plans \d+ tokens for a step of at most \d+ \(maxNumBatchedTokens\).*, in strategy gentle/,
+  );
 });
 
 test.each([

@@ -239,6 +239,26 @@ const faults: readonly (readonly [what: string, caughtBy: CheckId, create: () =>
     }),
   ],
   [
+    "half a token admitted",
+    "rules",
+    () => ({
+      schedule(step) {
+        if (!sound(step) && step.firstWaiting() !== NONE) step.admit(step.firstWaiting(), 0.5);
+      },
+    }),
+  ],
+  [
+    "a chunk of a prompt in fractions",
+    "rules",
+    () => ({
+      schedule(step) {
+        const unfinished = step.nextPrefill();
+        if (unfinished !== NONE) step.prefill(unfinished, 2.5);
+        if (!sound(step)) admitAll(step);
+      },
+    }),
+  ],
+  [
     "a schedule that never ends",
     "rules",
     () => ({
@@ -322,4 +342,15 @@ test("an option that does nothing is named", () => {
   );
   expect(passed).toBe(true);
   expect(options).toEqual([{ name: "idle", moves: false }]);
+});
+
+test("tokens in fractions are told as such, by the rules alone", () => {
+  const create = (): BatchingPolicy => ({
+    schedule(step) {
+      if (!sound(step) && step.firstWaiting() !== NONE) step.admit(step.firstWaiting(), 0.5);
+    },
+  });
+  const { checks, tried } = conform(plant(create), { ...OPTIONS, scenarios: 20 });
+  expect(checks.rules?.message).toBe("prefill and admit need a whole number of tokens, not 0.5");
+  expect([checks.oracle, tried.oracle]).toEqual([null, 0]);
 });

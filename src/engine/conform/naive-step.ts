@@ -10,7 +10,7 @@ import {
   type StepView,
   type TenantCharges,
 } from "../policies/policy.ts";
-import { numberKey } from "../policy-faults.ts";
+import { numberKey, wholeChunk } from "../policy-faults.ts";
 import { predictedTokens } from "../request-facts.ts";
 import type { ConformRequest, ConformScenario } from "./scenario.ts";
 
@@ -196,7 +196,7 @@ export class NaiveStep implements StepView {
     this.count();
     const one = this.runningNamed(request);
     if (one.decoding || one.chunk > 0) return 0;
-    const chunk = Math.min(one.context - one.computed, tokens, this.budgetTokens);
+    const chunk = this.whole(tokens, Math.min(one.context - one.computed, tokens, this.budgetTokens));
     if (chunk <= 0) return 0;
     if (this.blocksFor(one.computed + chunk) - one.blocks > this.freeBlocks) return NO_BLOCKS;
     this.planPrefill(one, chunk);
@@ -213,7 +213,7 @@ export class NaiveStep implements StepView {
     }
     // What comes back from the host with all but its newest token's keys and values decodes at once.
     const decodes = one.computed > 0 && one.generated > 0 && one.computed === one.context - 1;
-    const chunk = decodes ? 1 : Math.min(one.context - one.computed, tokens, this.budgetTokens);
+    const chunk = this.whole(tokens, decodes ? 1 : Math.min(one.context - one.computed, tokens, this.budgetTokens));
     if (chunk <= 0) return 0;
     if (this.blocksFor(one.computed + chunk) > this.freeBlocks) return NO_BLOCKS;
     this.leaveQueue(one);
@@ -352,6 +352,11 @@ export class NaiveStep implements StepView {
 
   private count(): void {
     if (++this.calls > MOST_CALLS) throw new RangeError("schedule does not come to an end");
+  }
+
+  /** The chunk that `tokens` were cut to: the rules of the interface ask for whole ones. */
+  private whole(tokens: number, chunk: number): number {
+    return wholeChunk(this.scenario.scheduler.batching.name, tokens, chunk);
   }
 
   private blocksFor(tokens: number): number {
