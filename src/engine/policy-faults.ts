@@ -1,5 +1,6 @@
 /** What a policy asks for and cannot have: faults of whoever wrote it. A plug-in's name and file are put before the message. */
 import { PolicyError } from "../kernel/errors.ts";
+import type { OrderPlugin, TenantCharges } from "./policies/policy.ts";
 
 /** `chunk`, which was cut from the `tokens` that a policy wants computed. Throws PolicyError unless it is whole: nothing else can be booked. */
 export function wholeChunk(policy: string, tokens: number, chunk: number): number {
@@ -25,4 +26,17 @@ export function numberKey(order: string, key: number): number {
   if (typeof key === "number" && !Number.isNaN(key)) return key;
   const shown = typeof key === "string" ? JSON.stringify(key) : String(key);
   throw new PolicyError(order, `${order} gives a request the key ${shown}: a number is needed`);
+}
+
+/** What `order` charges its tenants, null when it charges nothing. Throws PolicyError unless both weights are numbers above 0. */
+export function chargesOf(order: OrderPlugin, options: Readonly<Record<string, number>>): TenantCharges | null {
+  const charges = order.charges?.(options) ?? null;
+  if (charges === null) return null;
+  for (const field of ["inputWeight", "outputWeight"] as const)
+    if (!(charges[field] > 0 && charges[field] < Infinity))
+      throw new PolicyError(
+        order.name,
+        `${order.name} charges an ${field} of ${String(charges[field])}: a number above 0 is needed, or who is charged nothing goes before all others`,
+      );
+  return charges;
 }

@@ -2,7 +2,7 @@
  * Requests waiting at one replica in the order of a plug-in: a binary heap by (key, ticket), or one heap for each tenant with
  * the tenants by the service they have had. Of the table's columns `heapSlot` is the place in the heap of one that waits.
  */
-import { numberKey } from "./policy-faults.ts";
+import { chargesOf, numberKey } from "./policy-faults.ts";
 import type { OrderPlugin, QueueOrder, RequestFacts, TenantCharges } from "./policies/policy.ts";
 import { NO_SLOT, type RequestTable } from "./request-table.ts";
 
@@ -133,7 +133,7 @@ export class WaitingLine {
     this.facts = facts;
     this.table = table;
     this.lastAdmittedFirst = plugin.victim === "last-admitted";
-    const charges = plugin.charges?.(options) ?? null;
+    const charges = chargesOf(plugin, options);
     this.service = charges === null ? null : new TenantService(charges, tenants);
     this.heaps = Array.from({ length: charges === null ? 1 : tenants }, () => new KeyedHeap(table));
   }

@@ -23,7 +23,9 @@ function optionsOfBatching(name: string, draw: Draw): Record<string, number> {
 function optionsOfOrder(name: string, draw: Draw): Record<string, number> {
   if (name === "shortest-prompt") return { agingTokensPerS: oneOf(draw, [0, 16, 400]) };
   if (name === "predicted-shortest") return { sigma: oneOf(draw, [0, 0.5, 1.5]) };
-  return name === "fair-share" ? { inputWeight: oneOf(draw, [0, 0.5, 1]), outputWeight: oneOf(draw, [0, 1, 2]) } : {};
+  return name === "fair-share"
+    ? { inputWeight: oneOf(draw, [0.25, 0.5, 1]), outputWeight: oneOf(draw, [0.5, 1, 2]) }
+    : {};
 }
 
 function randomScheduler(number: number, draw: Draw, onGrid: boolean): SchedulerSpec {

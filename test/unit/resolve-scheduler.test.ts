@@ -34,6 +34,14 @@ test("names and options of policies are checked", () => {
   ]);
 });
 
+test("fair shares charge something for every token", () => {
+  const order = { name: "fair-share", options: { inputWeight: 0, outputWeight: 0 } };
+  expect(problemsOf([[[...POOL, "scheduler"], { order }]])).toEqual([
+    "must be from 0.001 to 1000, is 0 | service that a prompt token counts, above 0",
+    "must be from 0.001 to 1000, is 0 | service that an answer token counts, above 0",
+  ]);
+});
+
 test("drafts of a full batch fit the token budget", () => {
   const scheduler = { speculative: { draftTokens: 16, acceptance: 0.5 } };
   const tight: [Path, unknown][] = [

@@ -102,6 +102,13 @@ test.each([NaN, undefined])("a key %s, which a heap would lose, is refused with 
   expect(() => arrive(1)).toThrow(`mine gives a request the key ${key}`);
 });
 
+test.each([0, -1, NaN, undefined])("a charge of %s, which would leave its tenant the poorest, is refused", (weight) => {
+  const charges = () => ({ inputWeight: 1, outputWeight: weight as number });
+  expect(() => make({ ...fairShare, name: "mine", charges })).toThrow(
+    `mine charges an outputWeight of ${weight}: a number above 0 is needed`,
+  );
+});
+
 describe("fair shares", () => {
   const options = { inputWeight: 1, outputWeight: 2 };
 

@@ -10,7 +10,7 @@ import {
   type StepView,
   type TenantCharges,
 } from "../policies/policy.ts";
-import { numberKey, wholeChunk } from "../policy-faults.ts";
+import { chargesOf, numberKey, wholeChunk } from "../policy-faults.ts";
 import { predictedTokens } from "../request-facts.ts";
 import type { ConformRequest, ConformScenario } from "./scenario.ts";
 
@@ -70,7 +70,7 @@ export class NaiveStep implements StepView {
     this.scenario = scenario;
     this.orderPlugin = order;
     this.order = order.create(options);
-    this.charges = order.charges?.(options) ?? null;
+    this.charges = chargesOf(order, options);
     this.servedInput = scenario.classes.map(() => 0);
     this.servedOutput = scenario.classes.map(() => 0);
     this.lift = scenario.classes.map(() => 0);

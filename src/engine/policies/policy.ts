@@ -129,7 +129,8 @@ export interface QueueOrder {
 export interface TenantCharges {
   /**
    * Charged to the tenant for each token of the prompt at its first admission, but for those that the prefix cache holds or another
-   * replica has computed, and for each token of the answer as it comes out.
+   * replica has computed, and for each token of the answer as it comes out. Both above 0: who is charged nothing stays the
+   * poorest, and would be served before all others.
    */
   readonly inputWeight: number;
   readonly outputWeight: number;
