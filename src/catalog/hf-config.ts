@@ -46,7 +46,7 @@ export function llmOfHfConfig(config: unknown, as?: string, quantFile?: unknown)
   const maxContext = fields.count("max_position_embeddings");
   const attention = attentionOf(fields, family);
   const kinds = layerKinds(fields, family, layers, maxContext, attention.linearAttention !== null, notes);
-  const moe = moeOf(fields, layers);
+  const moe = moeOf(fields, family, layers);
   const expertFfn = moe === null ? [] : [moe.expertFfnSize];
   const denseFfn = fields.optional("intermediate_size_mlp") ?? fields.optional("intermediate_size") ?? expertFfn[0];
   const shape: LlmShape = {
@@ -234,7 +234,7 @@ function kindByRule(fields: Fields, layer: number, windowed: boolean, linear: bo
   return isFull ? "full_attention" : "sliding_attention";
 }
 
-function moeOf(fields: Fields, layers: number): LlmShape["moe"] {
+function moeOf(fields: Fields, family: Family, layers: number): LlmShape["moe"] {
   const names = ["num_experts", "num_local_experts", "n_routed_experts"];
   const experts = names.map((name) => fields.optional(name) ?? 0).find((number) => number > 0);
   if (experts === undefined) return null;
@@ -268,6 +268,7 @@ function moeOf(fields: Fields, layers: number): LlmShape["moe"] {
     sharedExpertFfnSize,
     firstDenseLayers,
     moeLayers,
+    ...(family.evenRouting === true ? { routingConcentration: 0 } : {}),
   };
 }
 

@@ -20,12 +20,18 @@ export interface Family {
   readonly gatedAttention?: true;
   /** The feed-forward part has no gate: up and down alone. */
   readonly ungatedFfn?: true;
+  /**
+   * Its router uses experts about alike: biased towards even load as that of DeepSeek-V3 (arXiv 2412.19437), or measured so (Mixtral,
+   * arXiv 2401.04088, figure 7). Others count as `routingConcentration` of the catalogue does by default.
+   */
+  readonly evenRouting?: true;
   /** A configuration that does not list its layers has some that are not modelled. */
   readonly mustListLayers?: true;
 }
 
 const PLAIN: Family = {};
 const GATED: Family = { gatedAttention: true };
+const EVEN_ROUTING: Family = { evenRouting: true };
 const UNGATED_FFN: Family = { ungatedFfn: true };
 const GEMMA_3: Family = {
   tiedEmbeddings: true,
@@ -43,7 +49,7 @@ const FAMILIES: Readonly<Record<string, Family>> = {
   llama: PLAIN,
   mistral: PLAIN,
   ministral3: PLAIN,
-  mixtral: PLAIN,
+  mixtral: EVEN_ROUTING,
   phi3: PLAIN,
   phi3small: { tiedEmbeddings: true, names: { intermediate_size: "ff_intermediate_size" } },
   phimoe: PLAIN,
@@ -71,15 +77,15 @@ const FAMILIES: Readonly<Record<string, Family>> = {
   gemma3_text: GEMMA_3,
   gpt_oss: { defaults: { sliding_window_pattern: 2 } },
   deepseek_v2: PLAIN,
-  deepseek_v3: PLAIN,
-  deepseek_v32: PLAIN,
-  kimi_k2: PLAIN,
-  kimi_k25: PLAIN,
+  deepseek_v3: EVEN_ROUTING,
+  deepseek_v32: EVEN_ROUTING,
+  kimi_k2: EVEN_ROUTING,
+  kimi_k25: EVEN_ROUTING,
   glm4: PLAIN,
-  glm4_moe: PLAIN,
-  glm4_moe_lite: PLAIN,
-  glm_moe_dsa: PLAIN,
-  minimax_m2: PLAIN,
+  glm4_moe: EVEN_ROUTING,
+  glm4_moe_lite: EVEN_ROUTING,
+  glm_moe_dsa: EVEN_ROUTING,
+  minimax_m2: EVEN_ROUTING,
   llama4: PLAIN,
   llama4_text: PLAIN,
   granite: PLAIN,

@@ -27,6 +27,8 @@ export interface LlmShape {
     readonly sharedExpertFfnSize: number;
     readonly firstDenseLayers: number;
     readonly moeLayers: number;
+    /** Left out: that of the catalogue's default. */
+    readonly routingConcentration?: number;
   } | null;
   readonly mla: {
     /** Null: queries are not compressed. */

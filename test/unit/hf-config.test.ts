@@ -69,6 +69,13 @@ describe("counts", () => {
     expect(catalog.llms.get(id)).toMatchObject(facts);
   });
 
+  test("experts are used as evenly as in the catalogue, whose default stands where the family says nothing", () => {
+    for (const id of SHIPPED.filter((one) => catalog.llms.get(one)!.moe !== null)) {
+      const { moe } = llmOfHfConfig(CONFIGS[id]);
+      expect([id, moe!.routingConcentration ?? 4.4]).toEqual([id, catalog.llms.get(id)!.moe!.routingConcentration]);
+    }
+  });
+
   test.each(PUBLISHED)("$id is within 1 % of what was published, and keeps the KV heads of its layers", (model) => {
     const llm = llmOfHfConfig(model.config);
     expect(Math.abs(llm.params / model.params - 1)).toBeLessThan(0.01);

@@ -42,6 +42,36 @@ function spied(change: Change): Prediction & { readonly input: Parameters<CaseSi
   return { ...prediction, input: input! };
 }
 
+describe("a version of the engine", () => {
+  const of = (engineVersion: string) => spied({ engineVersion });
+  const newer = (engineVersion: string) => of(engineVersion).caveats.filter((caveat) => caveat.includes("is newer"));
+
+  test("after all that have a profile gets the newest, and that is said", () => {
+    for (const version of ["0.26.0", "0.28.1", "v0.27.1", "1.0.0", "nightly", "latest"]) {
+      expect([version, of(version).input.engine.schedulesAhead]).toEqual([version, true]);
+      expect(newer(version)).toHaveLength(1);
+    }
+    for (const version of ["0.25.1", "0.19.0", "0.11.0", ""]) expect(newer(version)).toEqual([]);
+    expect(of("0.11.0").input.engine.schedulesAhead ?? false).toBe(false);
+  });
+
+  test("of an engine without profiles by version is no matter", () => {
+    expect(spied({ engine: "sglang", engineVersion: "9.9" }).caveats.join()).not.toContain("newer");
+  });
+});
+
+test("burstiness is arrivalCv in vLLM's words: the shape of the Gamma law", () => {
+  const ttft = (load: Change): number => spied({ load: { ...BASE.load, ...load } }).predicted["ttftMsP99"]!;
+  expect(ttft({ burstiness: 0.25 })).toBe(ttft({ arrivalCv: 2 }));
+  expect(ttft({ burstiness: 1 })).toBe(ttft({}));
+  expect(ttft({ burstiness: 0.25 })).toBeGreaterThan(ttft({}));
+});
+
+test("an FP8 KV cache beside BF16 weights is outside of what was fitted, as in experiments", () => {
+  expect(spied({ kvDtype: "fp8" }).outsideValidatedRange).toContain("FP8 KV cache");
+  expect(spied({}).outsideValidatedRange).toBeNull();
+});
+
 describe("traces", () => {
   const trace = (load: Change = {}): Change => ({ load: { kind: "trace", requestsFile: "t.csv", ...load } });
 
@@ -113,7 +143,7 @@ describe("defaults of engines", () => {
 
   test("prefixes are cached by default, but not by vLLM before its engine V1", () => {
     const assumedOn = ["prefixCaching is not recorded: taken as on, on which shared prompts depend"];
-    for (const engineVersion of ["0.8.0", "0.15.0", "1.0", "nightly", ""])
+    for (const engineVersion of ["0.8.0", "0.15.0", "unknown", ""])
       expect(cacheOf({ engineVersion }), engineVersion).toEqual([true, assumedOn]);
     const rules = (version: string) =>
       `vLLM ${version} schedules by the engine before V1: all else is simulated by the rules and defaults of V1`;

@@ -3,6 +3,7 @@
  * reported at once.
  */
 import { find } from "../../catalog/catalog.ts";
+import { engineProfileOf } from "../../catalog/engine-versions.ts";
 import { hintFor } from "../../catalog/nearest.ts";
 import { schedulerDefaults } from "../../catalog/pool-facts.ts";
 import type { Catalog, CatalogEntry } from "../../catalog/schema.ts";
@@ -241,15 +242,21 @@ function profileOf(
   clock: Target["clock"],
   problem: Report,
 ): CatalogEntry<"engines"> | null {
-  const wanted =
-    clock === "engine"
-      ? [engine + ENGINE_CLOCK]
-      : [...(version === undefined ? [] : [`${engine}-${version.split(".").slice(0, 2).join(".")}`]), engine];
-  for (const id of wanted) {
-    const found = [shipped, catalog].map((one) => find(one, "engines", id)).find((one) => one.ok);
-    if (found?.ok === true) return found.value;
+  const both = [shipped, catalog];
+  const own =
+    clock === "engine" ? engine + ENGINE_CLOCK : `${engine}-${(version ?? "").split(".").slice(0, 2).join(".")}`;
+  for (const one of both) {
+    const found = find(one, "engines", own);
+    if (found.ok) return found.value;
   }
-  return problem("--engine", `no engine profile "${wanted.at(-1)}"`, hintFor(engine, [...catalog.engines.keys()]));
+  const profile =
+    clock === "engine" ? null : both.map((one) => engineProfileOf(one, engine, version ?? "")).find(Boolean);
+  if (profile) return profile;
+  return problem(
+    "--engine",
+    `no engine profile "${clock === "engine" ? own : engine}"`,
+    hintFor(engine, [...catalog.engines.keys()]),
+  );
 }
 
 function engineSpec(

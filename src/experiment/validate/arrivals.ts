@@ -147,7 +147,7 @@ function fileCaveats(load: RecordedCase["load"]): readonly string[] {
   if (load.kind !== "trace" && load.kind !== "open")
     return [`load.requestsFile is not read of a load ${load.kind}: only trace and open loads have one`];
   const shared = [...((load.sharedPrefixTokens ?? 0) > 0 ? ["sharedPrefixTokens"] : []), ...given(load, ["prefix"])];
-  const other = given(load, ["ratePerS", "arrivalCv", "stages", "durationS"]);
+  const other = given(load, ["ratePerS", "arrivalCv", "burstiness", "stages", "durationS"]);
   return [
     ...shared.map((name) => `prompts of a requestsFile are taken to share nothing: ${name} is not read`),
     ...(other.length === 0 ? [] : [`the times are those of the requestsFile; not read: ${other.join(", ")}`]),
@@ -194,7 +194,7 @@ function longest(lengths: RecordedCase["load"]["inputTokens"]): number {
 function openArrivals({ load, id }: RecordedCase, draw: number): Times {
   const stages = load.stages ?? [singleStage(load)];
   const luck = stream("validate", draw, `validate/${id}/arrivals`);
-  const cv = load.arrivalCv ?? 1;
+  const cv = load.arrivalCv ?? 1 / Math.sqrt(load.burstiness ?? 1);
   const gap = (): number => (cv === 0 ? 1 : gamma(luck, 1 / (cv * cv)));
   const times: number[] = [];
   const stageOf: number[] = [];

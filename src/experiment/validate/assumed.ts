@@ -1,5 +1,4 @@
 /** What a recording leaves open of its engine and was assumed, and how it is told to the reader of a result. */
-import type { CatalogEntry } from "../../catalog/schema.ts";
 import type { KvDtype } from "../../engine/spec.ts";
 import type { RecordedCase } from "./case.ts";
 import { linkCaveat } from "./interconnect.ts";
@@ -12,7 +11,7 @@ export function assumedCaveats(recorded: RecordedCase, setup: Setup): readonly s
     ...(link === null ? [] : [link]),
     ...kvCaveats(recorded, setup),
     ...cacheCaveats(recorded),
-    ...versionCaveats(recorded, setup.profile),
+    ...versionCaveats(recorded, setup),
   ];
 }
 
@@ -72,8 +71,12 @@ function cacheCaveats(recorded: RecordedCase): readonly string[] {
   ];
 }
 
-function versionCaveats({ engine, engineVersion }: RecordedCase, profile: CatalogEntry<"engines">): readonly string[] {
+function versionCaveats({ engine, engineVersion }: RecordedCase, { profile, isNewer }: Setup): readonly string[] {
   const fitted = profile.engineVersion;
+  if (isNewer)
+    return [
+      `${engine} ${engineVersion} is newer than all versions that have a profile: predicted as ${profile.id} (${fitted}), whose defaults and memory may be others`,
+    ];
   if (profile.id !== `${engine}-engine-clock` || engineVersion === "" || engineVersion.startsWith(fitted)) return [];
   return [
     `constants of the engine's own clock are those of ${engine} ${fitted}: of version ${engineVersion} only whether it forms steps ahead is read`,

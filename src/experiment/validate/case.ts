@@ -74,6 +74,8 @@ const Load = z.looseObject({
     .max(100)
     .refine((cv) => cv === 0 || cv >= 0.01, "must be 0 or at least 0.01")
     .optional(),
+  /** The same in vLLM's words: the shape of the Gamma law, 1 ÷ cv². */
+  burstiness: z.number().min(0.0001).max(10_000).optional(),
   stages: z.array(Stage).min(1).optional(),
   concurrency: z.number().min(1).max(100_000).optional(),
   maxConcurrency: z.number().min(1).max(100_000).optional(),

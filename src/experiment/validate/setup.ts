@@ -2,6 +2,7 @@
  * What a recorded case names, looked up in the catalogue; and the one place that says which cases are outside the model.
  */
 import { buildCatalog, find } from "../../catalog/catalog.ts";
+import { engineProfileOf, isNewerThanAll } from "../../catalog/engine-versions.ts";
 import { llmOfHfConfig } from "../../catalog/hf-config.ts";
 import type { Catalog, CatalogEntry } from "../../catalog/schema.ts";
 import type { CoefficientRequest } from "../../engine/coefficients.ts";
@@ -21,6 +22,8 @@ export interface Setup {
   readonly profile: CatalogEntry<"engines">;
   readonly request: CoefficientRequest;
   readonly routing: Routing;
+  /** The engine is of a version after all that have a profile. */
+  readonly isNewer: boolean;
   /** Of the GPU by its entry, where the case names another. */
   readonly ownLink: Pick<CatalogEntry<"gpus">, "interconnect" | "linkGBpsPerDirection">;
 }
@@ -122,6 +125,7 @@ export function lookUp(recorded: RecordedCase, catalog: Catalog): Setup | string
     weightDtype,
     profile,
     routing: routing ?? ROUND_ROBIN,
+    isNewer: isNewerThanAll(catalog, recorded.engine, recorded.engineVersion),
     ownLink: gpu.value,
     request: {
       gpu: linked,
@@ -130,6 +134,9 @@ export function lookUp(recorded: RecordedCase, catalog: Catalog): Setup | string
       engine: recorded.engine,
       weightDtype,
       ...layoutOf(recorded),
+      ...(recorded.kvDtype === undefined
+        ? {}
+        : { kvDtype: plainDtype(recorded.kvDtype) === "fp8" ? ("fp8" as const) : ("bf16" as const) }),
       fallbackScope: profile.fallbackScope,
     },
   };
@@ -182,8 +189,7 @@ function engineProfile(
   catalog: Catalog,
   { engine, engineVersion, load }: RecordedCase,
 ): CatalogEntry<"engines"> | null {
-  const named = find(catalog, "engines", `${engine}-${engineVersion.split(".").slice(0, 2).join(".")}`);
-  const ofVersion = (named.ok ? named.value : catalog.engines.get(engine)) ?? null;
+  const ofVersion = engineProfileOf(catalog, engine, engineVersion);
   const ownClock = load.kind === "trace" ? catalog.engines.get(`${engine}-engine-clock`) : undefined;
   if (ownClock === undefined) return ofVersion;
   if (engineVersion === "" || ofVersion === null) return ownClock;
