@@ -78,6 +78,14 @@ function isEstimate(value: object): value is Estimate {
   return "mean" in value && "lo" in value && "hi" in value && "n" in value;
 }
 
+/**
+ * The interval of a quantity that cannot be negative, cut at zero: with two replications Student's t reaches far below it, and what is cut off
+ * cannot be, so that the confidence stays. (An interval of the logarithm would be another statement, and has no place for a zero.)
+ */
+export function notNegative(estimate: Estimate): Estimate {
+  return estimate.lo === null ? estimate : { ...estimate, lo: Math.max(0, estimate.lo) };
+}
+
 /** As `estimateOrNull` for what every run knows: counts, hours, tokens. Throws an InvariantError without any. */
 export function estimate(values: readonly number[]): Estimate {
   const known = estimateOrNull(values);

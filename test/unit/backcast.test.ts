@@ -61,6 +61,9 @@ function bill(buckets: readonly UsageBucket[], more: Partial<BillInput> = {}) {
   return priceUsage({ buckets, costs: null, totalUsd: null, offers: {}, provider: null, catalog: book, ...more });
 }
 
+/** Note on the price of `mini`. */
+const RISES = "mini: its price rises with the length of the prompt, which is known as the mean of a bucket only";
+
 describe("the bill", () => {
   test.each([
     ["plain tokens", {}, 1 + 0.5],
@@ -102,6 +105,37 @@ describe("the bill", () => {
     expect(models).toMatchObject([{ model: "mini", offer: "test/mini", requests: 2000, usd: { actual: 6 } }]);
     expect(total).toMatchObject({ requests: 2000, inputTokens: 2_000_000, usd: { predicted: 6, actual: 6 } });
     expect(bill([bucket()], { totalUsd: 3 }).total.usd.errorFraction).toBe(-0.5);
+  });
+
+  test("rows without a cost are counted, and neither paid nor compared", () => {
+    const next = { startEpochS: OCTOBER_S + DAY_S, endEpochS: OCTOBER_S + 2 * DAY_S };
+    const { days, models, total, rowsWithoutCost, notes } = bill([
+      bucket({ costUsd: 1 }),
+      bucket(),
+      bucket({ ...next, costUsd: 5 }),
+    ]);
+    expect(rowsWithoutCost).toBe(1);
+    expect(days.map(({ usd }) => usd)).toEqual([
+      { predicted: 3, actual: 1, errorFraction: 0.5 },
+      { predicted: 4.5, actual: 5, errorFraction: -0.1 },
+    ]);
+    expect(total.usd).toEqual({ predicted: 7.5, actual: 6, errorFraction: 0 });
+    expect(models[0]!.usd).toEqual(total.usd);
+    expect(notes).toContain(
+      "1 of 3 rows have no cost (mini; 2026-10-01): they, 1.5 USD by the prices, count in the predicted bill, but neither in what was paid nor in the error",
+    );
+    // A whole day without, a bill that is known apart, and an export that knows no costs at all.
+    const blank = bill([bucket(), bucket({ ...next, costUsd: 5 })]);
+    expect(blank.days[0]!.usd).toEqual({ predicted: 1.5, actual: null, errorFraction: null });
+    expect(bill([bucket({ costUsd: 1 }), bucket()], { totalUsd: 4 })).toMatchObject({
+      notes: [expect.stringMatching(/^1 of 2 rows have no cost .* nor in the error of days and models$/), RISES],
+      total: { usd: { actual: 4, errorFraction: -0.25 } },
+    });
+    expect(bill([bucket(), bucket()])).toMatchObject({
+      rowsWithoutCost: 0,
+      notes: [RISES],
+      total: { usd: { actual: null } },
+    });
   });
 
   test("a cost export is the bill of its days; days of one side alone are named", () => {
@@ -313,7 +347,9 @@ describe("requests that fill buckets", () => {
       },
     }));
     const half = (of: typeof own): number => {
-      const { hi, mean } = replayRows(of, runs, recorded, {})[0]!.predicted!;
+      const { lo, hi, mean } = replayRows(of, runs, recorded, {})[0]!.predicted!;
+      // Of 1, 2 and 3 answers, 2 ± 2.5: nothing is answered less than never.
+      expect(lo).toBe(0);
       return hi! - mean;
     };
     const band = { p5: -20, p25: -8, p50: -1, p75: 10, p95: 25 };

@@ -60,6 +60,8 @@ export interface UsageBill {
   readonly days: readonly BillDay[];
   readonly models: readonly BillModel[];
   readonly total: Tokens & { readonly usd: Difference };
+  /** Rows of the export without a cost beside others that have one: what was paid is of the others, and so is its error. */
+  readonly rowsWithoutCost: number;
   /** What may explain the differences. */
   readonly notes: readonly string[];
 }
@@ -85,20 +87,26 @@ export function priceUsage(input: BillInput): UsageBill {
   }));
   const days = [...new Set(priced.map(({ day }) => day))].sort().map((day): BillDay => {
     const ofDay = priced.filter((row) => row.day === day);
-    const paid = costs === null ? paidFor(ofDay) : sumOrNull(costs.filter((row) => isoDate(row.startEpochS) === day));
-    return { day, ...tokensOf(ofDay), usd: difference(predictedUsd(ofDay), paid) };
+    const billed = costs?.filter((row) => isoDate(row.startEpochS) === day);
+    const usd = billed === undefined ? againstCosts(ofDay) : difference(predictedUsd(ofDay), sumOrNull(billed));
+    return { day, ...tokensOf(ofDay), usd };
   });
   const models = [...tariffs].map(([model, tariff]): BillModel => {
     const ofModel = priced.filter(({ bucket }) => bucket.model === model);
-    const usd = difference(tariff === null ? null : predictedUsd(ofModel), costs === null ? paidInAll(ofModel) : null);
+    const known = tariff === null ? difference(null, paidFor(ofModel)) : againstCosts(ofModel);
+    const usd = costs === null ? known : difference(predictedUsd(ofModel), null);
     return { model, offer: tariff?.entry.id ?? null, ...tokensOf(ofModel), usd };
   });
-  const paid = input.totalUsd ?? (costs === null ? paidFor(priced) : sumOrNull(costs));
+  const paid = input.totalUsd ?? (costs === null ? null : sumOrNull(costs));
+  const asTold = paid === null && costs === null;
+  const withoutCost = costs === null && priced.some(hasCost) ? priced.filter((row) => !hasCost(row)) : [];
   return {
     days,
     models,
-    total: { ...tokensOf(priced), usd: difference(predictedUsd(priced), paid) },
+    total: { ...tokensOf(priced), usd: asTold ? againstCosts(priced) : difference(predictedUsd(priced), paid) },
+    rowsWithoutCost: withoutCost.length,
     notes: [
+      ...missingCosts(priced, withoutCost, input.totalUsd !== null),
       ...notesOf(priced, tariffs, catalog),
       ...unusedOffers(input.offers, [...tariffs.keys()]),
       ...daysBeyond(days, costs),
@@ -194,14 +202,39 @@ function predictedUsd(rows: readonly Priced[]): number | null {
   return known.length === 0 ? null : known.reduce((sum, { usd }) => sum + (usd ?? 0), 0);
 }
 
-/** Paid for what is priced, so that both sides speak of the same tokens. */
-function paidFor(rows: readonly Priced[]): number | null {
-  return paidInAll(rows.filter(({ usd }) => usd !== null));
+function hasCost({ bucket }: Priced): boolean {
+  return bucket.costUsd !== null;
 }
 
-function paidInAll(rows: readonly Priced[]): number | null {
-  const costs = rows.map(({ bucket }) => bucket.costUsd);
-  return costs.length === 0 || costs.includes(null) ? null : costs.reduce<number>((sum, usd) => sum + (usd ?? 0), 0);
+/** Paid for the rows that have a cost; null when none has. */
+function paidFor(rows: readonly Priced[]): number | null {
+  const told = rows.filter(hasCost);
+  return told.length === 0 ? null : told.reduce((sum, { bucket }) => sum + (bucket.costUsd ?? 0), 0);
+}
+
+/** The bill of all rows, what was paid for those that are priced and have a cost, and the error of these: both of its sides speak of the same tokens. */
+function againstCosts(rows: readonly Priced[]): Difference {
+  const both = rows.filter((row) => row.usd !== null && hasCost(row));
+  const paid = paidFor(both);
+  const { errorFraction } = difference(predictedUsd(both), paid);
+  return { predicted: predictedUsd(rows), actual: paid, errorFraction };
+}
+
+/** Models named by a note on rows without a cost. */
+const MOST_MODELS = 3;
+
+function missingCosts(rows: readonly Priced[], without: readonly Priced[], totalKnown: boolean): string[] {
+  if (without.length === 0) return [];
+  const models = [...new Set(without.map(({ bucket }) => bucket.model || "no model"))];
+  const more = models.length - MOST_MODELS;
+  const named = [...models.slice(0, MOST_MODELS), ...(more > 0 ? [`${more} more`] : [])].join(", ");
+  const usd = predictedUsd(without);
+  const priced = usd === null ? "" : `, ${money(usd)} USD by the prices,`;
+  const [first, last] = [without[0]!.day, without.at(-1)!.day];
+  const when = first === last ? first : `${first} to ${last}`;
+  return [
+    `${without.length} of ${rows.length} rows have no cost (${named}; ${when}): they${priced} count in the predicted bill, but neither in what was paid nor in the error${totalKnown ? " of days and models" : ""}`,
+  ];
 }
 
 function sumOrNull(rows: readonly CostRow[]): number | null {
@@ -215,7 +248,7 @@ function notesOf(rows: readonly Priced[], tariffs: ReadonlyMap<string, Tariff | 
     const own = rows.filter(({ bucket }) => bucket.model === model);
     const { inputTokens, cachedInputTokens, outputTokens } = tokensOf(own);
     if (tariff === null) {
-      const paid = paidInAll(own);
+      const paid = paidFor(own);
       const cost = paid === null ? "" : `, for which ${money(paid)} USD were paid`;
       const hint = hintFor(
         model,
@@ -273,8 +306,7 @@ function daysBeyond(days: readonly BillDay[], costs: readonly CostRow[] | null):
   ];
 }
 
-/** 28.6 M; small counts as they are. */
-/** For people: millions from 100,000 on. */
+/** For people: 28.6 M from 100,000 on; small counts as they are. */
 export function tokenCount(tokens: number): string {
   return tokens < 100_000 ? String(tokens) : `${Math.round(tokens / 1e4) / 100} M`;
 }

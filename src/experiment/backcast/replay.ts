@@ -7,7 +7,7 @@ import { ConfigError, DataError } from "../../kernel/errors.ts";
 import { Sketch } from "../../kernel/sketch.ts";
 import type { ResolvedExperiment } from "../../scenario/resolved.ts";
 import { hintFor } from "../../catalog/nearest.ts";
-import { estimateOrNull, withDoubtOf } from "../estimate.ts";
+import { estimateOrNull, notNegative, withDoubtOf } from "../estimate.ts";
 import type { Estimate } from "../findings.ts";
 import type { Recording } from "../../scenario/recorded-trace.ts";
 import type { UsageBucket } from "../../scenario/usage.ts";
@@ -145,7 +145,8 @@ export function replayRows(
     known: number | null,
     given = false,
   ): ReplayRow => {
-    const predicted = withDoubtOf(experiment.strategies, estimateOrNull(values));
+    const estimated = withDoubtOf(experiment.strategies, estimateOrNull(values));
+    const predicted = estimated === null ? null : notNegative(estimated);
     return { figure, unit, predicted, given, difference: difference(predicted?.mean ?? null, known) };
   };
   const answered = (["completed", "inputTokens", "outputTokens"] as const).map((key) =>

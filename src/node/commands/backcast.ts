@@ -137,6 +137,7 @@ function recordedIn({ recording, lengthS }: Period, bill: UsageBill | null, { ac
     requests: recording.arrivalS.length,
     inputTokens: sum(recording.inputTokens),
     outputTokens: sum(recording.outputTokens),
-    usd: actual.usd ?? bill?.total.usd.actual ?? null,
+    // A part of what was paid is no measure of the whole.
+    usd: actual.usd ?? (bill === null || bill.rowsWithoutCost > 0 ? null : bill.total.usd.actual),
   };
 }
