@@ -1,6 +1,8 @@
 /** Benchmark files of every tool: recognised by content, read alike, refused with the row that is wrong. */
+import { readFileSync } from "node:fs";
 import { beforeAll, describe, expect, test } from "vitest";
 import type { BenchmarkRun } from "../../src/experiment/calibrate/benchmark-run.ts";
+import { parseJson } from "../../src/experiment/calibrate/formats/json.ts";
 import { readBenchmark } from "../../src/experiment/calibrate/formats/read.ts";
 import { columnMapping } from "../../src/experiment/calibrate/formats/request-csv.ts";
 import { resolveTarget } from "../../src/experiment/calibrate/target.ts";
@@ -123,6 +125,51 @@ describe("summaries", () => {
     );
     expect(run.summary).toMatchObject({ ttftMsMean: 40, itlMsMean: 9, e2eMsMean: 2000 });
     expect(run).toMatchObject({ requestCount: 20, meanInputTokens: 256, facts: { maxConcurrency: 4 } });
+  });
+});
+
+describe("numbers that JSON has not, as Python writes them", () => {
+  const text = readFileSync(new URL("../fixtures/sglang-bench.jsonl", import.meta.url), "utf8");
+
+  test("a benchmark of SGLang: an unbounded rate, figures that are missing, words inside of strings", () => {
+    const [unbounded, detailed] = read(text);
+    expect(unbounded).toMatchObject({ requestCount: 40, meanInputTokens: 512, facts: { engine: "sglang" } });
+    expect(unbounded!.facts.requestRatePerS).toBe(Infinity);
+    expect(unbounded!.summary).toEqual({ ttftMsMean: 81.5, ttftMsP50: 74.25, tpotMsMean: 9.5, itlMsMean: 9.25 });
+    // The second and third of its requests have no time that could be used.
+    expect(detailed!.dropped).toEqual({ "not measured": 2 });
+    expect([...detailed!.requests!.inputTokens]).toEqual([100, 400]);
+    expect(detailed!.facts).toMatchObject({
+      model: "NaN, Infinity: -Infinity",
+      requestRatePerS: 4,
+      maxConcurrency: null,
+    });
+  });
+
+  test("a file in lines is one document a line, and what else is wrong keeps its place", () => {
+    expect(read(text.split("\n")[0]!)).toHaveLength(1);
+    const place = (broken: string): string => {
+      try {
+        parseJson(broken);
+      } catch (error) {
+        return (error as Error).message;
+      }
+      return "";
+    };
+    // The same mistake behind words and behind numbers of the same length.
+    const words = '{"a": -Infinity, "b": NaN, "c": Infinity, "d" 1}';
+    const numbers = '{"a": 123456789, "b": 123, "c": 12345678, "d" 1}';
+    const position = /position \d+/;
+    expect(position.exec(place(words))![0]).toBe(position.exec(place(numbers))![0]);
+    for (const broken of ["{NaN: 1}", "[1Infinity]", "[--Infinity]", "[NaNs]", "[+NaN]", '{"a": Infinit}', "[nan]"])
+      expect(() => parseJson(broken)).toThrow(SyntaxError);
+    expect(parseJson('["NaN", "a \\" Infinity", NaN,-Infinity,{"NaN": NaN}]')).toEqual([
+      "NaN",
+      'a " Infinity',
+      NaN,
+      -Infinity,
+      { NaN },
+    ]);
   });
 });
 

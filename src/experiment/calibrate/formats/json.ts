@@ -1,5 +1,26 @@
-/** Looking into parsed JSON of unknown make. Nothing here throws but what takes the file. */
+/** Parsing JSON of unknown make and looking into it. Nothing that looks throws but what takes the file. */
 import { DataError } from "../../../kernel/errors.ts";
+
+/** Stands for NaN, which no JSON number can be, in as many characters; of private use, so that no text has it. */
+const NAN = "\uE000";
+/** Whole strings, so that nothing inside them is touched, and the words that Python's json writes for numbers JSON has not; never a key. */
+const WORDS = /"[^"\\]*(?:\\.[^"\\]*)*"|(?<![\w.+-])(?:-?Infinity|NaN)(?!\w|\s*:)/gs;
+
+/**
+ * As JSON.parse, with Infinity, -Infinity and NaN where numbers may stand (Python's json.dump writes them, as SGLang's benchmark does for
+ * a request rate without bound). What takes their place has their length, so that the SyntaxError of anything else names the right place.
+ */
+export function parseJson(text: string): unknown {
+  try {
+    return JSON.parse(text);
+  } catch (error) {
+    const replaced = text.replace(WORDS, (found) =>
+      found.startsWith('"') ? found : found === "NaN" ? `"${NAN}"` : found.replace("Infinity", "1e999   "),
+    );
+    if (replaced === text) throw error;
+    return JSON.parse(replaced, (_, value: unknown) => (value === NAN ? NaN : value));
+  }
+}
 
 export function valueAt(value: unknown, ...path: readonly string[]): unknown {
   let at = value;

@@ -4,6 +4,7 @@ import { DataError } from "../../../kernel/errors.ts";
 import { type BenchmarkRun, FORMATS } from "../benchmark-run.ts";
 import { isAiperfRecord, isAiperfSummary, readAiperfRequests, readAiperfSummary } from "./aiperf.ts";
 import { isBlisTrace, readBlisTrace } from "./blis-trace.ts";
+import { parseJson } from "./json.ts";
 import { isGuideLlm, readGuideLlm } from "./guidellm.ts";
 import { readRequestCsv } from "./request-csv.ts";
 import { isVllmBench, readVllmBench } from "./vllm-bench.ts";
@@ -55,13 +56,13 @@ function readJson(file: string, text: string): readonly BenchmarkRun[] {
 /** The whole text as one document, or one document a line. */
 function jsonDocuments(file: string, text: string): { documents: readonly unknown[]; lines: readonly number[] } {
   try {
-    return { documents: [JSON.parse(text) as unknown], lines: [1] };
+    return { documents: [parseJson(text)], lines: [1] };
   } catch (whole) {
     const lines = text.split(/\r?\n/).flatMap((line, i) => (line.trim() === "" ? [] : [{ line, row: i + 1 }]));
     if (lines.length < 2 || !isJson(lines[0]!.line)) throw new DataError(file, null, `not JSON: ${messageOf(whole)}`);
     const documents = lines.map(({ line, row }) => {
       try {
-        return JSON.parse(line) as unknown;
+        return parseJson(line);
       } catch (error) {
         throw new DataError(file, row, `not JSON: ${messageOf(error)}`);
       }
@@ -72,7 +73,7 @@ function jsonDocuments(file: string, text: string): { documents: readonly unknow
 
 function isJson(line: string): boolean {
   try {
-    JSON.parse(line);
+    parseJson(line);
     return true;
   } catch {
     return false;

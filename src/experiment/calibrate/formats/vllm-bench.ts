@@ -2,7 +2,7 @@
  * What `vllm bench serve --save-result` writes (vllm-project/vllm, vllm/benchmarks/serve.py, Apache-2.0, read at 009e6d4):
  * one JSON object a run, or one a line with --append-result. `--save-detailed` adds one entry a request to `input_lens`,
  * `output_lens`, `ttfts` (s), `itls` (s, a list each), `start_times` (s, from 2025) and `errors`. SGLang's
- * bench_serving writes the same names.
+ * bench_serving writes the same names, and a number that it has not as NaN or Infinity.
  */
 import { DataError } from "../../../kernel/errors.ts";
 import {
@@ -49,7 +49,7 @@ function factsOf(document: unknown): RunFacts {
   return {
     model: textAt(document, "model_id"),
     engine: /^(vllm|sglang)\b/.exec(backend)?.[1] ?? null,
-    requestRatePerS: rate === "inf" ? Infinity : numberAt(document, "request_rate"),
+    requestRatePerS: rate === "inf" || rate === Infinity ? Infinity : numberAt(document, "request_rate"),
     arrivalCv: burstiness === null || burstiness <= 0 ? null : 1 / Math.sqrt(burstiness),
     maxConcurrency: numberAt(document, "max_concurrency"),
   };
@@ -77,15 +77,20 @@ function readDetails(
   for (let i = 0; i < count; i++) {
     if (typeof errors[i] === "string" && errors[i] !== "") dropped.add("failed");
     else if (outputs[i] === 0) dropped.add("no output");
-    else
-      rows.push({
-        row: i + 1,
-        arrivalS: starts?.[i] ?? NaN,
-        inputTokens: inputs[i]!,
-        outputTokens: outputs[i]!,
-        ttftS: ttfts[i]!,
-        decodeS: sumOf(file, i + 1, itls[i]),
-      });
+    else {
+      const ttftS = ttfts[i]!;
+      const decodeS = sumOf(file, i + 1, itls[i]);
+      if (!Number.isFinite(ttftS) || !Number.isFinite(decodeS)) dropped.add("not measured");
+      else
+        rows.push({
+          row: i + 1,
+          arrivalS: starts?.[i] ?? NaN,
+          inputTokens: inputs[i]!,
+          outputTokens: outputs[i]!,
+          ttftS,
+          decodeS,
+        });
+    }
   }
   return runOfRequests(run, requestsOf(file, rows), dropped.counts);
 }
