@@ -13,6 +13,8 @@ export interface FreeBlocks {
   enterNameless(blocks: number): void;
   /** Takes up to so many blocks without a name while they are next, and says how many. */
   takeNameless(most: number): number;
+  /** All blocks without a name; O(pieces) under lru, for who looks on. */
+  namelessBlocks(): number;
   /** The piece whose last block is the next to make room. */
   first(): number;
   /** A piece becomes free, or is used again. */
@@ -48,6 +50,12 @@ export class LeastRecent implements FreeBlocks {
 
   enterNameless(blocks: number): void {
     this.namelessLast += blocks;
+  }
+
+  namelessBlocks(): number {
+    let blocks = this.namelessLast;
+    for (let piece = this.head; piece !== NONE; piece = this.next[piece]) blocks += this.namelessBefore[piece];
+    return blocks;
   }
 
   takeNameless(most: number): number {
@@ -141,6 +149,10 @@ export class ByRank implements FreeBlocks {
 
   enterNameless(blocks: number): void {
     this.nameless += blocks;
+  }
+
+  namelessBlocks(): number {
+    return this.nameless;
   }
 
   takeNameless(most: number): number {

@@ -51,8 +51,6 @@ export class PrefixCache {
   sharedBlocks = 0;
   /** Of the blocks that the last `match` found, so many are free. */
   foundFree = 0;
-  /** Free blocks without a name: nobody can find anything in them. */
-  private nameless: number;
 
   private readonly blocks: number;
   private readonly pieces: TextPieces;
@@ -62,15 +60,15 @@ export class PrefixCache {
   private readonly foundAt: number[] = [];
 
   constructor(blocks: number, eviction: "lru" | "fifo" | "lfu") {
-    this.blocks = this.free = this.nameless = blocks;
+    this.blocks = this.free = blocks;
     this.pieces = new TextPieces(blocks);
     this.order = eviction === "lru" ? new LeastRecent(blocks) : new ByRank(this.pieces, blocks, eviction === "lfu");
     this.order.enterNameless(blocks);
   }
 
-  /** Blocks that nobody references and that keep what a prompt may find. */
+  /** Blocks that nobody references and that keep what a prompt may find; counted when asked for. */
   get kept(): number {
-    return this.free - this.nameless;
+    return this.free - this.order.namelessBlocks();
   }
 
   /** Looks for the first `most` blocks of a context, up to the first that is not there, and says how many it found. */
@@ -124,7 +122,7 @@ export class PrefixCache {
   take(blocks: number): void {
     const { order, pieces } = this;
     this.free -= blocks;
-    for (let left = blocks - this.takeNameless(blocks); left > 0; left -= this.takeNameless(left)) {
+    for (let left = blocks - order.takeNameless(blocks); left > 0; left -= order.takeNameless(left)) {
       const piece = order.first();
       const taken = Math.min(left, pieces.blocks[piece]);
       pieces.blocks[piece] -= taken;
@@ -199,15 +197,15 @@ export class PrefixCache {
 
   /** A sequence leaves with these blocks, and so many without a name behind them: its references go, the last block's first. */
   release(held: HeldBlocks, nameless: number): void {
-    const { pieces } = this;
+    const { order, pieces } = this;
     const { blocks } = pieces;
     let freed = nameless;
-    this.enterNameless(nameless);
+    order.enterNameless(nameless);
     for (let run = held.runs - 1; run >= 0; run--) {
       const length = held.length[run]!;
       let piece = held.piece[run]!;
       if (piece === NONE) {
-        this.enterNameless(length);
+        order.enterNameless(length);
         freed += length;
         continue;
       }
@@ -231,19 +229,7 @@ export class PrefixCache {
     this.sharedBlocks = 0;
     this.pieces.clear();
     this.order.clear();
-    this.nameless = 0;
-    this.enterNameless(this.blocks);
-  }
-
-  private enterNameless(blocks: number): void {
-    this.nameless += blocks;
-    this.order.enterNameless(blocks);
-  }
-
-  private takeNameless(most: number): number {
-    const taken = this.order.takeNameless(most);
-    this.nameless -= taken;
-    return taken;
+    this.order.enterNameless(this.blocks);
   }
 
   /** A piece that nobody uses any more is free, and one with the piece behind it where both make room in turn. */
