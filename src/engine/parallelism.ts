@@ -71,7 +71,8 @@ const ACTIVATION_BYTES = 2;
 /**
  * Time of the collectives of one pass, a fixed part and one per token of the rank. Two ring all-reduces a layer among t GPUs; with
  * data-parallel ranks the one after the experts is an exchange instead: of tokens with their experts' GPUs (FP8 weights are
- * sent one byte per element, results come back in two), or, without expert parallelism, of all tokens with all ranks.
+ * sent one byte per element, results come back in two), or, without expert parallelism, of all tokens with all ranks: what that takes is in
+ * `gatheredMsPerToken` too, because ranks that bring no tokens take nothing.
  */
 export function communicationMs(
   gpu: GpuSpec,
@@ -79,22 +80,28 @@ export function communicationMs(
   layout: Layout,
   weightDtype: WeightDtype,
   k: StepCoefficients,
-): { readonly fixedMs: number; readonly msPerToken: number } {
+): { readonly fixedMs: number; readonly msPerToken: number; readonly gatheredMsPerToken: number } {
   const { tensor: t, ranks } = layout;
   const linkBytesPerMs = gpu.linkGBpsPerDirection * 1e6 * k.el;
   const exchanges = ranks > 1 && llm.moe !== null ? llm.moe.moeLayers : 0;
   const allReduces = t > 1 ? 2 * llm.layers - exchanges : 0;
   const ringBytesPerToken = (llm.hiddenSize * ACTIVATION_BYTES * 2 * (t - 1)) / t;
-  const reduce = { fixedMs: allReduces * k.arMs, msPerToken: (allReduces * ringBytesPerToken) / linkBytesPerMs };
+  const reduce = {
+    fixedMs: allReduces * k.arMs,
+    msPerToken: (allReduces * ringBytesPerToken) / linkBytesPerMs,
+    gatheredMsPerToken: 0,
+  };
   if (exchanges === 0 || llm.moe === null) return reduce;
   const gpus = t * ranks;
   const sentBytes = weightDtype === "fp8" || weightDtype === "fp8-block" ? 1 : ACTIVATION_BYTES;
   const exchangedBytesPerToken = layout.expertParallel
     ? (llm.moe.expertsPerToken * llm.hiddenSize * (sentBytes + ACTIVATION_BYTES) * (gpus - 1)) / gpus / t
     : (llm.hiddenSize * 2 * ACTIVATION_BYTES * (ranks - 1)) / t;
+  const exchangeMsPerToken = (exchanges * exchangedBytesPerToken) / linkBytesPerMs;
   return {
     fixedMs: reduce.fixedMs + exchanges * 2 * EXCHANGE_MS,
-    msPerToken: reduce.msPerToken + (exchanges * exchangedBytesPerToken) / linkBytesPerMs,
+    msPerToken: reduce.msPerToken + exchangeMsPerToken,
+    gatheredMsPerToken: layout.expertParallel ? 0 : exchangeMsPerToken,
   };
 }
 
@@ -137,7 +144,8 @@ export function sequencesPerPass(layout: Layout, sequences: number): number {
  * the time in which one micro-batch goes through all stages, every other one does too: a round of decoding lasts one pass of
  * the busiest rank's micro-batch (the largest stage sets the pace) and the hops between stages. Stages share the layers alone: the
  * host works on each micro-batch in each of them, and the last has the output head as well, which all others wait for.
- * A prompt is computed by one rank, for which the others wait where they exchange with it; several prompts fill as many ranks. Prefill
+ * A prompt is computed by one rank, but for its experts, which lie on all; the others wait where they exchange with it, and several prompts
+ * fill as many ranks. Prefill
  * overlaps with as many micro-batches as there are sequences to fill them: alone it takes a whole pass of one rank, in a full pipeline it
  * holds up a round by its time in one stage.
  *

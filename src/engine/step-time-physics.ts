@@ -107,6 +107,9 @@ interface StepCosts {
   readonly msPerAttendedPair: number;
   readonly commFixedMs: number;
   readonly commMsPerToken: number;
+  /** Of `flopMsPerToken` and `commMsPerToken`, what falls in the share of data-parallel ranks that bring no tokens. */
+  readonly sharedFlopMsPerToken: number;
+  readonly sharedCommMsPerToken: number;
 }
 
 /**
@@ -169,6 +172,8 @@ function stepCosts(gpu: GpuSpec, llm: LlmSpec, engine: StepEngine, k: StepCoeffi
       (4 * llm.fullAttentionLayers * llm.attentionHeads * attentionDim(llm)) / (t * gpu.bf16DenseTflops * 1e9 * k.ea),
     commFixedMs: communication.fixedMs,
     commMsPerToken: communication.msPerToken,
+    sharedFlopMsPerToken: (2 * imbalance(0) * activeExpertParams(llm)) / flopPerMs,
+    sharedCommMsPerToken: communication.gatheredMsPerToken,
   };
 }
 
@@ -238,6 +243,9 @@ function createPassTime(
   const prefillSPerToken = costs.prefillMsPerToken * S_PER_MS;
   const decodeFixedS = (costs.fixedMs + costs.commFixedMs) * S_PER_MS;
   const mixedFixedS = decodeFixedS + costs.prefillMs * S_PER_MS;
+  const { ranks } = layoutOf(engine);
+  const sharedFlopS = costs.sharedFlopMsPerToken * S_PER_MS;
+  const sharedCommS = costs.sharedCommMsPerToken * S_PER_MS;
 
   const decodeBaseS = new Float64Array(engine.maxNumSeqs + 1);
   for (let d = 1; d <= engine.maxNumSeqs; d++) {
@@ -250,19 +258,22 @@ function createPassTime(
   return {
     decodeBaseS,
     perContextTokenS,
-    mixedS(decodeSeqs, contextTokens, prefillTokens, attendedPairs) {
+    mixedS(decodeSeqs, contextTokens, prefillTokens, attendedPairs, prompts) {
+      // Tokens of the prompts that ranks without one would bring.
+      const absent = prompts < ranks ? prefillTokens * (1 - prompts / ranks) : 0;
       const decodeTokens = decodeSeqs * tokensPerDecode;
       const n = decodeTokens + prefillTokens;
       const row = n < lastWeight ? n : lastWeight;
       const readS = weightS[row]!;
-      const computeS = flopFixedS[row]! + flopSPerToken * n + headFlopS * (decodeTokens + 1);
+      const computeS = flopFixedS[row]! + flopSPerToken * n - sharedFlopS * absent + headFlopS * (decodeTokens + 1);
       return (
         mixedFixedS +
         secondsPerSeq * decodeSeqs +
         (readS > computeS ? readS : computeS) +
         perContextTokenS * contextTokens +
         secondsPerPair * attendedPairs +
-        secondsPerToken * n +
+        secondsPerToken * n -
+        sharedCommS * absent +
         prefillSPerToken * prefillTokens
       );
     },
