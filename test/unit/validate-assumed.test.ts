@@ -1,6 +1,7 @@
 /** What a recorded case leaves open or names beside what is read: defaults of engine versions, KV, links, what stands beside a trace. */
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Catalog } from "../../src/catalog/schema.ts";
+import { outsideValidatedRange } from "../../src/engine/coefficients.ts";
 import { type RecordedCase, parseCaseFile } from "../../src/experiment/validate/case.ts";
 import { type Prediction, predictCase } from "../../src/experiment/validate/predict.ts";
 import type { CaseSimulator } from "../../src/experiment/validate/serve.ts";
@@ -70,6 +71,29 @@ test("burstiness is arrivalCv in vLLM's words: the shape of the Gamma law", () =
 test("an FP8 KV cache beside BF16 weights is outside of what was fitted, as in experiments", () => {
   expect(spied({ kvDtype: "fp8" }).outsideValidatedRange).toContain("FP8 KV cache");
   expect(spied({}).outsideValidatedRange).toBeNull();
+});
+
+test("windows count as full unless no request can be longer, in closed loops too; large ones are outside of what was fitted", () => {
+  const closed = (engineOptions: Change): number =>
+    spied({
+      model: "gemma-3-27b",
+      engineOptions,
+      load: { kind: "closed", concurrency: 64, inputTokens: 128, outputTokens: 128 },
+    }).predicted["tpotMsMean"]!;
+  expect(closed({ maxModelLen: 1024 })).toBeLessThan(closed({ maxModelLen: 1025 }));
+  expect(closed({ maxModelLen: 1025 })).toBe(closed({}));
+  const { gpus, llms, coefficients } = catalog;
+  const windowed = (slidingWindow: number) =>
+    outsideValidatedRange([...coefficients.values()], {
+      gpu: gpus.get("h100-sxm")!,
+      llm: { ...llms.get("llama-3.1-8b")!, slidingWindow },
+      architecture: "llama-3.1-8b",
+      engine: "vllm",
+      weightDtype: "bf16",
+      tensorParallelSize: 1,
+    } as never);
+  expect(windowed(4096)).toContain("windows of 4096 tokens count as full");
+  expect(windowed(1024)).toBeNull();
 });
 
 describe("traces", () => {

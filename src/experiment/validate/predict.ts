@@ -261,6 +261,7 @@ function closedLoop(recorded: RecordedCase, setup: Setup, chosen: ChosenCoeffici
       ...layoutOf(recorded),
       maxNumSeqs: concurrency,
       tpreMsPerLayer: 0,
+      ...(engineOptions.maxModelLen === undefined ? {} : { maxModelLen: engineOptions.maxModelLen }),
     },
     chosen.coefficients,
   );
