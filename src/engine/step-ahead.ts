@@ -14,16 +14,23 @@ import type { EngineSpec } from "./spec.ts";
 /** Policies under which a replica never rests while it has requests, so that the next step is always formed ahead. */
 const NEVER_REST: readonly string[] = ["chunked", "continuous"];
 
+/** Whether a replica forms steps ahead: where its engine does, under policies that never rest. */
+export function formsStepsAhead(
+  { schedulesAhead }: Pick<EngineSpec, "schedulesAhead">,
+  scheduler: SchedulerSpec,
+): boolean {
+  return schedulesAhead === true && scheduler.role === "both" && NEVER_REST.includes(scheduler.batching.name);
+}
+
 /** `replica` itself, or with steps formed ahead where the engine does so. */
 export function withStepAhead(
   replica: ReplicaEngine,
   spec: EngineSpec,
-  { batching, role }: SchedulerSpec,
+  scheduler: SchedulerSpec,
   table: RequestTable,
   lost: (slot: number) => void,
 ): ReplicaEngine {
-  const ahead = spec.schedulesAhead === true && role === "both" && NEVER_REST.includes(batching.name);
-  return ahead ? new StepAhead(replica, table, lost) : replica;
+  return formsStepsAhead(spec, scheduler) ? new StepAhead(replica, table, lost) : replica;
 }
 
 class StepAhead implements ReplicaEngine {

@@ -2,6 +2,7 @@
 import { hintFor, nearest } from "../catalog/nearest.ts";
 import { sequenceBytes } from "../engine/model-bytes.ts";
 import { kvDivisor } from "../engine/parallelism.ts";
+import { formsStepsAhead } from "../engine/step-ahead.ts";
 import type { PolicyPlugin } from "../engine/policies/policy.ts";
 import { batchingPlugins, orderPlugins, ships } from "../engine/policies/registry.ts";
 import type { PolicyChoice, SchedulerSpec } from "../engine/scheduler-spec.ts";
@@ -55,7 +56,7 @@ export function resolveScheduler(
       `${file.swapSpaceGiB} GiB hold no token, so that nothing could be swapped`,
       "give it room, or write preemption: recompute",
     );
-  return {
+  const resolved: SchedulerSpec = {
     batching,
     order,
     preemption,
@@ -68,6 +69,22 @@ export function resolveScheduler(
       file.capturedBatchSizes === undefined ? null : [...file.capturedBatchSizes].sort((a, b) => a - b),
     role,
   };
+  noteUnlikeOthers(resolution, resolved, engine, path);
+  return resolved;
+}
+
+/** Warns of what makes the schedulers of one experiment unlike in more than they say. */
+function noteUnlikeOthers(resolution: Resolution, scheduler: SchedulerSpec, engine: EngineSpec, path: Path): void {
+  const { batching, role, capturedBatchSizes } = scheduler;
+  if (engine.schedulesAhead === true && !formsStepsAhead(engine, scheduler))
+    resolution.warn(
+      `${path.join(".")}: ${engine.engine} ${engine.engineVersion} forms steps ahead, which is modelled under chunked and continuous batching alone: under ${role === "both" ? batching.name : `a pool that is for ${role} alone`} requests join a step earlier, so that first tokens are not comparable`,
+    );
+  const largest = capturedBatchSizes?.at(-1) ?? 0;
+  if (largest > engine.maxNumSeqs && !capturedBatchSizes!.includes(engine.maxNumSeqs))
+    resolution.warn(
+      `${[...path, "capturedBatchSizes"].join(".")}: sizes above maxNumSeqs, ${engine.maxNumSeqs}, count as that many sequences`,
+    );
 }
 
 /** Options that say how many requests make a full batch. */

@@ -405,7 +405,11 @@ const PoolSchema = z.strictObject({
         "pool of this strategy that decodes what this one has prefilled; routes lead to this pool only",
       ),
       transferGBps: Positive.default(50).meta(
-        assumed("KV moved between the two pools", "GB/s", "one 400 Gb/s network port for each replica"),
+        assumed(
+          "KV moved between the two pools",
+          "GB/s",
+          "one 400 Gb/s network port for each replica; transfers that meet do not share it",
+        ),
       ),
       latencyMs: NotNegative.default(1).meta(
         assumed("start of a KV transfer", "ms", "connection set-up and metadata of a KV connector"),

@@ -354,3 +354,22 @@ test("tokens in fractions are told as such, by the rules alone", () => {
   expect(checks.rules?.message).toBe("prefill and admit need a whole number of tokens, not 0.5");
   expect([checks.oracle, tried.oracle]).toEqual([null, 0]);
 });
+
+test("a fault that comes with a prefix cache alone is a broken rule and no false leap", () => {
+  const plugin = plant(() => ({
+    schedule(step) {
+      const first = step.firstWaiting();
+      if (
+        first !== NONE &&
+        step.generatedTokens(first) === 0 &&
+        step.prefillTokensLeft(first) % step.blockTokens === step.inputTokens(first) % step.blockTokens &&
+        step.prefillTokensLeft(first) < step.inputTokens(first)
+      )
+        throw new Error("did not expect a cache");
+      if (!sound(step)) admitAll(step);
+    },
+  }));
+  const { checks } = conform(plugin, { ...OPTIONS, scenarios: 200 });
+  expect(checks.rules?.message).toMatch(/^with a prefix cache: .*did not expect a cache/);
+  expect(checks).toMatchObject({ oracle: null, leap: null });
+});

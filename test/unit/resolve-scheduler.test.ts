@@ -119,3 +119,22 @@ test("the line of a scheduler holds the values of its options and the limits of 
     `chunked, fcfs, swap (up to 8192 tokens), 2 drafts (acceptance 0.7, cost 0.1), padded batches (3 sizes up to 8), ${limits}`,
   );
 });
+
+test("a policy that gets no steps ahead where others do is warned of, and so are captured sizes without seats", () => {
+  const warningsOf = (engine: string, scheduler: Record<string, unknown>, more: Record<string, unknown> = {}) => {
+    const changed = { ...valueAtPool(smallExperiment()), engine, scheduler, ...more };
+    const { warnings } = resolveRaw(withValue(smallExperiment(), POOL, changed)).experiment;
+    return warnings.filter((warning) => /steps ahead|capturedBatchSizes/.test(warning));
+  };
+  const batching = { name: "static", options: {} };
+  expect(warningsOf("vllm-0.14", { batching })).toEqual([
+    expect.stringMatching(/scheduler: vllm .* forms steps ahead, .* under static requests join a step earlier/),
+  ]);
+  for (const name of ["chunked", "continuous"])
+    expect(warningsOf("vllm-0.14", { batching: { name, options: {} } })).toEqual([]);
+  expect(warningsOf("vllm", { batching })).toEqual([]);
+  expect(warningsOf("vllm", { capturedBatchSizes: [1, 64] }, { maxNumSeqs: 4 })).toEqual([
+    expect.stringMatching(/capturedBatchSizes: sizes above maxNumSeqs, 4, count as that many sequences/),
+  ]);
+  expect(warningsOf("vllm", { capturedBatchSizes: [1, 4] }, { maxNumSeqs: 4 })).toEqual([]);
+});

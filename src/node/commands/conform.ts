@@ -11,6 +11,7 @@ import {
   type ConformProgress,
   endedAt,
   type Failure,
+  OPTION_SCENARIOS,
 } from "../../engine/conform/conform.ts";
 import type { Fate } from "../../engine/conform/outcome.ts";
 import type { PolicyPlugin } from "../../engine/policies/policy.ts";
@@ -91,7 +92,10 @@ async function policiesOf(
 function warningsOf(plugin: Named, { passed, options, reached }: Conformance): string[] {
   const warnings = options
     .filter(({ moves }) => !moves)
-    .map(({ name }) => `option ${name} changed no time in any scenario tried`);
+    .map(
+      ({ name }) =>
+        `option ${name} changed no time in the ${OPTION_SCENARIOS} scenarios that each of its values was tried in`,
+    );
   const perStep = reached.boundaries / Math.max(1, reached.steps);
   if (passed && plugin.kind === "batching" && perStep > 0.9)
     warnings.push(
