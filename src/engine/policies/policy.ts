@@ -61,7 +61,10 @@ export interface StepView extends RequestFacts {
   readonly waitingCount: number;
   /** First of the queue in the order of its discipline. */
   firstWaiting(): number;
-  /** The i-th that waits, in no order. */
+  /**
+   * The i-th that waits, in no order: one that picks by a key of its own needs an answer to ties, for requests may come at one instant with
+   * prompts of one length. `predictedOutputTokens(request, 1)` differs between any two and is the same in every executor.
+   */
   waitingAt(i: number): number;
   readonly runningCount: number;
   /** The i-th that runs, in order of admission. */
@@ -87,7 +90,10 @@ export interface StepView extends RequestFacts {
   admit(request: number, tokens: number): number;
   /** Whom the queue order would send away first. */
   victim(): number;
-  /** Sends a running sequence back to the queue; what it had in this step is taken back. */
+  /**
+   * Sends a running sequence back to the queue; what it had in this step is taken back. It may be admitted again in the same step, at the
+   * price of its way out and in (recomputed, or swapped twice).
+   */
   preempt(request: number): void;
   /** Decode steps cost as much as with so many sequences: seats of a batch that stay taken until its last answer ends. */
   padDecodesTo(sequences: number): void;
