@@ -2,33 +2,15 @@
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Catalog } from "../../src/catalog/schema.ts";
 import { outsideValidatedRange } from "../../src/engine/coefficients.ts";
-import { type RecordedCase, parseCaseFile } from "../../src/experiment/validate/case.ts";
+import { parseCaseFile } from "../../src/experiment/validate/case.ts";
 import { type Prediction, predictCase } from "../../src/experiment/validate/predict.ts";
 import type { CaseSimulator } from "../../src/experiment/validate/serve.ts";
 import { simulateCase } from "../../src/experiment/validate/simulate-case.ts";
 import { score } from "../../src/experiment/validate/validate.ts";
 import { loadCatalog } from "../../src/node/catalog-files.ts";
+import { type Change, RECORDED, recorded } from "../fixtures/recorded-case.ts";
 
-const BASE = {
-  id: "case",
-  role: "validation",
-  gpu: "h100-sxm",
-  model: "llama-3.1-8b",
-  weightDtype: "bf16",
-  engine: "vllm",
-  engineVersion: "0.15.0",
-  load: { kind: "open", ratePerS: 10, requests: 20, inputTokens: 512, outputTokens: 64 },
-  measured: { tpotMsMean: 10 },
-};
 const ROWS = "arrivalS,inputTokens,outputTokens\n3,50,5\n0,10,5\n1,20,5\n2,30,5\n";
-
-type Change = Readonly<Record<string, unknown>>;
-
-function recorded(change: Change): RecordedCase {
-  const [parsed] = parseCaseFile("t.json", [{ ...BASE, ...change }])!;
-  if (!parsed?.ok) throw new Error(parsed?.reason);
-  return parsed.case;
-}
 
 let catalog: Catalog;
 beforeAll(async () => {
@@ -62,7 +44,7 @@ describe("a version of the engine", () => {
 });
 
 test("burstiness is arrivalCv in vLLM's words: the shape of the Gamma law", () => {
-  const ttft = (load: Change): number => spied({ load: { ...BASE.load, ...load } }).predicted["ttftMsP99"]!;
+  const ttft = (load: Change): number => spied({ load: { ...RECORDED.load, ...load } }).predicted["ttftMsP99"]!;
   expect(ttft({ burstiness: 0.25 })).toBe(ttft({ arrivalCv: 2 }));
   expect(ttft({ burstiness: 1 })).toBe(ttft({}));
   expect(ttft({ burstiness: 0.25 })).toBeGreaterThan(ttft({}));
@@ -140,7 +122,7 @@ describe("traces", () => {
       "prompts of a requestsFile are taken to share nothing: prefix is not read",
       "the times are those of the requestsFile; not read: ratePerS, durationS",
     ]);
-    const closed = { ...BASE.load, kind: "closed", concurrency: 2, requestsFile: "t.csv" };
+    const closed = { ...RECORDED.load, kind: "closed", concurrency: 2, requestsFile: "t.csv" };
     expect(spied({ load: closed }).caveats).toEqual([
       "load.requestsFile is not read of a load closed: only trace and open loads have one",
     ]);
@@ -149,7 +131,7 @@ describe("traces", () => {
   test("stages of a file cannot be told apart", () => {
     const stages = [{ ratePerS: 1, durationS: 4 }];
     const load = { kind: "open", requestsFile: "t.csv", stages };
-    const one = { ...BASE, load, measuredByStage: [{ tpotMsMean: 10 }] };
+    const one = { ...RECORDED, load, measuredByStage: [{ tpotMsMean: 10 }] };
     const cases = parseCaseFile("t.json", [one])!;
     const result = score(cases, [
       predictCase(recorded(one), { catalog, simulate: simulateCase, readText: () => ROWS }),
@@ -159,7 +141,7 @@ describe("traces", () => {
 });
 
 describe("defaults of engines", () => {
-  const shared = { load: { ...BASE.load, sharedPrefixTokens: 400 } };
+  const shared = { load: { ...RECORDED.load, sharedPrefixTokens: 400 } };
   const cacheOf = (change: Change) => {
     const { input, caveats } = spied({ ...shared, ...change });
     return [input.scheduler.prefixCache !== null, caveats] as const;
@@ -186,7 +168,7 @@ describe("defaults of engines", () => {
   });
 
   test("the KV of a closed loop follows its weights as in the fit, as is said", () => {
-    const load = { ...BASE.load, kind: "closed", concurrency: 2 };
+    const load = { ...RECORDED.load, kind: "closed", concurrency: 2 };
     const fp8 = spied({ load, weightDtype: "fp8" });
     expect(fp8.input.engine.kvDtype).toBe("fp8");
     expect(fp8.caveats).toEqual([expect.stringMatching(/^kvDtype is not recorded: FP8, as the weights of fp8, like/)]);
@@ -240,7 +222,7 @@ test("cases that were measured by stage alone are compared stage by stage", () =
     { ratePerS: 4, durationS: 10 },
   ];
   const one = (id: string, outputTokens: number, e2eMs: readonly number[]) => ({
-    ...BASE,
+    ...RECORDED,
     id,
     compareGroup: "g",
     load: { kind: "open", stages: stages.slice(0, e2eMs.length), inputTokens: 512, outputTokens },

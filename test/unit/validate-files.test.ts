@@ -6,17 +6,9 @@ import { afterAll, describe, expect, test } from "vitest";
 import type { ValidationResult } from "../../src/experiment/validate/validate.ts";
 import { readCases } from "../../src/node/case-files.ts";
 import { type ValidateOptions, validateCommand } from "../../src/node/commands/validate.ts";
+import { RECORDED } from "../fixtures/recorded-case.ts";
 
-const BASE = {
-  id: "case",
-  role: "validation",
-  gpu: "h100-sxm",
-  model: "llama-3.1-8b",
-  weightDtype: "bf16",
-  engine: "vllm",
-  load: { kind: "open", ratePerS: 10, inputTokens: 512, outputTokens: 256 },
-  measured: { gpuPowerW: 300, tpotMsMean: 10 },
-};
+const BASE = { ...RECORDED, measured: { gpuPowerW: 300, tpotMsMean: 10 } };
 
 describe("files of cases", () => {
   const folder = mkdtempSync(join(tmpdir(), "crossover-case-files-"));

@@ -12,6 +12,7 @@ import {
   stageMetrics,
 } from "../../src/experiment/validate/metrics.ts";
 import { simulateCase } from "../../src/experiment/validate/simulate-case.ts";
+import { arrivalsOf, ROOMY_ENGINE } from "../fixtures/recorded-case.ts";
 
 /** Steps of 10 ms, of 30 ms where a prompt is in them. */
 const stepTime: StepTime = {
@@ -20,39 +21,18 @@ const stepTime: StepTime = {
   mixedS: () => 0.03,
 };
 
-const engine = {
-  engine: "vllm",
-  engineVersion: "",
-  weightDtype: "bf16",
-  kvDtype: "bf16",
-  tensorParallelSize: 1,
-  maxNumSeqs: 64,
-  maxNumBatchedTokens: 8192,
-  longPrefillTokenThreshold: 0,
-  gpuMemoryUtilization: 0.9,
-  blockTokens: 16,
-  kvBlocks: 10_000,
-  maxModelLen: 100_000,
-  tpreMsPerLayer: 0,
-  apiOverheadMs: 5,
-} as const;
+const engine = { ...ROOMY_ENGINE, apiOverheadMs: 5 };
 
 function requests(
   arrivalS: readonly number[],
   outputTokens: readonly number[],
   change: Partial<CaseArrivals> = {},
 ): CaseArrivals {
-  return {
+  return arrivalsOf(arrivalS.length, {
     arrivalS: Float64Array.from(arrivalS),
-    inputTokens: new Uint32Array(arrivalS.length).fill(20),
     outputTokens: Uint32Array.from(outputTokens),
-    clients: null,
-    mostInFlight: Infinity,
-    after: null,
-    content: null,
-    stage: null,
     ...change,
-  };
+  });
 }
 
 function simulate(arrivals: CaseArrivals, warmupRequests = 0, scheduler: Partial<SchedulerSpec> = {}): CaseTimes {

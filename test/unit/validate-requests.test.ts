@@ -1,31 +1,11 @@
 /** What is wrong with the requests of a recorded case, said as it is: lengths, warm-up, requests longer than the model. */
 import { beforeAll, describe, expect, test } from "vitest";
 import type { Catalog } from "../../src/catalog/schema.ts";
-import { type RecordedCase, parseCaseFile } from "../../src/experiment/validate/case.ts";
 import { predictCase } from "../../src/experiment/validate/predict.ts";
 import type { CaseSimulator } from "../../src/experiment/validate/serve.ts";
 import { simulateCase } from "../../src/experiment/validate/simulate-case.ts";
 import { loadCatalog } from "../../src/node/catalog-files.ts";
-
-const BASE = {
-  id: "case",
-  role: "validation",
-  gpu: "h100-sxm",
-  model: "llama-3.1-8b",
-  weightDtype: "bf16",
-  engine: "vllm",
-  engineVersion: "0.15.0",
-  load: { kind: "open", ratePerS: 10, requests: 20, inputTokens: 512, outputTokens: 256 },
-  measured: { tpotMsMean: 10 },
-};
-
-type Change = Readonly<Record<string, unknown>>;
-
-function recorded(change: Change): RecordedCase {
-  const [parsed] = parseCaseFile("t.json", [{ ...BASE, ...change }])!;
-  if (!parsed?.ok) throw new Error(parsed?.reason);
-  return parsed.case;
-}
+import { type Change, RECORDED, recorded } from "../fixtures/recorded-case.ts";
 
 let catalog: Catalog;
 beforeAll(async () => {
@@ -34,7 +14,7 @@ beforeAll(async () => {
 
 const predict = (change: Change, simulate: CaseSimulator = simulateCase, text: string | null = null) =>
   predictCase(recorded(change), { catalog, simulate, readText: () => text });
-const withLoad = (load: Change): Change => ({ load: { ...BASE.load, ...load } });
+const withLoad = (load: Change): Change => ({ load: { ...RECORDED.load, ...load } });
 
 describe("refused, with what is wrong", () => {
   test.each([
@@ -104,7 +84,7 @@ describe("requests beyond maxModelLen", () => {
     ]);
     expect(short.caveats).toEqual([]);
     const closed = (outputTokens: number) =>
-      predict({ engineOptions, load: { ...BASE.load, kind: "closed", concurrency: 4, outputTokens } }).predicted;
+      predict({ engineOptions, load: { ...RECORDED.load, kind: "closed", concurrency: 4, outputTokens } }).predicted;
     expect(closed(256)).toEqual(closed(88));
   });
 

@@ -4,9 +4,9 @@ import { DEFAULT_SCHEDULER } from "../../src/engine/scheduler-spec.ts";
 import type { EngineSpec } from "../../src/engine/spec.ts";
 import type { StepTime } from "../../src/engine/step-time.ts";
 import { type CaseArrivals, caseArrivals } from "../../src/experiment/validate/arrivals.ts";
-import { type RecordedCase, parseCaseFile } from "../../src/experiment/validate/case.ts";
 import type { CaseTimes } from "../../src/experiment/validate/metrics.ts";
 import { simulateCase } from "../../src/experiment/validate/simulate-case.ts";
+import { arrivalsOf, RECORDED, recorded, ROOMY_ENGINE } from "../fixtures/recorded-case.ts";
 
 const STEP_S = 0.01;
 const steady: StepTime = {
@@ -16,36 +16,7 @@ const steady: StepTime = {
 };
 
 function engine(maxNumSeqs = 64): EngineSpec {
-  return {
-    engine: "vllm",
-    engineVersion: "",
-    weightDtype: "bf16",
-    kvDtype: "bf16",
-    tensorParallelSize: 1,
-    maxNumSeqs,
-    maxNumBatchedTokens: 8192,
-    longPrefillTokenThreshold: 0,
-    gpuMemoryUtilization: 0.9,
-    blockTokens: 16,
-    kvBlocks: 10_000,
-    maxModelLen: 100_000,
-    tpreMsPerLayer: 0,
-    apiOverheadMs: 0,
-  };
-}
-
-function requests(size: number, change: Partial<CaseArrivals> = {}): CaseArrivals {
-  return {
-    arrivalS: new Float64Array(size),
-    inputTokens: new Uint32Array(size).fill(20),
-    outputTokens: new Uint32Array(size).fill(3),
-    clients: null,
-    mostInFlight: Infinity,
-    after: null,
-    content: null,
-    stage: null,
-    ...change,
-  };
+  return { ...ROOMY_ENGINE, maxNumSeqs };
 }
 
 const ROUND_ROBIN = { name: "round-robin", options: {} };
@@ -67,20 +38,20 @@ const inSteps = (times: Float64Array): number[] => Array.from(times, (timeS) => 
 
 describe("who is sent when", () => {
   test("closed: each request that ends sends the next; three tokens take three steps", () => {
-    const times = simulate(requests(5, { clients: { concurrency: 2, warmupRequests: 0 } }));
+    const times = simulate(arrivalsOf(5, { clients: { concurrency: 2, warmupRequests: 0 } }));
     expect(inSteps(times.arrivalS)).toEqual([0, 0, 3, 3, 6]);
     expect(inSteps(times.firstTokenS)).toEqual([1, 1, 4, 4, 7]);
     expect(inSteps(times.lastTokenS)).toEqual([3, 3, 6, 6, 9]);
   });
 
   test("closed: the warm-up has ended before the first that counts is sent", () => {
-    const times = simulate(requests(5, { clients: { concurrency: 2, warmupRequests: 3 } }));
+    const times = simulate(arrivalsOf(5, { clients: { concurrency: 2, warmupRequests: 3 } }));
     expect(inSteps(times.arrivalS)).toEqual([0, 0, 3, 6, 6]);
   });
 
   test("closed: different lengths, and the freed client goes on alone", () => {
     const outputTokens = Uint32Array.of(2, 5, 4, 1);
-    const times = simulate(requests(4, { outputTokens, clients: { concurrency: 2, warmupRequests: 0 } }));
+    const times = simulate(arrivalsOf(4, { outputTokens, clients: { concurrency: 2, warmupRequests: 0 } }));
     expect(inSteps(times.arrivalS)).toEqual([0, 0, 2, 5]);
     expect(inSteps(times.lastTokenS)).toEqual([2, 5, 6, 6]);
   });
@@ -89,7 +60,7 @@ describe("who is sent when", () => {
     const arrivalS = Float64Array.of(0, 0, 0.005, 0.01, 0.2);
     const outputTokens = Uint32Array.of(3, 5, 3, 3, 3);
     const sent = (mostInFlight: number): number[] =>
-      inSteps(simulate(requests(5, { arrivalS, outputTokens, mostInFlight })).arrivalS);
+      inSteps(simulate(arrivalsOf(5, { arrivalS, outputTokens, mostInFlight })).arrivalS);
     expect(sent(2)).toEqual([0, 0, 3, 5, 20]);
     expect(sent(4)).toEqual([0, 0, 1, 1, 20]);
     expect(sent(4)).toEqual(sent(Infinity));
@@ -98,24 +69,24 @@ describe("who is sent when", () => {
   test("a later turn waits for the earlier, or for its own time", () => {
     const arrivalS = Float64Array.of(0, 0.01, 0.02, 0.5);
     const after = Int32Array.of(-1, -1, 0, 1);
-    const times = simulate(requests(4, { arrivalS, after, outputTokens: Uint32Array.of(10, 1, 3, 1) }));
+    const times = simulate(arrivalsOf(4, { arrivalS, after, outputTokens: Uint32Array.of(10, 1, 3, 1) }));
     expect(inSteps(times.arrivalS)).toEqual([0, 1, 10, 50]);
     expect(inSteps(times.lastTokenS)).toEqual([10, 2, 13, 51]);
   });
 
   test("a chain of turns that all came too early runs one after the other", () => {
     const arrivalS = Float64Array.of(0, 0, 0.01);
-    const times = simulate(requests(3, { arrivalS, after: Int32Array.of(-1, 0, 1) }));
+    const times = simulate(arrivalsOf(3, { arrivalS, after: Int32Array.of(-1, 0, 1) }));
     expect(inSteps(times.arrivalS)).toEqual([0, 3, 6]);
   });
 
   test("two replicas serve at once what one serves in turn", () => {
-    expect(inSteps(simulate(requests(2), 1, 1).lastTokenS)).toEqual([3, 6]);
-    expect(inSteps(simulate(requests(2), 2, 1).lastTokenS)).toEqual([3, 3]);
+    expect(inSteps(simulate(arrivalsOf(2), 1, 1).lastTokenS)).toEqual([3, 6]);
+    expect(inSteps(simulate(arrivalsOf(2), 2, 1).lastTokenS)).toEqual([3, 3]);
     // In turn: the third queues behind the first, whose replica it shares.
     const arrivalS = Float64Array.of(0, 0, 0.005);
     expect(
-      inSteps(simulate(requests(3, { arrivalS, outputTokens: Uint32Array.of(9, 1, 3) }), 2, 1).lastTokenS),
+      inSteps(simulate(arrivalsOf(3, { arrivalS, outputTokens: Uint32Array.of(9, 1, 3) }), 2, 1).lastTokenS),
     ).toEqual([9, 1, 12]);
   });
 });
@@ -124,21 +95,11 @@ describe("shared prompts", () => {
   const constant = (value: number) => ({ dist: "constant", value }) as const;
 
   function arrivals(load: Readonly<Record<string, unknown>>): CaseArrivals {
-    const [parsed] = parseCaseFile("t.json", [
-      {
-        id: "case",
-        role: "validation",
-        gpu: "h100-sxm",
-        model: "llama-3.1-8b",
-        weightDtype: "bf16",
-        engine: "vllm",
-        load: { kind: "open", ratePerS: 2, requests: 12, outputTokens: constant(7), ...load },
-        measured: {},
-      },
-    ])!;
-    if (!parsed?.ok) throw new Error(parsed?.reason);
-    const recorded: RecordedCase = parsed.case;
-    return caseArrivals(recorded, () => null);
+    const { inputTokens: _, ...open } = RECORDED.load;
+    return caseArrivals(
+      recorded({ load: { ...open, ratePerS: 2, requests: 12, outputTokens: constant(7), ...load } }),
+      () => null,
+    );
   }
 
   test("one prefix for all: the rest of each prompt is its own", () => {

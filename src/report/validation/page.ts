@@ -239,28 +239,36 @@ function sourceSection(cases: readonly CaseResult[]): string {
 }
 
 function refusedSection({ notCovered, notPredicted }: ValidationResult, skipped: readonly string[]): string {
-  const refusals = table({
-    caption: "Cases that were refused in whole or part, by reason",
-    columns: [column("reason", false), column("cases"), column("for example", false)],
-    rows: notCovered.map(({ reason, cases, ids }) => ({
-      header: reason,
-      note: null,
-      color: null,
-      cells: [plain(String(cases)), plain(ids[0] ?? "")],
-    })),
-    layout: "cards",
-  });
-  const unpredicted = table({
-    caption: "Measured, not predicted",
-    columns: [column("metric", false), column("cases"), column("for example", false)],
-    rows: notPredicted.map(({ metric, cases, ids }) => ({
-      header: metric,
-      note: null,
-      color: null,
-      cells: [plain(String(cases)), plain(ids[0] ?? "")],
-    })),
-    layout: "cards",
-  });
+  const refusals = countTable(
+    "Cases that were refused in whole or part, by reason",
+    "reason",
+    notCovered.map(({ reason, ...rest }) => ({ header: reason, ...rest })),
+  );
+  const unpredicted = countTable(
+    "Measured, not predicted",
+    "metric",
+    notPredicted.map(({ metric, ...rest }) => ({ header: metric, ...rest })),
+  );
   const files = skipped.length === 0 ? "" : paragraph(`Not case files, skipped: ${skipped.join(", ")}.`, "quiet");
-  return `<h2>What these figures do not say</h2>${bullets(NOT_COVERED)}${notCovered.length === 0 ? "" : refusals}${notPredicted.length === 0 ? "" : unpredicted}${files}`;
+  return `<h2>What these figures do not say</h2>${bullets(NOT_COVERED)}${refusals}${unpredicted}${files}`;
+}
+
+/** How many cases something is said of, with the first of them; nothing where it is said of none. */
+function countTable(
+  caption: string,
+  head: string,
+  counts: readonly { readonly header: string; readonly cases: number; readonly ids: readonly string[] }[],
+): string {
+  if (counts.length === 0) return "";
+  return table({
+    caption,
+    columns: [column(head, false), column("cases"), column("for example", false)],
+    rows: counts.map(({ header, cases, ids }) => ({
+      header,
+      note: null,
+      color: null,
+      cells: [plain(String(cases)), plain(ids[0] ?? "")],
+    })),
+    layout: "cards",
+  });
 }
