@@ -70,6 +70,7 @@ figcaption .quiet{font-size:13px;margin-left:6px}
 .plot text{white-space:pre}
 .narrow{display:none}
 .pairs{display:grid;grid-template-columns:repeat(auto-fit,minmax(min(100%,400px),1fr));gap:0 24px}
+.pairs figure{max-width:560px}
 .panels{display:grid;grid-template-columns:repeat(auto-fill,minmax(160px,1fr));gap:4px 12px;margin-bottom:18px}
 .panels figure{margin:0 0 6px}.panels figcaption{font-size:12px;line-height:1.3}
 .axes{font-size:13px;margin:0 0 8px}

@@ -627,6 +627,17 @@ describe("scores", () => {
     expect(text).toContain(`      not predicted: gpuPowerW, ${misspelt}, ttftMsStd\n`);
     expect(text).toContain("\nMEASURED, NOT PREDICTED\n  2 × gpuPowerW: a, b\n");
     expect(validationPage(result, [], "0")).toContain("Measured, not predicted");
+    const { bars } = result;
+    const head = (passed: (i: number) => boolean | null): string =>
+      /<h2[^>]*>([^<]*)</.exec(
+        validationPage({ ...result, bars: bars.map((bar, i) => ({ ...bar, passed: passed(i) })) }, [], "0"),
+      )![1]!;
+    expect(head((i) => (i === 0 ? true : null))).toBe(
+      `The one bar that is tested is met; ${bars.length - 1} are not tested`,
+    );
+    expect(head((i) => i > 1 || null)).toBe(`All ${bars.length - 2} bars that are tested are met; 2 are not tested`);
+    expect(head(() => null)).toBe("No bar is tested by these cases");
+    expect(head((i) => i > 0)).toBe(`1 of ${bars.length} bars is missed`);
   });
 
   test("a load recorded by stage counts once a stage, in its own stage's error", () => {
@@ -743,8 +754,9 @@ describe("scores", () => {
   ])("%i stages and %j: the case as a whole is scored, its stages are refused", (count, measuredByStage, refused) => {
     const stages = Array.from({ length: count }, () => ({ ratePerS: 2, durationS: 20 }));
     const load = count === 0 ? BASE.load : { ...BASE.load, ratePerS: undefined, requests: undefined, stages };
-    const { cases } = validated(parseCaseFile("f.json", [{ ...BASE, load, measuredByStage }])!, steady);
-    expect(cases[0]).toMatchObject({ refused, byStage: [] });
+    const measured = { ...BASE.measured, gpuPowerW: 300 };
+    const { cases } = validated(parseCaseFile("f.json", [{ ...BASE, load, measured, measuredByStage }])!, steady);
+    expect(cases[0]).toMatchObject({ refused, byStage: [], unpredicted: ["gpuPowerW"] });
     expect(cases[0]!.errors["tpotMsMean"]).toBeCloseTo(0, 9);
   });
 

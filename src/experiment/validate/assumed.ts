@@ -2,7 +2,7 @@
 import type { KvDtype } from "../../engine/spec.ts";
 import type { RecordedCase } from "./case.ts";
 import { linkCaveat } from "./interconnect.ts";
-import { type Setup, plainDtype } from "./setup.ts";
+import { type Setup, kvDtypeNamed } from "./setup.ts";
 
 /** Caveats about defaults that stand in for what is not recorded. */
 export function assumedCaveats(recorded: RecordedCase, setup: Setup): readonly string[] {
@@ -23,7 +23,7 @@ export function kvDtypeOf(
   { kvDtype, load }: RecordedCase,
   { weightDtype, gpu }: Pick<Setup, "weightDtype" | "gpu">,
 ): KvDtype {
-  if (kvDtype !== undefined) return plainDtype(kvDtype) === "fp8" ? "fp8" : "bf16";
+  if (kvDtype !== undefined) return kvDtypeNamed(kvDtype);
   if (load.kind !== "closed") return "bf16";
   if (weightDtype === "mxfp4") return gpu.fp4DenseTflops === null ? "bf16" : "fp8";
   return ["bf16", "int8", "int4"].includes(weightDtype) ? "bf16" : "fp8";

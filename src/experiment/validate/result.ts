@@ -48,7 +48,7 @@ export interface CaseResult extends Comparison {
   readonly scope: string | null;
   readonly outsideValidatedRange: string | null;
   readonly caveats: readonly string[];
-  /** Names of what was measured and is not predicted, of a case that was not refused. */
+  /** Names of what was measured and is not predicted, of a case that was scored at least in part. */
   readonly unpredicted: readonly string[];
   /** Why the case, or what is missing of it, was not predicted. */
   readonly refused: string | null;

@@ -7,7 +7,7 @@ import { llmOfHfConfig } from "../../catalog/hf-config.ts";
 import type { Catalog, CatalogEntry } from "../../catalog/schema.ts";
 import type { CoefficientRequest } from "../../engine/coefficients.ts";
 import type { ParallelOptions } from "../../engine/parallelism.ts";
-import { WEIGHT_DTYPES, type WeightDtype } from "../../engine/spec.ts";
+import { type KvDtype, WEIGHT_DTYPES, type WeightDtype } from "../../engine/spec.ts";
 import { ConfigError, type Problem } from "../../kernel/errors.ts";
 import type { RecordedCase } from "./case.ts";
 import { recordedLink } from "./interconnect.ts";
@@ -50,6 +50,11 @@ const DTYPE_ALIASES: Readonly<Record<string, string>> = {
   fp8_e4m3: "fp8",
   fp8_e5m2: "fp8",
 };
+
+/** KV format by the name that a recording has for it. */
+export function kvDtypeNamed(name: string): KvDtype {
+  return plainDtype(name) === "fp8" ? "fp8" : "bf16";
+}
 
 /** The catalogue's name of a format; a remark in brackets is the source's own. */
 export function plainDtype(name: string): string {
@@ -134,9 +139,7 @@ export function lookUp(recorded: RecordedCase, catalog: Catalog): Setup | string
       engine: recorded.engine,
       weightDtype,
       ...layoutOf(recorded),
-      ...(recorded.kvDtype === undefined
-        ? {}
-        : { kvDtype: plainDtype(recorded.kvDtype) === "fp8" ? ("fp8" as const) : ("bf16" as const) }),
+      ...(recorded.kvDtype === undefined ? {} : { kvDtype: kvDtypeNamed(recorded.kvDtype) }),
       fallbackScope: profile.fallbackScope,
     },
   };

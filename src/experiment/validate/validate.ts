@@ -97,8 +97,13 @@ function scoreCase(recorded: RecordedCase, prediction: Prediction): CaseResult {
     outsideValidatedRange: prediction.outsideValidatedRange,
     caveats: prediction.caveats,
     unpredicted:
-      prediction.refused === null && mismatch === null
-        ? unpredictedMetrics(recorded, prediction.predicted, prediction.byStage)
+      prediction.refused === null
+        ? // Stages that cannot be told apart are refused, the whole is not.
+          unpredictedMetrics(
+            mismatch === null ? recorded : { ...recorded, measuredByStage: [] },
+            prediction.predicted,
+            prediction.byStage,
+          )
         : [],
     refused: prediction.refused ?? mismatch ?? (scored ? null : nothingToScore(recorded, prediction.predicted)),
   };

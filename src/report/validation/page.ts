@@ -60,9 +60,9 @@ export function validationPage(result: ValidationResult, skipped: readonly strin
       title: "Validation",
       question: "How far off is the simulator from recorded runs of real engines?",
       facts: [
-        `${cases.length} recorded cases`,
+        counted(cases.length, "recorded case"),
         refused === 0 ? "all predicted" : `${refused} refused in whole or part`,
-        `${judged.length - missed} of ${judged.length} bars met`,
+        `${judged.length - missed} of ${counted(judged.length, "bar")} met`,
         `crossover ${version}`,
       ],
     },
@@ -80,7 +80,14 @@ const column = (label: string, numeric = true): TableView["columns"][number] => 
 
 function barsSection({ bars }: ValidationResult, missed: number): string {
   const judged = bars.filter((bar) => bar.passed !== null).length;
-  const head = missed === 0 ? `All ${judged} bars are met` : `${missed} of ${judged} bars are missed`;
+  const idle = bars.length - judged;
+  const told =
+    judged === 0
+      ? "No bar is tested by these cases"
+      : missed > 0
+        ? `${missed} of ${counted(judged, "bar")} ${missed === 1 ? "is" : "are"} missed`
+        : `${judged === 1 ? "The one bar that is tested is" : `All ${judged} bars that are tested are`} met`;
+  const head = idle === 0 || judged === 0 ? told : `${told}; ${idle} ${idle === 1 ? "is" : "are"} not tested`;
   const view: TableView = {
     caption: "Absolute errors of validation cases, on which no coefficient was fitted",
     columns: [
@@ -122,8 +129,8 @@ function scatterSection(cases: readonly CaseResult[]): string {
       points.push({ measured, predicted, color: colorOf(one.engine), hollow: one.pool === "calibration" });
     }
     if (points.length === 0) return [];
-    const alt = `${title}: predicted against measured for ${points.length} cases`;
-    const caption = `<figcaption><strong>${escapeHtml(title)}</strong><span class="quiet">${points.length} cases</span></figcaption>`;
+    const alt = `${title}: predicted against measured for ${counted(points.length, "case")}`;
+    const caption = `<figcaption><strong>${escapeHtml(title)}</strong><span class="quiet">${counted(points.length, "case")}</span></figcaption>`;
     return [`<figure>${caption}${scatterSvg(points, unit, alt)}</figure>`];
   });
   const engineLegend = legend(engines.map((engine) => ({ label: engine, color: colorOf(engine) })));
@@ -271,4 +278,9 @@ function countTable(
     })),
     layout: "cards",
   });
+}
+
+/** With every digit: which cases there are can be counted. */
+function counted(amount: number, word: string): string {
+  return `${amount} ${word}${amount === 1 ? "" : "s"}`;
 }

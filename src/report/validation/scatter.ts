@@ -16,6 +16,8 @@ const LEFT = 52;
 const OTHER = 34;
 /** Beside the diagonal: a fifth too much, a fifth too little. */
 const BAND = 0.2;
+/** Ends of an axis: so far apart that some ticks lie between them. */
+const LEAST_RANGE = 10;
 const HOLLOW_RADIUS = 1.6;
 const SOLID_RADIUS = 2.1;
 
@@ -84,7 +86,8 @@ function range(points: readonly ScatterPoint[]): readonly [number, number] {
     low = Math.min(low, measured, predicted);
     high = Math.max(high, measured, predicted);
   }
-  return [low / 1.15, high * 1.15];
+  const wider = Math.max(1.15, Math.sqrt(LEAST_RANGE / (high / low)));
+  return [low / wider, high * wider];
 }
 
 /** Powers of ten within the range; with fewer than two of them, halves and fifths too. */
