@@ -78,7 +78,7 @@ function noteUnlikeOthers(resolution: Resolution, scheduler: SchedulerSpec, engi
   const { batching, role, capturedBatchSizes } = scheduler;
   if (engine.schedulesAhead === true && !formsStepsAhead(engine, scheduler))
     resolution.warn(
-      `${path.join(".")}: ${engine.engine} ${engine.engineVersion} forms steps ahead, which is modelled under chunked and continuous batching alone: under ${role === "both" ? batching.name : `a pool that is for ${role} alone`} requests join a step earlier, so that first tokens are not comparable`,
+      `${path.join(".")}: this engine forms steps ahead, which is modelled under chunked and continuous batching alone: under ${role === "both" ? batching.name : `a pool that is for ${role} alone`} requests join a step earlier, so that first tokens are not comparable`,
     );
   const largest = capturedBatchSizes?.at(-1) ?? 0;
   if (largest > engine.maxNumSeqs && !capturedBatchSizes!.includes(engine.maxNumSeqs))

@@ -128,7 +128,7 @@ test("a policy that gets no steps ahead where others do is warned of, and so are
   };
   const batching = { name: "static", options: {} };
   expect(warningsOf("vllm-0.14", { batching })).toEqual([
-    expect.stringMatching(/scheduler: vllm .* forms steps ahead, .* under static requests join a step earlier/),
+    expect.stringMatching(/scheduler: this engine forms steps ahead, .* under static requests join a step earlier/),
   ]);
   for (const name of ["chunked", "continuous"])
     expect(warningsOf("vllm-0.14", { batching: { name, options: {} } })).toEqual([]);
