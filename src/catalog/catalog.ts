@@ -39,7 +39,8 @@ function referencesOf(entry: AnyEntry): Reference[] {
 
   if ("architectureOf" in entry && entry.architectureOf !== undefined)
     add("llms", entry.architectureOf, "architectureOf");
-  if ("sameChipAs" in entry && entry.sameChipAs !== undefined) add("gpus", entry.sameChipAs, "sameChipAs");
+  if ("sameChipAs" in entry && entry.sameChipAs !== undefined)
+    entry.sameChipAs.forEach((gpu, i) => add("gpus", gpu, "sameChipAs", i));
   if ("rows" in entry && !("provider" in entry)) entry.rows.forEach((row, i) => add("gpus", row.gpu, "rows", i, "gpu"));
   if ("sets" in entry) {
     entry.sets.forEach((set, i) => {

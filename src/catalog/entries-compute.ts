@@ -13,7 +13,11 @@ export const GpuEntry = z
   .strictObject({
     ...common,
     name: z.string().optional().describe("as people write it; without it the id"),
-    sameChipAs: Id.optional().describe("gpu with the same chip, whose fitted coefficients hold for this one too"),
+    sameChipAs: z
+      .array(Id)
+      .min(1)
+      .optional()
+      .describe("gpus with the same chip, nearest first: where this one has no fitted coefficients, theirs hold"),
     arch: z.string().optional(),
     memoryGB: memoryGB.describe("datasheet memory, GB = 1e9 bytes"),
     usableMemoryGiB: positive.nullable().default(null).describe("what the driver reports; null = not known"),

@@ -53,7 +53,7 @@ export interface CoefficientRequest extends ParallelOptions {
   readonly weightDtype: WeightDtype;
   /** Left out where the KV cache is as it was in the measurements. */
   readonly kvDtype?: KvDtype;
-  /** The engine profile's answer for a GPU without a set of its own: newer versions can be nearer to the global set. */
+  /** The engine profile's answer for what no finer set holds. */
   readonly fallbackScope: { readonly dense: "engine" | "global"; readonly moe: "engine" | "global" };
 }
 
@@ -88,8 +88,9 @@ export function llmClass(llm: LlmSpec): LlmClass {
 }
 
 /**
- * The finest set that fits: (GPU, engine, model, dtype), else (GPU, engine), else engine unless the engine profile
- * prefers the global set, else the global set of the class. Throws a RangeError when the catalogue lacks even that.
+ * The finest set that fits: (GPU, engine, model, dtype), else (GPU, engine), else the engine's where its profile says so,
+ * else the global set of the class (DR-35). GPUs of the same chip stand in for each other, in their order. Throws a RangeError when
+ * the catalogue lacks even the global set.
  */
 export function chooseCoefficients(
   catalogue: readonly CoefficientSets[],
@@ -102,14 +103,14 @@ export function chooseCoefficients(
     if (entry.fitSet !== fitSet || entry.modelClass !== modelClass) continue;
     const find = (scope: CoefficientScope, matches: (set: CoefficientSet) => boolean): CoefficientSet | undefined =>
       entry.sets.find((set) => set.scope === scope && matches(set));
-    const onChip = (id: string | undefined): CoefficientSet | undefined => {
-      const fitted = (set: CoefficientSet): boolean => set.gpu === id && set.engine === engine;
-      const finest = (set: CoefficientSet): boolean => set.llm === architecture && set.weightDtype === weightDtype;
-      return find("gpu+engine+model+dtype", (set) => fitted(set) && finest(set)) ?? find("gpu+engine", fitted);
-    };
+    const chips = [gpu.id, ...(gpu.sameChipAs ?? [])];
+    const onChip = (scope: CoefficientScope, matches: (set: CoefficientSet) => boolean): CoefficientSet | undefined =>
+      chips
+        .map((id) => find(scope, (set) => set.gpu === id && set.engine === engine && matches(set)))
+        .find((set) => set !== undefined);
     const set =
-      onChip(gpu.id) ??
-      (gpu.sameChipAs === undefined ? undefined : onChip(gpu.sameChipAs)) ??
+      onChip("gpu+engine+model+dtype", (one) => one.llm === architecture && one.weightDtype === weightDtype) ??
+      onChip("gpu+engine", () => true) ??
       (request.fallbackScope[modelClass] === "engine" ? find("engine", (one) => one.engine === engine) : undefined) ??
       find("global", () => true);
     if (set === undefined) continue;
@@ -146,7 +147,7 @@ export function outsideValidatedRange(
   const modelClass = llmClass(llm);
   const sets = catalogue.filter((entry) => entry.modelClass === modelClass).flatMap((entry) => entry.sets);
   const reasons: string[] = [];
-  if (!sets.some((set) => set.gpu === gpu.id || set.gpu === (gpu.sameChipAs ?? gpu.id)))
+  if (!sets.some((set) => set.gpu !== undefined && [gpu.id, ...(gpu.sameChipAs ?? [])].includes(set.gpu)))
     reasons.push(`no ${modelClass} model was fitted on ${gpu.id}`);
   if (!sets.some((set) => set.engine === request.engine)) reasons.push(`${request.engine} was never fitted`);
   if (!sets.some((set) => set.llm === request.architecture)) reasons.push(`${llm.id} was never fitted`);

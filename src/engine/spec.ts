@@ -13,8 +13,8 @@ export interface GpuSpec {
   readonly linkGBpsPerDirection: number;
   /** Largest rate that a BF16 matrix product was measured to reach; left out: not known. */
   readonly matmulBf16Tflops?: number | undefined;
-  /** GPU with the same chip: its coefficient sets hold for this one where it has none of its own. */
-  readonly sameChipAs?: string | undefined;
+  /** GPUs with the same chip, nearest first: their coefficient sets hold for this one where it has none of its own. */
+  readonly sameChipAs?: readonly string[] | undefined;
 }
 
 export interface LlmSpec {

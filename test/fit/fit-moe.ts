@@ -1,5 +1,5 @@
 /**
- * Refits the MoE coefficient sets of all scopes, and prints them as rows for `models/coefficients/`:
+ * Refits the MoE coefficient sets, and prints those that the catalogue holds (DR-35) as rows for `models/coefficients/`:
  *
  *   npm run fit:moe -- FOLDER-OF-CASES calibration|all
  *
@@ -136,6 +136,12 @@ function fit(
   );
 }
 
+/** Whether the catalogue holds it: others pull the finer ones, and hold no better for a model that was left out than the global set. */
+function isKept(scope: CoefficientScope, of: Row): boolean {
+  if (scope === "engine") return of.recorded.engine === "trtllm";
+  return scope !== "gpu+engine" || kernels.some((point) => isOf(point, of));
+}
+
 /** What the set of a scope is for, as its row names it; sets of one scope differ in it. */
 function keyOf({ recorded }: Row, scope: CoefficientScope): string {
   const { gpu, engine, model, weightDtype } = recorded;
@@ -194,6 +200,7 @@ for (const [level, scope] of SCOPES.entries()) {
       scope === "gpu+engine" ? kernels.filter((point) => isOf(point, own[0]!)) : [],
     );
     sets.set(key, logs);
+    if (!isKept(scope, own[0]!)) continue;
     print(
       scope,
       key,

@@ -53,7 +53,7 @@ describe("which set", () => {
   test("a GPU with the same chip shares its sets, and has its own first", () => {
     const gpu = { ...GPUS["h100-sxm"]!, id: "h100-nvl", memoryBandwidthGBps: 3900 };
     expect(scopeOf(request({ gpu }))).toBe("dense|global");
-    const nvl = { ...gpu, sameChipAs: "h100-sxm" };
+    const nvl = { ...gpu, sameChipAs: ["h100-sxm"] };
     expect(scopeOf(request({ gpu: nvl }))).toBe("dense|gpu+engine+model+dtype|h100-sxm|vllm|llama-3.1-70b|fp8");
     expect(outsideValidatedRange(CALIBRATION_SETS, request({ gpu }))).toMatch(/fitted on h100-nvl/);
     expect(outsideValidatedRange(CALIBRATION_SETS, request({ gpu: nvl }))).toBeNull();
@@ -64,9 +64,19 @@ describe("which set", () => {
       values: CALIBRATION_SETS[0]!.sets[0]!.values,
     } as const;
     const sets = CALIBRATION_SETS.map((entry) => ({ ...entry, sets: [...entry.sets, own] }));
-    expect(chooseCoefficients(sets, request({ gpu: nvl }), "calibration").coefficients.scope).toBe(
-      "dense|gpu+engine|h100-nvl|vllm",
-    );
+    const chosen = (change: Parameters<typeof request>[0]): string =>
+      chooseCoefficients(sets, request({ gpu: nvl, ...change }), "calibration").coefficients.scope;
+    expect(chosen({ weightDtype: "bf16" })).toBe("dense|gpu+engine|h100-nvl|vllm");
+    // What the model itself was measured to do, on the same chip, says more than other models on this GPU.
+    expect(chosen({})).toBe("dense|gpu+engine+model+dtype|h100-sxm|vllm|llama-3.1-70b|fp8");
+    const [first, second] = [
+      ["h200", "h100-sxm"],
+      ["h100-sxm", "h200"],
+    ].map((sameChipAs) => chosen({ gpu: { ...gpu, sameChipAs } }));
+    expect([first, second]).toEqual([
+      "dense|gpu+engine+model+dtype|h200|vllm|llama-3.1-70b|fp8",
+      "dense|gpu+engine+model+dtype|h100-sxm|vllm|llama-3.1-70b|fp8",
+    ]);
   });
 
   test("sets of all GPUs compute as fast as the GPU was measured to, against H100 SXM; its own sets know already", () => {

@@ -31,7 +31,8 @@ function floorUs({ bytesPerParam, experts, expertsPerToken, hiddenSize, expertWi
 }
 
 describe("what a grouped GEMM over all experts takes however few tokens there are", () => {
-  test.each(["h100-sxm", "b200"])("vLLM on %s: the fitted floor stays near that of its kernels", (gpu) => {
+  test("vLLM on H100: the fitted floor stays near that of its kernels", () => {
+    const gpu = "h100-sxm";
     const measured = mean(kernels.filter((kernel) => kernel.gpu === gpu).map(floorUs));
     const sets = catalog.coefficients.get("calibration-moe")!.sets;
     const set = sets.find((one) => one.scope === "gpu+engine" && one.gpu === gpu && one.engine === "vllm")!;

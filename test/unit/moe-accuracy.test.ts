@@ -31,7 +31,7 @@ function errorOf(row: readonly string[], finest: CoefficientScope): number {
     ...entry,
     sets: entry.sets.filter((set) => ORDER.indexOf(set.scope) <= ORDER.indexOf(finest)),
   }));
-  const fallbackScope = { dense: "engine", moe: "engine" } as const;
+  const { fallbackScope } = catalog.engines.get(engine)!;
   const request = { gpu, llm, architecture: model, engine, weightDtype, tensorParallelSize, fallbackScope };
   const { coefficients } = chooseCoefficients(allowed, request, "calibration");
   // As in the fit: KV follows the weights, and gpt-oss keeps two bytes on Hopper.
@@ -46,8 +46,7 @@ function errorOf(row: readonly string[], finest: CoefficientScope): number {
 describe("closed-loop TPOT of 526 unseen MoE measurements", () => {
   test.each([
     ["global", 12.2, 13.8],
-    ["engine", 7.8, 10.9],
-    ["gpu+engine", 7.6, 10.3],
+    ["gpu+engine+model+dtype", 4.7, 7.9],
   ] as const)("up to scope %s: median %s, MAPE %s percent", (finest, median, mape) => {
     const { n, medianAbs, mape: mean } = errorStatistics(rows.map((row) => errorOf(row, finest)));
     expect(n).toBe(526);
@@ -56,7 +55,7 @@ describe("closed-loop TPOT of 526 unseen MoE measurements", () => {
   });
 
   test.each([
-    ["deepseek-v3-r1", "engine", 52, 7],
+    ["deepseek-v3-r1", "gpu+engine+model+dtype", 52, 7],
     ["minimax-m2.5", "global", 84, 9],
   ] as const)("%s with the %s set: %i rows, median within %i percent", (model, scope, count, percent) => {
     const { n, medianAbs } = errorStatistics(rows.filter((row) => row[2] === model).map((row) => errorOf(row, scope)));
