@@ -160,6 +160,12 @@ export const EngineEntry = z.strictObject({
     activationBytesPerSeqVocab: positive.describe(
       "activation bytes = this × maxNumSeqs × vocabSize (FP32 logits of the sampler at profiling)",
     ),
+    profilesFullStep: z
+      .boolean()
+      .optional()
+      .describe(
+        "tries a step of maxNumBatchedTokens at start-up and sets aside what it takes, if more; false when left out",
+      ),
     nonTorchGiB: z.strictObject({ oneGpu: nonNegative, tensorParallel: nonNegative }),
     utilizationOf: z
       .enum(["total", "free"])

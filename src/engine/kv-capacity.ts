@@ -31,8 +31,10 @@ const HBM_BANDWIDTH_GBPS = 1000;
 
 /** What the engine takes for itself; part of an engine profile of the catalogue. */
 interface MemoryProfile {
-  /** Peak activation bytes = this × maxNumSeqs × vocabulary: FP32 logits and their copies in the sampler. */
+  /** Peak bytes of the sampler = this × maxNumSeqs × vocabulary: FP32 logits and their copies. */
   readonly activationBytesPerSeqVocab: number;
+  /** The engine also tries a step of `maxNumBatchedTokens` at start-up and sets aside what that takes, if it is more. False when left out. */
+  readonly profilesFullStep?: boolean | undefined;
   /** CUDA context, NCCL and allocator rests. */
   readonly nonTorchGiB: { readonly oneGpu: number; readonly tensorParallel: number };
   /** What `gpuMemoryUtilization` is a share of: all memory, or what the model leaves free. Total when left out. */
@@ -50,6 +52,7 @@ export interface KvCapacityInput extends ParallelOptions {
   readonly gpuMemoryUtilization: number;
   /** Of one data-parallel rank, as the engine is told. */
   readonly maxNumSeqs: number;
+  readonly maxNumBatchedTokens: number;
   readonly blockTokens: number;
   /** Prompt and answer of a typical request; matters for models with windows or recurrent states only. */
   readonly requestTokens?: number;
@@ -100,6 +103,31 @@ function weightsGiBPerGpu(input: KvCapacityInput): number {
   return ((dense + experts / ranks) * largestStageShare(input.llm, stages)) / tensor / GIB;
 }
 
+/** BF16 activations. */
+const ACTIVATION_BYTES = 2;
+/** Hidden state, residual, normalised input and output of a token. */
+const HIDDEN_COPIES = 4;
+/** Both halves of the gated input of a feed-forward part, and their product. */
+const FFN_COPIES = 3;
+
+/**
+ * Most bytes that a token's activations hold on one GPU at one time, which is in the feed-forward part: of a MoE layer for each expert that the token
+ * goes to, with what that expert returns. Counted; a logged start-up of a dense model is within 2 %, MoE layers were not checked.
+ */
+function activationBytesPerToken({ hiddenSize, ffnSize, moe, layers }: LlmSpec, tensor: number): number {
+  const dense = moe !== null && moe.moeLayers === layers ? 0 : (FFN_COPIES * ffnSize) / tensor;
+  const experts = moe === null ? 0 : moe.expertsPerToken * ((FFN_COPIES * moe.expertFfnSize) / tensor + hiddenSize);
+  return ACTIVATION_BYTES * (HIDDEN_COPIES * hiddenSize + Math.max(dense, experts));
+}
+
+/** What the engine sets aside for a step, GiB on one GPU. */
+function activationGiB({ llm, maxNumSeqs, maxNumBatchedTokens, profile, ...layout }: KvCapacityInput): number {
+  const sampler = profile.activationBytesPerSeqVocab * maxNumSeqs * llm.vocabSize;
+  const { tensor } = layoutOf(layout);
+  const step = profile.profilesFullStep === true ? activationBytesPerToken(llm, tensor) * maxNumBatchedTokens : 0;
+  return Math.max(sampler, step) / GIB;
+}
+
 /** GiB on one GPU of a block of tokens, and of what a sequence holds whatever its length. */
 function kvGiBPerGpu(input: KvCapacityInput): {
   readonly block: number;
@@ -122,11 +150,11 @@ function kvGiBPerGpu(input: KvCapacityInput): {
 
 /** KV cache of one replica. Never throws: weights that do not fit give `missingGiB` > 0 and no block. */
 export function kvCapacity(input: KvCapacityInput): KvCapacity {
-  const { llm, maxNumSeqs, blockTokens, profile, recorded } = input;
+  const { maxNumSeqs, blockTokens, profile, recorded } = input;
   const { ranks } = layoutOf(input);
   const usable = usableMemory(input.gpu);
   const weights = recorded?.weightsGiB ?? weightsGiBPerGpu(input);
-  const activation = recorded?.activationGiB ?? (profile.activationBytesPerSeqVocab * maxNumSeqs * llm.vocabSize) / GIB;
+  const activation = recorded?.activationGiB ?? activationGiB(input);
   const nonTorch =
     recorded?.nonTorchGiB ??
     (gpusPerReplica(input) > 1 ? profile.nonTorchGiB.tensorParallel : profile.nonTorchGiB.oneGpu);

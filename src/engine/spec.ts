@@ -23,6 +23,8 @@ export interface LlmSpec {
   readonly layers: number;
   readonly fullAttentionLayers: number;
   readonly hiddenSize: number;
+  /** Width of the feed-forward part of dense layers. */
+  readonly ffnSize: number;
   readonly attentionHeads: number;
   readonly kvHeads: number;
   readonly headDim: number;

@@ -27,6 +27,7 @@ interface MemoryOptions extends Omit<ParallelOptions, "tensorParallelSize"> {
   readonly kvDtype: KvDtype;
   /** Of one data-parallel rank. */
   readonly maxNumSeqs: number;
+  readonly maxNumBatchedTokens: number;
   readonly requestTokens?: number;
   readonly gpuMemoryUtilization: number;
   readonly blockTokens: number;
@@ -53,12 +54,13 @@ export function smallestParallelSize(
   tokens: number,
 ): number | null {
   const { profile, gpu } = parts;
-  const { maxNumSeqs } = schedulerDefaults(profile, gpu);
+  const { maxNumSeqs, maxNumBatchedTokens } = schedulerDefaults(profile, gpu);
   const { gpuMemoryUtilization, blockTokens } = profile;
   const all: MemoryOptions = {
     weightDtype: "bf16",
     kvDtype: "bf16",
     maxNumSeqs,
+    maxNumBatchedTokens,
     gpuMemoryUtilization,
     blockTokens,
     ...options,
@@ -105,6 +107,7 @@ export function resolveEngine(
     weightDtype,
     kvDtype,
     maxNumSeqs,
+    maxNumBatchedTokens,
     gpuMemoryUtilization,
     blockTokens,
     ...(sizes === null ? {} : { requestTokens: sizes.median }),
@@ -149,6 +152,7 @@ export function resolveEngine(
     "schedulesAhead",
     "apiOverheadMs",
     "kvCapacity.activationBytesPerSeqVocab",
+    "kvCapacity.profilesFullStep",
     `kvCapacity.nonTorchGiB.${gpusPerReplica(layout) > 1 ? "tensorParallel" : "oneGpu"}`,
   ]);
   return {

@@ -233,6 +233,7 @@ export function llmSpec(entry: CatalogEntry<"llms">): LlmSpec {
     layers: entry.layers,
     fullAttentionLayers: entry.fullAttentionLayers,
     hiddenSize: entry.hiddenSize,
+    ffnSize: entry.ffnSize,
     attentionHeads: entry.attentionHeads,
     kvHeads: entry.kvHeads,
     headDim: entry.headDim,

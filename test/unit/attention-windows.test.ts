@@ -89,6 +89,7 @@ describe("KV capacity", () => {
     tensorParallelSize: 1,
     gpuMemoryUtilization: 0.9,
     maxNumSeqs: 64,
+    maxNumBatchedTokens: 8192,
     blockTokens: 16,
     profile,
   };

@@ -20,7 +20,7 @@ const NOT_SIMULATED: Readonly<Partial<Record<CatalogKind, readonly string[]>>> =
   // Shown by `catalog`.
   gpus: ["arch", "memoryType", "interconnect", "tdpW"],
   // Counted into params and its parts, which are what is reckoned with.
-  llms: ["ffnSize", "tiedEmbeddings", "moe.sharedExpertFfnSize", "moe.firstDenseLayers"],
+  llms: ["tiedEmbeddings", "moe.sharedExpertFfnSize", "moe.firstDenseLayers"],
   // Of a calibration, shown by it.
   engines: ["standardErrors.tpreMsPerLayer.dense", "standardErrors.tpreMsPerLayer.moe", "standardErrors.apiOverheadMs"],
   // How good the fit was.

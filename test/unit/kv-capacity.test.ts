@@ -38,6 +38,7 @@ function inputOf(start: StartUp): KvCapacityInput {
     tensorParallelSize: 1,
     gpuMemoryUtilization: start.engineOptions.gpuMemoryFraction,
     maxNumSeqs: start.engineOptions.maxNumSeqs,
+    maxNumBatchedTokens: 8192,
     blockTokens: start.engineOptions.blockTokens,
     profile,
   };
@@ -83,6 +84,7 @@ describe("recorded start-ups", () => {
       tensorParallelSize: 1,
       gpuMemoryUtilization: 0.9,
       maxNumSeqs: 256,
+      maxNumBatchedTokens: 8192,
       blockTokens: 16,
       profile,
     });
@@ -102,9 +104,44 @@ describe("the formula", () => {
     tensorParallelSize: 2,
     gpuMemoryUtilization: 0.9,
     maxNumSeqs: 1024,
+    maxNumBatchedTokens: 8192,
     blockTokens: 16,
     profile,
   };
+
+  test("a step of more tokens takes memory from the cache once it takes more than the sampler, where the engine tries one", () => {
+    const full = { ...base, profile: { ...profile, profilesFullStep: true }, maxNumSeqs: 64 };
+    const activation = (change: Partial<KvCapacityInput>): number => kvCapacity({ ...full, ...change }).activationGiB;
+    const sampler = (9.7 * 4 * 64 * 128_256) / 1024 ** 3;
+    expect(activation({ maxNumBatchedTokens: 512 })).toBeCloseTo(sampler, 9);
+    // By hand: 2 bytes × (4 × 8192 + 3 × 28,672 ÷ 2) = 151,552 a token and GPU.
+    expect(activation({ maxNumBatchedTokens: 16_384 })).toBeCloseTo((151_552 * 16_384) / 1024 ** 3, 9);
+    expect(activation({ maxNumBatchedTokens: 16_384, profile })).toBeCloseTo(sampler, 9);
+    const blocks = [512, 8192, 65_536].map(
+      (maxNumBatchedTokens) => kvCapacity({ ...full, maxNumBatchedTokens }).kvBlocks,
+    );
+    expect(blocks).toEqual(blocks.toSorted((a, b) => b - a));
+    expect(new Set(blocks).size).toBe(3);
+    // Of a MoE layer: 2 bytes × (4 × 2048 + 8 × (3 × 768 + 2048)).
+    const experts = activation({ llm: LLMS["qwen3-30b-a3b"]!, tensorParallelSize: 1, maxNumBatchedTokens: 32_768 });
+    expect(experts).toBeCloseTo((86_016 * 32_768) / 1024 ** 3, 9);
+  });
+
+  // Start-ups of vLLM logged in public: Qwen2.5-1.5B on a T4 (0.8, 32,768 tokens), Llama-3-8B on H100 (0.6, 8,192 tokens, 256 sequences; PR 10511).
+  test.each([
+    ["qwen2.5-1.5b", { hiddenSize: 1536, ffnSize: 8960, vocabSize: 151_936 }, 32_768, 2.02],
+    ["llama-3-8b", { hiddenSize: 4096, ffnSize: 14_336, vocabSize: 128_256 }, 8192, 1.26],
+  ] as const)("%s: logged activation within 6 %%", (_id, shape, maxNumBatchedTokens, gib) => {
+    const { activationGiB } = kvCapacity({
+      ...base,
+      llm: { ...LLMS["llama-3.1-8b"]!, ...shape },
+      tensorParallelSize: 1,
+      maxNumSeqs: 256,
+      maxNumBatchedTokens,
+      profile: { ...profile, profilesFullStep: true },
+    });
+    expect(Math.abs(activationGiB / gib - 1)).toBeLessThan(0.06);
+  });
 
   test("weights without a block are refused with what is missing", () => {
     const one = kvCapacity({ ...base, weightDtype: "bf16", tensorParallelSize: 1 });

@@ -85,6 +85,7 @@ describe.each(llms.map((llm) => [llm.id, llm] as const))("%s", (_id, llm) => {
           tensorParallelSize,
           gpuMemoryUtilization: 0.9,
           maxNumSeqs: 64,
+          maxNumBatchedTokens: 8192,
           blockTokens: 16,
           profile,
           ...change,

@@ -164,6 +164,7 @@ describe("data-parallel attention", () => {
         tensorParallelSize: 1,
         gpuMemoryUtilization: 0.9,
         maxNumSeqs: 128,
+        maxNumBatchedTokens: 8192,
         blockTokens: 64,
         profile: {
           activationBytesPerSeqVocab: 38.8,

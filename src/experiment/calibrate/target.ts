@@ -280,6 +280,7 @@ function engineSpec(
     gpuMemoryUtilization: said("gpuMemoryUtilization") ?? profile.gpuMemoryUtilization,
     blockTokens: said("blockTokens") ?? profile.blockTokens,
     maxNumSeqs,
+    maxNumBatchedTokens: Math.max(maxNumSeqs, options.maxNumBatchedTokens ?? defaults.maxNumBatchedTokens),
     tensorParallelSize,
     kvDtype: "bf16",
   } as const;
@@ -298,7 +299,6 @@ function engineSpec(
     // The step loop reads time from its StepTime alone; for it the finer formats are FP8.
     weightDtype: weightDtype === "bf16" ? "bf16" : "fp8",
     ...memory,
-    maxNumBatchedTokens: Math.max(maxNumSeqs, options.maxNumBatchedTokens ?? defaults.maxNumBatchedTokens),
     longPrefillTokenThreshold: profile.longPrefillTokenThreshold,
     kvBlocks,
     maxModelLen: said("maxModelLen") ?? llm.maxContext,

@@ -206,6 +206,7 @@ function predictMemory(recorded: RecordedCase, setup: Setup): Memory | string {
   const { engineOptions } = recorded;
   const blockTokens = engineOptions.blockTokens ?? profile.blockTokens;
   const { inputTokens, outputTokens } = meanLengths(recorded);
+  const defaults = schedulerDefaults(profile, gpu);
   const capacity = kvCapacity({
     gpu,
     llm,
@@ -213,7 +214,8 @@ function predictMemory(recorded: RecordedCase, setup: Setup): Memory | string {
     kvDtype: kvDtypeOf(recorded, setup),
     ...layoutOf(recorded),
     gpuMemoryUtilization: engineOptions.gpuMemoryFraction ?? profile.gpuMemoryUtilization,
-    maxNumSeqs: engineOptions.maxNumSeqs ?? schedulerDefaults(profile, gpu).maxNumSeqs,
+    maxNumSeqs: engineOptions.maxNumSeqs ?? defaults.maxNumSeqs,
+    maxNumBatchedTokens: engineOptions.maxNumBatchedTokens ?? defaults.maxNumBatchedTokens,
     blockTokens,
     ...(inputTokens === null || outputTokens === null ? {} : { requestTokens: inputTokens + outputTokens }),
     profile: profile.kvCapacity,
