@@ -161,13 +161,13 @@ export function outsideValidatedRange(
     reasons.push("an FP8 KV cache beside bf16 weights was never fitted");
   if ((llm.slidingWindow ?? 0) > LARGEST_FITTED_WINDOW)
     reasons.push(
-      `windows of ${llm.slidingWindow} tokens count as full unless maxModelLen is at most that: shorter contexts are predicted too slow`,
+      `windows of ${llm.slidingWindow} tokens count as full, or as attention to everything where the typical request is shorter: mixed lengths are predicted too slow`,
     );
   reasons.push(...unfittedLayout(request));
   return reasons.length === 0 ? null : `Outside the validated range: ${reasons.join("; ")}.`;
 }
 
-/** Of Gemma 3. Windows count as full (DR-19), which says little where they are small beside the contexts, and much where they are not. */
+/** Of Gemma 3. How windows are counted (DR-19) says little where they are small beside the contexts, and much where they are not. */
 const LARGEST_FITTED_WINDOW = 1024;
 
 /** What of the layout rests on assumptions. */

@@ -126,6 +126,8 @@ export interface EngineSpec {
   /** KV blocks of one replica (computed, or recorded and given). */
   readonly kvBlocks: number;
   readonly maxModelLen: number;
+  /** Prompt and answer of a typical request, of models with windowed layers (DR-19); left out: not known. */
+  readonly requestTokens?: number;
   /** Extra per layer of a step that contains prefill, from the engine profile. */
   readonly tpreMsPerLayer: number;
   /** Extra per prompt token of a step, from the engine profile; left out: 0. */

@@ -48,7 +48,7 @@ export interface StepEngine
   extends
     ParallelOptions,
     Pick<EngineSpec, "weightDtype" | "kvDtype" | "maxNumSeqs" | "tpreMsPerLayer" | "prefillMsPerToken" | "stepMs">,
-    Partial<Pick<EngineSpec, "maxModelLen">> {}
+    Partial<Pick<EngineSpec, "maxModelLen" | "requestTokens">> {}
 
 /** The parts of one step, for tests, reports and validation. `flopsMs` and `weightsMs` overlap: the larger one counts. */
 export interface StepTerms {
@@ -114,9 +114,9 @@ interface StepCosts {
 
 /**
  * KV bytes that one decode step reads for each token of context, and for each sequence whatever its length. Windowed layers
- * read min(context, window) tokens of a sequence. That bends at the window and would not be affine, so a sequence counts as holding a
- * full window, an upper bound that is exact once its context has reached it; where no request can be longer than the window
- * they count as full attention, which is exact too. A recurrent state is read and written.
+ * read min(context, window) tokens of a sequence. That bends at the window and would not be affine, so one of the two bounds is taken
+ * for all sequences (DR-19): the whole context where no request can be longer than the window or the typical one is not, exact for as
+ * long as contexts are within it; else a full window, exact once a context has reached it. A recurrent state is read and written.
  */
 function kvReadBytes(
   llm: LlmSpec,
@@ -124,10 +124,10 @@ function kvReadBytes(
 ): { readonly perToken: number; readonly perSeq: number; readonly statePerSeq: number } {
   const { perToken, perWindowToken, state } = sequenceBytes(llm, engine.kvDtype);
   const window = llm.slidingWindow ?? Infinity;
-  const neverFull = (engine.maxModelLen ?? llm.maxContext) <= window;
+  const withinWindow = Math.min(engine.maxModelLen ?? llm.maxContext, engine.requestTokens ?? Infinity) <= window;
   return {
-    perToken: perToken + (neverFull ? perWindowToken : 0),
-    perSeq: neverFull ? 0 : perWindowToken * window,
+    perToken: perToken + (withinWindow ? perWindowToken : 0),
+    perSeq: withinWindow ? 0 : perWindowToken * window,
     statePerSeq: 2 * state,
   };
 }

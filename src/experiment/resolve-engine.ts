@@ -142,6 +142,8 @@ export function resolveEngine(
     resolution.fromFile(`${at}.engine.${field}`, [...path, field]);
   }
   resolution.fromFile(`${at}.engine.expertParallel`, [...path, "enableExpertParallel"]);
+  // Only step times of windowed layers ask how long requests are.
+  const typical = llm.slidingWindow === null || sizes === null ? {} : { requestTokens: sizes.median };
   for (const field of ["kvBlocks", "maxModelLen"]) {
     resolution.fromFile(`${at}.engine.${field}`, [...path, field], "derived");
   }
@@ -166,6 +168,7 @@ export function resolveEngine(
     maxNumBatchedTokens: maxNumBatchedTokens * ranks,
     kvBlocks,
     maxModelLen,
+    ...typical,
     tpreMsPerLayer: profile.tpreMsPerLayer[modelClass],
     prefillMsPerToken: profile.prefillMsPerToken?.[modelClass] ?? 0,
     stepMs: profile.stepMs ?? 0,

@@ -32,7 +32,8 @@ function error(llm: LlmSpec, contexts: readonly number[], change: Partial<StepEn
   const predictedS =
     time.decodeBaseS[contexts.length]! + time.perContextTokenS * contexts.reduce((sum, context) => sum + context, 0);
   const window = llm.slidingWindow!;
-  const counted = (change.maxModelLen ?? Infinity) <= window ? contexts : contexts.map(() => window);
+  const longest = Math.min(change.maxModelLen ?? Infinity, change.requestTokens ?? Infinity);
+  const counted = longest <= window ? contexts : contexts.map(() => window);
   const spareTokens = counted.reduce((sum, tokens, i) => sum + tokens - Math.min(contexts[i]!, window), 0);
   const spareS = (llm.kvElementsPerTokenSliding * 2 * spareTokens) / (3350e9 * k.ekv);
   return predictedS / (predictedS - spareS) - 1;
@@ -47,8 +48,9 @@ describe("decode steps", () => {
   test("never below the exact sum", () => {
     const contexts = fc.array(fc.integer({ min: 1, max: 4000 }), { minLength: 1, maxLength: 64 });
     fc.assert(
-      fc.property(contexts, (lengths) => {
+      fc.property(contexts, fc.integer({ min: 1, max: 4000 }), (lengths, requestTokens) => {
         expect(error(gemma, lengths)).toBeGreaterThanOrEqual(-1e-12);
+        expect(error(gemma, lengths, { requestTokens })).toBeGreaterThanOrEqual(-1e-12);
         expect(error(gptOss, lengths)).toBeGreaterThanOrEqual(-1e-12);
       }),
     );
@@ -61,6 +63,15 @@ describe("decode steps", () => {
     expect(error(gemma, all(512))).toBeLessThan(0.165);
     expect(error(gemma, all(896))).toBeLessThan(0.036);
     expect(error(gemma, [512])).toBeLessThan(0.005);
+  });
+
+  test("a typical request within the window: exact for contexts within it; a window of thousands made them several times too slow", () => {
+    const wide = { ...gemma, slidingWindow: 4096 };
+    const short = Array.from({ length: 64 }, () => 400);
+    expect(error(wide, short)).toBeGreaterThan(1);
+    expect(error(wide, short, { requestTokens: 500 })).toBe(0);
+    expect(error(wide, [...short.slice(1), 8000], { requestTokens: 500 })).toBeLessThan(0.1);
+    expect(error(wide, short, { requestTokens: 4097 })).toBe(error(wide, short));
   });
 
   test("where no request is longer than the window, its layers count as full attention: exact again", () => {

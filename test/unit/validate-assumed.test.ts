@@ -55,15 +55,17 @@ test("an FP8 KV cache beside BF16 weights is outside of what was fitted, as in e
   expect(spied({}).outsideValidatedRange).toBeNull();
 });
 
-test("windows count as full unless no request can be longer, in closed loops too; large ones are outside of what was fitted", () => {
-  const closed = (engineOptions: Change): number =>
+test("windows count as full unless requests are shorter, in closed loops too; large ones are outside of what was fitted", () => {
+  const closed = (outputTokens: number, engineOptions: Change = {}): number =>
     spied({
       model: "gemma-3-27b",
       engineOptions,
-      load: { kind: "closed", concurrency: 64, inputTokens: 128, outputTokens: 128 },
+      load: { kind: "closed", concurrency: 64, inputTokens: 512, outputTokens },
     }).predicted["tpotMsMean"]!;
-  expect(closed({ maxModelLen: 1024 })).toBeLessThan(closed({ maxModelLen: 1025 }));
-  expect(closed({ maxModelLen: 1025 })).toBe(closed({}));
+  // From 513 tokens on the typical request is longer than the window: each sequence counts with 1,024 at once.
+  expect(closed(513) / closed(512)).toBeGreaterThan(1.05);
+  expect(closed(512, { maxModelLen: 1024 })).toBe(closed(512));
+  expect(closed(513, { maxModelLen: 8192 })).toBe(closed(513));
   const { gpus, llms, coefficients } = catalog;
   const windowed = (slidingWindow: number) =>
     outsideValidatedRange([...coefficients.values()], {

@@ -2,6 +2,7 @@
  * What was benchmarked: the names of files and options looked up in the catalogue. Everything that is missing or unknown is
  * reported at once.
  */
+import { mean } from "simple-statistics";
 import { find } from "../../catalog/catalog.ts";
 import { engineProfileOf } from "../../catalog/engine-versions.ts";
 import { hintFor } from "../../catalog/nearest.ts";
@@ -284,6 +285,7 @@ function engineSpec(
     tensorParallelSize,
     kvDtype: "bf16",
   } as const;
+  const lengths = runs.map(({ meanInputTokens, meanOutputTokens }) => meanInputTokens + meanOutputTokens);
   const capacity = kvCapacity({ gpu, llm, weightDtype, ...memory, profile: profile.kvCapacity });
   const kvBlocks = options.kvBlocks ?? capacity.kvBlocks;
   if (kvBlocks === 0)
@@ -302,6 +304,7 @@ function engineSpec(
     longPrefillTokenThreshold: profile.longPrefillTokenThreshold,
     kvBlocks,
     maxModelLen: said("maxModelLen") ?? llm.maxContext,
+    ...(lengths.length === 0 ? {} : { requestTokens: mean(lengths) }),
     tpreMsPerLayer: profile.tpreMsPerLayer[llmClass(llm)],
     prefillMsPerToken: profile.prefillMsPerToken?.[llmClass(llm)] ?? 0,
     stepMs: profile.stepMs ?? 0,

@@ -205,7 +205,6 @@ function predictMemory(recorded: RecordedCase, setup: Setup): Memory | string {
   const { profile, gpu, llm } = setup;
   const { engineOptions } = recorded;
   const blockTokens = engineOptions.blockTokens ?? profile.blockTokens;
-  const { inputTokens, outputTokens } = meanLengths(recorded);
   const defaults = schedulerDefaults(profile, gpu);
   const capacity = kvCapacity({
     gpu,
@@ -217,7 +216,7 @@ function predictMemory(recorded: RecordedCase, setup: Setup): Memory | string {
     maxNumSeqs: engineOptions.maxNumSeqs ?? defaults.maxNumSeqs,
     maxNumBatchedTokens: engineOptions.maxNumBatchedTokens ?? defaults.maxNumBatchedTokens,
     blockTokens,
-    ...(inputTokens === null || outputTokens === null ? {} : { requestTokens: inputTokens + outputTokens }),
+    ...typicalRequest(recorded),
     profile: profile.kvCapacity,
   });
   if (capacity.missingGiB > 0 && engineOptions.kvBlocks === undefined)
@@ -234,6 +233,12 @@ function predictMemory(recorded: RecordedCase, setup: Setup): Memory | string {
     nonTorchGiB: capacity.nonTorchGiB,
   };
   return { kvBlocks: engineOptions.kvBlocks ?? capacity.kvBlocks, metrics };
+}
+
+/** Prompt and answer together, where the load tells. */
+function typicalRequest(recorded: RecordedCase): { readonly requestTokens?: number } {
+  const { inputTokens, outputTokens } = meanLengths(recorded);
+  return inputTokens === null || outputTokens === null ? {} : { requestTokens: inputTokens + outputTokens };
 }
 
 /** Null where the load does not tell. Answers end at `maxModelLen`. */
@@ -264,6 +269,7 @@ function closedLoop(recorded: RecordedCase, setup: Setup, chosen: ChosenCoeffici
       maxNumSeqs: concurrency,
       tpreMsPerLayer: 0,
       ...(engineOptions.maxModelLen === undefined ? {} : { maxModelLen: engineOptions.maxModelLen }),
+      requestTokens: inputTokens + outputTokens,
     },
     chosen.coefficients,
   );
@@ -356,6 +362,7 @@ function engineSpec(recorded: RecordedCase, setup: Setup, kvBlocks: number): Eng
     blockTokens: engineOptions.blockTokens ?? profile.blockTokens,
     kvBlocks,
     maxModelLen: engineOptions.maxModelLen ?? llm.maxContext,
+    ...typicalRequest(recorded),
     tpreMsPerLayer: profile.tpreMsPerLayer[llmClass(llm)],
     prefillMsPerToken: profile.prefillMsPerToken?.[llmClass(llm)] ?? 0,
     stepMs: profile.stepMs ?? 0,
