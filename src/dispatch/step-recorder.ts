@@ -140,8 +140,9 @@ class ReplicaObserver implements StepObserver {
     rows.kvBlocksUsed.push(batch.kvBlocks - batch.freeBlocks);
     rows.kvBlocksFree.push(batch.freeBlocks);
     rows.kvBlocksCached.push(batch.cached?.cache.kept ?? 0);
-    rows.admitted.push(admitted);
-    rows.preempted.push(preempted);
+    // Who was sent away and came back at once is in the batch, as before.
+    rows.admitted.push(admitted + Math.max(0, of.preempted - preempted));
+    rows.preempted.push(Math.max(preempted, of.preempted));
     rows.finished.push(0);
     rows.transferS.push(batch.host.transferS);
     rows.queueHead.push(batch.waitingCount === 0 ? null : of.table.ordinal[batch.firstWaiting()]);
@@ -230,7 +231,7 @@ class ReplicaObserver implements StepObserver {
       } else if (stay.phase === "preempted") {
         admitted++;
         this.turn(request, stay, phase, startS);
-      }
+      } else if (stay.phase === "decode" && phase === "prefill") this.turn(request, stay, phase, startS);
     }
     for (const [request, stay] of this.stays) {
       if (running.has(request)) continue;

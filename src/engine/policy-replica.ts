@@ -53,6 +53,7 @@ export class PolicyReplica implements ReplicaEngine {
   readonly batch: Batch;
   /** Steps in what is under way: 1, or more in a leap. */
   plannedSteps = 0;
+  preempted = 0;
   /** Is told of every step; null = nobody. */
   observer: StepObserver | null = null;
 
@@ -245,6 +246,7 @@ export class PolicyReplica implements ReplicaEngine {
     const { budgetTokens, maxNumBatchedTokens } = batch;
     if (budgetTokens < 0 && batch.decodeTokens === 1 && batch.decodeCount <= maxNumBatchedTokens)
       throw beyondBudget(this.policyName, maxNumBatchedTokens, budgetTokens);
+    this.preempted += batch.preemptions;
     this.flushCounters();
     const { decodeCount, decodeContext, prefillTokens } = batch;
     if (decodeCount === 0 && prefillTokens === 0) {
@@ -267,6 +269,7 @@ export class PolicyReplica implements ReplicaEngine {
       this.leap();
     this.dueS = nowS + stretch.spanS(this.plannedSteps);
     this.observer?.formed(this);
+    this.preempted = 0;
   }
 
   bookUntil(timeS: number): void {

@@ -10,6 +10,8 @@ export interface ObservedReplica {
   readonly startS: number;
   readonly dueS: number;
   readonly plannedSteps: number;
+  /** Preemptions since the last step was told; who was sent away may be back already. */
+  readonly preempted: number;
 }
 
 export interface StepObserver {

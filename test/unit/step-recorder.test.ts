@@ -1,5 +1,7 @@
 /** Recorded steps against what the unwatched run says of itself, and the trace against the rules of its format. */
 import { expect, test } from "vitest";
+import { NONE } from "../../src/engine/policies/policy.ts";
+import { batchingNamed, registerPolicy } from "../../src/engine/policies/registry.ts";
 import { runOne } from "../../src/experiment/run-one.ts";
 import { watchSteps } from "../../src/experiment/watch-steps.ts";
 import type { StepRecord } from "../../src/outcome/step-table.ts";
@@ -63,6 +65,45 @@ test.each([{}, { batching: "static" }, { batching: "continuous", preemption: "sw
     expect(Math.max(...spans.endS)).toBeLessThanOrEqual(horizonS);
   },
 );
+
+test("who is sent away and taken in again in one step counts as both, and recomputes what it had", () => {
+  const chunked = batchingNamed("chunked")!;
+  registerPolicy({
+    ...chunked,
+    name: "restless",
+    create: (options) => {
+      const inner = chunked.create(options);
+      let calls = 0;
+      return {
+        schedule: (step) => {
+          inner.schedule(step);
+          const last = step.runningCount > 1 ? step.runningAt(step.runningCount - 1) : NONE;
+          if (++calls % 7 > 0 || last === NONE || !step.isDecoding(last)) return;
+          step.preempt(last);
+          step.admit(last, step.budgetTokens);
+        },
+      };
+    },
+  });
+  const { task } = experiment({ batching: "restless" });
+  const { run } = runOne(task, null, null);
+  const { steps, spans } = watchSteps(task, { kind: "first", count: 1_000_000 });
+  const { preemptions } = run.pools[0]!;
+  expect(preemptions).toBeGreaterThan(50);
+  expect(sum(steps.preempted)).toBe(preemptions);
+  const rows = steps.startS.map((_, row) => row).filter((row) => steps.replica[row] === 0);
+  rows.slice(1).forEach((row, i) => {
+    const before = rows[i]!;
+    const carried = steps.running[before]! - steps.finished[before]! + steps.admitted[row]! - steps.preempted[row]!;
+    expect(steps.running[row]!).toBe(carried);
+  });
+  const prefills = new Map<number, number>();
+  spans.phase.forEach((phase, i) => {
+    const request = spans.request[i]!;
+    if (phase === "prefill") prefills.set(request, (prefills.get(request) ?? 0) + 1);
+  });
+  expect(Math.max(...prefills.values())).toBeGreaterThan(1);
+});
 
 test("first:N is the beginning of all rows, replica:i those of one replica", () => {
   const { task } = experiment();
