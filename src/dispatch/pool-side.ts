@@ -43,6 +43,8 @@ export class PoolSide implements ReplicaSink {
   private readonly recorder: Recorder;
   /** Calendar numbers run through all pools: which pool each is of, and where each pool starts. */
   private readonly poolOf: Uint8Array;
+  /** By replica: when its network port is free again. The KV caches that it hands on leave one after another. */
+  private readonly portFreeS: Float64Array;
   private readonly firstReplica: readonly number[];
   private readonly engines: readonly ReplicaEngine[];
   /** Empty when none are to happen; `sources` numbers those of all pools. */
@@ -78,6 +80,7 @@ export class PoolSide implements ReplicaSink {
     this.firstReplica = firstReplica;
     this.engines = this.pools.flatMap((pool) => pool.replicas);
     this.poolOf = new Uint8Array(all);
+    this.portFreeS = new Float64Array(all).fill(-Infinity);
     this.pools.forEach((pool, p) => this.poolOf.fill(p, firstReplica[p], firstReplica[p] + pool.replicas.length));
     this.calendar = new ReplicaCalendar(Math.max(1, all));
     this.classes = classes.length;
@@ -154,11 +157,13 @@ export class PoolSide implements ReplicaSink {
 
   prefilled(slot: number): void {
     const { table, control, nowS } = this.state;
+    const replica = table.replica[slot];
     const p = this.leavePool(slot);
     const { pool, sPerToken, latencyS } = this.pools[p].spec.handOff!;
     table.where[slot] = IN_TRANSIT;
     this.inTransit++;
-    const thereS = nowS + latencyS + sPerToken * table.inputTokens[slot];
+    this.portFreeS[replica] = Math.max(nowS, this.portFreeS[replica]) + sPerToken * table.inputTokens[slot];
+    const thereS = this.portFreeS[replica] + latencyS;
     // A client that gives up before is gone then.
     control.push(Math.min(thereS, table.deadlineS[slot]), HAND_OVER, slot, pool);
   }

@@ -408,7 +408,7 @@ const PoolSchema = z.strictObject({
         assumed(
           "KV moved between the two pools",
           "GB/s",
-          "one 400 Gb/s network port for each replica; transfers that meet do not share it",
+          "one 400 Gb/s network port for each replica that prefills, whose transfers follow one another",
         ),
       ),
       latencyMs: NotNegative.default(1).meta(

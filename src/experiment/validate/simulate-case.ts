@@ -33,6 +33,8 @@ export const simulateCase: CaseSimulator = (input) => {
   const inFlight = new Int32Array(input.replicas + (handOff?.replicas ?? 0));
   const line = new Line(arrivals);
   const onWay = new EventHeap();
+  // As in a fleet: what a replica hands on leaves one after another.
+  const portFreeS = new Float64Array(input.replicas).fill(-Infinity);
   let nowS = 0;
   const sink: ReplicaSink = {
     completed(slot) {
@@ -46,9 +48,11 @@ export const simulateCase: CaseSimulator = (input) => {
     dropped: (slot) => table.release(slot),
     lost: (slot) => table.release(slot),
     prefilled(slot) {
-      inFlight[table.replica[slot]]--;
+      const replica = table.replica[slot];
+      inFlight[replica]--;
       const { latencyS, sPerToken } = handOff!;
-      onWay.push(nowS + latencyS + sPerToken * table.inputTokens[slot], 0, slot, 0);
+      portFreeS[replica] = Math.max(nowS, portFreeS[replica]) + sPerToken * table.inputTokens[slot];
+      onWay.push(portFreeS[replica] + latencyS, 0, slot, 0);
     },
   };
   // Requests of one group are one class to the engine: all classes are alike but for whose gaps are counted where.
