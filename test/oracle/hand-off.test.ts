@@ -81,7 +81,7 @@ function naive(requests: readonly ListedRequest[], fleet: Fleet): Times[] {
     return interpolatedMs(TABLE, "promptMs", tokens) / 1000;
   });
   // Requests come in this order, are dealt out in turn, and leave a replica in the order in which they came to it.
-  const portFreeS = new Array<number>(fleet.prefillReplicas).fill(0);
+  const portFreeS = Array.from({ length: fleet.prefillReplicas }, () => 0);
   const answers = requests.flatMap(({ inputTokens, outputTokens }, id): Job[] => {
     if (outputTokens === 1) return [];
     const replica = id % fleet.prefillReplicas;
