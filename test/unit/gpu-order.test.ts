@@ -14,8 +14,6 @@ const BATCHES = [1, 16, 64, 256];
 const CONTEXTS = [500, 8000];
 /** Each GPU has a set of that model, fitted apart to its TPOT, which hardly tells prefill: MiniMax in FP8 on B300 is the worst. */
 const BOTH_FITTED = { decode: 1.04, prefill: 1.4 };
-/** Kernels of small steps were measured on each GPU and pull its own set. */
-const BOTH_PULLED = { decode: 1.025, prefill: 1.025 };
 const NEVER_SLOWER = { decode: 1, prefill: 1 };
 
 /** Times of the faster memory's GPU over those of the other: the worst decode step, and a step of four prompts. */
@@ -30,14 +28,12 @@ function ratios(slower: string, faster: string, model: string, engine: string, w
     const time = createStepTime(gpu, llm, layout, coefficients);
     return {
       own: coefficients.scope.includes(`|${id}|`),
-      finest: coefficients.scope.includes("+dtype|"),
       decode: BATCHES.flatMap((n) => CONTEXTS.map((c) => time.decodeBaseS[n]! + time.perContextTokenS * n * c)),
       prefillS: time.mixedS(0, 0, 8192, 8192 * 1024, 4),
     };
   });
   const decode = Math.max(...other!.decode.map((s, i) => s / one!.decode[i]!));
-  const ownOnBoth = one!.own && other!.own;
-  const limits = !ownOnBoth ? NEVER_SLOWER : one!.finest ? BOTH_FITTED : BOTH_PULLED;
+  const limits = one!.own && other!.own ? BOTH_FITTED : NEVER_SLOWER;
   return { decode, prefill: other!.prefillS / one!.prefillS, limits };
 }
 
