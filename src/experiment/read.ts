@@ -45,6 +45,8 @@ export function readExperiment(raw: unknown): ReadExperiment {
 const ROUNDS = 4;
 /** A valid name, text and date at once. */
 const STAND_IN_TEXT = "2026-01-01";
+/** For a name that others may refer to: what is said of it concerns a field that is reported already. */
+export const STAND_IN_NAME = "name-not-given";
 
 function readRest(repaired: unknown): ExperimentFile | null {
   for (let round = 0; round < ROUNDS; round++) {
@@ -56,7 +58,7 @@ function readRest(repaired: unknown): ExperimentFile | null {
       if (issue.input !== undefined || typeof parent !== "object" || parent === null || typeof key !== "string")
         return null;
       const standIns: Readonly<Record<string, unknown>> = {
-        string: STAND_IN_TEXT,
+        string: key === "name" ? STAND_IN_NAME : STAND_IN_TEXT,
         number: 1,
         int: 1,
         array: [],

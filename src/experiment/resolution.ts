@@ -8,7 +8,7 @@ import { KINDS } from "../catalog/schema.ts";
 import type { Catalog, CatalogEntry, CatalogKind } from "../catalog/schema.ts";
 import { DAY_S, epochSOfDate, isoDate } from "../kernel/calendar-time.ts";
 import type { Problem } from "../kernel/errors.ts";
-import { related, valueAt } from "./read.ts";
+import { STAND_IN_NAME, related, valueAt } from "./read.ts";
 import type { Path } from "./read.ts";
 import type { Assumption, Provenance } from "../scenario/resolved.ts";
 import { fieldLabel, fieldUnit } from "./units.ts";
@@ -56,7 +56,7 @@ export class Resolution {
   }
 
   problem(path: Path, message: string, hint?: string): void {
-    if (this.reported(path)) return;
+    if (this.reported(path) || [message, hint].some((text) => text?.includes(STAND_IN_NAME))) return;
     // Two classes of one name ask for one route.
     const at = path.join(".");
     if (this.problems.some((before) => before.message === message && before.path.join(".") === at)) return;

@@ -295,3 +295,9 @@ test("two classes of one name have the problems of their route once", () => {
   expect(all).toContain("strategies.own.routes.open: class open has no route");
   expect(new Set(all).size).toBe(all.length);
 });
+
+test("a class whose name is no name is told once: what refers to it is not said to be unknown", () => {
+  expect(found(["classes", 0, "name"], "Chat")).toEqual([
+    expect.stringMatching(/^classes\.0\.name: must be lower-case letters, .* is "Chat"$/),
+  ]);
+});
