@@ -9,7 +9,14 @@ import type { ResolvedExperiment, ResolvedStrategy } from "../scenario/resolved.
 import { estimateOrNull, withDoubtOf } from "./estimate.ts";
 import type { Estimate } from "./findings.ts";
 import type { RunOutcome } from "./run-one.ts";
-import { type Metric, type Unit, FAIRNESS_METRICS, metricsOfClasses, POOL_METRICS } from "./run-metrics.ts";
+import {
+  type Metric,
+  type Unit,
+  FAIRNESS_METRICS,
+  metricsOfClasses,
+  POOL_METRICS,
+  servingGpus,
+} from "./run-metrics.ts";
 import { mergeClasses } from "./merge-classes.ts";
 
 export interface PairedDifference {
@@ -56,6 +63,11 @@ export function compareStrategies(
       pairs: pairs.length,
       rows: [
         ...rows(null, classMetrics, all),
+        ...rows(
+          null,
+          [{ metric: "gpus", unit: "count", of: (gpus: number) => gpus }],
+          pairs.map(([a, b]) => [servingGpus(strategies[0]!, a.pools), servingGpus(other, b.pools)] as const),
+        ),
         ...rows(
           null,
           POOL_METRICS,

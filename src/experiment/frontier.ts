@@ -9,7 +9,7 @@ import type { ResolvedExperiment } from "../scenario/resolved.ts";
 import { differenceOf, isSeparable } from "./compare.ts";
 import { estimateOrNull, withDoubtOf } from "./estimate.ts";
 import type { Estimate } from "./findings.ts";
-import { type Metric, type Unit, FAIRNESS_METRICS, metricsOfClasses } from "./run-metrics.ts";
+import { type Metric, type Unit, FAIRNESS_METRICS, metricsOfClasses, servingGpus } from "./run-metrics.ts";
 import type { RunOutcome } from "./run-one.ts";
 import { mergeClasses } from "./merge-classes.ts";
 
@@ -27,6 +27,8 @@ export interface FrontierPoint {
   readonly ratePerS: number;
   readonly strategy: string;
   readonly replications: number;
+  /** That serve; null without a pool. */
+  readonly gpus: number | null;
   readonly figures: Figures;
   /** In the order of the experiment. */
   readonly classes: readonly { readonly name: string; readonly figures: Figures }[];
@@ -97,10 +99,12 @@ export function frontierAt(
   );
   const points = experiment.strategies.map((strategy, s): FrontierPoint => {
     const backlogFraction = estimateOrNull(runs[s]!.map(({ all }) => backlog(all, experiment.horizonS)));
+    const gpus = servingGpus(strategy, outcomes[s]![0]?.run.pools ?? []);
     return withDoubtOf([strategy], {
       ratePerS,
       strategy: strategy.name,
       replications: runs[s]!.length,
+      gpus: Number.isFinite(gpus) ? gpus : null,
       figures: figures(metrics, (metric) => values.get(metric.metric)![s]!),
       classes: experiment.classes.map((one, c) => ({
         name: one.name,
@@ -128,6 +132,11 @@ export function frontierAt(
     return [{ metric, ratePerS, strategy: points[first.s]!.strategy, runnerUp: points[second.s]!.strategy }];
   });
   return { points, best };
+}
+
+/** Whether sizes differ, so that figures are not of equal means. */
+export function sizesDiffer({ points }: Pick<Frontier, "points">): boolean {
+  return new Set(points.map(({ gpus }) => gpus)).size > 1;
 }
 
 interface MergedRun {

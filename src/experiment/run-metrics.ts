@@ -3,8 +3,10 @@
  * Times in ms; percentiles come from a sketch of 1 % relative error.
  */
 import { Sketch } from "../kernel/sketch.ts";
+import { gpusPerReplica } from "../engine/parallelism.ts";
 import type { ClassResult, PoolResult } from "../outcome/run-result.ts";
 import { attainment } from "../outcome/recorder.ts";
+import type { ResolvedStrategy } from "../scenario/resolved.ts";
 import { P99_SAMPLES } from "./summarise.ts";
 
 export type Unit = "ms" | "1/s" | "tokens/s" | "fraction" | "count" | "ratio";
@@ -54,6 +56,12 @@ export function metricsOfClasses(horizonS: number): Metric<ClassResult>[] {
       of: ({ totals }) => totals.rejected + totals.timedOut + totals.failed,
     },
   ];
+}
+
+/** GPUs that serve, warm ones left out: of pools with `replicas: auto` their number differs between strategies. NaN without a pool. */
+export function servingGpus({ pools }: Pick<ResolvedStrategy, "pools">, results: readonly PoolResult[]): number {
+  if (results.length === 0) return NaN;
+  return results.reduce((sum, { replicas }, p) => sum + replicas * gpusPerReplica(pools[p]!.engine), 0);
 }
 
 /** Over all pools of a strategy; fractions of serving time are weighted by it. NaN without a pool that served. */

@@ -95,6 +95,7 @@ const LABELS: Readonly<Record<string, string>> = {
   completed: "completed, requests/s",
   outputTokens: "output tokens/s",
   unanswered: "rejected, timed out or failed",
+  gpus: "GPUs that serve",
   preemptions: "preemptions",
   busyFraction: "busy, % of serving time",
   occupancyFraction: "occupancy, % of sequences",

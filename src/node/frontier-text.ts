@@ -1,7 +1,7 @@
 /** What the terminal shows of a frontier: one block for each metric, strategies down, rates across. */
-import type { Frontier, FrontierMetric, FrontierPoint } from "../experiment/frontier.ts";
+import { type Frontier, type FrontierMetric, type FrontierPoint, sizesDiffer } from "../experiment/frontier.ts";
 import type { Estimate } from "../experiment/findings.ts";
-import { lengthText } from "../report/format.ts";
+import { lengthText, plainNumber } from "../report/format.ts";
 import { metricLabel, plainFigure } from "./comparison-text.ts";
 import { fittedTable } from "./text-table.ts";
 
@@ -36,8 +36,24 @@ export function frontierText(input: FrontierTextInput): string {
         false,
       ),
     ),
+    ...(sizesDiffer(frontier) ? [gpusBlock(frontier, width)] : []),
     ...warnings.map((warning) => `warning: ${warning}\n`),
   ].join("");
+}
+
+function gpusBlock({ rates, strategies, points }: Frontier, width: number): string {
+  const columns = [
+    { head: metricLabel("gpus") },
+    ...rates.map((rate) => ({ head: `${rate}/s`, align: "right" as const })),
+  ];
+  const rows = strategies.map((strategy, s) => [
+    strategy,
+    ...rates.map((_, r) => {
+      const { gpus } = points[r * strategies.length + s]!;
+      return gpus === null ? "–" : plainNumber(gpus, 0);
+    }),
+  ]);
+  return `\n${fittedTable(columns, rows, width)}`;
 }
 
 function block(

@@ -1,11 +1,13 @@
 /** The frontier: fairness and backlog by hand, overload where theory has it, and the best only where it can be told apart. */
 import { expect, test } from "vitest";
 import { backlog } from "../../src/experiment/backlog.ts";
+import { compareStrategies } from "../../src/experiment/compare.ts";
 import { frontierAt, frontierOf, type FrontierPoint } from "../../src/experiment/frontier.ts";
 import { FAIRNESS_METRICS, jainIndex } from "../../src/experiment/run-metrics.ts";
 import { runOne, type RunOutcome } from "../../src/experiment/run-one.ts";
 import { Sketch } from "../../src/kernel/sketch.ts";
 import type { ResolvedExperiment } from "../../src/scenario/resolved.ts";
+import { frontierText } from "../../src/node/frontier-text.ts";
 import { type Raw, resolveRaw } from "../fixtures/experiment.ts";
 
 const POOL = { llm: "llama-3.1-8b", gpu: "h100-sxm", replicas: 1, maxNumSeqs: 8, incidents: "none" };
@@ -51,6 +53,26 @@ const columns = RATES.map((rate) => frontierAt(study(rate), rate, simulated(stud
 const frontier = frontierOf(study(1), columns);
 const point = (ratePerS: number, strategy: string): FrontierPoint =>
   frontier.points.find((one) => one.ratePerS === ratePerS && one.strategy === strategy)!;
+
+test("the GPUs of each strategy are told where they differ", () => {
+  expect([point(1, "one").gpus, point(15, "same").gpus, point(15, "more").gpus]).toEqual([1, 1, 3]);
+  const text = (points: readonly FrontierPoint[]): string =>
+    frontierText({
+      title: "",
+      seed: "1",
+      horizonS: 60,
+      replications: 4,
+      warnings: [],
+      width: 200,
+      frontier: { ...frontier, points },
+    });
+  expect(text(frontier.points)).toMatch(/GPUs that serve +1\/s +15\/s\none +1 +1\nsame +1 +1\nmore +3 +3\n/);
+  expect(text(frontier.points.map((one) => ({ ...one, gpus: 2 })))).not.toContain("GPUs that serve");
+  const rows = compareStrategies(study(1), simulated(study(1))).map(
+    ({ rows: all }) => all.find(({ metric }) => metric === "gpus")!.difference!.mean,
+  );
+  expect(rows).toEqual([0, 2]);
+});
 
 test("Jain's index, by hand", () => {
   expect(jainIndex([0.9, 0.9, 0.9])).toBeCloseTo(1, 12);

@@ -176,6 +176,7 @@ describe("the axis of a latency over rates", () => {
       ratePerS,
       strategy: "own",
       replications: 2,
+      gpus: 1,
       figures: { completed: at(ratePerS), ttftP99: at(ms) },
       classes: [],
       backlogFraction: null,

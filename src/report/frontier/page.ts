@@ -1,5 +1,5 @@
 /** The page of `crossover compare --rates`: how far each strategy goes, at what latency, and who pays for it. */
-import type { Frontier, FrontierMetric, FrontierPoint } from "../../experiment/frontier.ts";
+import { type Frontier, type FrontierMetric, type FrontierPoint, sizesDiffer } from "../../experiment/frontier.ts";
 import type { Estimate } from "../../experiment/findings.ts";
 import type { RequestClass } from "../../scenario/resolved.ts";
 import { type Expectation, expectationSection } from "../expectation.ts";
@@ -86,6 +86,7 @@ function goodputSection(frontier: Frontier): string {
   return (
     `<h2 class="lead">${prose(head)}</h2>${paragraph(sub, "sub")}` +
     rateTable(frontier, "Requests per second that met every target of their class", metricCell(frontier, "goodput")) +
+    gpusTable(frontier) +
     `<h3>Goodput against offered rate</h3>` +
     paragraph("Dotted: every request within its targets.", "sub") +
     strategyLegend(frontier) +
@@ -161,6 +162,12 @@ const TITLES: Readonly<Record<string, string>> = {
   e2eP99: "End to end, P99",
   fairnessIndex: "Fairness index",
 };
+
+/** Where they differ, as with `replicas: auto`: the figures are of unequal means then. */
+function gpusTable(frontier: Frontier): string {
+  if (!sizesDiffer(frontier)) return "";
+  return rateTable(frontier, "GPUs that serve", ({ gpus }) => (gpus === null ? cell("–", "muted") : cell(plain(gpus))));
+}
 
 function figuresSection(frontier: Frontier): string {
   const tables = frontier.metrics.flatMap(({ metric }) => {
