@@ -60,6 +60,13 @@ export const LlmEntry = z
     maxContext: count,
     slidingWindow: count.nullable(),
     nativeDtype: z.string(),
+    weightGroupSize: count.optional().describe("weights that share a scale, of formats in integers; 128 when left out"),
+    bf16BesideExperts: z
+      .boolean()
+      .optional()
+      .describe(
+        "quantized checkpoints leave all but the routed experts in BF16; left out: 8 bits beside int4 and nvfp4 experts, as in most",
+      ),
     moe: z
       .strictObject({
         experts: count,

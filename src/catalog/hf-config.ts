@@ -6,10 +6,12 @@ import { ConfigError, type Problem } from "../kernel/errors.ts";
 import { type Family, familyOf, type Json, LAYERS_NOT_HELD } from "./hf-families.ts";
 import { Fields, isObject } from "./hf-fields.ts";
 import { kvCacheInFp8, publishedDtype } from "./hf-quantization.ts";
+import { type QuantizedParts, quantizedParts } from "./hf-quantized-parts.ts";
 import { type LlmCounts, llmCounts, type LlmShape } from "./llm-counts.ts";
 
 /** The facts of a catalogue entry in `llms/`; id, name and origin are the caller's. */
-export interface ImportedLlm extends LlmCounts, Omit<LlmShape, "gatedAttention" | "windowedLayers" | "ungatedFfn"> {
+export interface ImportedLlm
+  extends LlmCounts, QuantizedParts, Omit<LlmShape, "gatedAttention" | "windowedLayers" | "ungatedFfn"> {
   readonly maxContext: number;
   readonly slidingWindow: number | null;
   /** Format of the published weights. */
@@ -81,6 +83,7 @@ export function llmOfHfConfig(config: unknown, as?: string, quantFile?: unknown)
     maxContext,
     slidingWindow: windowedLayers > 0 ? fields.count("sliding_window") : null,
     nativeDtype,
+    ...quantizedParts(fields, quantFile, nativeDtype, moe !== null),
     ...counts,
     notes,
     takenFor,

@@ -28,8 +28,22 @@ const MOE_DENSE_BYTES: { readonly [D in WeightDtype]?: number } = { int4: 1, nvf
 const STATE_BYTES = 4;
 const CONVOLUTION_BYTES = 2;
 
+const BITS_OF_INTEGERS: { readonly [D in WeightDtype]?: number } = { int4: 4, int8: 8 };
+const SCALE_BYTES = 2;
+
+/** Of the routed experts, and of all other matrices but the head where they are not kept apart. */
+function bytesPerWeight(llm: LlmSpec, dtype: WeightDtype): number {
+  const bits = BITS_OF_INTEGERS[dtype];
+  if (bits === undefined || llm.weightGroupSize === undefined) return BYTES_PER_WEIGHT[dtype];
+  return bits / 8 + SCALE_BYTES / llm.weightGroupSize;
+}
+
+const IN_EIGHT_BITS: readonly WeightDtype[] = ["fp8", "fp8-block"];
+
 function denseBytesPerWeight(llm: LlmSpec, dtype: WeightDtype): number {
-  return (llm.moe === null ? undefined : MOE_DENSE_BYTES[dtype]) ?? BYTES_PER_WEIGHT[dtype];
+  if (llm.moe === null) return bytesPerWeight(llm, dtype);
+  if (llm.bf16BesideExperts === true && !IN_EIGHT_BITS.includes(dtype)) return UNQUANTIZED_BYTES;
+  return MOE_DENSE_BYTES[dtype] ?? bytesPerWeight(llm, dtype);
 }
 
 /** Weights in memory: what every data-parallel rank holds a copy of, and the routed experts, which exist once. */
@@ -40,7 +54,7 @@ export function weightBytes(llm: LlmSpec, dtype: WeightDtype): { readonly dense:
     dense:
       (llm.nonExpertParams - llm.headParams) * denseBytesPerWeight(llm, dtype) +
       (llm.headParams + embedding) * UNQUANTIZED_BYTES,
-    experts: llm.expertParams * BYTES_PER_WEIGHT[dtype],
+    experts: llm.expertParams * bytesPerWeight(llm, dtype),
   };
 }
 
@@ -89,7 +103,7 @@ export function expertShareByTokens(
 /** Weight bytes that a step streams: all but the experts, and all experts of all layers. The input embedding is a look-up. */
 export function streamedBytes(llm: LlmSpec, dtype: WeightDtype): { readonly dense: number; readonly experts: number } {
   const dense = (llm.nonExpertParams - llm.headParams) * denseBytesPerWeight(llm, dtype) + headBytes(llm);
-  return { dense, experts: allExpertParams(llm) * BYTES_PER_WEIGHT[dtype] };
+  return { dense, experts: allExpertParams(llm) * bytesPerWeight(llm, dtype) };
 }
 
 /** Weights of the output head. */

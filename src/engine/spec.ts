@@ -42,6 +42,10 @@ export interface LlmSpec {
      */
     readonly routingConcentration?: number;
   } | null;
+  /** Weights that share a scale, of formats in integers; left out: 128. */
+  readonly weightGroupSize?: number | undefined;
+  /** All but the routed experts stay in BF16 where these are in four bits or integers; left out: 8 bits, as in most checkpoints. */
+  readonly bf16BesideExperts?: boolean | undefined;
   readonly params: number;
   /** Without the input embedding. */
   readonly activeParams: number;

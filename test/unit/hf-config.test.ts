@@ -7,7 +7,10 @@ import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterAll, describe, expect, test } from "vitest";
 import { llmOfHfConfig } from "../../src/catalog/hf-config.ts";
+import { weightBytes } from "../../src/engine/model-bytes.ts";
+import type { LlmSpec } from "../../src/engine/spec.ts";
 import { resolveExperiment } from "../../src/experiment/resolve.ts";
+import { llmSpec } from "../../src/experiment/resolve-pool.ts";
 import { ConfigError, type Problem } from "../../src/kernel/errors.ts";
 import { importLlmCommand } from "../../src/node/commands/import-llm.ts";
 import { loadCatalog } from "../../src/node/catalog-files.ts";
@@ -336,6 +339,61 @@ describe("experts of one format beside attention of another", () => {
     mixes(problemsOf({ ...moe, quantization_config: layers("NVFP4", "FP8") }));
     mixes(problemsOf({ ...moe, quantization_config: layers("W4A16_AWQ", "NVFP4") }));
     mixes(problemsOf({ ...CONFIGS["llama-3.1-8b"], quantization_config: layers("FP8", "NVFP4") }));
+  });
+});
+
+describe("what a quantized checkpoint leaves in BF16, and its groups", () => {
+  const parts = (model: string, quantization_config: Config, file?: Config): unknown => {
+    const { weightGroupSize, bf16BesideExperts } = llmOfHfConfig(
+      { ...CONFIGS[model]!, quantization_config },
+      undefined,
+      file,
+    );
+    return [weightGroupSize, bf16BesideExperts];
+  };
+  const packed = (change: Config = {}, weights: Config = {}): Config => ({
+    quant_method: "compressed-tensors",
+    config_groups: {
+      group_0: { weights: { num_bits: 4, type: "int", strategy: "group", group_size: 32, ...weights } },
+    },
+    ignore: ["lm_head", "re:.*self_attn.*", "re:.*shared_experts.*"],
+    ...change,
+  });
+
+  test.each<[string, string, Config, unknown]>([
+    ["small groups, experts alone", "deepseek-v3-r1", packed(), [32, true]],
+    ["the usual groups", "deepseek-v3-r1", packed({}, { group_size: 128 }), [undefined, true]],
+    ["the head alone is left", "deepseek-v3-r1", packed({ ignore: ["lm_head"] }), [32, undefined]],
+    ["no experts", "llama-3.1-8b", packed(), [32, undefined]],
+    ["GPTQ", "llama-3.1-8b", { quant_method: "gptq", bits: 4, group_size: 64 }, [64, undefined]],
+    ["a scale for each row", "llama-3.1-8b", { quant_method: "gptq", bits: 8, group_size: -1 }, [undefined, undefined]],
+    [
+      "FP8 has no groups of integers",
+      "deepseek-v3-r1",
+      { quant_method: "fp8", ignore: ["attn"] },
+      [undefined, undefined],
+    ],
+  ])("%s", (_, model, quantization, expected) => {
+    expect(parts(model, quantization)).toEqual(expected);
+  });
+
+  test("ModelOpt says it in its file", () => {
+    const quantization = { quant_algo: "NVFP4", group_size: 16, exclude_modules: ["lm_head", "*self_attn*"] };
+    const config: Config = { ...CONFIGS["deepseek-v3-r1"]! };
+    delete config["quantization_config"];
+    expect(llmOfHfConfig(config, undefined, { quantization })).toMatchObject({ bf16BesideExperts: true });
+  });
+
+  test("Kimi K2 Thinking takes the 594 GB of its repository", () => {
+    const kimi = llmSpec(catalog.llms.get("kimi-k2-k2.5")!);
+    const gb = (llm: LlmSpec): number => {
+      const { dense, experts } = weightBytes(llm, "int4");
+      return (dense + experts) / 1e9;
+    };
+    expect(gb({ ...kimi, weightGroupSize: 32, bf16BesideExperts: true })).toBeCloseTo(594, 0);
+    expect(gb(kimi)).toBeCloseTo(552, 0);
+    const fp8 = { ...kimi, weightGroupSize: 32, bf16BesideExperts: true };
+    expect(weightBytes(fp8, "fp8")).toEqual(weightBytes(kimi, "fp8"));
   });
 });
 
