@@ -17,7 +17,7 @@ export const GpuEntry = z
       .array(Id)
       .min(1)
       .optional()
-      .describe("gpus with the same chip, nearest first: where this one has no fitted coefficients, theirs hold"),
+      .describe("gpus with the same chip, nearest first, whose fitted coefficients stand in for its own"),
     arch: z.string().optional(),
     memoryGB: memoryGB.describe("datasheet memory, GB = 1e9 bytes"),
     usableMemoryGiB: positive.nullable().default(null).describe("what the driver reports; null = not known"),
@@ -181,7 +181,7 @@ export const EngineEntry = z.strictObject({
   }),
   fallbackScope: z
     .strictObject({ dense: z.enum(["engine", "global"]), moe: z.enum(["engine", "global"]) })
-    .describe("coefficient scope for a GPU that has no set of its own"),
+    .describe("coefficient scope for what no finer set holds"),
 });
 
 const Coefficients = z.strictObject({

@@ -74,7 +74,7 @@ const PCIE_AR_MS = 0.04;
  * Share of the datasheet's rate that matrix products reach on H100 SXM (792.1 of 989 TFLOPS by mag-/gpu_benchmark @13f96a4), which most rows of
  * the sets for all GPUs are of.
  */
-const MATMUL_SHARE_IN_FIT = 0.8;
+const MATMUL_SHARE_IN_FIT = 792.1 / 989;
 
 /** A set that was fitted on other GPUs, for one whose matrix products come nearer to its datasheet, or less near. */
 function onOtherGpu(values: CoefficientSet["values"], gpu: GpuSpec): CoefficientSet["values"] {
@@ -119,7 +119,7 @@ export function chooseCoefficients(
       (part) => part !== undefined,
     );
     const scope = name.join("|") + (pcie ? ", PCIe all-reduce assumed" : "");
-    const values = set.gpu === undefined ? onOtherGpu(set.values, gpu) : set.values;
+    const values = set.gpu === gpu.id ? set.values : onOtherGpu(set.values, gpu);
     const finest = set.scope === "gpu+engine+model+dtype" && !pcie;
     return {
       coefficients: pcie ? { ...values, scope, el: PCIE_EL, arMs: PCIE_AR_MS } : { ...values, scope },
@@ -147,8 +147,11 @@ export function outsideValidatedRange(
   const modelClass = llmClass(llm);
   const sets = catalogue.filter((entry) => entry.modelClass === modelClass).flatMap((entry) => entry.sets);
   const reasons: string[] = [];
-  if (!sets.some((set) => set.gpu !== undefined && [gpu.id, ...(gpu.sameChipAs ?? [])].includes(set.gpu)))
-    reasons.push(`no ${modelClass} model was fitted on ${gpu.id}`);
+  const fittedOn = [gpu.id, ...(gpu.sameChipAs ?? [])].find((id) => sets.some((set) => set.gpu === id));
+  if (fittedOn !== gpu.id) {
+    const chip = fittedOn === undefined ? "" : ` itself, whose chip is that of ${fittedOn}`;
+    reasons.push(`no ${modelClass} model was fitted on ${gpu.id}${chip}`);
+  }
   if (!sets.some((set) => set.engine === request.engine)) reasons.push(`${request.engine} was never fitted`);
   if (!sets.some((set) => set.llm === request.architecture)) reasons.push(`${llm.id} was never fitted`);
   if (!sets.some((set) => set.weightDtype === weightDtype))
@@ -161,7 +164,7 @@ export function outsideValidatedRange(
     reasons.push("an FP8 KV cache beside bf16 weights was never fitted");
   if ((llm.slidingWindow ?? 0) > LARGEST_FITTED_WINDOW)
     reasons.push(
-      `windows of ${llm.slidingWindow} tokens count as full, or as attention to everything where the typical request is shorter: mixed lengths are predicted too slow`,
+      `windows of ${llm.slidingWindow} tokens count as full, or as attention to everything where the mean request is shorter: mixed lengths are predicted too slow`,
     );
   reasons.push(...unfittedLayout(request));
   return reasons.length === 0 ? null : `Outside the validated range: ${reasons.join("; ")}.`;

@@ -112,7 +112,8 @@ const FFN_COPIES = 3;
 
 /**
  * Most bytes that a token's activations hold on one GPU at one time, which is in the feed-forward part: of a MoE layer for each expert that the token
- * goes to, with what that expert returns. Counted; a logged start-up of a dense model is within 2 %, MoE layers were not checked.
+ * goes to, with what that expert returns. Counted; a logged start-up of a dense model is within 2 %. MoE layers were not
+ * checked: shared experts, and tokens that data-parallel ranks gather from each other, are left out.
  */
 function activationBytesPerToken({ hiddenSize, ffnSize, moe, layers }: LlmSpec, tensor: number): number {
   const dense = moe !== null && moe.moeLayers === layers ? 0 : (FFN_COPIES * ffnSize) / tensor;

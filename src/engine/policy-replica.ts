@@ -179,6 +179,7 @@ export class PolicyReplica implements ReplicaEngine {
 
   fail(nowS: number): void {
     const { table, sink, batch } = this;
+    this.preempted = 0;
     if (this.mode === STEP || this.mode === STRETCH) this.book(nowS);
     // Tokens of the steps that ended before the failure are out.
     const ended = this.mode === STRETCH ? this.stretch.stepsUntil(nowS) - 1 : 0;

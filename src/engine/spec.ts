@@ -13,7 +13,7 @@ export interface GpuSpec {
   readonly linkGBpsPerDirection: number;
   /** Largest rate that a BF16 matrix product was measured to reach; left out: not known. */
   readonly matmulBf16Tflops?: number | undefined;
-  /** GPUs with the same chip, nearest first: their coefficient sets hold for this one where it has none of its own. */
+  /** GPUs with the same chip, nearest first: their coefficient sets stand in for its own (DR-35). */
   readonly sameChipAs?: readonly string[] | undefined;
 }
 
@@ -130,7 +130,7 @@ export interface EngineSpec {
   /** KV blocks of one replica (computed, or recorded and given). */
   readonly kvBlocks: number;
   readonly maxModelLen: number;
-  /** Prompt and answer of a typical request, of models with windowed layers (DR-19); left out: not known. */
+  /** Mean length of a request, prompt and answer, of models with windowed layers (DR-19); left out: not known. */
   readonly requestTokens?: number;
   /** Extra per layer of a step that contains prefill, from the engine profile. */
   readonly tpreMsPerLayer: number;

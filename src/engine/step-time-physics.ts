@@ -115,7 +115,7 @@ interface StepCosts {
 /**
  * KV bytes that one decode step reads for each token of context, and for each sequence whatever its length. Windowed layers
  * read min(context, window) tokens of a sequence. That bends at the window and would not be affine, so one of the two bounds is taken
- * for all sequences (DR-19): the whole context where no request can be longer than the window or the typical one is not, exact for as
+ * for all sequences (DR-19): the whole context where no request can be longer than the window or the mean one is not, exact for as
  * long as contexts are within it; else a full window, exact once a context has reached it. A recurrent state is read and written.
  */
 function kvReadBytes(

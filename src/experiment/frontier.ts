@@ -27,8 +27,8 @@ export interface FrontierPoint {
   readonly ratePerS: number;
   readonly strategy: string;
   readonly replications: number;
-  /** That serve; null without a pool. */
-  readonly gpus: number | null;
+  /** That serve. */
+  readonly gpus: number;
   readonly figures: Figures;
   /** In the order of the experiment. */
   readonly classes: readonly { readonly name: string; readonly figures: Figures }[];
@@ -99,12 +99,11 @@ export function frontierAt(
   );
   const points = experiment.strategies.map((strategy, s): FrontierPoint => {
     const backlogFraction = estimateOrNull(runs[s]!.map(({ all }) => backlog(all, experiment.horizonS)));
-    const gpus = servingGpus(strategy, outcomes[s]![0]?.run.pools ?? []);
     return withDoubtOf([strategy], {
       ratePerS,
       strategy: strategy.name,
       replications: runs[s]!.length,
-      gpus: Number.isFinite(gpus) ? gpus : null,
+      gpus: servingGpus(strategy, outcomes[s]![0]?.run.pools ?? []),
       figures: figures(metrics, (metric) => values.get(metric.metric)![s]!),
       classes: experiment.classes.map((one, c) => ({
         name: one.name,

@@ -30,8 +30,13 @@ export function readExperiment(raw: unknown): ReadExperiment {
   // A field that is missing because its name is misspelt has been reported with the misspelling.
   const problems = found.filter(({ path, onKey }) => onKey === true || !renamed.some((to) => samePath(to, path)));
   for (const problem of found) if (!renamed.some((to) => samePath(to, problem.path))) remove(repaired, problem.path);
+  const experiment = readRest(repaired);
+  const isNamed = (i: number): boolean => !found.some(({ path }) => samePath(path, ["classes", i, "name"]));
   return {
-    experiment: readRest(repaired),
+    experiment: experiment && {
+      ...experiment,
+      classes: experiment.classes.map((one, i) => (isNamed(i) ? one : { ...one, name: STAND_IN_NAME })),
+    },
     problems: problems.map(({ path, message, hint, onKey }) => ({
       path,
       message,
@@ -45,8 +50,8 @@ export function readExperiment(raw: unknown): ReadExperiment {
 const ROUNDS = 4;
 /** A valid name, text and date at once. */
 const STAND_IN_TEXT = "2026-01-01";
-/** For a name that others may refer to: what is said of it concerns a field that is reported already. */
-export const STAND_IN_NAME = "name-not-given";
+/** Takes the place of a class's name that is none; no file can hold it as one. What is said of it concerns a field that is reported already. */
+export const STAND_IN_NAME = "\u0000";
 
 function readRest(repaired: unknown): ExperimentFile | null {
   for (let round = 0; round < ROUNDS; round++) {
@@ -58,7 +63,7 @@ function readRest(repaired: unknown): ExperimentFile | null {
       if (issue.input !== undefined || typeof parent !== "object" || parent === null || typeof key !== "string")
         return null;
       const standIns: Readonly<Record<string, unknown>> = {
-        string: key === "name" ? STAND_IN_NAME : STAND_IN_TEXT,
+        string: STAND_IN_TEXT,
         number: 1,
         int: 1,
         array: [],

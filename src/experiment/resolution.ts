@@ -24,6 +24,9 @@ export type Origins = Readonly<Record<string, ValueOrigin>>;
 
 /** Prices older than this are worth a second look: they move in steps, several times a year. */
 const OLD_PRICE_DAYS = 90;
+/** In a list of names. */
+const STAND_INS_IN_LIST = new RegExp(`${STAND_IN_NAME}, |(, )?${STAND_IN_NAME}`, "g");
+
 /** Prices that a warning names. */
 const MOST_PRICES = 3;
 
@@ -56,7 +59,13 @@ export class Resolution {
   }
 
   problem(path: Path, message: string, hint?: string): void {
-    if (this.reported(path) || [message, hint].some((text) => text?.includes(STAND_IN_NAME))) return;
+    if (this.reported(path) || message.includes(STAND_IN_NAME)) return;
+    if (hint?.includes(STAND_IN_NAME) === true) {
+      const known = hint.replace(STAND_INS_IN_LIST, "");
+      // Where no other name is known, what is unknown is meant to be this one.
+      if (known.endsWith(": ")) return;
+      hint = known;
+    }
     // Two classes of one name ask for one route.
     const at = path.join(".");
     if (this.problems.some((before) => before.message === message && before.path.join(".") === at)) return;

@@ -143,7 +143,8 @@ export function resolveEngine(
   }
   resolution.fromFile(`${at}.engine.expertParallel`, [...path, "enableExpertParallel"]);
   // Only step times of windowed layers ask how long requests are.
-  const typical = llm.slidingWindow === null || sizes === null ? {} : { requestTokens: sizes.median };
+  const lengths = llm.slidingWindow === null || sizes === null ? {} : { requestTokens: Math.round(sizes.mean) };
+  if (lengths.requestTokens !== undefined) resolution.from(`${at}.engine.requestTokens`, "derived");
   for (const field of ["kvBlocks", "maxModelLen"]) {
     resolution.fromFile(`${at}.engine.${field}`, [...path, field], "derived");
   }
@@ -168,7 +169,7 @@ export function resolveEngine(
     maxNumBatchedTokens: maxNumBatchedTokens * ranks,
     kvBlocks,
     maxModelLen,
-    ...typical,
+    ...lengths,
     tpreMsPerLayer: profile.tpreMsPerLayer[modelClass],
     prefillMsPerToken: profile.prefillMsPerToken?.[modelClass] ?? 0,
     stepMs: profile.stepMs ?? 0,

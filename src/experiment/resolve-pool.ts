@@ -46,6 +46,8 @@ const LLM_FIELDS = [
   "vocabSize",
   "maxContext",
   "slidingWindow",
+  "moe.expertFfnSize",
+  "moe.expertsPerToken",
   "moe.routingConcentration",
   "weightGroupSize",
   "bf16BesideExperts",

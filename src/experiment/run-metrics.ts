@@ -58,9 +58,8 @@ export function metricsOfClasses(horizonS: number): Metric<ClassResult>[] {
   ];
 }
 
-/** GPUs that serve, warm ones left out: of pools with `replicas: auto` their number differs between strategies. NaN without a pool. */
+/** GPUs that serve, warm ones left out: of pools with `replicas: auto` their number differs between strategies. */
 export function servingGpus({ pools }: Pick<ResolvedStrategy, "pools">, results: readonly PoolResult[]): number {
-  if (results.length === 0) return NaN;
   return results.reduce((sum, { replicas }, p) => sum + replicas * gpusPerReplica(pools[p]!.engine), 0);
 }
 

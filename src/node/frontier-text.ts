@@ -48,10 +48,7 @@ function gpusBlock({ rates, strategies, points }: Frontier, width: number): stri
   ];
   const rows = strategies.map((strategy, s) => [
     strategy,
-    ...rates.map((_, r) => {
-      const { gpus } = points[r * strategies.length + s]!;
-      return gpus === null ? "–" : plainNumber(gpus, 0);
-    }),
+    ...rates.map((_, r) => plainNumber(points[r * strategies.length + s]!.gpus, 0)),
   ]);
   return `\n${fittedTable(columns, rows, width)}`;
 }

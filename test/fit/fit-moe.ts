@@ -136,7 +136,7 @@ function fit(
   );
 }
 
-/** Whether the catalogue holds it: others pull the finer ones, and hold no better for a model that was left out than the global set. */
+/** Whether the catalogue holds it: others are no nearer for a model that was left out than the global set, and only the centre of finer ones. */
 function isKept(scope: CoefficientScope, of: Row): boolean {
   if (scope === "engine") return of.recorded.engine === "trtllm";
   return scope !== "gpu+engine" || (of.recorded.engine === "vllm" && of.recorded.gpu === "h100-sxm");

@@ -3,12 +3,13 @@
  * context: an upper bound, whose error is measured here against the exact sum.
  */
 import fc from "fast-check";
+import { probit } from "simple-statistics";
 import { describe, expect, test } from "vitest";
 import { kvCapacity, type KvCapacityInput } from "../../src/engine/kv-capacity.ts";
 import type { LlmSpec, StepCoefficients } from "../../src/engine/spec.ts";
 import { createStepTime, type StepEngine } from "../../src/engine/step-time-physics.ts";
 import { gpuSpec, llmSpec } from "../../src/experiment/resolve-pool.ts";
-import { catalog } from "../fixtures/experiment.ts";
+import { catalog, resolveRaw, smallExperiment, withValue } from "../fixtures/experiment.ts";
 
 const h100 = gpuSpec(catalog.gpus.get("h100-sxm")!);
 const gemma = llmSpec(catalog.llms.get("gemma-3-27b")!);
@@ -72,6 +73,30 @@ describe("decode steps", () => {
     expect(error(wide, short, { requestTokens: 500 })).toBe(0);
     expect(error(wide, [...short.slice(1), 8000], { requestTokens: 500 })).toBeLessThan(0.1);
     expect(error(wide, short, { requestTokens: 4097 })).toBe(error(wide, short));
+  });
+
+  test("traffic of unequal lengths goes by its mean: of the two bounds the lower one, but near the window", () => {
+    const window = gemma.slidingWindow!;
+    for (const [median, sigma] of [
+      [1000, 0.5],
+      [1000, 1.5],
+      [300, 1],
+      [300, 2],
+      [4000, 1],
+    ] as const) {
+      let raw = withValue(smallExperiment(), ["strategies", "own", "pools", "gpus", "llm"], "gemma-3-27b");
+      raw = withValue(raw, ["strategies", "own", "pools", "gpus", "tensorParallelSize"], 2);
+      const law = { kind: "lognormal", medianTokens: median, sigma, maxTokens: 60_000 };
+      raw = withValue(raw, ["traffic"], { requestsPerS: 1, input: law, output: { kind: "constant", tokens: 20 } });
+      const { requestTokens } = resolveRaw(raw).experiment.strategies.find(({ name }) => name === "own")!.pools[0]!
+        .engine;
+      const mean = median * Math.exp((sigma * sigma) / 2) + 20;
+      expect(requestTokens).toBe(Math.round(Math.min(mean, 60_020)));
+      const lengths = Array.from({ length: 64 }, (_, i) => median * Math.exp(sigma * probit((i + 0.5) / 64)));
+      const chosen = error(gemma, lengths, { requestTokens: requestTokens! });
+      const other = error(gemma, lengths, { requestTokens: requestTokens! <= window ? window + 1 : window });
+      expect(chosen).toBeLessThan(other);
+    }
   });
 
   test("where no request is longer than the window, its layers count as full attention: exact again", () => {

@@ -1,4 +1,7 @@
-/** The choice of coefficients, and, with them, the errors that the closed-loop predictor is published to have. */
+/**
+ * The choice of coefficients, and, with them, the errors that the closed-loop predictor is published to have: on the sets of the first fit, of
+ * which the catalogue holds some and others no longer (DR-35).
+ */
 import { readFileSync } from "node:fs";
 import { describe, expect, test } from "vitest";
 import {
@@ -56,7 +59,9 @@ describe("which set", () => {
     const nvl = { ...gpu, sameChipAs: ["h100-sxm"] };
     expect(scopeOf(request({ gpu: nvl }))).toBe("dense|gpu+engine+model+dtype|h100-sxm|vllm|llama-3.1-70b|fp8");
     expect(outsideValidatedRange(CALIBRATION_SETS, request({ gpu }))).toMatch(/fitted on h100-nvl/);
-    expect(outsideValidatedRange(CALIBRATION_SETS, request({ gpu: nvl }))).toBeNull();
+    expect(outsideValidatedRange(CALIBRATION_SETS, request({ gpu: nvl }))).toMatch(
+      /no dense model was fitted on h100-nvl itself, whose chip is that of h100-sxm\.$/,
+    );
     const own = {
       scope: "gpu+engine",
       gpu: "h100-nvl",
@@ -84,7 +89,7 @@ describe("which set", () => {
       chooseCoefficients(CALIBRATION_SETS, request({ gpu }), "calibration").coefficients.mfu;
     const l40s = GPUS["l40s"]!;
     const faster = { ...l40s, matmulBf16Tflops: 0.9 * l40s.bf16DenseTflops };
-    expect(mfu(faster) / mfu(l40s)).toBeCloseTo(0.9 / 0.8, 12);
+    expect(mfu(faster) / mfu(l40s)).toBeCloseTo(0.9 / (792.1 / 989), 12);
     expect(mfu({ ...l40s, matmulBf16Tflops: 10 * l40s.bf16DenseTflops })).toBe(1);
     const h100 = GPUS["h100-sxm"]!;
     expect(mfu({ ...h100, matmulBf16Tflops: 500 })).toBe(mfu(h100));

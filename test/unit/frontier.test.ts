@@ -3,7 +3,7 @@ import { expect, test } from "vitest";
 import { backlog } from "../../src/experiment/backlog.ts";
 import { compareStrategies } from "../../src/experiment/compare.ts";
 import { frontierAt, frontierOf, type FrontierPoint } from "../../src/experiment/frontier.ts";
-import { FAIRNESS_METRICS, jainIndex } from "../../src/experiment/run-metrics.ts";
+import { FAIRNESS_METRICS, jainIndex, servingGpus } from "../../src/experiment/run-metrics.ts";
 import { runOne, type RunOutcome } from "../../src/experiment/run-one.ts";
 import { Sketch } from "../../src/kernel/sketch.ts";
 import type { ResolvedExperiment } from "../../src/scenario/resolved.ts";
@@ -72,6 +72,7 @@ test("the GPUs of each strategy are told where they differ", () => {
     ({ rows: all }) => all.find(({ metric }) => metric === "gpus")!.difference!.mean,
   );
   expect(rows).toEqual([0, 2]);
+  expect(servingGpus({ pools: [] }, [])).toBe(0);
 });
 
 test("Jain's index, by hand", () => {

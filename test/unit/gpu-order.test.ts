@@ -4,12 +4,11 @@
  */
 import { describe, expect, test } from "vitest";
 import { chooseCoefficients } from "../../src/engine/coefficients.ts";
-import type { WeightDtype } from "../../src/engine/spec.ts";
+import { WEIGHT_DTYPES, type WeightDtype } from "../../src/engine/spec.ts";
 import { createStepTime } from "../../src/engine/step-time-physics.ts";
 import { gpuSpec, llmSpec } from "../../src/experiment/resolve-pool.ts";
 import { catalog } from "../fixtures/experiment.ts";
 
-const DTYPES: readonly WeightDtype[] = ["bf16", "fp8", "nvfp4", "mxfp4"];
 const BATCHES = [1, 16, 64, 256];
 const CONTEXTS = [500, 8000];
 /** Each GPU has a set of that model, fitted apart to its TPOT, which hardly tells prefill: MiniMax in FP8 on B300 is the worst. */
@@ -43,7 +42,7 @@ describe.each([
 ])("%s and %s", (slower, faster) => {
   test.each(["vllm", "sglang", "trtllm"])("%s: every model in every format", (engine) => {
     for (const model of catalog.llms.keys())
-      for (const dtype of DTYPES) {
+      for (const dtype of WEIGHT_DTYPES) {
         const { decode, prefill, limits } = ratios(slower, faster, model, engine, dtype);
         const which = `${model} ${dtype}`;
         expect(decode, which).toBeLessThanOrEqual(limits.decode * (1 + 1e-9));

@@ -127,7 +127,7 @@ describe("the formula", () => {
     expect(experts).toBeCloseTo((86_016 * 32_768) / 1024 ** 3, 9);
   });
 
-  // Start-ups of vLLM logged in public: Qwen2.5-1.5B on a T4 (0.8, 32,768 tokens), Llama-3-8B on H100 (0.6, 8,192 tokens, 256 sequences; PR 10511).
+  // Start-ups of vLLM logged in public. Qwen2.5-1.5B on a T4 (0.8, 32,768 tokens): the step; Llama-3-8B on H100 (0.6, 8,192 tokens, 256 sequences; PR 10511): the sampler.
   test.each([
     ["qwen2.5-1.5b", { hiddenSize: 1536, ffnSize: 8960, vocabSize: 151_936 }, 32_768, 2.02],
     ["llama-3-8b", { hiddenSize: 4096, ffnSize: 14_336, vocabSize: 128_256 }, 8192, 1.26],

@@ -13,7 +13,7 @@ const sets = [...catalog.coefficients.values()];
 const profile = catalog.engines.get("vllm")!.kvCapacity;
 
 function request(llm: LlmSpec, gpu: (typeof gpus)[number], weightDtype: WeightDtype, tensorParallelSize: number) {
-  const fallbackScope = { dense: "global", moe: "engine" } as const;
+  const { fallbackScope } = catalog.engines.get("vllm")!;
   return { gpu, llm, architecture: llm.id, engine: "vllm", weightDtype, tensorParallelSize, fallbackScope };
 }
 

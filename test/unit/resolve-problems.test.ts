@@ -296,8 +296,20 @@ test("two classes of one name have the problems of their route once", () => {
   expect(new Set(all).size).toBe(all.length);
 });
 
-test("a class whose name is no name is told once: what refers to it is not said to be unknown", () => {
-  expect(found(["classes", 0, "name"], "Chat")).toEqual([
-    expect.stringMatching(/^classes\.0\.name: must be lower-case letters, .* is "Chat"$/),
-  ]);
+test("a class whose name is no name: nothing is said of a name that nobody wrote, and no other mistake is hidden", () => {
+  const named = (first: unknown, second: unknown, raw = smallExperiment()): string[] =>
+    problemsOf(withValue(withValue(raw, ["classes", 0, "name"], first), ["classes", 1, "name"], second)).map(
+      ({ path, message, hint }) => `${path.join(".")}: ${message}${hint === undefined ? "" : ` | ${hint}`}`,
+    );
+  const one = named("Open", "secret");
+  expect(one[0]).toMatch(/^classes\.0\.name: must be lower-case letters, .* is "Open"$/);
+  expect(one.slice(1)).toEqual(
+    ["api", "own", "both"].map((name) => `strategies.${name}.routes.open: unknown class "open" | known: secret`),
+  );
+  expect(named("Open", "Secret")).toEqual([expect.stringMatching(/is "Open"$/), expect.stringMatching(/is "Secret"$/)]);
+  const more = withValue(smallExperiment(), ["strategies", "own", "routes", "batchjobs"], ["gpus"]);
+  expect(named("Open", "secret", more)).toContain(
+    'strategies.own.routes.batchjobs: unknown class "batchjobs" | known: secret',
+  );
+  expect(named("name-not-given", "secret").join()).toContain("class name-not-given has no route");
 });

@@ -216,7 +216,7 @@ function predictMemory(recorded: RecordedCase, setup: Setup): Memory | string {
     maxNumSeqs: engineOptions.maxNumSeqs ?? defaults.maxNumSeqs,
     maxNumBatchedTokens: engineOptions.maxNumBatchedTokens ?? defaults.maxNumBatchedTokens,
     blockTokens,
-    ...typicalRequest(recorded),
+    ...meanRequest(recorded),
     profile: profile.kvCapacity,
   });
   if (capacity.missingGiB > 0 && engineOptions.kvBlocks === undefined)
@@ -235,8 +235,8 @@ function predictMemory(recorded: RecordedCase, setup: Setup): Memory | string {
   return { kvBlocks: engineOptions.kvBlocks ?? capacity.kvBlocks, metrics };
 }
 
-/** Prompt and answer together, where the load tells. */
-function typicalRequest(recorded: RecordedCase): { readonly requestTokens?: number } {
+/** Prompt and answer together in the mean, where the load tells. */
+function meanRequest(recorded: RecordedCase): { readonly requestTokens?: number } {
   const { inputTokens, outputTokens } = meanLengths(recorded);
   return inputTokens === null || outputTokens === null ? {} : { requestTokens: inputTokens + outputTokens };
 }
@@ -362,7 +362,7 @@ function engineSpec(recorded: RecordedCase, setup: Setup, kvBlocks: number): Eng
     blockTokens: engineOptions.blockTokens ?? profile.blockTokens,
     kvBlocks,
     maxModelLen: engineOptions.maxModelLen ?? llm.maxContext,
-    ...typicalRequest(recorded),
+    ...meanRequest(recorded),
     tpreMsPerLayer: profile.tpreMsPerLayer[llmClass(llm)],
     prefillMsPerToken: profile.prefillMsPerToken?.[llmClass(llm)] ?? 0,
     stepMs: profile.stepMs ?? 0,

@@ -166,7 +166,7 @@ const TITLES: Readonly<Record<string, string>> = {
 /** Where they differ, as with `replicas: auto`: the figures are of unequal means then. */
 function gpusTable(frontier: Frontier): string {
   if (!sizesDiffer(frontier)) return "";
-  return rateTable(frontier, "GPUs that serve", ({ gpus }) => (gpus === null ? cell("–", "muted") : cell(count(gpus))));
+  return rateTable(frontier, "GPUs that serve", ({ gpus }) => cell(count(gpus)));
 }
 
 function figuresSection(frontier: Frontier): string {
