@@ -3,7 +3,7 @@
  * whether the configuration lies inside what was measured at all. Terms of two sets are never mixed; the one exception,
  * all-reduce over PCIe, is assumed and says so in the scope.
  */
-import { layoutOf, type ParallelOptions } from "./parallelism.ts";
+import { gpusPerReplica, layoutOf, type ParallelOptions } from "./parallelism.ts";
 import type { GpuSpec, KvDtype, LlmSpec, StepCoefficients, WeightDtype } from "./spec.ts";
 
 export type LlmClass = "dense" | "moe";
@@ -173,10 +173,19 @@ export function outsideValidatedRange(
 /** Of Gemma 3. How windows are counted (DR-19) says little where they are small beside the contexts, and much where they are not. */
 const LARGEST_FITTED_WINDOW = 1024;
 
+const GPUS_OF_NODE = 8;
+/** Sold as racks of 72 GPUs on one NVLink. */
+const RACKS: readonly string[] = ["gb200", "gb300"];
+
 /** What of the layout rests on assumptions. */
 function unfittedLayout(request: CoefficientRequest): string[] {
   const { stages, ranks, expertParallel } = layoutOf(request);
   const reasons: string[] = [];
+  const gpus = gpusPerReplica(request);
+  if (gpus > GPUS_OF_NODE && !RACKS.includes(request.gpu.id))
+    reasons.push(
+      `${gpus} GPUs of one replica are more than a node holds, and traffic between nodes counts as fast as within one`,
+    );
   if (overPcie(request)) reasons.push("all-reduce over PCIe is assumed, not fitted");
   if (stages > 1) reasons.push("pipeline parallelism is modelled in theory, not fitted");
   if (ranks > 1) reasons.push("data-parallel attention is modelled with evenly spread ranks, not fitted");

@@ -52,6 +52,7 @@ export function smallestParallelSize(
   parts: EngineParts,
   options: Partial<MemoryOptions>,
   tokens: number,
+  sizes: readonly number[] = PARALLEL_SIZES,
 ): number | null {
   const { profile, gpu } = parts;
   const { maxNumSeqs, maxNumBatchedTokens } = schedulerDefaults(profile, gpu);
@@ -67,7 +68,7 @@ export function smallestParallelSize(
   };
   const fits = (size: number): boolean =>
     dividesHeads(parts.llm, size) && capacityOf(parts, all, size).kvTokensPerRank >= tokens;
-  return PARALLEL_SIZES.find(fits) ?? null;
+  return sizes.find(fits) ?? null;
 }
 
 /** Null when the options do not go together or the model does not fit; the problems are in `resolution` then. */
@@ -126,7 +127,7 @@ export function resolveEngine(
   }
   const kvBlocks = file.kvBlocks ?? capacity.kvBlocks;
   if (kvBlocks === 0) {
-    reportMisfit(resolution, parts, memory, capacity, path);
+    reportMisfit(resolution, parts, memory, capacity, tensorParallelSize, path);
     return null;
   }
   const maxModelLen = longestRequest(resolution, file, llm, Math.floor(kvBlocks / ranks) * blockTokens, path);
@@ -246,24 +247,36 @@ function engineOptions(
   };
 }
 
+/** Tried where a model does not fit with more sequences at once. */
+const FEWER_SEQS = [512, 256, 128, 64] as const;
+
 function reportMisfit(
   resolution: Resolution,
   parts: EngineParts,
   memory: MemoryOptions,
   capacity: KvCapacity,
+  size: number,
   path: Path,
 ): void {
   const { gpu, llm } = parts;
-  const fits = smallestParallelSize(parts, memory, 1);
+  const tokens = memory.requestTokens ?? 1;
+  const fits = smallestParallelSize(parts, memory, tokens);
+  const seqs = FEWER_SEQS.find(
+    (maxNumSeqs) =>
+      maxNumSeqs < memory.maxNumSeqs && smallestParallelSize(parts, { ...memory, maxNumSeqs }, tokens, [size]) !== null,
+  );
   const gib = (value: number): string => value.toFixed(1);
   resolution.problem(
     [...path, "tensorParallelSize"],
     `${llm.id} in ${memory.weightDtype} does not fit: ${gib(capacity.missingGiB)} GiB are missing on each GPU. A ${gpu.id} gives the engine ` +
       `${gib(capacity.usableMemoryGiB * memory.gpuMemoryUtilization)} GiB; its share of the weights takes ${gib(capacity.weightsGiB)}, ` +
       `activations and overhead ${gib(capacity.activationGiB + capacity.nonTorchGiB)}`,
-    fits === null
-      ? "no size up to 8 fits: take a smaller model, fp8 weights or a GPU with more memory"
-      : `it fits with tensorParallelSize: ${fits}`,
+    [
+      fits === null
+        ? "no size up to 8 fits: take a smaller model, fp8 weights or a GPU with more memory"
+        : `it fits with tensorParallelSize: ${fits}`,
+      ...(seqs === undefined ? [] : [`or as it is with maxNumSeqs: ${seqs}, which takes less memory for sampling`]),
+    ].join(", "),
   );
 }
 

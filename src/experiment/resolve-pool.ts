@@ -61,6 +61,9 @@ const LLM_FIELDS = [
   "kvElementsPerTokenSliding",
 ];
 
+/** Architectures of AMD's accelerators. */
+const AMD = /^CDNA/;
+
 /** What a pool needs to know of the experiment around it. */
 export interface PoolContext {
   readonly sizes: RequestSizes | null;
@@ -96,6 +99,12 @@ export function resolvePool(
   resolution.useEntry("llms", llmEntry, LLM_FIELDS);
   const gpu = gpuSpec(gpuEntry);
   const llm = llmSpec(llmEntry);
+  if (profile.engine === "trtllm" && AMD.test(gpuEntry.arch ?? ""))
+    resolution.problem(
+      [...path, "engine"],
+      `TensorRT-LLM runs on GPUs of NVIDIA, ${gpu.id} is of AMD`,
+      "vllm or sglang",
+    );
   const { nativeDtype } = llmEntry;
   // A missing format is BF16; weights that were never published that way are no smaller for it.
   if (!nativeDtype.startsWith("bf16") && !resolution.declared([...path, "weightDtype"]))

@@ -1,4 +1,5 @@
 /** What the terminal shows of a summary: the strategies side by side, and the verdict. */
+import { notValidated } from "../experiment/not-validated.ts";
 import { showsMoney, type Estimate, type StrategySummary } from "../experiment/findings.ts";
 import { verdictNotSimulated, type Summary } from "../decision/summary.ts";
 import { HOURS_PER_MONTH } from "../outcome/ledger.ts";
@@ -81,7 +82,9 @@ export function summaryText(summary: Summary, width: number): string {
   const { verdict } = summary;
   const head = `${summary.title}\n${plainNumber(summary.requestsSimulated, 0)} requests simulated: ${lengthText(summary.horizonDays)}, ${plural(summary.replications, "replication")}, ${plural(summary.strategies.length, "strategy", "strategies")}${summary.complete ? "" : " (interrupted: only what had finished)"}\n`;
   const untried = verdictNotSimulated(summary);
-  const warnings = summary.warnings.map((warning) => `warning: ${warning}\n`).join("");
+  const warnings = [...summary.warnings, ...notValidated(summary.strategies)]
+    .map((warning) => `warning: ${warning}\n`)
+    .join("");
   const { costTie, targetUnmet, missedTargets } = summary.remarks;
   const sentences = [
     ...(verdict === null

@@ -104,6 +104,19 @@ describe("which set", () => {
     expect(scopeOf(request({ gpuId: "l40s", engine: "unknown" }))).toBe("dense|global");
   });
 
+  test("a replica over several nodes says that their network counts as fast as the link within one, but in a rack of one link", () => {
+    const reason = (gpuId: string, change: Partial<CoefficientRequest>): string =>
+      outsideValidatedRange(CALIBRATION_SETS, request({ gpuId, ...change })) ?? "";
+    expect(reason("h200", { tensorParallelSize: 8, pipelineParallelSize: 2 })).toContain(
+      "16 GPUs of one replica are more",
+    );
+    expect(reason("h200", { tensorParallelSize: 8 })).not.toContain("GPUs of one replica");
+    const rack = { ...GPUS["b200"]!, id: "gb200" };
+    expect(reason("b200", { gpu: rack, tensorParallelSize: 8, pipelineParallelSize: 2 })).not.toContain(
+      "of one replica",
+    );
+  });
+
   test("over PCIe, all-reduce is assumed, slower, named in the scope and without the narrow band", () => {
     const one = request({ gpuId: "l40s", tensorParallelSize: 4 });
     const { coefficients, bandPercent } = chooseCoefficients(CALIBRATION_SETS, one, "calibration");

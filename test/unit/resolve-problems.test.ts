@@ -313,3 +313,21 @@ test("a class whose name is no name: nothing is said of a name that nobody wrote
   );
   expect(named("name-not-given", "secret").join()).toContain("class name-not-given has no route");
 });
+
+test("a model that does not fit: more GPUs, or fewer sequences where that is enough; TensorRT-LLM on AMD is refused", () => {
+  const fitted = (change: Record<string, unknown>): string => {
+    let raw = smallExperiment();
+    for (const [field, value] of Object.entries(change)) raw = withValue(raw, [...pool, field], value);
+    return problemsOf(raw)
+      .map(({ path, message, hint }) => `${path.at(-1)}: ${message} | ${hint}`)
+      .join();
+  };
+  expect(fitted({ llm: "gpt-oss-120b", weightDtype: "mxfp4" })).toMatch(
+    /does not fit: .* \| it fits with tensorParallelSize: 2, or as it is with maxNumSeqs: 512, /,
+  );
+  expect(fitted({ llm: "gpt-oss-120b", weightDtype: "mxfp4", maxNumSeqs: 512 })).not.toContain("does not fit");
+  expect(fitted({ llm: "llama-3.1-70b" })).toMatch(/does not fit: .* \| it fits with tensorParallelSize: \d$/);
+  expect(fitted({ gpu: "mi300x", engine: "trtllm", gpuPrice: "tensorwave-on-demand" })).toContain(
+    "engine: TensorRT-LLM runs on GPUs of NVIDIA, mi300x is of AMD | vllm or sglang",
+  );
+});

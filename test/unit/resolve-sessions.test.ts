@@ -99,11 +99,17 @@ describe("sessions of a preset", () => {
 });
 
 test("a pool has to hold the longest conversation", () => {
-  expect(requestSizes(resolved(SESSIONS), [])).toEqual({ shortest: 600, median: 640, longest: 500 + 2 * 160 + 100 });
+  expect(requestSizes(resolved(SESSIONS), [])).toEqual({
+    shortest: 600,
+    median: 640,
+    mean: 640,
+    longest: 500 + 2 * 160 + 100,
+  });
   expect(requestSizes(resolved({ ...SESSIONS, maxContextTokens: 550 }), []).longest).toBe(650);
   expect(requestSizes(resolved({ ...SESSIONS, carryContext: false }), [])).toEqual({
     shortest: 160,
     median: 600,
+    mean: 600,
     longest: 600,
   });
   const subAgents = { share: 0.5, parallel: 2, calls: 3, input: constant(2000) };

@@ -1,4 +1,5 @@
 /** `crossover check FILE`: is this experiment sound, and what would it simulate? Nothing is run. */
+import { notValidated } from "../../experiment/not-validated.ts";
 import { availableParallelism } from "node:os";
 import { gpusPerReplica } from "../../engine/parallelism.ts";
 import type { ResolvedExperiment, ResolvedOffer, ResolvedStrategy } from "../../scenario/resolved.ts";
@@ -55,7 +56,7 @@ function summarize(experiment: ResolvedExperiment): CheckFacts {
       barred: strategy.barred.filter((reason) => reason !== null),
     })),
     assumed: experiment.assumptions.filter(({ kind, unverified }) => kind === "assumed" || unverified === true).length,
-    warnings: experiment.warnings,
+    warnings: [...experiment.warnings, ...notValidated(experiment.strategies)],
   };
 }
 

@@ -3,6 +3,7 @@
  * finished runs (`compared.ts`). Every strategy of theirs takes part, or those of --strategies; the first is the baseline.
  * With --rates all of it is simulated at each of these request rates, and a page draws how far each strategy goes.
  */
+import { notValidated } from "../../experiment/not-validated.ts";
 import { backlogWarnings } from "../../experiment/backlog.ts";
 import { compareStrategies } from "../../experiment/compare.ts";
 import { type Frontier, frontierAt, frontierOf } from "../../experiment/frontier.ts";
@@ -46,7 +47,11 @@ export async function compareCommand(
   const interrupted = await simulate(experiment, options, plugins, null, collected, false);
   const comparisons = compareStrategies(experiment, collected.outcomes);
   const { id, title, seed, replications, horizonS } = experiment;
-  const warnings = [...experiment.warnings, ...backlogWarnings(experiment, collected.outcomes)];
+  const warnings = [
+    ...experiment.warnings,
+    ...notValidated(experiment.strategies),
+    ...backlogWarnings(experiment, collected.outcomes),
+  ];
   if (options.json === true) {
     const whole = {
       schemaVersion: 1,
@@ -98,7 +103,7 @@ async function compareRates(
     columns.push(frontierAt(atRate, ratePerS, collected.outcomes));
   }
   const frontier = frontierOf(experiment, columns);
-  const warnings = [...told];
+  const warnings = [...told, ...notValidated(experiment.strategies)];
   const whole = {
     schemaVersion: 1,
     version: packageVersion(),
