@@ -33,6 +33,11 @@ export const GpuEntry = z
     fp4DenseTflops: tflops.nullable().default(null).describe("dense; null: no FP4 units"),
     interconnect: z.string().optional(),
     linkGBpsPerDirection: z.number().min(1).max(20_000).describe("NVLink, or PCIe where there is none"),
+    linkedGpus: z
+      .int()
+      .min(2)
+      .optional()
+      .describe("gpus that the link joins, more talk over PCIe; all of a node when left out"),
     tdpW: z.number().min(10).max(20_000),
   })
   .refine(({ bf16DenseTflops, fp8DenseTflops }) => (fp8DenseTflops ?? Infinity) >= bf16DenseTflops, {

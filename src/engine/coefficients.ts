@@ -3,7 +3,7 @@
  * whether the configuration lies inside what was measured at all. Terms of two sets are never mixed; the one exception,
  * all-reduce over PCIe, is assumed and says so in the scope.
  */
-import { gpusPerReplica, layoutOf, type ParallelOptions } from "./parallelism.ts";
+import { PCIE_GBPS, gpusPerReplica, layoutOf, linkGBps, type ParallelOptions } from "./parallelism.ts";
 import type { GpuSpec, KvDtype, LlmSpec, StepCoefficients, WeightDtype } from "./spec.ts";
 
 export type LlmClass = "dense" | "moe";
@@ -64,8 +64,6 @@ export interface ChosenCoefficients {
   readonly bandPercent: ResidualBandPercent;
 }
 
-/** PCIe 5 ×16 moves 64 GB/s in each direction, NVLink 3 and later 300 and more. */
-const PCIE_LINK_MAX_GBPS = 64;
 /** Assumed: no all-reduce over PCIe was fitted; link efficiency 0.25–0.4 and 0.03–0.05 ms each are considered plausible. */
 const PCIE_EL = 0.3;
 const PCIE_AR_MS = 0.04;
@@ -132,7 +130,8 @@ export function chooseCoefficients(
 
 function overPcie(request: CoefficientRequest): boolean {
   const { tensor, ranks, stages } = layoutOf(request);
-  return tensor * ranks * stages > 1 && request.gpu.linkGBpsPerDirection <= PCIE_LINK_MAX_GBPS;
+  const joined = request.gpu.linkGBpsPerDirection <= PCIE_GBPS ? tensor * ranks * stages : tensor * ranks;
+  return joined > 1 && linkGBps(request.gpu, joined) <= PCIE_GBPS;
 }
 
 /**

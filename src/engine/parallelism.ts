@@ -38,6 +38,14 @@ export function gpusPerReplica(engine: ParallelOptions): number {
   return tensor * stages * ranks;
 }
 
+/** PCIe 5 ×16, GB/s per direction; NVLink 3 and later move 300 and more. */
+export const PCIE_GBPS = 64;
+
+/** GB/s per direction between so many GPUs: a bridge joins two cards, and more of them talk over PCIe. */
+export function linkGBps(gpu: GpuSpec, gpus: number): number {
+  return gpus > (gpu.linkedGpus ?? Infinity) ? Math.min(PCIE_GBPS, gpu.linkGBpsPerDirection) : gpu.linkGBpsPerDirection;
+}
+
 /** Share of the layers that the largest stage holds. */
 export function largestStageShare(llm: LlmSpec, stages: number): number {
   return Math.ceil(llm.layers / stages) / llm.layers;
@@ -82,7 +90,7 @@ export function communicationMs(
   k: StepCoefficients,
 ): { readonly fixedMs: number; readonly msPerToken: number; readonly gatheredMsPerToken: number } {
   const { tensor: t, ranks } = layout;
-  const linkBytesPerMs = gpu.linkGBpsPerDirection * 1e6 * k.el;
+  const linkBytesPerMs = linkGBps(gpu, t * ranks) * 1e6 * k.el;
   const exchanges = ranks > 1 && llm.moe !== null ? llm.moe.moeLayers : 0;
   const allReduces = t > 1 ? 2 * llm.layers - exchanges : 0;
   const ringBytesPerToken = (llm.hiddenSize * ACTIVATION_BYTES * 2 * (t - 1)) / t;
@@ -109,11 +117,12 @@ export function communicationMs(
 function hopS(
   gpu: GpuSpec,
   llm: LlmSpec,
+  gpus: number,
   k: StepCoefficients,
 ): { readonly fixedS: number; readonly sPerToken: number } {
   return {
     fixedS: HOP_MS * 1e-3,
-    sPerToken: (llm.hiddenSize * ACTIVATION_BYTES * 1e-3) / (gpu.linkGBpsPerDirection * 1e6 * k.el),
+    sPerToken: (llm.hiddenSize * ACTIVATION_BYTES * 1e-3) / (linkGBps(gpu, gpus) * 1e6 * k.el),
   };
 }
 
@@ -168,7 +177,7 @@ export function spreadStepTime(
   const beyondS = (width: number, rows: number): number =>
     (stages - 1) * (unshared.stepS + unshared.headS(rows)) + hostPerSeqS * width;
   const pace = stages * largestStageShare(llm, stages);
-  const { fixedS, sPerToken } = hopS(gpu, llm, k);
+  const { fixedS, sPerToken } = hopS(gpu, llm, layout.tensor * layout.stages * layout.ranks, k);
   const hops = stages - 1;
   const share = 1 / (ranks * stages);
   const passContextS = pass.perContextTokenS;

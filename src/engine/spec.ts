@@ -11,6 +11,8 @@ export interface GpuSpec {
   readonly fp8DenseTflops: number | null;
   readonly fp4DenseTflops: number | null;
   readonly linkGBpsPerDirection: number;
+  /** GPUs that the link joins, more talk over PCIe; left out: all of a node. */
+  readonly linkedGpus?: number | undefined;
   /** Largest rate that a BF16 matrix product was measured to reach; left out: not known. */
   readonly matmulBf16Tflops?: number | undefined;
   /** GPUs with the same chip, nearest first: their coefficient sets stand in for its own (DR-35). */

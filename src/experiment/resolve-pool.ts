@@ -32,6 +32,7 @@ const GPU_FIELDS = [
   "fp8DenseTflops",
   "fp4DenseTflops",
   "linkGBpsPerDirection",
+  "linkedGpus",
   "matmulBf16Tflops",
   "sameChipAs",
 ];
@@ -221,6 +222,7 @@ export function gpuSpec(entry: CatalogEntry<"gpus">): GpuSpec {
     fp8DenseTflops,
     fp4DenseTflops,
     linkGBpsPerDirection,
+    linkedGpus,
     matmulBf16Tflops,
     sameChipAs,
   } = entry;
@@ -234,6 +236,7 @@ export function gpuSpec(entry: CatalogEntry<"gpus">): GpuSpec {
     fp8DenseTflops,
     fp4DenseTflops,
     linkGBpsPerDirection,
+    ...(linkedGpus === undefined ? {} : { linkedGpus }),
     ...(matmulBf16Tflops === undefined ? {} : { matmulBf16Tflops }),
     ...(sameChipAs === undefined ? {} : { sameChipAs }),
   };

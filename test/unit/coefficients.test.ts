@@ -11,7 +11,7 @@ import {
   outsideValidatedRange,
 } from "../../src/engine/coefficients.ts";
 import type { WeightDtype } from "../../src/engine/spec.ts";
-import { createStepTime } from "../../src/engine/step-time-physics.ts";
+import { createStepTime, stepTerms } from "../../src/engine/step-time-physics.ts";
 import { errorStatistics } from "../../src/experiment/validate/pool.ts";
 import { closedLoopTpotS } from "../../src/experiment/validate/closed-loop.ts";
 import { CALIBRATION_SETS } from "../fixtures/calibration-sets.ts";
@@ -102,6 +102,31 @@ describe("which set", () => {
     );
     expect(scopeOf(request({ gpuId: "l40s", model: "qwen3-30b-a3b" }))).toBe("moe|engine|vllm");
     expect(scopeOf(request({ gpuId: "l40s", engine: "unknown" }))).toBe("dense|global");
+  });
+
+  test("a bridge joins two cards: more of them reduce over PCIe, as slow as cards without one", () => {
+    const nvl = { ...GPUS["h100-sxm"]!, linkGBpsPerDirection: 300, linkedGpus: 2 };
+    const pcie = { ...nvl, linkGBpsPerDirection: 64 };
+    const commMs = (gpu: CoefficientRequest["gpu"], tensorParallelSize: number): number => {
+      const { coefficients } = chooseCoefficients(
+        CALIBRATION_SETS,
+        request({ gpu, tensorParallelSize }),
+        "calibration",
+      );
+      const engine = {
+        weightDtype: "fp8",
+        kvDtype: "fp8",
+        tensorParallelSize,
+        maxNumSeqs: 64,
+        tpreMsPerLayer: 0,
+      } as const;
+      const batch = { decodeSeqs: 64, contextTokens: 64_000, prefillTokens: 0, attendedPairs: 0 };
+      return stepTerms(gpu, LLMS["llama-3.1-70b"]!, engine, coefficients, batch).commMs;
+    };
+    expect(commMs(pcie, 2)).toBeGreaterThan(5 * commMs(nvl, 2));
+    expect(commMs(nvl, 4)).toBe(commMs(pcie, 4));
+    expect(scopeOf(request({ gpu: nvl, tensorParallelSize: 4 }))).toMatch(/PCIe all-reduce assumed$/);
+    expect(scopeOf(request({ gpu: nvl, tensorParallelSize: 2, pipelineParallelSize: 2 }))).not.toMatch(/PCIe/);
   });
 
   test("a replica over several nodes says that their network counts as fast as the link within one, but in a rack of one link", () => {
