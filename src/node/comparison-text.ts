@@ -1,7 +1,7 @@
 /** What the terminal shows of a comparison: one table of paired differences for each strategy against the baseline. */
 import { type Comparison, isPercentile, type PairedDifference } from "../experiment/compare.ts";
 import type { Estimate } from "../experiment/findings.ts";
-import { lengthText, plainNumber } from "../report/format.ts";
+import { lengthText, plainNumber, plural } from "../report/format.ts";
 import { type Column, fittedTable, textTable } from "./text-table.ts";
 
 interface ComparisonTextInput {
@@ -17,7 +17,7 @@ interface ComparisonTextInput {
 export function comparisonText(input: ComparisonTextInput): string {
   const { title, seed, horizonDays, comparisons, warnings, width } = input;
   const pairs = comparisons[0]?.pairs ?? 0;
-  const head = `${title}\n${pairs} paired replications of ${lengthText(horizonDays)}, seed ${seed}: the same requests and the same luck for all\n`;
+  const head = `${title}\n${plural(pairs, "paired replication")} of ${lengthText(horizonDays)}, seed ${seed}: the same requests and the same luck for all\n`;
   const single = pairs < 2 ? "One replication has no interval: two or more are needed to separate anything.\n" : "";
   const tables = comparisons.map((comparison) => tablesText(comparison, width));
   return [head, single, ...tables, ...warnings.map((warning) => `warning: ${warning}\n`)].join("");

@@ -1,7 +1,7 @@
 /** What the terminal shows of a frontier: one block for each metric, strategies down, rates across. */
 import { type Frontier, type FrontierMetric, type FrontierPoint, sizesDiffer } from "../experiment/frontier.ts";
 import type { Estimate } from "../experiment/findings.ts";
-import { lengthText, plainNumber } from "../report/format.ts";
+import { lengthText, plainNumber, plural } from "../report/format.ts";
 import { metricLabel, plainFigure } from "./comparison-text.ts";
 import { fittedTable } from "./text-table.ts";
 
@@ -21,7 +21,7 @@ export function frontierText(input: FrontierTextInput): string {
   const { metrics, classes } = frontier;
   return [
     `${title}\n`,
-    `${replications} replications of ${lengthText(horizonS / 86_400)} at each rate, seed ${seed}: the same requests and the same luck for all\n`,
+    `${plural(replications, "replication")} of ${lengthText(horizonS / 86_400)} at each rate, seed ${seed}: the same requests and the same luck for all\n`,
     "± half a 95 % interval; * best of its column, beyond the paired interval to the next; ! overloaded, the backlog grows\n",
     ...metrics.map((metric) =>
       block(metricLabel(metric.metric), frontier, metric, width, (point) => point.figures[metric.metric] ?? null),

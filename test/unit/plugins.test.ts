@@ -121,7 +121,7 @@ test.each([
   ],
   ["an option outside its range", "range.ts", policy("r").replace("0.5", "2"), /min 0 ≤ default 2 ≤ max 1/],
   ["a name in capitals", "name.ts", policy("MyPolicy"), /name: must be small letters/],
-  ["a name that ships", "taken.ts", policy("chunked"), /there is a batching policy named chunked already/],
+  ["a name that ships", "taken.ts", policy("chunked"), /a policy named chunked \(batching\) is there already/],
   [
     "no schedule",
     "schedule.ts",

@@ -34,7 +34,7 @@ export function registerPolicy(plugin: PolicyPlugin): void {
   const known = plugin.kind === "batching" ? batchingNamed(plugin.name) : orderNamed(plugin.name);
   if (known === plugin) return;
   if (known !== undefined)
-    throw new RangeError(`there is a ${plugin.kind} policy named ${plugin.name} already: choose another name`);
+    throw new RangeError(`a policy named ${plugin.name} (${plugin.kind}) is there already: choose another name`);
   if (plugin.kind === "batching") batchingPlugins.push(plugin);
   else orderPlugins.push(plugin);
 }

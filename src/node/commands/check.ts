@@ -4,7 +4,7 @@ import { availableParallelism } from "node:os";
 import { gpusPerReplica } from "../../engine/parallelism.ts";
 import type { ResolvedExperiment, ResolvedOffer, ResolvedStrategy } from "../../scenario/resolved.ts";
 import { DAY_S } from "../../kernel/calendar-time.ts";
-import { lengthText, plural } from "../../report/format.ts";
+import { lengthText, plainNumber, plural } from "../../report/format.ts";
 import { expectedRequests } from "../../traffic/rate.ts";
 import { loadExperiment, type LoadOptions } from "../load-experiment.ts";
 import { loadPlugins } from "../load-plugins.ts";
@@ -69,7 +69,7 @@ function partsOf(strategy: ResolvedStrategy): string[] {
   const pools = strategy.pools.map((pool) => {
     const warm = pool.warmReplicas > 0 ? ` + ${pool.warmReplicas} warm` : "";
     const gpus = gpusPerReplica(pool.engine);
-    return `${pool.name}: ${pool.replicas}${warm} × ${pool.llm.id} ${pool.engine.weightDtype} on ${gpus} × ${pool.gpu.id}${pool.managed === undefined ? "" : `, run by a vendor (${pool.managed.preset})`}`;
+    return `${pool.name}: ${pool.replicas}${warm} × ${pool.llm.id} ${pool.engine.weightDtype} on ${gpus} × ${pool.gpu.id}, ${plainNumber(pool.engine.kvBlocks * pool.engine.blockTokens, 0)} KV tokens each${pool.managed === undefined ? "" : `, run by a vendor (${pool.managed.preset})`}`;
   });
   return [
     ...pools,
