@@ -174,7 +174,7 @@ export function meetsSlo(experiment: ResolvedExperiment, attainments: readonly (
  * Serving replicas of each pool of a strategy. Those that say "auto" get the smallest number that `meets` accepts for all of them
  * alike; then each in turn, the one with most GPUs a replica first, gives up what the others can do without: pools that prefill and
  * pools that decode need different numbers.
- * @throws InfeasibleError when even the largest fleet misses, with what it reached.
+ * @throws InfeasibleError when even the largest fleet misses.
  */
 export async function fewestReplicas(
   strategy: ResolvedStrategy,
