@@ -43,7 +43,11 @@ test("strategies that do not fit beside each other stand in blocks, every figure
   const { summary } = reportInput();
   const many = {
     ...summary,
-    strategies: Array.from({ length: 12 }, (_, i) => ({ ...summary.strategies[i % 3]!, name: `s${i}` })),
+    strategies: Array.from({ length: 12 }, (_, i) => {
+      const strategy = summary.strategies[i % 3]!;
+      const pools = strategy.pools.map((pool) => ({ ...pool, outsideValidatedRange: null }));
+      return { ...strategy, pools, name: `s${i}` };
+    }),
   };
   const tables = (width: number): string[] => {
     const text = summaryText({ ...many, verdict: null, warnings: [] }, width);
@@ -56,6 +60,20 @@ test("strategies that do not fit beside each other stand in blocks, every figure
     many.strategies.map(({ name }) => name),
   );
   for (const block of blocks) expect(block).toMatch(/^cost, USD a month +\S/m);
+});
+
+test("what was never measured is told below the table, once a reason with all pools that it concerns", () => {
+  const { summary } = reportInput();
+  const strategies = summary.strategies.map((strategy) => ({
+    ...strategy,
+    pools: strategy.pools.map((pool) => ({ ...pool, outsideValidatedRange: "Outside the validated range: x." })),
+  }));
+  const named = strategies.flatMap(({ name, pools }) => pools.map((pool) => `${name} (${pool.name})`));
+  expect(named.length).toBeGreaterThan(0);
+  const lines = summaryText({ ...summary, strategies }, 400).split("\n");
+  expect(lines.filter((line) => line.includes("Outside the validated range"))).toEqual([
+    `warning: ${named.join(", ")}: Outside the validated range: x.`,
+  ]);
 });
 
 const estimate = (mean: number): Estimate => ({ mean, lo: mean - 0.001, hi: mean + 0.001, n: 3 });
