@@ -11,6 +11,7 @@ import { longerFloats, longerInts } from "./columns.ts";
 import { Decoders } from "./decoders.ts";
 import { DraftDecoders } from "./draft-decoders.ts";
 import { HostMemory } from "./host-memory.ts";
+import { KvNeeds } from "./kv-needs.ts";
 import { NO_BLOCKS, NONE, type OrderPlugin, type StepView } from "./policies/policy.ts";
 import { notRunning, wholeChunk } from "./policy-faults.ts";
 import type { PromptContent } from "./prompt-content.ts";
@@ -80,9 +81,9 @@ export class Batch extends TableFacts implements StepView {
   readonly cached: CachedContexts | null;
   private readonly lastAdmittedFirst: boolean;
   private readonly blockShift: number;
-  private readonly maxModelLen: number;
   /** Tokens of a decode in the budget, and the blocks it may need: one and the drafts. */
   readonly decodeTokens: number;
+  private readonly needs: KvNeeds;
   private free: number;
   private reservedBlocks = 0;
   private admissions = 0;
@@ -111,7 +112,6 @@ export class Batch extends TableFacts implements StepView {
     this.blockTokens = spec.blockTokens;
     this.blockShift = 31 - Math.clz32(spec.blockTokens);
     this.kvBlocks = spec.kvBlocks;
-    this.maxModelLen = spec.maxModelLen;
     this.free = spec.kvBlocks;
     const { prefixCache } = scheduler;
     this.cached = prefixCache === null ? null : new CachedContexts(spec, prefixCache.eviction, content, table);
@@ -120,6 +120,7 @@ export class Batch extends TableFacts implements StepView {
     const exact = speculative?.mode === "exact";
     const drafts = exact ? new DraftDecoders(table, classes.length, luckKey, speculative) : null;
     this.decodeTokens = drafts?.tokensAtMost ?? 1;
+    this.needs = new KvNeeds(spec, scheduler, this.decodeTokens, table);
     this.decoders = new Decoders(table, spec.blockTokens, classes.length, drafts);
     this.line = new WaitingLine(order, orderOptions, this, table, classes.length);
   }
@@ -214,7 +215,7 @@ export class Batch extends TableFacts implements StepView {
     const most = Math.min(this.table.prefillTokens[request] - done, tokens, this.budgetTokens);
     const chunk = wholeChunk(this.scheduler.batching.name, tokens, most);
     if (chunk <= 0) return 0;
-    if (this.blocksFor(done + chunk) - this.blocksFor(done) > this.freeBlocks) return NO_BLOCKS;
+    if (this.needs.of(done + chunk) - this.needs.of(done) > this.freeBlocks) return NO_BLOCKS;
     this.planPrefill(request, seat, chunk);
     return chunk;
   }
@@ -222,7 +223,7 @@ export class Batch extends TableFacts implements StepView {
   admit(request: number, tokens: number): number {
     const table = this.table;
     if (table.state[request] !== WAITING || this.runningCount >= this.maxNumSeqs || this.budgetTokens <= 0) return 0;
-    const ownBlocks = this.reservationOf(request);
+    const ownBlocks = this.needs.reserved(request);
     if (this.scheduler.admission === "reserve" && this.reservedBlocks + ownBlocks > this.kvBlocks) return NO_BLOCKS;
     const brought = table.prefilledTokens[request];
     const found = this.cached !== null && brought === 0 ? this.matchPrefix(request) : 0;
@@ -233,7 +234,7 @@ export class Batch extends TableFacts implements StepView {
     const most = decodes ? this.decodeTokens : Math.min(table.prefillTokens[request] - done, tokens, this.budgetTokens);
     const chunk = wholeChunk(this.scheduler.batching.name, tokens, most);
     if (chunk <= 0) return 0;
-    const blocks = decodes ? this.blocksToDecode(request, table.prefillTokens[request]) : this.blocksFor(done + chunk);
+    const blocks = decodes ? this.needs.toDecode(request, table.prefillTokens[request]) : this.needs.of(done + chunk);
     if (blocks - found + foundFree > this.freeBlocks) return NO_BLOCKS;
 
     this.line.remove(request);
@@ -368,7 +369,7 @@ export class Batch extends TableFacts implements StepView {
     const { table, cached } = this;
     const seat = table.seat[slot];
     if (this.slotOf[seat] !== slot) throw new InvariantError("INV-4", { slot, reason: "it does not run" });
-    this.reservedBlocks -= this.reservationOf(slot);
+    this.reservedBlocks -= this.needs.reserved(slot);
     const blocks = this.blocksOf(slot, seat);
     let tokens: number;
     if (this.isDecoding(slot)) {
@@ -427,30 +428,18 @@ export class Batch extends TableFacts implements StepView {
 
   // ---------------------------------------------------------------- blocks
 
-  private blocksFor(tokens: number): number {
-    return (tokens + this.blockTokens - 1) >> this.blockShift;
-  }
-
-  /** Blocks for a decode: its context and the drafts, but never beyond the longest answer allowed nor more than there are. */
-  private blocksToDecode(slot: number, context: number): number {
-    if (this.decodeTokens === 1) return this.blocksFor(context);
-    const { inputTokens, maxOutputTokens } = this.table;
-    const longest = Math.max(context, inputTokens[slot] + maxOutputTokens[slot] - 1);
-    return Math.min(this.blocksFor(Math.min(context + this.decodeTokens - 1, longest)), this.kvBlocks);
-  }
-
   private blocksOf(slot: number, seat: number): number {
     if (this.decodeTokens > 1) return this.blocks[seat];
     const { state, prefilledTokens, inputTokens, generated } = this.table;
-    if (this.isDecoding(slot)) return this.blocksFor(this.decoders.context(slot) - (this.plans(slot) ? 0 : 1));
-    return this.blocksFor(state[slot] === ENDED ? inputTokens[slot] + generated[slot] - 1 : prefilledTokens[slot]);
+    if (this.isDecoding(slot)) return this.needs.of(this.decoders.context(slot) - (this.plans(slot) ? 0 : 1));
+    return this.needs.of(state[slot] === ENDED ? inputTokens[slot] + generated[slot] - 1 : prefilledTokens[slot]);
   }
 
   /** Blocks that its next decode needs beyond those it has. */
   private decodeBlocks(slot: number, seat: number): number {
     const context = this.decoders.context(slot);
-    const has = this.decodeTokens > 1 ? this.blocks[seat] : this.blocksFor(context - 1);
-    return Math.max(0, this.blocksToDecode(slot, context) - has);
+    const has = this.decodeTokens > 1 ? this.blocks[seat] : this.needs.of(context - 1);
+    return Math.max(0, this.needs.toDecode(slot, context) - has);
   }
 
   private takeFree(blocks: number): void {
@@ -472,19 +461,10 @@ export class Batch extends TableFacts implements StepView {
     return found;
   }
 
-  /** Blocks for the longest answer that the client allows, under reserving admission; of one that is handed on for its prompt. */
-  private reservationOf(request: number): number {
-    if (this.scheduler.admission !== "reserve") return 0;
-    const { inputTokens, maxOutputTokens } = this.table;
-    const answer = this.scheduler.role === "prefill" ? 1 : maxOutputTokens[request];
-    const longest = Math.min(inputTokens[request] + answer - 1, this.maxModelLen);
-    return Math.min(this.blocksFor(longest), this.kvBlocks);
-  }
-
   /** Blocks for the keys and values that come along, from the host or from a prefill replica. */
   private restore(slot: number, seat: number, tokens: number): void {
     const { nextAtStep } = this.table;
-    this.take(seat, this.blocksFor(tokens));
+    this.take(seat, this.needs.of(tokens));
     this.host.swapIn(nextAtStep[slot]);
     nextAtStep[slot] = 0;
   }
@@ -521,7 +501,7 @@ export class Batch extends TableFacts implements StepView {
     const { seat, inputTokens } = this.table;
     const slot = drafts.slotAt(row);
     const at = seat[slot];
-    const wanted = this.blocksToDecode(slot, inputTokens[slot] + drafts.generatedAt(row));
+    const wanted = this.needs.toDecode(slot, inputTokens[slot] + drafts.generatedAt(row));
     if (wanted > this.blocks[at]) this.take(at, wanted - this.blocks[at]);
     drafts.makeRoomAt(row, (this.blocks[at] << this.blockShift) - inputTokens[slot] - this.decodeTokens + 1);
   }
@@ -536,7 +516,7 @@ export class Batch extends TableFacts implements StepView {
 
   private planPrefill(slot: number, seat: number, chunk: number): void {
     const done = this.table.prefilledTokens[slot];
-    this.take(seat, this.blocksFor(done + chunk) - this.blocksFor(done));
+    this.take(seat, this.needs.of(done + chunk) - this.needs.of(done));
     this.plannedIn[seat] = this.step;
     this.chunk[seat] = chunk;
     this.prefillTokens += chunk;

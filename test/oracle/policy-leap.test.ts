@@ -6,6 +6,7 @@ import { describe, expect, test } from "vitest";
 import { Batch } from "../../src/engine/batch.ts";
 import { Decoders } from "../../src/engine/decoders.ts";
 import { DraftDecoders } from "../../src/engine/draft-decoders.ts";
+import { KvNeeds } from "../../src/engine/kv-needs.ts";
 import type { BatchingPolicy } from "../../src/engine/policies/policy.ts";
 import { batchingNamed } from "../../src/engine/policies/registry.ts";
 import { PrefixCache } from "../../src/engine/prefix-cache.ts";
@@ -205,8 +206,8 @@ describe("a planted error of one is caught", () => {
     ["a millionth too much KV", Stretch.prototype, "tokenSeconds", result((tokenS) => tokenS * (1 + 1e-6))],
     ["one affordable step too many", Batch.prototype, "stepsAffordable", oneTooMany],
     ["growth of a token less", Batch.prototype, "grow", argument(0, (tokens) => tokens - 1)],
-    ["a block too much reserved", Batch.prototype, "reservationOf", result((blocks) => blocks + (blocks > 0 ? 1 : 0))],
-    ["a block less to decode", Batch.prototype, "blocksToDecode", result((blocks) => Math.max(0, blocks - 1))],
+    ["a block too much reserved", KvNeeds.prototype, "reserved", result((blocks) => blocks + (blocks > 0 ? 1 : 0))],
+    ["a block less to decode", KvNeeds.prototype, "toDecode", result((blocks) => Math.max(0, blocks - 1))],
     ["a cached block too many", PrefixCache.prototype, "match", argument(3, (most) => most + 1)],
     ["a cached block too few", PrefixCache.prototype, "match", argument(3, (most) => most - 1)],
     ["an accepted draft too few", DraftDecoders.prototype, "drawAhead", fewerDrafts],
