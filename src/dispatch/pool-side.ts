@@ -2,6 +2,7 @@
  * The own pools of one run: whose step is next, how a pool answers a request that is sent to it, what its replicas tell of
  * their requests, hand-offs and incidents. The hot part of the event loop.
  */
+import { HandOffs, NOBODY } from "../engine/hand-offs.ts";
 import type { ReplicaSink } from "../engine/meter.ts";
 import { PolicyReplica } from "../engine/policy-replica.ts";
 import type { ReplicaEngine } from "../engine/replica-engine.ts";
@@ -43,8 +44,7 @@ export class PoolSide implements ReplicaSink {
   private readonly recorder: Recorder;
   /** Calendar numbers run through all pools: which pool each is of, and where each pool starts. */
   private readonly poolOf: Uint8Array;
-  /** By replica: when its network port is free again. The KV caches that it hands on leave one after another. */
-  private readonly portFreeS: Float64Array;
+  private readonly handOffs: HandOffs;
   private readonly firstReplica: readonly number[];
   private readonly engines: readonly ReplicaEngine[];
   /** Empty when none are to happen; `sources` numbers those of all pools. */
@@ -80,7 +80,7 @@ export class PoolSide implements ReplicaSink {
     this.firstReplica = firstReplica;
     this.engines = this.pools.flatMap((pool) => pool.replicas);
     this.poolOf = new Uint8Array(all);
-    this.portFreeS = new Float64Array(all).fill(-Infinity);
+    this.handOffs = new HandOffs(all);
     this.pools.forEach((pool, p) => this.poolOf.fill(p, firstReplica[p], firstReplica[p] + pool.replicas.length));
     this.calendar = new ReplicaCalendar(Math.max(1, all));
     this.classes = classes.length;
@@ -162,10 +162,17 @@ export class PoolSide implements ReplicaSink {
     const { pool, sPerToken, latencyS } = this.pools[p].spec.handOff!;
     table.where[slot] = IN_TRANSIT;
     this.inTransit++;
-    this.portFreeS[replica] = Math.max(nowS, this.portFreeS[replica]) + sPerToken * table.inputTokens[slot];
-    const thereS = this.portFreeS[replica] + latencyS;
+    const thereS = this.handOffs.send(slot, replica, nowS, sPerToken * table.inputTokens[slot]) + latencyS;
     // A client that gives up before is gone then.
     control.push(Math.min(thereS, table.deadlineS[slot]), HAND_OVER, slot, pool);
+  }
+
+  /** The KV of a request has its place in the pool that decodes, or is not wanted any more. */
+  tookOver(slot: number): void {
+    const replica = this.handOffs.settle(slot);
+    if (replica === NOBODY) return;
+    // The replica whose step is being formed comes first.
+    if ((this.engines[replica] as PolicyReplica).letGo(slot, this.state.nowS)) this.formLater(replica);
   }
 
   /** A request arrives with its KV at the pool that decodes it, or its client gives up on the way. */
@@ -174,16 +181,19 @@ export class PoolSide implements ReplicaSink {
     const pool = this.pools[p];
     this.inTransit--;
     if (table.where[slot] === LEAVING) {
+      this.tookOver(slot);
       table.release(slot);
       return;
     }
     if (nowS >= table.deadlineS[slot]) {
+      this.tookOver(slot);
       this.desk.ended(slot, routeOfPool(p), TIMED_OUT);
       this.desk.end(slot);
       return;
     }
     const local = pool.pick(table.ordinal[slot]);
     if (local === NO_REPLICA) {
+      this.tookOver(slot);
       this.requestsLost++;
       this.desk.attemptFailed(slot, routeOfPool(p), LOST, FAILED);
       return;
@@ -207,6 +217,7 @@ export class PoolSide implements ReplicaSink {
     const replica = this.state.table.replica[slot];
     const p = this.poolOf[replica];
     const pool = this.pools[p];
+    this.tookOver(slot);
     pool.left(replica - this.firstReplica[p]);
     if (pool.sleep !== null && pool.inFlightAll === 0) pool.sleep.idle(this.state.nowS);
     return p;

@@ -10,6 +10,7 @@ import { CachedContexts } from "./cached-contexts.ts";
 import { longerFloats, longerInts } from "./columns.ts";
 import { Decoders } from "./decoders.ts";
 import { DraftDecoders } from "./draft-decoders.ts";
+import { HandedOn } from "./handed-on.ts";
 import { HostMemory } from "./host-memory.ts";
 import { KvNeeds } from "./kv-needs.ts";
 import { NO_BLOCKS, NONE, type OrderPlugin, type StepView } from "./policies/policy.ts";
@@ -18,6 +19,7 @@ import type { PromptContent } from "./prompt-content.ts";
 import { type ClassTraits, TableFacts } from "./request-facts.ts";
 import type { RequestTable } from "./request-table.ts";
 import type { SchedulerSpec } from "./scheduler-spec.ts";
+import { Seats } from "./seats.ts";
 import type { EngineSpec } from "./spec.ts";
 import { WaitingLine } from "./waiting-line.ts";
 
@@ -43,14 +45,16 @@ export class Batch extends TableFacts implements StepView {
   slots: Int32Array = new Int32Array(16);
   readonly decoders: Decoders;
   readonly host: HostMemory;
+  readonly handedOn = new HandedOn();
+  /** Admitted in this step with keys and values that came along from a prefill replica. */
+  readonly tookOver: number[] = [];
   /** Those with their prompt incomplete, in the same order. */
   prefills: Int32Array = new Int32Array(16);
   prefillCount = 0;
-  // By seat of a running sequence.
+  private readonly seating = new Seats();
+  // By seat.
   /** Number of its admission. */
   private admission: Float64Array = new Float64Array(16);
-  private slotOf: Int32Array = new Int32Array(16);
-  private freeSeats: Int32Array = Int32Array.from({ length: 16 }, (_, seat) => seat);
   /** The step that it was last planned for on its own, and its part of the prompt there. */
   private plannedIn: Float64Array = new Float64Array(16);
   private chunk: Int32Array = new Int32Array(16);
@@ -249,6 +253,7 @@ export class Batch extends TableFacts implements StepView {
     }
     if (this.cached !== null && brought === 0) this.prefixTokensAsked += table.prefillTokens[request];
     if (brought > 0) this.restore(request, seat, brought);
+    if (decodes && table.next[request] === 0) this.tookOver.push(request);
     if (table.next[request] === 0 && !decodes)
       this.line.charge(table.classIndex[request], table.prefillTokens[request] - done, 0);
     table.next[request] = 1;
@@ -325,7 +330,7 @@ export class Batch extends TableFacts implements StepView {
     const { decoders, prefills, prefillCount, cached } = this;
     const { prefilledTokens } = this.table;
     // Who stalls does not hold its newest token yet.
-    let tokens = decoders.contextTokens - (decoders.count - this.decodeCount);
+    let tokens = this.handedOn.tokens + decoders.contextTokens - (decoders.count - this.decodeCount);
     for (let i = 0; i < prefillCount; i++) tokens += prefilledTokens[prefills[i]];
     return cached === null ? tokens : tokens - cached.cache.sharedBlocks * this.blockTokens;
   }
@@ -366,41 +371,21 @@ export class Batch extends TableFacts implements StepView {
    * `comesBack`: it is preempted.
    */
   leave(slot: number, unheard = 0, comesBack = false): void {
-    const { table, cached } = this;
-    const seat = table.seat[slot];
-    if (this.slotOf[seat] !== slot) throw new InvariantError("INV-4", { slot, reason: "it does not run" });
-    this.reservedBlocks -= this.needs.reserved(slot);
-    const blocks = this.blocksOf(slot, seat);
-    let tokens: number;
-    if (this.isDecoding(slot)) {
-      tokens = this.decoders.context(slot) - 1;
-      if (this.plans(slot)) {
-        this.decodeCount--;
-        this.decodeContext -= tokens + 1;
-        this.budgetTokens += this.decodeTokens;
-      }
-      this.decoders.leave(slot);
-      tokens -= unheard;
-      table.generated[slot] -= unheard;
-    } else if (table.state[slot] === ENDED) tokens = table.inputTokens[slot] + table.generated[slot] - 1;
-    else {
-      if (this.plans(slot)) this.unplanPrefill(slot, seat);
-      this.leavePrefills(slot);
-      tokens = table.prefilledTokens[slot];
-    }
-    if (cached === null) this.free += blocks;
-    else cached.release(seat, slot, tokens, blocks, comesBack);
-    const { slots } = this;
-    const last = --this.runningCount;
-    let i = last;
-    for (let moved = slots[last]; moved !== slot;) {
-      i--;
-      const next = slots[i];
-      slots[i] = moved;
-      moved = next;
-    }
-    this.slotOf[seat] = NONE;
-    this.freeSeats[last] = seat;
+    const blocks = this.takeOut(slot, unheard, comesBack);
+    this.giveBack(this.table.seat[slot], blocks, this.needs.reserved(slot));
+  }
+
+  /** Takes a sequence out that is handed on: its blocks and its seat stay taken until they are let go of. */
+  handOn(slot: number): void {
+    const tokens = this.table.inputTokens[slot] + this.table.generated[slot] - 1;
+    const blocks = this.takeOut(slot, 0, false);
+    this.handedOn.keep(slot, { seat: this.table.seat[slot], blocks, reserved: this.needs.reserved(slot), tokens });
+  }
+
+  /** Frees the blocks of one that was handed on, if it still has them. */
+  letGo(slot: number): void {
+    const kept = this.handedOn.take(slot);
+    if (kept !== undefined) this.giveBack(kept.seat, kept.blocks, kept.reserved);
   }
 
   /** A request that waits goes away for good. */
@@ -411,12 +396,10 @@ export class Batch extends TableFacts implements StepView {
 
   /** Everything in it is lost. */
   clear(): void {
-    for (let i = this.runningCount - 1; i >= 0; i--) {
-      const slot = this.slots[i];
-      if (this.isDecoding(slot)) this.decoders.leave(slot);
-      this.freeSeats[i] = this.table.seat[slot];
-      this.slotOf[this.table.seat[slot]] = NONE;
-    }
+    for (let i = this.runningCount - 1; i >= 0; i--)
+      if (this.isDecoding(this.slots[i])) this.decoders.leave(this.slots[i]);
+    this.seating.clear();
+    this.handedOn.clear();
     this.runningCount = this.prefillCount = this.reservedBlocks = 0;
     this.free = this.kvBlocks;
     this.decoders.clear();
@@ -546,15 +529,57 @@ export class Batch extends TableFacts implements StepView {
   /** Of a sequence that the policy named. */
   private seatOf(request: number): number {
     const seat = this.table.seat[request];
-    if (this.slotOf[seat] !== request || !(request >= 0)) throw notRunning(this.scheduler.batching.name, request);
+    if (!(request >= 0) || !this.seating.holds(seat, request)) throw notRunning(this.scheduler.batching.name, request);
     return seat;
   }
 
+  /** Out of the step, the batch and its order; returns its blocks, which are still taken. */
+  private takeOut(slot: number, unheard: number, comesBack: boolean): number {
+    const { table } = this;
+    const seat = table.seat[slot];
+    if (!this.seating.holds(seat, slot)) throw new InvariantError("INV-4", { slot, reason: "it does not run" });
+    const blocks = this.blocksOf(slot, seat);
+    let tokens: number;
+    if (this.isDecoding(slot)) {
+      tokens = this.decoders.context(slot) - 1;
+      if (this.plans(slot)) {
+        this.decodeCount--;
+        this.decodeContext -= tokens + 1;
+        this.budgetTokens += this.decodeTokens;
+      }
+      this.decoders.leave(slot);
+      tokens -= unheard;
+      table.generated[slot] -= unheard;
+    } else if (table.state[slot] === ENDED) tokens = table.inputTokens[slot] + table.generated[slot] - 1;
+    else {
+      if (this.plans(slot)) this.unplanPrefill(slot, seat);
+      this.leavePrefills(slot);
+      tokens = table.prefilledTokens[slot];
+    }
+    this.cached?.settle(seat, slot, tokens, comesBack);
+    const { slots } = this;
+    let i = --this.runningCount;
+    for (let moved = slots[i]; moved !== slot;) {
+      i--;
+      const next = slots[i];
+      slots[i] = moved;
+      moved = next;
+    }
+    this.seating.stopped(seat);
+    return blocks;
+  }
+
+  private giveBack(seat: number, blocks: number, reserved: number): void {
+    if (this.cached === null) this.free += blocks;
+    else this.cached.release(seat, blocks);
+    this.reservedBlocks -= reserved;
+    this.seating.giveBack(seat);
+  }
+
   private join(slot: number): number {
-    if (this.runningCount === this.slots.length) this.widen();
-    const seat = this.freeSeats[this.runningCount];
+    if (this.seating.full) this.widen();
+    const seat = this.seating.take(slot);
     this.slots[this.runningCount++] = slot;
-    this.slotOf[seat] = slot;
     this.table.seat[slot] = seat;
     this.admission[seat] = ++this.admissions;
     this.blocks[seat] = this.plannedIn[seat] = 0;
@@ -563,17 +588,13 @@ export class Batch extends TableFacts implements StepView {
   }
 
   private widen(): void {
-    const old = this.slots.length;
-    const length = 2 * old;
+    const length = 2 * this.slots.length;
+    this.seating.widen(length);
     this.slots = longerInts(this.slots, length);
     this.prefills = longerInts(this.prefills, length);
-    this.slotOf = longerInts(this.slotOf, length);
     this.chunk = longerInts(this.chunk, length);
     this.blocks = longerInts(this.blocks, length);
     this.admission = longerFloats(this.admission, length);
     this.plannedIn = longerFloats(this.plannedIn, length);
-    this.freeSeats = longerInts(this.freeSeats, length);
-    // All old seats are taken when the batch grows.
-    for (let seat = old; seat < length; seat++) this.freeSeats[seat] = seat;
   }
 }

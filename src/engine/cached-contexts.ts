@@ -68,11 +68,15 @@ export class CachedContexts {
     }
   }
 
-  /** It leaves with `tokens` tokens computed and so many blocks; what will not be computed after all loses its name. */
-  release(seat: number, slot: number, tokens: number, blocks: number, comesBack: boolean): void {
-    const held = this.held[seat]!;
-    this.cache.forget(held, tokens >> this.blockShift);
+  /** It leaves with `tokens` tokens computed: what will not be computed after all loses its name. */
+  settle(seat: number, slot: number, tokens: number, comesBack: boolean): void {
+    this.cache.forget(this.held[seat]!, tokens >> this.blockShift);
     this.nameUpTo(seat, slot, tokens, comesBack || this.ranked);
+  }
+
+  /** Its blocks, so many in all, are not used by it any more. */
+  release(seat: number, blocks: number): void {
+    const held = this.held[seat]!;
     this.cache.release(held, blocks - held.blocks);
   }
 

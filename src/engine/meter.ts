@@ -12,8 +12,10 @@ export interface ReplicaSink {
   dropped(slot: number): void;
   /** The replica failed with this request waiting or running; its slot is the sink's again. */
   lost(slot: number): void;
-  /** A prefill replica has the first token of a request that wants more, at `lastTokenS`: its KV is to be handed on; the slot is the sink's. */
+  /** A prefill replica has the first token of a request that wants more, at `lastTokenS`; its KV stays there until `letGo`. The slot is the sink's. */
   prefilled?(slot: number): void;
+  /** A replica that decodes has room for the KV of a request that was handed on: `letGo` of it where it was prefilled. */
+  tookOver?(slot: number): void;
 }
 
 /** What the replicas of one pool add up to; plain sums, reset by the owner. */

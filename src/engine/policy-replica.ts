@@ -5,7 +5,8 @@
  * only some of them decode, or drafts are drawn. Times in simulated seconds, lengths in tokens.
  *
  *   INV-3  sent ≤ admitted ≤ first token ≤ last token.
- *   INV-6  never idle with requests waiting, unless the policy named the time until which it waits.
+ *   INV-6  never idle with requests waiting, unless the policy named the time until which it waits, or KV that was handed on is not
+ *          fetched yet.
  */
 import { PolicyError } from "../kernel/errors.ts";
 import { beyondBudget } from "./policy-faults.ts";
@@ -153,6 +154,16 @@ export class PolicyReplica implements ReplicaEngine {
     return (mustWake || this.mayWake(slot)) && this.cutStretch(table.attemptS[slot]);
   }
 
+  /** The KV of a request that was handed on is not wanted here any more. True when `dueS` changed: others may get in now. */
+  letGo(slot: number, nowS: number): boolean {
+    const { batch, mode } = this;
+    batch.letGo(slot);
+    if (batch.waitingCount === 0 || (mode !== IDLE && mode !== HOLD)) return false;
+    this.mode = BOUNDARY;
+    this.dueS = nowS;
+    return true;
+  }
+
   cancel(slot: number, nowS: number): boolean {
     const { table, batch } = this;
     if (table.state[slot] === WAITING) {
@@ -249,6 +260,7 @@ export class PolicyReplica implements ReplicaEngine {
       throw beyondBudget(this.policyName, maxNumBatchedTokens, budgetTokens);
     this.preempted += batch.preemptions;
     this.flushCounters();
+    if (batch.tookOver.length > 0) for (const slot of batch.tookOver.splice(0)) this.sink.tookOver?.(slot);
     const { decodeCount, decodeContext, prefillTokens } = batch;
     if (decodeCount === 0 && prefillTokens === 0) {
       this.rest(nowS);
@@ -284,7 +296,7 @@ export class PolicyReplica implements ReplicaEngine {
   /** Nothing to do now: idle, or waiting by the policy's wish. */
   private rest(nowS: number): void {
     const { waitingCount, runningCount, wakeS } = this.batch;
-    if (waitingCount + runningCount > 0 && !(wakeS > nowS && wakeS < Infinity))
+    if (waitingCount + runningCount > 0 && this.batch.handedOn.count === 0 && !(wakeS > nowS && wakeS < Infinity))
       throw new PolicyError(
         this.policyName,
         `INV-6 broken: ${this.policyName} scheduled nothing at ${nowS} s, with ${waitingCount} waiting and ${runningCount} running, and named no later time`,
@@ -522,10 +534,14 @@ export class PolicyReplica implements ReplicaEngine {
     if (count > 1) this.inOrder(leaving, count);
     for (let i = 0; i < count; i++) {
       const slot = leaving[i];
-      batch.leave(slot);
       table.lastTokenS[slot] = nowS;
-      if (table.generated[slot] === table.outputTokens[slot]) sink.completed(slot);
-      else sink.prefilled!(slot);
+      if (table.generated[slot] === table.outputTokens[slot]) {
+        batch.leave(slot);
+        sink.completed(slot);
+      } else {
+        batch.handOn(slot);
+        sink.prefilled!(slot);
+      }
     }
     this.leavingCount = 0;
   }

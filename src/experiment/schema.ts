@@ -408,7 +408,7 @@ const PoolSchema = z.strictObject({
         assumed(
           "KV moved between the two pools",
           "GB/s",
-          "one 400 Gb/s network port for each replica that prefills, whose transfers follow one another; KV that waits for it takes no blocks and outlives its replica",
+          "one 400 Gb/s network port for each replica that prefills, whose transfers follow one another; KV keeps its blocks there until the decode pool has room for it, and outlives its replica",
         ),
       ),
       latencyMs: NotNegative.default(1).meta(

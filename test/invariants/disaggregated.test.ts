@@ -205,6 +205,43 @@ describe("what each option does", () => {
   });
 });
 
+describe("KV stays where it was computed until it has room where it is decoded", () => {
+  const of = setting({ horizonS: 900 });
+  const tight: Options = { engine: { kvBlocks: 200 } };
+  const roomy: Options = { engine: { kvBlocks: 1_000_000 } };
+  const ttftP90 = (link: Link, prefill: Options, decode: Options = {}): number => {
+    const traffic = poissonTraffic(of, { meanRatePerS: 12 });
+    const run = watch(of, strategy([[to("pool")]], pair(link, prefill, decode)), [2, 2], traffic);
+    checkRun(run);
+    return Sketch.fromPlain(run.result.classes[0]!.ttftS).quantile(0.9);
+  };
+
+  test("so with little memory a slow link holds up the prompts behind", () => {
+    const slow = { ...FAST, latencyMs: 1000 };
+    expect(ttftP90(slow, tight)).toBeGreaterThan(1.5 * ttftP90(slow, roomy));
+    expect(ttftP90(FAST, tight)).toBeLessThan(1.2 * ttftP90(slow, roomy));
+  });
+
+  test("and so does a decode pool without seats", () => {
+    const full = { engine: { maxNumSeqs: 4 } };
+    expect(ttftP90(FAST, tight, full)).toBeGreaterThan(1.5 * ttftP90(FAST, roomy, full));
+    expect(ttftP90(FAST, roomy, full)).toBeLessThan(1.2 * ttftP90(FAST, tight));
+  });
+
+  test("it is let go of when its client gives up on the way", () => {
+    // Room for one prompt alone: the second, of a lone token, is computed when the first has gone.
+    const requests = [LONE, { timeS: 10.5, inputTokens: 1000, outputTokens: 1 }];
+    const of4s = setting({ classes: [requestClass({ timeoutS: 4 })], horizonS: 100 });
+    const late = { ...FAST, latencyMs: 4500 };
+    const prefill = { engine: { kvBlocks: 63 } };
+    const run = watch(of4s, strategy([[to("pool")]], pair(late, prefill)), [1, 1], listTraffic(requests));
+    checkRun(run);
+    expect(run.rows.map(({ outcome }) => outcome)).toEqual([TIMED_OUT, COMPLETED]);
+    expect(run.rows[1]!.ttftS).toBeGreaterThan(3.5);
+    expect(run.rows[1]!.ttftS).toBeLessThan(4);
+  });
+});
+
 describe("what can go wrong on the way", () => {
   const STUCK = { ...FAST, latencyMs: 5000 };
   const once = (options: Parameters<typeof requestClass>[0]) => setting({ classes: [requestClass(options)] });

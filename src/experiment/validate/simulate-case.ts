@@ -1,4 +1,5 @@
 /** Runs the requests of a recorded case through replicas of the engine. Engine-clock times, seconds. */
+import { HandOffs, NOBODY } from "../../engine/hand-offs.ts";
 import { EngineMeter, type ReplicaSink } from "../../engine/meter.ts";
 import { PolicyReplica } from "../../engine/policy-replica.ts";
 import { type PromptContent, sharedContent } from "../../engine/prompt-content.ts";
@@ -33,8 +34,7 @@ export const simulateCase: CaseSimulator = (input) => {
   const inFlight = new Int32Array(input.replicas + (handOff?.replicas ?? 0));
   const line = new Line(arrivals);
   const onWay = new EventHeap();
-  // As in a fleet: what a replica hands on leaves one after another.
-  const portFreeS = new Float64Array(input.replicas).fill(-Infinity);
+  const handOffs = new HandOffs(input.replicas);
   let nowS = 0;
   const sink: ReplicaSink = {
     completed(slot) {
@@ -51,8 +51,12 @@ export const simulateCase: CaseSimulator = (input) => {
       const replica = table.replica[slot];
       inFlight[replica]--;
       const { latencyS, sPerToken } = handOff!;
-      portFreeS[replica] = Math.max(nowS, portFreeS[replica]) + sPerToken * table.inputTokens[slot];
-      onWay.push(portFreeS[replica] + latencyS, 0, slot, 0);
+      const leftS = handOffs.send(slot, replica, nowS, sPerToken * table.inputTokens[slot]);
+      onWay.push(leftS + latencyS, 0, slot, 0);
+    },
+    tookOver(slot) {
+      const replica = handOffs.settle(slot);
+      if (replica !== NOBODY) (entry.all[replica] as PolicyReplica).letGo(slot, nowS);
     },
   };
   // Requests of one group are one class to the engine: all classes are alike but for whose gaps are counted where.
