@@ -366,10 +366,7 @@ export class Batch extends TableFacts implements StepView {
     return this.admission[seat[slot]] < this.admission[seat[other]];
   }
 
-  /**
-   * Takes a sequence out of the batch and frees its blocks. `unheard` of the tokens it has are not out for want of a client;
-   * `comesBack`: it is preempted.
-   */
+  /** Takes a sequence out of the batch and frees its blocks; `unheard` of its tokens found no client, and one that `comesBack` is preempted. */
   leave(slot: number, unheard = 0, comesBack = false): void {
     const blocks = this.takeOut(slot, unheard, comesBack);
     this.giveBack(this.table.seat[slot], blocks, this.needs.reserved(slot));
