@@ -59,7 +59,7 @@ test("windows count as full unless requests are shorter, in closed loops too; la
   const closed = (outputTokens: number, engineOptions: Change = {}): number =>
     spied({
       model: "gemma-3-27b",
-      engineOptions,
+      engineOptions: { kvBlocks: 10_000, ...engineOptions },
       load: { kind: "closed", concurrency: 64, inputTokens: 512, outputTokens },
     }).predicted["tpotMsMean"]!;
   // From 513 tokens on the typical request is longer than the window: each sequence counts with 1,024 at once.
@@ -154,7 +154,7 @@ describe("defaults of engines", () => {
     for (const engineVersion of ["0.8.0", "0.15.0", "unknown", ""])
       expect(cacheOf({ engineVersion }), engineVersion).toEqual([true, assumedOn]);
     const rules = (version: string) =>
-      `vLLM ${version} schedules by the engine before V1: all else is simulated by the rules and defaults of V1`;
+      `vLLM ${version} schedules by the engine before V1: but for its defaults it is simulated by the rules of V1`;
     for (const engineVersion of ["0.7.3", "0.6.0"])
       expect(cacheOf({ engineVersion }), engineVersion).toEqual([
         false,

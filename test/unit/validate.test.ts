@@ -492,7 +492,16 @@ describe("what can and cannot be predicted", () => {
       const { gpu, model, weightDtype } = canonicalCase(recorded(change), catalog);
       return [gpu, model, weightDtype];
     };
-    for (const gpu of ["H100", "NVIDIA H100 80GB HBM3", "H100-SXM5-80GB", "h100_sxm", "H100 SXM5"])
+    for (const gpu of [
+      "H100",
+      "NVIDIA H100 80GB HBM3",
+      "NVIDIA-H100-80GB-HBM3",
+      "nvidia-h100",
+      "H100-SXM5-80GB",
+      "h100-80gb-sxm",
+      "h100_sxm",
+      "H100 SXM5",
+    ])
       expect(named({ gpu }), gpu).toEqual(["h100-sxm", "llama-3.1-8b", "bf16"]);
     for (const model of [
       "meta-llama/Llama-3.1-8B-Instruct",
@@ -500,9 +509,43 @@ describe("what can and cannot be predicted", () => {
       "RedHatAI/Llama-3.1-8B-FP8-dynamic",
     ])
       expect(named({ model })[1], model).toBe("llama-3.1-8b");
+    for (const [model, id] of [
+      ["Meta-Llama-3.1-8B-Instruct", "llama-3.1-8b"],
+      ["meta-llama/Meta-Llama-3.1-70B-Instruct", "llama-3.1-70b"],
+      ["neuralmagic/Meta-Llama-3.1-8B-Instruct-quantized.w4a16", "llama-3.1-8b"],
+      ["codellama/CodeLlama-34b-Python-hf", "codellama-34b"],
+      ["microsoft/phi-4", "phi-4-14b"],
+      ["microsoft/Phi-4-mini-instruct", "microsoft/Phi-4-mini-instruct"],
+      ["deepseek-ai/DeepSeek-V2", "deepseek-ai/DeepSeek-V2"],
+      ["Qwen/Qwen3-Coder-30B-A3B-Instruct", "Qwen/Qwen3-Coder-30B-A3B-Instruct"],
+    ])
+      expect(named({ model })[1], model).toBe(id);
+    expect(named({ model: "TheBloke/Llama-2-7B-AWQ", weightDtype: "auto" }).slice(1)).toEqual(["llama-2-7b", "int4"]);
     expect(named({ model: "openai/gpt-oss-120b", weightDtype: "auto" })[2]).toBe("mxfp4");
     expect(named({ model: "RedHatAI/Llama-3.1-8B-Instruct-FP8-dynamic", weightDtype: "auto" })[2]).toBe("fp8");
     expect(named({ gpu: "h1000", model: "unheard-of" })).toEqual(["h1000", "unheard-of", "bf16"]);
+  });
+
+  test("another release of a model stands for it, and is told; another model does not", () => {
+    for (const [model, id] of [
+      ["mistralai/Mistral-7B-Instruct-v0.2", "mistral-7b-v0.3"],
+      ["Mistral-7B", "mistral-7b-v0.3"],
+      ["RedHatAI/Mixtral-8x7B-Instruct-v0.1-FP8", "mixtral-8x7b"],
+      ["Qwen/Qwen3-30B-A3B-Thinking-2507", "qwen3-30b-a3b"],
+    ]) {
+      const { refused, caveats } = predict(recorded({ model, tp: 2, gpus: 2 }), { simulate: simulateCase });
+      expect(refused, model).toBeNull();
+      const told = `${model} is predicted as ${id}, another release of it`;
+      expect(caveats.includes(told), told).toBe(
+        !["Mistral-7B", "RedHatAI/Mixtral-8x7B-Instruct-v0.1-FP8"].includes(model!),
+      );
+    }
+    for (const model of [
+      "mistralai/Mistral-Small-3.9-24B",
+      "deepseek-ai/DeepSeek-V2",
+      "Qwen/Qwen3-Coder-30B-A3B-Instruct",
+    ])
+      expect(predict(recorded({ model })).refused, model).toContain("is not in the catalogue");
   });
 
   test("fields that are not read are named, and which were probably meant", () => {
@@ -793,11 +836,18 @@ describe("the command", () => {
   test("closed loops of the shipped cases: unseen TPOT as published, and as the README says", async () => {
     const { cases, skipped } = await readCases(SHIPPED_CASES);
     expect(skipped).toEqual(["MANIFEST.md", "README.md"]);
+    const finest = ({ bars }: ValidationResult) =>
+      bars.find((bar) => bar.name === "closed-loop TPOT, dense, where a finest set exists")!;
+    // An independent evaluation of the fit on these 403 rows, which knows no KV cache, gives a median of 4.5 %.
+    const roomy = cases.map((one) =>
+      one.ok ? { ...one, case: { ...one.case, engineOptions: { ...one.case.engineOptions, kvBlocks: 1e6 } } } : one,
+    );
+    const published = finest(validated(roomy, null, SHIPPED_CASES));
+    expect(published.n).toBe(403);
+    expect(published.value).toBeCloseTo(0.045, 3);
     const result = validated(cases, null, SHIPPED_CASES);
-    const dense = result.bars.find((bar) => bar.name === "closed-loop TPOT, dense, where a finest set exists")!;
-    // An independent evaluation of the fit on these 403 rows gives a median of 4.5 %.
-    expect(dense.n).toBe(403);
-    expect(dense.value).toBeCloseTo(0.045, 3);
+    expect(finest(result).n).toBe(403);
+    expect(finest(result).value).toBeLessThan(published.value!);
     const tpot = result.pooled.validation.loadKind["closed"]!["tpotMsMean"]!;
     // The published 90 % band holds nine in ten, give or take.
     expect(tpot.insideBand).toBeGreaterThan(0.8);
@@ -812,12 +862,9 @@ describe("the command", () => {
     expect(readme).toContain(`\n${result.cases.length} cases, `);
   });
 
-  test("every shipped case is predicted but those that the README counts", async () => {
+  test("every shipped case is predicted", async () => {
     const { cases } = await readCases(SHIPPED_CASES);
-    const { notCovered } = validated(cases, steady, SHIPPED_CASES);
-    expect(notCovered.map((one) => one.reason.replaceAll(/\d+/g, "#")).sort()).toEqual([
-      "a request of # tokens does not fit into the KV cache of # tokens",
-    ]);
+    expect(validated(cases, steady, SHIPPED_CASES).notCovered).toEqual([]);
   });
 
   test("a folder of one's own: a missed bar is exit 5, other files are named, any number of threads says the same", async () => {

@@ -3,12 +3,12 @@
  * reported at once.
  */
 import { mean } from "simple-statistics";
-import { find } from "../../catalog/catalog.ts";
+import { find, type Found } from "../../catalog/catalog.ts";
 import { engineProfileOf } from "../../catalog/engine-versions.ts";
 import { hintFor } from "../../catalog/nearest.ts";
 import { schedulerDefaults } from "../../catalog/pool-facts.ts";
 import type { Catalog, CatalogEntry } from "../../catalog/schema.ts";
-import { modelSpellings } from "../../catalog/spellings.ts";
+import { findGpu, findModel, plainDtype } from "../../catalog/spellings.ts";
 import { type LlmClass, chooseCoefficients, llmClass } from "../../engine/coefficients.ts";
 import { kvCapacity } from "../../engine/kv-capacity.ts";
 import {
@@ -72,21 +72,24 @@ export function resolveTarget(runs: readonly BenchmarkRun[], options: TargetOpti
     problems.push({ path: [option], message, ...(hint === undefined ? {} : { hint }) });
     return null;
   };
-  const lookUp = <K extends "gpus" | "llms">(
-    kind: K,
+  const known = <T>(
     option: string,
     name: string | undefined,
-  ): CatalogEntry<K> | null => {
-    if (name === undefined) return problem(option, `is needed: no file names it`, example(catalog[kind]));
-    const found = find(catalog, kind, name);
+    look: (name: string) => Found<T>,
+    some: string,
+  ): T | null => {
+    if (name === undefined) return problem(option, "is needed: no file names it", some);
+    const found = look(name);
     return found.ok ? found.value : problem(option, found.message, found.hint);
   };
+  const model = (name: string): CatalogEntry<"llms"> | null =>
+    known("--model", name, (one) => findModel(catalog, one, true), example(catalog.llms));
 
-  const gpu = lookUp("gpus", "--gpu", options.gpu);
+  const gpu = known("--gpu", options.gpu, (one) => findGpu(catalog, one), example(catalog.gpus));
   const llm =
     options.model === undefined
       ? modelOfFiles(runs, catalog, problem)
-      : unlessOtherIn(runs, catalog, lookUp("llms", "--model", options.model), problem);
+      : unlessOtherIn(runs, catalog, model(options.model), problem);
   const engines = [...new Set([...catalog.engines.values()].map((entry) => entry.engine))];
   const engine = oneOf(runs, "engine", options.engine, "--engine", problem, `known: ${engines.join(", ")}`);
   const tensorParallelSize = oneOf(
@@ -96,7 +99,7 @@ export function resolveTarget(runs: readonly BenchmarkRun[], options: TargetOpti
     "--tensor-parallel-size",
     problem,
   );
-  const weightDtype = WEIGHT_DTYPES.find((format) => format === options.weightDtype) ?? null;
+  const weightDtype = WEIGHT_DTYPES.find((format) => format === plainDtype(options.weightDtype ?? "")) ?? null;
   if (weightDtype === null)
     problem(
       "--weight-dtype",
@@ -169,13 +172,9 @@ function modelOfFiles(runs: readonly BenchmarkRun[], catalog: Catalog, problem: 
   if (names.length === 0) return problem("--model", "is needed: no file names it", example(catalog.llms));
   const models = new Set<CatalogEntry<"llms">>();
   for (const name of names) {
-    const found = modelSpellings(name).map((one) => find(catalog, "llms", one));
-    const hit = found.find((one) => one.ok);
-    if (hit?.ok === true) models.add(hit.value);
-    else {
-      const hint = found.flatMap((one) => (one.ok || one.hint === undefined ? [] : [one.hint])).at(-1);
-      return problem("--model", `the files name "${name}", which is not in the catalogue`, hint);
-    }
+    const found = findModel(catalog, name, true);
+    if (!found.ok) return problem("--model", `the files name "${name}", which is not in the catalogue`, found.hint);
+    models.add(found.value);
   }
   const [model, another] = models;
   if (another !== undefined)
@@ -198,10 +197,8 @@ function unlessOtherIn(
   problem: Report,
 ): CatalogEntry<"llms"> | null {
   for (const name of model === null ? [] : namesIn(runs)) {
-    const named = modelSpellings(name)
-      .map((one) => find(catalog, "llms", one))
-      .find((one) => one.ok);
-    if (named?.ok === true && named.value !== model)
+    const named = findModel(catalog, name, true);
+    if (named.ok && named.value !== model)
       return problem("--model", `says ${model!.id}, but a file was measured on ${named.value.id} ("${name}")`);
   }
   return model;

@@ -106,7 +106,8 @@ function firstRequests(rows: CaseArrivals, load: RecordedCase["load"]): CaseArri
   const { requests = held, warmupRequests = 0, requestsFile } = load;
   // Whether the number counts the warm-up or not, a row is a request.
   if (requests === held || requests + warmupRequests === held) return rows;
-  const said = `requests is ${requests}, and ${requestsFile} holds ${held}`;
+  const dropped = rows.note === undefined ? "" : `${rows.note}; `;
+  const said = `${dropped}requests is ${requests}, and ${requestsFile} holds ${held}`;
   if (requests > held) return { ...rows, note: `${said}: all of them are sent` };
   const sent = Math.min(held, requests + warmupRequests);
   return {
@@ -129,7 +130,8 @@ export function loadCaveats({ load }: RecordedCase): readonly string[] {
   if (load.inputTokens?.dist === "mean-only" || load.outputTokens?.dist === "mean-only")
     caveats.push("lengths are recorded as means: every request has the mean length");
   const timed = load.stages !== undefined || (load.kind === "open" && load.durationS !== undefined);
-  if (load.requests === undefined && !timed && load.kind !== "trace" && load.kind !== "startup")
+  const listed = load.requestsFile !== undefined && (load.kind === "open" || load.kind === "trace");
+  if (load.requests === undefined && !timed && !listed && load.kind !== "trace" && load.kind !== "startup")
     caveats.push("the number of requests is not recorded: assumed");
   if (load.kind === "closed" && load.durationS !== undefined)
     caveats.push("the clients stop after a number of requests, not after durationS: makespan follows from it");
@@ -173,8 +175,16 @@ function arrivalTimes(recorded: RecordedCase, draw: number): Times {
   return { arrivalS: new Float64Array(requests + warmupRequests), stage: null };
 }
 
+/** Tokens of the longest request that the load may send, prompt and answer together; 0 where its lengths are in a file. */
+export function longestRequest({ inputTokens, outputTokens, prefix }: RecordedCase["load"]): number {
+  return [inputTokens, prefix?.systemTokens, prefix?.questionTokens, outputTokens].reduce(
+    (sum, one) => sum + longest(one),
+    0,
+  );
+}
+
 function offlineRequests({ load }: RecordedCase): number {
-  const tokens = longest(load.inputTokens) + longest(load.outputTokens);
+  const tokens = longestRequest(load);
   return OFFLINE_REQUESTS_IF_NOT_RECORDED.find((row) => tokens <= row.tokens)!.requests;
 }
 
@@ -239,22 +249,27 @@ function singleStage(load: RecordedCase["load"]): { ratePerS: number; durationS:
   return { ratePerS, durationS: ((requests ?? OPEN_REQUESTS_IF_NOT_RECORDED) + warmupRequests) / ratePerS };
 }
 
-/** Reads the CSV of a recorded trace: a header with arrivalS, inputTokens and outputTokens; other columns are ignored. */
+/**
+ * Reads the CSV of a recorded trace: a header with arrivalS, inputTokens and outputTokens; other columns are ignored. Rows without an answer
+ * (outputTokens 0: the request failed) are left out.
+ */
 export function parseRequests(text: string, file: string): CaseArrivals {
   const [header = "", ...rows] = text.trim().split(/\r?\n/);
-  const names = header.split(",").map((name) => name.trim());
+  const cellsOf = (row: string): string[] => row.split(",").map((cell) => cell.trim().replace(/^"(.*)"$/, "$1"));
+  const names = cellsOf(header);
   const columns = ["arrivalS", "inputTokens", "outputTokens"].map((name) => {
     const column = names.indexOf(name);
     if (column < 0) throw new LoadError(`${file}: no column ${name}`);
     return column;
   });
-  const parsed = rows.map((row, i) => {
-    const cells = row.split(",");
-    const values = columns.map((column) => Number(cells[column]?.trim() || NaN));
-    if (!(values[0]! >= 0 && values[1]! >= 1 && values[2]! >= 1))
+  const all = rows.map((row, i) => {
+    const cells = cellsOf(row);
+    const values = columns.map((column) => Number(cells[column] || NaN));
+    if (!(values[0]! >= 0 && values[1]! >= 1 && (values[2]! >= 1 || values[2] === 0)))
       throw new LoadError(`${file}: row ${i + 1} is not a request`);
     return values as [number, number, number];
   });
+  const parsed = all.filter(([, , outputTokens]) => outputTokens > 0);
   if (parsed.length === 0) throw new LoadError(`${file}: no requests`);
   parsed.sort((a, b) => a[0] - b[0]);
   return {
@@ -266,5 +281,8 @@ export function parseRequests(text: string, file: string): CaseArrivals {
     after: null,
     content: null,
     stage: null,
+    ...(parsed.length === all.length
+      ? {}
+      : { note: `${all.length - parsed.length} of ${all.length} requests have no answer and are not sent` }),
   };
 }

@@ -8,9 +8,15 @@ import { type Setup, kvDtypeNamed } from "./setup.ts";
 export function assumedCaveats(recorded: RecordedCase, setup: Setup): readonly string[] {
   const link = linkCaveat(recorded, setup.gpu, setup.ownLink);
   return [
+    ...(setup.otherRelease ? [`${recorded.model} is predicted as ${setup.llm.id}, another release of it`] : []),
     ...(link === null ? [] : [link]),
     ...kvCaveats(recorded, setup),
     ...cacheCaveats(recorded),
+    ...(recorded.engineOptions.chunkedPrefill === undefined && !chunksPrefills(recorded, setup.llm.maxContext)
+      ? [
+          `chunkedPrefill is not recorded: off, the default of vLLM ${recorded.engineVersion} up to ${V0_WHOLE_PROMPTS_UP_TO} tokens of context`,
+        ]
+      : []),
     ...versionCaveats(recorded, setup),
   ];
 }
@@ -47,6 +53,15 @@ function isVllmV0({ engine, engineVersion }: RecordedCase): boolean {
   return major === VLLM_V1[0] && minor < VLLM_V1[1];
 }
 
+/** Longest context up to which vLLM before V1 left chunked prefill off (engine/arg_utils.py, _set_default_args_v0). */
+const V0_WHOLE_PROMPTS_UP_TO = 32_768;
+
+/** As recorded, else the default of the engine: on, but for vLLM before V1 and models of no long context. `modelTokens` is the model's own. */
+export function chunksPrefills(recorded: RecordedCase, modelTokens: number): boolean {
+  const { chunkedPrefill, maxModelLen = modelTokens } = recorded.engineOptions;
+  return chunkedPrefill ?? !(isVllmV0(recorded) && maxModelLen <= V0_WHOLE_PROMPTS_UP_TO);
+}
+
 /** As recorded, else the default of the engine: on, but for vLLM before V1. */
 export function cachesPrefixes(recorded: RecordedCase): boolean {
   return recorded.engineOptions.prefixCaching ?? !isVllmV0(recorded);
@@ -65,7 +80,7 @@ function cacheCaveats(recorded: RecordedCase): readonly string[] {
       : []),
     ...(isV0
       ? [
-          `vLLM ${engineVersion} schedules by the engine before V1: all else is simulated by the rules and defaults of V1`,
+          `vLLM ${engineVersion} schedules by the engine before V1: but for its defaults it is simulated by the rules of V1`,
         ]
       : []),
   ];

@@ -262,3 +262,20 @@ export function meanTokens(lengths: CaseLengths): number | null {
       return null;
   }
 }
+
+/** Prompt and answer together in the mean, where the load tells. */
+export function meanRequest(recorded: RecordedCase): { readonly requestTokens?: number } {
+  const { inputTokens, outputTokens } = meanLengths(recorded);
+  return inputTokens === null || outputTokens === null ? {} : { requestTokens: inputTokens + outputTokens };
+}
+
+/** Null where the load does not tell. Answers end at `maxModelLen`. */
+export function meanLengths({ load, engineOptions }: RecordedCase): {
+  inputTokens: number | null;
+  outputTokens: number | null;
+} {
+  const inputTokens = load.inputTokens === undefined ? null : meanTokens(load.inputTokens);
+  const outputTokens = load.outputTokens === undefined ? null : meanTokens(load.outputTokens);
+  const room = (engineOptions.maxModelLen ?? Infinity) - (inputTokens ?? 0);
+  return { inputTokens, outputTokens: outputTokens === null || room < 1 ? outputTokens : Math.min(outputTokens, room) };
+}

@@ -18,16 +18,16 @@ import {
   llmClass,
   outsideValidatedRange,
 } from "../../engine/coefficients.ts";
-import { kvCapacity } from "../../engine/kv-capacity.ts";
 import { DEFAULT_SCHEDULER } from "../../engine/scheduler-spec.ts";
 import type { EngineSpec } from "../../engine/spec.ts";
 import { scheduledStepTime } from "../../engine/step-time-options.ts";
 import { createStepTime } from "../../engine/step-time-physics.ts";
 import type { StepTime } from "../../engine/step-time.ts";
 import { OPEN_DRAWS, caseArrivals, loadCaveats } from "./arrivals.ts";
-import { type RecordedCase, meanTokens } from "./case.ts";
+import { type RecordedCase, meanLengths, meanRequest } from "./case.ts";
 import { closedLoopTpotS } from "./closed-loop.ts";
 import { LoadError } from "./lengths.ts";
+import { type Memory, budgetTokensOf, cacheCaveats, predictMemory, withProvenCache } from "./memory.ts";
 import { withinModelLen } from "./model-len.ts";
 import { type CaseMetrics, caseMetrics, meanMetrics, stageMetrics } from "./metrics.ts";
 import { sideCase, transferCaveat, transferTimes } from "./disaggregated.ts";
@@ -36,6 +36,7 @@ import {
   DRAFT_COST,
   draftsOf,
   prefillsApart,
+  reservesAnswers,
   serve,
   type ServingPool,
   unservable,
@@ -108,7 +109,7 @@ export function predictCase(recorded: RecordedCase, tools: PredictionTools): Pre
   };
   // What cannot be run has no time, though the closed-loop formula would give one.
   if (typeof memory === "string") return { ...known, refused: memory };
-  const formula = closedLoopPrediction(recorded, setup, sets, chosen);
+  const formula = closedLoopPrediction(recorded, setup, sets, chosen, memory);
   const predicted = { ...memory.metrics, ...formula.predicted };
   if (tools.simulate === null) return { ...known, ...formula, predicted, refused: "no simulator" };
   const pool = servingPool(recorded, setup, chosen, memory.kvBlocks);
@@ -119,7 +120,7 @@ export function predictCase(recorded: RecordedCase, tools: PredictionTools): Pre
     ...formula,
     predicted: { ...simulated.whole, ...predicted },
     byStage: simulated.byStage,
-    caveats: [...known.caveats, ...simulated.caveats],
+    caveats: [...known.caveats, ...simulated.caveats, ...cacheCaveats(recorded, setup, memory, simulated.kvBlocks)],
   };
 }
 
@@ -129,13 +130,14 @@ function closedLoopPrediction(
   setup: Setup,
   sets: readonly CoefficientSets[],
   chosen: ChosenCoefficients,
+  memory: Memory,
 ): Pick<Prediction, "predicted" | "classSetTpotMs"> {
   if (recorded.load.kind !== "closed" || draftsOf(recorded) !== null) return { predicted: {}, classSetTpotMs: null };
-  const tpotMs = closedLoop(recorded, setup, chosen);
+  const tpotMs = closedLoop(recorded, setup, chosen, memory);
   const ofClass = chooseCoefficients(globalSets(sets), setup.request, "calibration");
   return {
     predicted: tpotMs === null ? {} : { tpotMsMean: tpotMs },
-    classSetTpotMs: closedLoop(recorded, setup, ofClass),
+    classSetTpotMs: closedLoop(recorded, setup, ofClass, memory),
   };
 }
 
@@ -187,7 +189,7 @@ function setupCaveats(recorded: RecordedCase, setup: Setup): readonly string[] {
     ...(reason === null ? [] : [`predicted on ${gpu}: ${reason}`]),
     ...assumedCaveats(recorded, setup),
     ...unreadCaveats(recorded),
-    ...(engineOptions.chunkedPrefill === false && !prefillsApart(recorded)
+    ...(engineOptions.chunkedPrefill === false && !prefillsApart(recorded, setup.llm.maxContext)
       ? ["prompts were prefilled whole; here they are chunked"]
       : []),
     ...(draftsOf(recorded) === null ? [] : [`a draft is assumed to cost ${DRAFT_COST} of a decode step`]),
@@ -195,70 +197,22 @@ function setupCaveats(recorded: RecordedCase, setup: Setup): readonly string[] {
   ];
 }
 
-interface Memory {
-  readonly kvBlocks: number;
-  /** The formula's figures, to be scored; a recorded block count overrides them only for the simulation. */
-  readonly metrics: Record<string, number>;
-}
-
-function predictMemory(recorded: RecordedCase, setup: Setup): Memory | string {
-  const { profile, gpu, llm } = setup;
-  const { engineOptions } = recorded;
-  const blockTokens = engineOptions.blockTokens ?? profile.blockTokens;
-  const defaults = schedulerDefaults(profile, gpu);
-  const capacity = kvCapacity({
-    gpu,
-    llm,
-    weightDtype: setup.weightDtype,
-    kvDtype: kvDtypeOf(recorded, setup),
-    ...layoutOf(recorded),
-    gpuMemoryUtilization: engineOptions.gpuMemoryFraction ?? profile.gpuMemoryUtilization,
-    maxNumSeqs: engineOptions.maxNumSeqs ?? defaults.maxNumSeqs,
-    maxNumBatchedTokens: engineOptions.maxNumBatchedTokens ?? defaults.maxNumBatchedTokens,
-    blockTokens,
-    ...meanRequest(recorded),
-    profile: profile.kvCapacity,
-  });
-  if (capacity.missingGiB > 0 && engineOptions.kvBlocks === undefined)
-    return (
-      `no KV block fits: weights ${capacity.weightsGiB.toFixed(2)}, activation ${capacity.activationGiB.toFixed(2)} and other ` +
-      `${capacity.nonTorchGiB.toFixed(2)} GiB a GPU lack ${capacity.missingGiB.toFixed(2)} GiB`
-    );
-  const metrics = {
-    kvBlocks: capacity.kvBlocks,
-    kvTokens: capacity.kvTokens,
-    kvCacheGiBPerGpu: capacity.kvGiB,
-    weightsGiBPerGpu: capacity.weightsGiB,
-    activationPeakGiB: capacity.activationGiB,
-    nonTorchGiB: capacity.nonTorchGiB,
-  };
-  return { kvBlocks: engineOptions.kvBlocks ?? capacity.kvBlocks, metrics };
-}
-
-/** Prompt and answer together in the mean, where the load tells. */
-function meanRequest(recorded: RecordedCase): { readonly requestTokens?: number } {
-  const { inputTokens, outputTokens } = meanLengths(recorded);
-  return inputTokens === null || outputTokens === null ? {} : { requestTokens: inputTokens + outputTokens };
-}
-
-/** Null where the load does not tell. Answers end at `maxModelLen`. */
-function meanLengths({ load, engineOptions }: RecordedCase): {
-  inputTokens: number | null;
-  outputTokens: number | null;
-} {
-  const inputTokens = load.inputTokens === undefined ? null : meanTokens(load.inputTokens);
-  const outputTokens = load.outputTokens === undefined ? null : meanTokens(load.outputTokens);
-  const room = (engineOptions.maxModelLen ?? Infinity) - (inputTokens ?? 0);
-  return { inputTokens, outputTokens: outputTokens === null || room < 1 ? outputTokens : Math.min(outputTokens, room) };
-}
-
 /** Mean TPOT in ms; null where the load does not say what the formula needs. */
-function closedLoop(recorded: RecordedCase, setup: Setup, chosen: ChosenCoefficients): number | null {
+function closedLoop(
+  recorded: RecordedCase,
+  setup: Setup,
+  chosen: ChosenCoefficients,
+  { kvBlocks }: Memory,
+): number | null {
   const { load, engineOptions, replicas } = recorded;
   const { inputTokens, outputTokens } = meanLengths(recorded);
   if (load.concurrency === undefined || inputTokens === null || outputTokens === null) return null;
   const share = Math.max(1, Math.round(load.concurrency / replicas));
-  const concurrency = Math.min(share, (engineOptions.maxNumSeqs ?? Infinity) * Math.max(1, recorded.dp));
+  const { blockTokens = setup.profile.blockTokens } = engineOptions;
+  // Who reserves room for whole answers holds fewer than who admits while there is room: on average half of each answer is there.
+  const heldTokens = inputTokens + (reservesAnswers(recorded) ? outputTokens : outputTokens / 2);
+  const room = Math.max(1, Math.floor(kvBlocks / Math.ceil(heldTokens / blockTokens)));
+  const concurrency = Math.min(share, room, (engineOptions.maxNumSeqs ?? Infinity) * Math.max(1, recorded.dp));
   const stepTime = createStepTime(
     setup.gpu,
     setup.llm,
@@ -284,6 +238,8 @@ interface Simulated {
   readonly byStage: readonly CaseMetrics[];
   /** What was done about the requests. */
   readonly caveats: readonly string[];
+  /** Of one replica, with prefill and decode apart of one that prefills. */
+  readonly kvBlocks: number;
 }
 
 /** The replicas of one kind that a case names. */
@@ -304,7 +260,7 @@ function simulate(
 ): Simulated | string {
   const { load } = recorded;
   const { warmupRequests = 0 } = load;
-  const { engine, handOff } = deployment;
+  const { handOff } = deployment;
   if (tools.simulate === null) return "no simulator";
   try {
     const runs: Simulated[] = [];
@@ -315,25 +271,26 @@ function simulate(
       const size = arrivals.arrivalS.length;
       if (size <= warmupRequests)
         return `warmupRequests is ${warmupRequests} of ${size} requests: none is left to count`;
-      const lone = { ...arrivals, outputTokens: new Uint32Array(arrivals.outputTokens.length).fill(1) };
-      const tooLong =
-        handOff === null
-          ? unservable(arrivals, engine)
-          : (unservable(lone, engine) ?? unservable(arrivals, handOff.engine));
+      const here = handOff === null ? arrivals : { ...arrivals, outputTokens: new Uint32Array(size).fill(1) };
+      const engine = withProvenCache(deployment.engine, recorded, here);
+      const there = handOff && { ...handOff, engine: withProvenCache(handOff.engine, recorded, arrivals) };
+      const tooLong = unservable(here, engine) ?? (there && unservable(arrivals, there.engine));
       if (tooLong !== null) return tooLong;
-      const times = serve(recorded, tools.simulate, { ...deployment, arrivals });
+      const times = serve(recorded, tools.simulate, { ...deployment, engine, handOff: there, arrivals });
       const unfinished = times.lastTokenS.filter((timeS) => Number.isNaN(timeS)).length;
       if (unfinished > 0) return `${unfinished} of ${times.lastTokenS.length} simulated requests did not finish`;
       runs.push({
         whole: caseMetrics(arrivals, times, warmupRequests, engine.apiOverheadMs),
         byStage: stageMetrics(arrivals, times, warmupRequests, engine.apiOverheadMs),
         caveats: [arrivals.note, caveat].filter((note) => typeof note === "string"),
+        kvBlocks: engine.kvBlocks,
       });
     }
     return {
       whole: meanMetrics(runs.map((run) => run.whole)),
       byStage: runs[0]!.byStage.map((_, stage) => meanMetrics(runs.map((run) => run.byStage[stage]!))),
       caveats: runs[0]!.caveats,
+      kvBlocks: runs[0]!.kvBlocks,
     };
   } catch (error) {
     const message = error instanceof Error ? error.message : String(error);
@@ -348,7 +305,7 @@ function engineSpec(recorded: RecordedCase, setup: Setup, kvBlocks: number): Eng
   const defaults = schedulerDefaults(profile, gpu);
   const maxNumSeqs = (engineOptions.maxNumSeqs ?? defaults.maxNumSeqs) * ranks;
   const tokensPerDecode = 1 + (draftsOf(recorded)?.draftTokens ?? 0);
-  const budgetTokens = (engineOptions.maxNumBatchedTokens ?? defaults.maxNumBatchedTokens) * ranks;
+  const budgetTokens = budgetTokensOf(recorded, setup) * ranks;
   return {
     engine: recorded.engine,
     engineVersion: recorded.engineVersion,

@@ -34,7 +34,10 @@ export interface CaseResult extends Comparison {
   readonly model: string;
   readonly modelClass: LlmClass | null;
   readonly engine: string;
+  readonly engineVersion: string;
   readonly weightDtype: string;
+  /** GPUs of one tensor-parallel group; null where the case could not be read. */
+  readonly tp: number | null;
   readonly loadKind: string;
   readonly loadLevel: LoadLevel;
   readonly tags: readonly string[];

@@ -3,7 +3,7 @@ import { DEFAULT_SCHEDULER, type SchedulerSpec } from "../../engine/scheduler-sp
 import type { EngineSpec } from "../../engine/spec.ts";
 import type { StepTime } from "../../engine/step-time.ts";
 import type { CaseArrivals } from "./arrivals.ts";
-import { cachesPrefixes } from "./assumed.ts";
+import { cachesPrefixes, chunksPrefills } from "./assumed.ts";
 import type { RecordedCase } from "./case.ts";
 import { type GapGroups, gapGroups } from "./gaps.ts";
 import type { CaseTimes } from "./metrics.ts";
@@ -43,13 +43,17 @@ export function draftsOf({ engineOptions }: RecordedCase): SchedulerSpec["specul
 }
 
 /** Without chunked prefill vLLM and SGLang give prompts steps of their own; TensorRT-LLM mixes them in all the same. */
-export function prefillsApart({ engine, engineOptions }: RecordedCase): boolean {
-  return engineOptions.chunkedPrefill === false && engine !== "trtllm";
+export function prefillsApart(recorded: RecordedCase, modelTokens: number): boolean {
+  return recorded.engine !== "trtllm" && !chunksPrefills(recorded, modelTokens);
+}
+
+/** TensorRT-LLM takes a request only when KV for its whole answer is free (its default policy, guaranteed no evict). */
+export function reservesAnswers({ engine }: RecordedCase): boolean {
+  return engine === "trtllm";
 }
 
 /**
- * One simulation under the engine's own way to admit and to keep: TensorRT-LLM takes a request only when KV for its whole
- * answer is free (its default policy, guaranteed no evict); the others take it and preempt. All keep what they computed in
+ * One simulation under the engine's own way to admit and to keep: where room for whole answers is not reserved, requests are taken and preempted. All keep what they computed in
  * a prefix cache unless the recording says that it was off, or its engine had none by default.
  */
 export function serve(
@@ -57,14 +61,15 @@ export function serve(
   simulator: CaseSimulator,
   deployment: Omit<SimulatorInput, "scheduler" | "gapGroups">,
 ): CaseTimes {
-  const batching = { name: prefillsApart(recorded) ? "continuous" : "chunked", options: {} };
+  const apart = prefillsApart(recorded, deployment.engine.maxModelLen);
+  const batching = { name: apart ? "continuous" : "chunked", options: {} };
   const speculative = draftsOf(recorded);
   const scheduled = { ...DEFAULT_SCHEDULER, batching, speculative };
   // The tokens of a step with drafts come out at once, while the engine counts the step in equal parts: no gap that a client sees.
   const groups = speculative === null ? gapGroups(deployment.arrivals, recorded.load.warmupRequests ?? 0) : null;
   const input: SimulatorInput = { ...deployment, scheduler: scheduled, gapGroups: groups };
   const { engine, arrivals, handOff } = input;
-  const reserves = recorded.engine === "trtllm";
+  const reserves = reservesAnswers(recorded);
   const prefixCache = cachesPrefixes(recorded) ? ({ eviction: "lru" } as const) : null;
   const scheduler: SchedulerSpec = { ...input.scheduler, admission: reserves ? "reserve" : "optimistic", prefixCache };
   if (handOff !== null || arrivals.content !== null) return simulator({ ...input, scheduler });
@@ -79,7 +84,7 @@ export function serve(
 }
 
 /** Shortest and longest request, prompt and answer together. */
-function requestTokens({ inputTokens, outputTokens }: CaseArrivals): { shortest: number; longest: number } {
+export function requestTokens({ inputTokens, outputTokens }: CaseArrivals): { shortest: number; longest: number } {
   let shortest = Infinity;
   let longest = 0;
   for (let i = 0; i < inputTokens.length; i++) {
@@ -90,13 +95,11 @@ function requestTokens({ inputTokens, outputTokens }: CaseArrivals): { shortest:
   return { shortest, longest };
 }
 
-/** Requests that no engine would take: longer than the whole cache, or a conversation that outgrew the model. */
+/** Requests that the engine would not take: longer than the whole cache. */
 export function unservable(arrivals: CaseArrivals, engine: EngineSpec): string | null {
   const cacheTokens = engine.kvBlocks * engine.blockTokens;
   const { longest } = requestTokens(arrivals);
   if (longest > cacheTokens)
     return `a request of ${longest} tokens does not fit into the KV cache of ${cacheTokens} tokens`;
-  if (arrivals.after !== null && longest > engine.maxModelLen)
-    return `conversations grow to ${longest} tokens, beyond the model's ${engine.maxModelLen}`;
   return null;
 }

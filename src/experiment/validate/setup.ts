@@ -5,6 +5,7 @@ import { buildCatalog, find } from "../../catalog/catalog.ts";
 import { engineProfileOf, isNewerThanAll } from "../../catalog/engine-versions.ts";
 import { llmOfHfConfig } from "../../catalog/hf-config.ts";
 import type { Catalog, CatalogEntry } from "../../catalog/schema.ts";
+import { findModel, plainDtype } from "../../catalog/spellings.ts";
 import type { CoefficientRequest } from "../../engine/coefficients.ts";
 import type { ParallelOptions } from "../../engine/parallelism.ts";
 import { type KvDtype, WEIGHT_DTYPES, type WeightDtype } from "../../engine/spec.ts";
@@ -22,6 +23,8 @@ export interface Setup {
   readonly profile: CatalogEntry<"engines">;
   readonly request: CoefficientRequest;
   readonly routing: Routing;
+  /** The model is another release than the case names. */
+  readonly otherRelease: boolean;
   /** The engine is of a version after all that have a profile. */
   readonly isNewer: boolean;
   /** Of the GPU by its entry, where the case names another. */
@@ -41,25 +44,9 @@ const LIMITED_KINDS: readonly string[] = ["open", "trace"];
 export const FITTED_BUDGET_TOKENS: Readonly<Record<string, number>> = { vllm: 8192, trtllm: 8192, sglang: 16_384 };
 
 const KV_DTYPES: readonly string[] = ["bf16", "fp8"];
-/** Other names of formats that cost the same bytes and run on the same units; `auto` is the engines' default, BF16. */
-const DTYPE_ALIASES: Readonly<Record<string, string>> = {
-  auto: "bf16",
-  bfloat16: "bf16",
-  fp16: "bf16",
-  float16: "bf16",
-  fp8_e4m3: "fp8",
-  fp8_e5m2: "fp8",
-};
-
 /** KV format by the name that a recording has for it. */
 export function kvDtypeNamed(name: string): KvDtype {
   return plainDtype(name) === "fp8" ? "fp8" : "bf16";
-}
-
-/** The catalogue's name of a format; a remark in brackets is the source's own. */
-export function plainDtype(name: string): string {
-  const bare = name.replace(/\s*\(.*\)$/, "").toLowerCase();
-  return DTYPE_ALIASES[bare] ?? bare;
 }
 
 /** Why the shape of the deployment or of its load is outside what is modelled; null = it is inside. */
@@ -130,6 +117,7 @@ export function lookUp(recorded: RecordedCase, catalog: Catalog): Setup | string
     weightDtype,
     profile,
     routing: routing ?? ROUND_ROBIN,
+    otherRelease: recorded.hfConfig === undefined && !findModel(catalog, recorded.model).ok,
     isNewer: isNewerThanAll(catalog, recorded.engine, recorded.engineVersion),
     ownLink: gpu.value,
     request: {
@@ -153,7 +141,7 @@ function notFound(kind: string, name: string, hint: string | undefined, how: str
 /** The model of the catalogue, or of the case's own config.json. */
 function llmOf(recorded: RecordedCase, catalog: Catalog): CatalogEntry<"llms"> | string {
   const { model, hfConfig, source } = recorded;
-  const found = find(catalog, "llms", model);
+  const found = findModel(catalog, model, hfConfig === undefined);
   if (found.ok) return found.value;
   if (hfConfig === undefined) return notFound("model", model, found.hint, "or the case its config.json as hfConfig");
   try {

@@ -84,7 +84,9 @@ function scoreCase(recorded: RecordedCase, prediction: Prediction): CaseResult {
     model: recorded.model,
     modelClass: prediction.modelClass,
     engine: recorded.engine,
+    engineVersion: recorded.engineVersion,
     weightDtype: recorded.weightDtype,
+    tp: recorded.tp,
     loadKind: recorded.load.kind,
     loadLevel: loadLevel(recorded),
     tags: recorded.tags,
@@ -124,7 +126,9 @@ function stageMismatch({ measuredByStage, load }: RecordedCase): string | null {
 
 const counted = (n: number, one: string, many: string): string => `${n} ${n === 1 ? one : many}`;
 
+/** What was measured against its prediction; where nothing was, all predictions. */
 function compare(measured: CaseMetrics, all: CaseMetrics, tags: readonly string[]): Comparison {
+  if (Object.keys(measured).length === 0) return { predicted: all, measured, errors: {} };
   const predicted: Record<string, number> = {};
   const errors: Record<string, number> = {};
   for (const [metric, value] of Object.entries(all)) {
@@ -170,7 +174,9 @@ function unreadable(id: string, reason: string): CaseResult {
     model: "",
     modelClass: null,
     engine: "",
+    engineVersion: "",
     weightDtype: "",
+    tp: null,
     loadKind: "",
     loadLevel: "unknown",
     tags: [],
