@@ -3,6 +3,7 @@
  * second, lengths in tokens, times in seconds.
  */
 import type { CatalogEntry } from "../catalog/schema.ts";
+import { recordedClasses } from "./recorded-classes.ts";
 import type { FilledLengths, Recording } from "../scenario/recorded-trace.ts";
 import { exp, log, normalCdf } from "../kernel/math.ts";
 import type { Path } from "./read.ts";
@@ -59,13 +60,14 @@ export function resolveTraffic(
         "leave it out, or import the recording without that column",
       );
   });
-  return replay(resolution, file, file.replay, recording);
+  return replay(resolution, file, file.replay, classes, recording);
 }
 
 function replay(
   resolution: Resolution,
   file: TrafficFile,
   { file: name, turns }: NonNullable<TrafficFile["replay"]>,
+  classes: readonly ClassFile[],
   recording: Recording | null,
 ): ReplayTraffic | null {
   for (const field of [...SYNTHETIC_ONLY, "sessions"]) {
@@ -92,6 +94,12 @@ function replay(
   resolution.from("traffic", "file");
   resolution.from("traffic.kind", "derived");
   const { arrivalS, inputTokens, outputTokens, reasoningTokens, prefix, sessions, waits, filled } = recording;
+  const ownLimits = ["factor", "minTokens"].some((field) => resolution.declared(["traffic", "maxOutput", field]));
+  const { maxOutputTokens } = recording;
+  if (ownLimits && maxOutputTokens !== undefined)
+    resolution.warn("the recording has the max_tokens of its requests: traffic.maxOutput goes before them");
+  const named = classes.map(({ name, share }) => ({ name, shareFraction: share }));
+  const classIndex = recordedClasses(recording, named, (message) => resolution.warn(message));
   if (filled !== undefined) noteFilled(resolution, filled);
   if (waits === undefined && resolution.declared(["traffic", "replay", "turns"]))
     resolution.warn("the recording says of no request what it waited for: traffic.replay.turns has no effect");
@@ -103,6 +111,8 @@ function replay(
     outputTokens,
     maxOutput: maxOutput(resolution, file, null),
     ...(reasoningTokens === undefined ? {} : { reasoningTokens }),
+    ...(maxOutputTokens === undefined || ownLimits ? {} : { maxOutputTokens }),
+    ...(classIndex === null ? {} : { classIndex }),
     ...(prefix === undefined ? {} : { prefix }),
     ...(sessions === undefined ? {} : { sessions }),
     ...(waits === undefined || turns === "as-recorded" ? {} : { waits }),

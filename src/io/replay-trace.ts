@@ -8,7 +8,7 @@ import { readTrace } from "./trace.ts";
 import { readTraceTable, type TraceTable } from "./trace-table.ts";
 
 /** Columns of an imported trace that a replay looks at. */
-const COLUMNS = ["hashIds", "sessionId", "parents", "gapS", "e2eS", "status"] as const;
+const COLUMNS = ["hashIds", "sessionId", "parents", "gapS", "e2eS", "status", "maxOutputTokens", "className"] as const;
 
 /** Numbers that stand for texts must lie below this; see `KnownText`. */
 const TEXT_NUMBERS = 2 ** 30;
@@ -35,6 +35,8 @@ export async function readReplay(path: string): Promise<ReplayTrace> {
     outputTokens,
     epochS: epochS ?? table?.about?.epochS ?? null,
     ...(reasoningTokens === undefined ? {} : { reasoningTokens }),
+    ...limitsOf(table),
+    ...(table?.texts.className === undefined ? {} : { classNames: table.texts.className }),
     ...(prefix === undefined ? {} : { prefix }),
     ...(sessions === undefined ? {} : { sessions }),
     ...(waits === undefined ? {} : { waits }),
@@ -72,6 +74,15 @@ function fillLengths(
 
 function medianOf(tokens: Uint32Array): number {
   return tokens.sort()[Math.floor(tokens.length / 2)] ?? 0;
+}
+
+/** The max_tokens that requests asked for; 0 where a row does not say. */
+function limitsOf(table: TraceTable | null): Pick<Recording, "maxOutputTokens"> {
+  const asked = table?.numbers.maxOutputTokens;
+  if (asked === undefined) return {};
+  const maxOutputTokens = new Uint32Array(new SharedArrayBuffer(asked.length * 4));
+  asked.forEach((tokens, row) => (maxOutputTokens[row] = tokens > 0 ? tokens : 0));
+  return { maxOutputTokens };
 }
 
 /** Sessions from 0; rows without one have numbers of their own. */

@@ -4,8 +4,10 @@ import type { ReplayTraffic } from "./resolved.ts";
 /** A recording as a replay takes it. No length is zero: what the file does not say was filled in. */
 export interface Recording extends Pick<
   ReplayTraffic,
-  "arrivalS" | "inputTokens" | "outputTokens" | "reasoningTokens" | "prefix" | "sessions" | "waits"
+  "arrivalS" | "inputTokens" | "outputTokens" | "reasoningTokens" | "maxOutputTokens" | "prefix" | "sessions" | "waits"
 > {
+  /** Name of each request's class in the recording. */
+  readonly classNames?: Labels;
   readonly filled?: FilledLengths;
 }
 

@@ -230,6 +230,9 @@ export interface MaxOutputRule {
   readonly minTokens: number;
 }
 
+/** Beyond all classes. */
+export const NO_CLASS = 255;
+
 export interface ReplayTraffic {
   readonly kind: "replay";
   readonly file: string;
@@ -240,6 +243,10 @@ export interface ReplayTraffic {
   /** Of the output: what was thought before the user saw anything, where the recording says so. */
   readonly reasoningTokens?: Uint32Array;
   readonly maxOutput: MaxOutputRule;
+  /** The max_tokens that each request asked for, in place of the rule; 0 where the recording does not say. */
+  readonly maxOutputTokens?: Uint32Array;
+  /** Index of each request's class; NO_CLASS where the recording does not say: it is drawn by the shares. */
+  readonly classIndex?: Uint8Array;
   /** Which prompts begin alike, where the recording says so. */
   readonly prefix?: RecordedPrefixes;
   /** By row: the number of its session; of a row without one a number of its own. */

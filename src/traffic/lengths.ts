@@ -2,7 +2,7 @@
  * Input and output lengths of requests, in tokens: two marginals joined by a Gaussian copula, and the max_tokens that
  * the client would send. A pair is a function of two uniforms, whether they come from a stream or from a counter.
  */
-import type { LengthDistribution, MaxOutputRule, SyntheticTraffic } from "../scenario/resolved.ts";
+import type { LengthDistribution, MaxOutputRule, ReplayTraffic, SyntheticTraffic } from "../scenario/resolved.ts";
 import { InvariantError } from "../kernel/errors.ts";
 import { exp, log, normalCdf, normalQuantile } from "../kernel/math.ts";
 import { quantileAt, quantileTable, type QuantileTable } from "../kernel/samplers.ts";
@@ -53,6 +53,12 @@ export class LengthSampler {
 /** What a client sends as max_tokens for a request that will generate `outputTokens`; whole tokens, rounded up. */
 export function maxOutputTokens(rule: MaxOutputRule, outputTokens: number): number {
   return Math.max(Math.ceil(rule.factor * outputTokens), rule.minTokens);
+}
+
+/** The max_tokens of a recorded request: as recorded, but never below its answer; else by the rule. */
+export function askedTokens({ maxOutput, maxOutputTokens: asked, outputTokens }: ReplayTraffic, row: number): number {
+  const recorded = asked?.[row] ?? 0;
+  return recorded === 0 ? maxOutputTokens(maxOutput, outputTokens[row]!) : Math.max(recorded, outputTokens[row]!);
 }
 
 /** Correlation of the normals behind a rank correlation: 2 sin(π·spearman/6) (Pearson 1907). The series ends below 1e-17 of the sum. */

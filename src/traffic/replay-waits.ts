@@ -5,12 +5,12 @@
  *   TRF-6  Rows, lengths, classes, pauses and ordinals are those of the recording, whatever happens to a request: compared
  *          strategies serve the same requests, only the times of those that wait follow service.
  */
-import type { KnownText, RecordedWaits, ReplayTraffic } from "../scenario/resolved.ts";
+import { type KnownText, NO_CLASS, type RecordedWaits, type ReplayTraffic } from "../scenario/resolved.ts";
 import { DataError, InvariantError } from "../kernel/errors.ts";
 import { counterKey, threefry2x32, words } from "../kernel/random.ts";
 import { cumulativeShares, discrete } from "../kernel/samplers.ts";
 import { SlotHeap } from "../kernel/slot-heap.ts";
-import { maxOutputTokens } from "./lengths.ts";
+import { askedTokens } from "./lengths.ts";
 import type { OpenTrafficOptions } from "./options.ts";
 import { countBefore } from "./rate.ts";
 import { recordedText } from "./recorded-text.ts";
@@ -140,14 +140,17 @@ export class WaitingReplayCursor implements Traffic {
       return;
     }
     const row = this.firstRow + next;
-    const { inputTokens, outputTokens, reasoningTokens, maxOutput, sessions } = this.spec;
+    const { inputTokens, outputTokens, reasoningTokens, sessions, classIndex } = this.spec;
     this.request = next;
     this.timeS = this.dueS[next]!;
     this.inputTokens = inputTokens[row]!;
     this.outputTokens = outputTokens[row]!;
-    this.maxOutputTokens = maxOutputTokens(maxOutput, this.outputTokens);
+    this.maxOutputTokens = askedTokens(this.spec, row);
     if (reasoningTokens !== undefined) this.reasoningTokens = reasoningTokens[row]!;
     if (this.shares.length === 1) return;
+    const recorded = classIndex?.[row] ?? NO_CLASS;
+    this.classIndex = recorded;
+    if (recorded !== NO_CLASS) return;
     // All turns of a session are of one class.
     threefry2x32(this.key, 0, sessions === undefined ? row : sessions[row]!, 0);
     this.classIndex = discrete(this.shares, (words[0]! >>> 0) * 2.3283064365386963e-10);

@@ -1,13 +1,13 @@
 /**
- * Traffic from a recording: arrival times (seconds) and lengths (tokens) exactly as recorded, classes by share, which
- * recordings do not hold. TRF-1 and TRF-2 of `stream-cursor.ts` hold here too, but for requests that wait for others, which are
+ * Traffic from a recording: arrival times (seconds) and lengths (tokens) exactly as recorded, classes by share where the
+ * recording does not name them. TRF-1 and TRF-2 of `stream-cursor.ts` hold here too, but for requests that wait for others, which are
  * those of `replay-waits.ts`.
  */
-import type { KnownText, ReplayTraffic } from "../scenario/resolved.ts";
+import { type KnownText, NO_CLASS, type ReplayTraffic } from "../scenario/resolved.ts";
 import { DataError } from "../kernel/errors.ts";
 import type { Draw } from "../kernel/random.ts";
 import { cumulativeShares, discrete } from "../kernel/samplers.ts";
-import { maxOutputTokens } from "./lengths.ts";
+import { askedTokens } from "./lengths.ts";
 import { trafficStream, type OpenTrafficOptions } from "./options.ts";
 import { countBefore } from "./rate.ts";
 import { recordedText } from "./recorded-text.ts";
@@ -82,9 +82,11 @@ class ReplayCursor implements Traffic {
     this.timeS = spec.arrivalS[row]! - this.offsetS;
     this.inputTokens = spec.inputTokens[row]!;
     this.outputTokens = spec.outputTokens[row]!;
-    this.maxOutputTokens = maxOutputTokens(spec.maxOutput, this.outputTokens);
+    this.maxOutputTokens = askedTokens(spec, row);
     if (spec.reasoningTokens !== undefined) this.reasoningTokens = spec.reasoningTokens[row]!;
-    if (this.shares.length > 1) this.classIndex = discrete(this.shares, this.classDraw());
+    if (this.shares.length === 1) return;
+    const recorded = spec.classIndex?.[row] ?? NO_CLASS;
+    this.classIndex = recorded === NO_CLASS ? discrete(this.shares, this.classDraw()) : recorded;
   }
 
   /** Open traffic does not listen. */

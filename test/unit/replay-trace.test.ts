@@ -45,6 +45,20 @@ const traffic = ({ epochS: _epochS, filled: _filled, ...recording }: ReplayTrace
   maxOutput: { factor: 1, minTokens: 1 },
 });
 
+test("the max_tokens of requests and the names of their classes come along", async () => {
+  const rows =
+    "arrivalS,inputTokens,outputTokens,maxOutputTokens,className\n0,10,5,64,chat\n1,10,5,,batch\n2,10,5,8,chat\n";
+  const names = ["arrivalS", "inputTokens", "outputTokens", "maxOutputTokens", "className"];
+  const columns = Object.fromEntries(names.map((name) => [name, name]));
+  const target = join(folder, `${files++}.parquet`);
+  const asked = { format: null, columns, timeUnit: "s", sort: false } as const;
+  const job = { kind: "trace-import", files: [await saved(rows, "asked.csv")], target, ...asked } as const;
+  await importInThread(job, new Float64Array(PROGRESS_SLOTS + 2));
+  const { maxOutputTokens, classNames } = await readReplay(target);
+  expect([...maxOutputTokens!]).toEqual([64, 0, 8]);
+  expect([...classNames!.codes].map((code) => classNames!.names[code])).toEqual(["chat", "batch", "chat"]);
+});
+
 const WINDOW = { startEpochS: 0, horizonS: 1e9, warmupS: 0, seed: "7", replication: 0, classShares: [1] };
 
 /** Sent times by row, on servers that take `serviceS(row)` each. */

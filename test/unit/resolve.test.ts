@@ -613,6 +613,62 @@ describe("traffic", () => {
     expect(cut.horizonS).toBeCloseTo(50);
     expect(cut.warnings.join()).toContain("only its first 50 s are replayed");
   });
+
+  test("a replay takes the max_tokens and the classes that the recording names, and tells what it does not take", () => {
+    const names = ["a", "b", "c"];
+    const recording = {
+      arrivalS: Float64Array.of(0, 1, 2, 3),
+      inputTokens: new Uint32Array(4).fill(5),
+      outputTokens: new Uint32Array(4).fill(2),
+      maxOutputTokens: Uint32Array.of(9, 0, 9, 9),
+      classNames: { codes: Int32Array.of(1, 0, 1, 0), names },
+    };
+    const replay = withValue(
+      withValue(smallExperiment(), ["traffic"], { replay: { file: "x.parquet" } }),
+      ["days"],
+      undefined,
+    );
+    const of = (classes: readonly string[], change: Partial<typeof recording> = {}, traffic: object = {}) => {
+      const raw = withValue(
+        withValue(replay, ["traffic"], { replay: { file: "x.parquet" }, ...traffic }),
+        ["classes"],
+        classes.map((name) => ({ name, share: 1 / classes.length })),
+      );
+      const routed = withValue(raw, ["strategies"], {
+        own: {
+          pools: { gpus: { llm: "llama-3.1-8b", gpu: "h100-sxm", gpuPrice: "nebius-on-demand", replicas: 2 } },
+          routes: Object.fromEntries(classes.map((name) => [name, ["gpus"]])),
+        },
+      });
+      const { experiment } = resolveRaw(routed, { recording: { ...recording, ...change } });
+      const { traffic: found, warnings } = experiment;
+      if (found.kind !== "replay") throw new Error("no replay");
+      return { found, told: warnings.filter((one) => one.includes("recording") || one.includes("recorded")) };
+    };
+    const both = of(["b", "a"]);
+    expect(both.found.maxOutputTokens).toBe(recording.maxOutputTokens);
+    expect([...both.found.classIndex!]).toEqual([0, 1, 0, 1]);
+    expect(both.told).toEqual([]);
+
+    const some = of(["a", "other"]);
+    expect([...some.found.classIndex!]).toEqual([255, 0, 255, 0]);
+    expect(some.told).toEqual([
+      "2 of 4 requests of the recording name none of its classes (b, c, or nothing): theirs are drawn by the shares",
+      expect.stringMatching(/^class a has 100.0 % of the recorded requests, and a share of 50.0 %/),
+      expect.stringMatching(/^class other has 0.0 % of the recorded requests/),
+    ]);
+
+    const none = of(["x", "y"]);
+    expect(none.found.classIndex).toBeUndefined();
+    expect(none.told.join()).toContain("the recording names the classes a, b, c, which the experiment does not have");
+    expect(of(["x"]).told).toEqual([]);
+
+    const ruled = of(["a", "b"], {}, { maxOutput: { factor: 2 } });
+    expect(ruled.found.maxOutputTokens).toBeUndefined();
+    expect(ruled.told).toEqual([
+      "the recording has the max_tokens of its requests: traffic.maxOutput goes before them",
+    ]);
+  });
 });
 
 describe("people", () => {

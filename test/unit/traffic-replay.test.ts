@@ -1,5 +1,5 @@
 import { expect, test } from "vitest";
-import type { ReplayTraffic } from "../../src/scenario/resolved.ts";
+import { NO_CLASS, type ReplayTraffic } from "../../src/scenario/resolved.ts";
 import { DataError } from "../../src/kernel/errors.ts";
 import { replayTraffic } from "../../src/traffic/replay.ts";
 import { OPTIONS } from "../fixtures/traffic-reference.ts";
@@ -61,6 +61,39 @@ test("classes are drawn by share from their own stream", () => {
   expect(classes("7")).not.toEqual(classes("8"));
   const second = classes("7").filter((index) => index === 1).length;
   expect(Math.abs(second / 4000 - 0.75)).toBeLessThan(4 * Math.sqrt(0.1875 / 4000));
+});
+
+test("the max_tokens that were asked for go before the rule, but never below the answer", () => {
+  const asked = (change: Partial<ReplayTraffic>): number[] => {
+    const found: number[] = [];
+    const traffic = replayTraffic({ ...RECORDED, ...change }, OPTIONS);
+    for (; traffic.timeS < Infinity; traffic.advance()) found.push(traffic.maxOutputTokens);
+    return found;
+  };
+  const maxOutputTokens = Uint32Array.of(4096, 0, 10, 16, 1500);
+  expect(asked({ maxOutputTokens })).toEqual([4096, 218, 55, 16, 1500]);
+  const offsets = new Uint32Array(6);
+  const waits = { offsets, parents: new Uint32Array(0), gapS: new Float64Array(5) };
+  expect(asked({ maxOutputTokens, waits })).toEqual([4096, 218, 55, 16, 1500]);
+});
+
+test("classes that the recording names are those, the others are drawn", () => {
+  const classIndex = Uint8Array.of(1, 0, NO_CLASS, 1, 0);
+  const waits = { offsets: new Uint32Array(6), parents: new Uint32Array(0), gapS: new Float64Array(5) };
+  for (const change of [{ classIndex }, { classIndex, waits }]) {
+    const drawn = new Set<number>();
+    for (let seed = 0; seed < 40; seed++) {
+      const traffic = replayTraffic(
+        { ...RECORDED, ...change },
+        { ...OPTIONS, seed: String(seed), classShares: [0.5, 0.5] },
+      );
+      const found: number[] = [];
+      for (; traffic.timeS < Infinity; traffic.advance()) found.push(traffic.classIndex);
+      drawn.add(found[2]!);
+      expect(found.toSpliced(2, 1)).toEqual([1, 0, 1, 0]);
+    }
+    expect(drawn).toEqual(new Set([0, 1]));
+  }
 });
 
 test.each<[string, Partial<ReplayTraffic>, number | null]>([

@@ -6,6 +6,7 @@ import { mean } from "simple-statistics";
 import { ConfigError, DataError } from "../../kernel/errors.ts";
 import { Sketch } from "../../kernel/sketch.ts";
 import type { ResolvedExperiment } from "../../scenario/resolved.ts";
+import { recordedClasses } from "../recorded-classes.ts";
 import { hintFor } from "../../catalog/nearest.ts";
 import { estimateOrNull, notNegative, withDoubtOf } from "../estimate.ts";
 import type { Estimate } from "../findings.ts";
@@ -40,7 +41,8 @@ export function replayed(experiment: ResolvedExperiment, wanted: string | null, 
     throw new ConfigError([{ path: ["strategy"], message, ...(hint === undefined ? {} : { hint }) }]);
   }
   const { file, startEpochS, lengthS } = period;
-  const { filled: _, ...recording } = period.recording;
+  const { filled: _, classNames: __, ...recording } = period.recording;
+  const classIndex = recordedClasses(period.recording, experiment.classes, () => undefined);
   const thinking = experiment.classes.find(({ reasoning }) => reasoning !== undefined);
   if (thinking !== undefined && recording.reasoningTokens !== undefined) {
     const message = `says what of each answer was thinking (reasoningTokens), and so does class ${thinking.name} of the experiment: only one of the two can count`;
@@ -63,7 +65,13 @@ export function replayed(experiment: ResolvedExperiment, wanted: string | null, 
     horizonS: lengthS + Math.ceil(Math.max(...experiment.classes.map(({ timeoutS }) => timeoutS))),
     warmupS: 0,
     strategies: [strategy],
-    traffic: { kind: "replay", file, ...recording, maxOutput: experiment.traffic.maxOutput },
+    traffic: {
+      kind: "replay",
+      file,
+      ...recording,
+      ...(classIndex === null ? {} : { classIndex }),
+      maxOutput: experiment.traffic.maxOutput,
+    },
   };
 }
 
