@@ -58,7 +58,9 @@ export function describeScheduler(scheduler: SchedulerSpec, limits: StepLimits):
     parts.push(`${draftTokens} drafts (acceptance ${acceptance}, cost ${draftCost}${how})`);
   }
   if (capturedBatchSizes !== null)
-    parts.push(`padded batches (${capturedBatchSizes.length} sizes up to ${capturedBatchSizes.at(-1)})`);
+    parts.push(
+      `padded batches (${capturedBatchSizes.length === 1 ? "of" : `${capturedBatchSizes.length} sizes up to`} ${capturedBatchSizes.at(-1)})`,
+    );
   if (role !== "both") parts.push(`${role} only`);
   parts.push(`at most ${limits.maxNumSeqs} sequences and ${limits.maxNumBatchedTokens} tokens a step`);
   if (limits.longPrefillTokenThreshold > 0) parts.push(`chunks up to ${limits.longPrefillTokenThreshold}`);

@@ -54,8 +54,10 @@ export function compareStrategies(
       return match === undefined ? [] : [[run, match.run] as const];
     });
     const classMetrics = metricsOfClasses(experiment.horizonS);
+    // Equal percentiles of unequal runs may lie a bucket apart.
+    const identical = pairs.every(([a, b]) => JSON.stringify(a.classes) === JSON.stringify(b.classes));
     const rows = <T>(className: string | null, metrics: readonly Metric<T>[], results: readonly (readonly [T, T])[]) =>
-      metrics.map((metric) => pairedDifference(metric, className, [strategies[0]!, other], results));
+      metrics.map((metric) => pairedDifference(metric, className, [strategies[0]!, other], results, identical));
     const all = pairs.map(([a, b]) => [mergeClasses(a.classes), mergeClasses(b.classes)] as const);
     return {
       baseline: strategies[0]!.name,
@@ -98,7 +100,7 @@ export function compareStrategies(
 const SKETCH_ERROR = 1 / 128;
 
 /** Whether a figure of milliseconds is read from a sketch's buckets. */
-export function isPercentile(metric: string): boolean {
+function isPercentile(metric: string): boolean {
   return /P\d+$/.test(metric);
 }
 
@@ -112,32 +114,47 @@ function pairedDifference<T>(
   className: string | null,
   [first, second]: readonly [ResolvedStrategy, ResolvedStrategy],
   results: readonly (readonly [T, T])[],
+  identical: boolean,
 ): PairedDifference {
   const values = results
     .map(([a, b]) => [of(a), of(b)] as const)
     .filter((pair) => pair.every((value) => Number.isFinite(value)));
   // A P99 that some replications can't give is given by none: those that can are the busy ones.
   const known = metric.includes("P99") && values.length < results.length ? [] : values;
-  const difference = differenceOf(metric, [first, second], known);
+  const difference = differenceOf(metric, [first, second], known, identical);
+  const estimateOf = (strategy: ResolvedStrategy, figures: readonly number[]): Estimate | null => {
+    const exact = withDoubtOf([strategy], estimateOrNull(figures));
+    return exact === null || !isPercentile(metric) ? exact : widened(exact, SKETCH_ERROR * exact.mean);
+  };
   return {
     metric,
     unit,
     className,
-    baseline: withDoubtOf([first], estimateOrNull(known.map(([a]) => a))),
-    other: withDoubtOf([second], estimateOrNull(known.map(([, b]) => b))),
+    baseline: estimateOf(
+      first,
+      known.map(([a]) => a),
+    ),
+    other: estimateOf(
+      second,
+      known.map(([, b]) => b),
+    ),
     difference,
     separable: isSeparable(difference),
   };
 }
 
-/** The second minus the first over pairs of one figure of two strategies, each pair from one replication. Null without a pair. */
+/**
+ * The second minus the first over pairs of one figure of two strategies, each pair from one replication. Null without a pair. Percentiles of runs
+ * that are not `identical` hold the width of a bucket on both sides.
+ */
 export function differenceOf(
   metric: string,
   strategies: readonly [ResolvedStrategy, ResolvedStrategy],
   pairs: readonly (readonly [number, number])[],
+  identical = false,
 ): Estimate | null {
   const exact = withDoubtOf(strategies, estimateOrNull(pairs.map(([a, b]) => b - a)));
-  if (!isPercentile(metric) || pairs.every(([a, b]) => a === b)) return exact;
+  if (exact === null || !isPercentile(metric) || identical) return exact;
   return widened(exact, SKETCH_ERROR * mean(pairs.map(([a, b]) => a + b)));
 }
 

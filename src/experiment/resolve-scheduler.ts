@@ -1,7 +1,7 @@
 /** How a pool batches: policy names and options looked up, memory and links of the file turned into tokens and seconds. */
 import { hintFor, nearest } from "../catalog/nearest.ts";
 import { sequenceBytes } from "../engine/model-bytes.ts";
-import { kvDivisor } from "../engine/parallelism.ts";
+import { kvDivisor, largestStageShare, layoutOf } from "../engine/parallelism.ts";
 import { formsStepsAhead } from "../engine/step-ahead.ts";
 import type { PolicyPlugin } from "../engine/policies/policy.ts";
 import { batchingPlugins, orderPlugins, ships } from "../engine/policies/registry.ts";
@@ -48,8 +48,9 @@ export function resolveScheduler(
   }
   if (batching === null || order === null) return null;
   checkBatchSize(resolution, batching, engine.maxNumSeqs, [...path, "batching"]);
-  const bytesPerGpuToken = kvBytesPerGpuToken(llm, engine);
-  const swapSpaceTokens = Math.floor((file.swapSpaceGiB * BYTES_PER_GIB) / bytesPerGpuToken);
+  const { stages, ranks } = layoutOf(engine);
+  const bytesPerGpuToken = kvBytesPerGpuToken(llm, engine) * largestStageShare(llm, stages);
+  const swapSpaceTokens = Math.floor((file.swapSpaceGiB * BYTES_PER_GIB) / bytesPerGpuToken) * ranks;
   if (preemption === "swap" && swapSpaceTokens === 0)
     resolution.problem(
       [...path, "swapSpaceGiB"],
@@ -65,8 +66,11 @@ export function resolveScheduler(
     admission: file.admission,
     prefixCache: file.prefixCaching === "off" ? null : { eviction: file.prefixCaching },
     speculative: speculative ?? null,
+    // Each rank pads its own micro-batch, over which the sequences of the replica are spread evenly.
     capturedBatchSizes:
-      file.capturedBatchSizes === undefined ? null : [...file.capturedBatchSizes].sort((a, b) => a - b),
+      file.capturedBatchSizes === undefined
+        ? null
+        : file.capturedBatchSizes.map((size) => size * ranks * stages).sort((a, b) => a - b),
     role,
   };
   noteUnlikeOthers(resolution, resolved, engine, path);
@@ -83,7 +87,7 @@ function noteUnlikeOthers(resolution: Resolution, scheduler: SchedulerSpec, engi
   const largest = capturedBatchSizes?.at(-1) ?? 0;
   if (largest > engine.maxNumSeqs && !capturedBatchSizes!.includes(engine.maxNumSeqs))
     resolution.warn(
-      `${[...path, "capturedBatchSizes"].join(".")}: sizes above maxNumSeqs, ${engine.maxNumSeqs}, count as that many sequences`,
+      `${[...path, "capturedBatchSizes"].join(".")}: sizes above maxNumSeqs, ${engine.maxNumSeqs} in a replica, count as that many sequences`,
     );
 }
 
@@ -146,7 +150,7 @@ export function resolveHandOff(
   return { handOff: { pool, sPerToken: bytes / (transferGBps * 1e9), latencyS: latencyMs / 1000 } };
 }
 
-/** KV bytes of one token on one GPU of the replica. */
+/** KV bytes of one token, of all layers, on one GPU of a tensor-parallel group. */
 function kvBytesPerGpuToken(llm: LlmSpec, engine: EngineSpec): number {
   return sequenceBytes(llm, engine.kvDtype).perToken / kvDivisor(llm, engine.tensorParallelSize);
 }

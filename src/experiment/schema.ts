@@ -275,7 +275,9 @@ const SchedulerSchema = z.strictObject({
     .array(z.int().min(1))
     .min(1)
     .optional()
-    .describe("batch sizes of captured graphs: a decode step costs as much as the next one up; without it no padding"),
+    .describe(
+      "batch sizes of captured graphs, of one rank and micro-batch: a decode step costs as much as the next one up; without it no padding",
+    ),
 });
 
 const GpuPriceSchema = z.union([

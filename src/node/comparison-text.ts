@@ -1,5 +1,5 @@
 /** What the terminal shows of a comparison: one table of paired differences for each strategy against the baseline. */
-import { type Comparison, isPercentile, type PairedDifference } from "../experiment/compare.ts";
+import type { Comparison, PairedDifference } from "../experiment/compare.ts";
 import type { Estimate } from "../experiment/findings.ts";
 import { lengthText, plainNumber, plural } from "../report/format.ts";
 import { type Column, fittedTable, textTable } from "./text-table.ts";
@@ -145,9 +145,9 @@ function withSign(value: number, figure: string): string {
 }
 
 function finding(row: PairedDifference): string {
-  const { metric, separable, difference } = row;
+  const { separable, difference } = row;
   if (difference === null || separable === null) return "";
-  if (isSame(row)) return isPercentile(metric) ? "the same within 1 %" : "the same";
+  if (isSame(row)) return "the same";
   if (separable) return difference.mean < 0 ? "lower" : "higher";
   return "not separable";
 }

@@ -474,7 +474,7 @@ function stepFlag(value: string): StepFlag {
   if (first !== null) return { kind: "first", count: Number(first[1]) };
   const replica = /^replica:(\d{1,5})$/.exec(value);
   if (replica !== null) return { kind: "replica", replica: Number(replica[1]) };
-  throw new InvalidArgumentError("must be first:COUNT or replica:NUMBER, the first replica being 0");
+  throw new InvalidArgumentError("must be first:COUNT (1 to 999999) or replica:NUMBER, the first replica being 0");
 }
 
 /** As a shell would need it. */

@@ -65,6 +65,27 @@ test("a strategy against its like differs in nothing at all", () => {
   }
 });
 
+test("equal percentiles of unequal runs may lie a bucket apart", () => {
+  const table = (tokenMs: number): Raw => ({
+    replicas: 1,
+    stepTimeTable: [
+      { batchTokens: 1, promptMs: 0.1, tokenMs },
+      { batchTokens: 2000, promptMs: 200, tokenMs },
+    ],
+  });
+  // 7.82 and 7.93 ms are of one bucket.
+  const close = study({ one: table(7.82), other: table(7.93) });
+  const [compared] = compareStrategies(close, simulated(close));
+  expect(row(compared!, "tpotMean")).toMatchObject({ separable: true });
+  const { difference, separable, baseline } = row(compared!, "itlP50");
+  expect(difference!.mean).toBe(0);
+  expect(separable).toBe(false);
+  expect(difference!.lo!).toBeLessThan(-0.11);
+  expect(difference!.hi!).toBeGreaterThan(0.11);
+  expect(baseline!.lo!).toBeLessThan(7.82);
+  expect(baseline!.hi!).toBeGreaterThan(7.82);
+});
+
 test("twice the replicas bring the first token forward and are less full, beyond the interval", () => {
   for (const metric of ["ttftMean", "ttftP95", "e2eMean", "occupancyFraction", "kvFraction"]) {
     expect(row(more, metric), metric).toMatchObject({ separable: true });

@@ -296,6 +296,29 @@ function everySecondStep(shared: boolean): () => BatchingPolicy {
   };
 }
 
+test("a leap over a decision that comes late in an answer is caught", () => {
+  const QUANTUM = 256;
+  const plugin: BatchingPlugin = {
+    kind: "batching",
+    name: "late",
+    doc: "Answers beyond a quantum wait while there are shorter ones.",
+    options: {},
+    create: () => ({
+      schedule(step) {
+        const young = (one: number): boolean => step.generatedTokens(one) < QUANTUM;
+        if (!sound(step, (all) => (all.some(young) ? all.filter(young) : all))) admitAll(step);
+      },
+      leap: () => Infinity,
+      wakes: () => true,
+    }),
+  };
+  registerPolicy(plugin);
+  const { checks, reached } = conform(plugin, OPTIONS);
+  expect(reached.longestAnswer).toBeGreaterThan(1000);
+  expect(reached.longestPrompt).toBeGreaterThan(1000);
+  expect(Object.entries(checks).flatMap(([id, failure]) => (failure === null ? [] : [id]))).toEqual(["leap"]);
+});
+
 test("what all replicas of a policy share is caught by the check of its repeat, and no other", () => {
   const options = { ...OPTIONS, scenarios: 20 };
   expect(conform(plant(everySecondStep(false)), options).passed).toBe(true);

@@ -120,6 +120,27 @@ test("the line of a scheduler holds the values of its options and the limits of 
   );
 });
 
+test("host memory and captured sizes are of one GPU and one rank: stages share the layers, ranks have room and batches of their own", () => {
+  const schedulerOf = (more: Record<string, unknown>, llm = "llama-3.1-8b") => {
+    const scheduler = { preemption: "swap", swapSpaceGiB: 4, capturedBatchSizes: [8, 64] };
+    const changed = { ...valueAtPool(smallExperiment()), llm, scheduler, ...more };
+    return resolveRaw(withValue(smallExperiment(), POOL, changed)).experiment.strategies[1]!.pools[0]!.scheduler;
+  };
+  const one = schedulerOf({});
+  expect(one).toMatchObject({ swapSpaceTokens: 32_768, capturedBatchSizes: [8, 64] });
+  for (const split of [{ tensorParallelSize: 2 }, { pipelineParallelSize: 2 }]) {
+    const two = schedulerOf(split);
+    expect(two.swapSpaceTokens, JSON.stringify(split)).toBe(2 * one.swapSpaceTokens);
+    expect(two.swapSPerToken).toBeCloseTo(one.swapSPerToken / 2, 12);
+  }
+  expect(schedulerOf({ pipelineParallelSize: 2 }).capturedBatchSizes).toEqual([16, 128]);
+  const ranks = (dataParallelSize: number) =>
+    schedulerOf({ dataParallelSize, enableExpertParallel: true }, "qwen3-30b-a3b");
+  expect(ranks(4).swapSpaceTokens).toBe(2 * ranks(2).swapSpaceTokens);
+  expect(ranks(4).swapSPerToken).toBe(ranks(2).swapSPerToken);
+  expect(ranks(4).capturedBatchSizes).toEqual([32, 256]);
+});
+
 test("a policy that gets no steps ahead where others do is warned of, and so are captured sizes without seats", () => {
   const warningsOf = (engine: string, scheduler: Record<string, unknown>, more: Record<string, unknown> = {}) => {
     const changed = { ...valueAtPool(smallExperiment()), engine, scheduler, ...more };
@@ -134,7 +155,7 @@ test("a policy that gets no steps ahead where others do is warned of, and so are
     expect(warningsOf("vllm-0.14", { batching: { name, options: {} } })).toEqual([]);
   expect(warningsOf("vllm", { batching })).toEqual([]);
   expect(warningsOf("vllm", { capturedBatchSizes: [1, 64] }, { maxNumSeqs: 4 })).toEqual([
-    expect.stringMatching(/capturedBatchSizes: sizes above maxNumSeqs, 4, count as that many sequences/),
+    expect.stringMatching(/capturedBatchSizes: sizes above maxNumSeqs, 4 in a replica, count as that many sequences/),
   ]);
   expect(warningsOf("vllm", { capturedBatchSizes: [1, 4] }, { maxNumSeqs: 4 })).toEqual([]);
 });

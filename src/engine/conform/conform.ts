@@ -54,6 +54,9 @@ export interface Conformance {
     readonly chunkedPrompts: number;
     readonly holds: number;
     readonly cancelled: number;
+    /** Tokens: a policy that changes its mind beyond them was not tried. */
+    readonly longestPrompt: number;
+    readonly longestAnswer: number;
   };
   /** Most steps in a row in which a decoding sequence got no token: a bound seen, not proven. */
   readonly longestStall: number;
@@ -95,7 +98,16 @@ export function conform(
   const numbers = options.only === null ? Array.from({ length: options.scenarios }, (_, n) => n) : [options.only];
   const checks: Record<CheckId, Failure | null> = { rules: null, length: null, repeat: null, oracle: null, leap: null };
   const tried: Record<CheckId, number> = { rules: 0, length: 0, repeat: 0, oracle: 0, leap: 0 };
-  const reached = { steps: 0, boundaries: 0, preemptions: 0, chunkedPrompts: 0, holds: 0, cancelled: 0 };
+  const reached = {
+    steps: 0,
+    boundaries: 0,
+    preemptions: 0,
+    chunkedPrompts: 0,
+    holds: 0,
+    cancelled: 0,
+    longestPrompt: 0,
+    longestAnswer: 0,
+  };
   let longestStall = 0;
   let waits: Waits | null = null;
   const passed = (): boolean => Object.values(checks).every((failure) => failure === null);
@@ -132,6 +144,10 @@ export function conform(
     longestStall = Math.max(longestStall, naive.longestStall);
     reached.chunkedPrompts += naive.chunkedPrompts;
     reached.holds += naive.holds;
+    for (const { inputTokens, outputTokens } of scenario.requests) {
+      reached.longestPrompt = Math.max(reached.longestPrompt, inputTokens);
+      reached.longestAnswer = Math.max(reached.longestAnswer, outputTokens);
+    }
     reached.cancelled += naive.fates.filter((fate) => fate?.kind === "cancelled").length;
     if (leaping === null) continue;
     reached.steps += leaping.steps;

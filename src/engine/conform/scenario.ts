@@ -38,6 +38,12 @@ const GRID_S = 1 / 1024;
 const CROWD_EVERY = 60;
 const FIRST_CROWD = 20;
 const CROWD_REQUESTS = 160;
+/** One in so many has few requests of long prompts and answers, for policies that change their mind after hundreds of tokens. */
+const LONG_EVERY = 15;
+const FIRST_LONG = 7;
+const LONG_REQUESTS = 5;
+const LONG_TOKENS = [600, 3000];
+
 /** Built-in orders that a batching policy has to get along with, and batching policies that an order has. */
 const ORDERS = ["fcfs", "fcfs", "priority", "edf", "shortest-prompt", "predicted-shortest", "fair-share"];
 const BATCHINGS = ["chunked", "chunked", "continuous"];
@@ -63,10 +69,11 @@ export function randomScenario(plugin: PolicyPlugin, seed: string, number: numbe
   const requests: ConformRequest[] = [];
   const crowd = isCrowd(number);
   const bursty = draw() < 0.5 && !crowd;
-  const longestInput = oneOf(draw, [8, 60, 300]);
-  const longestOutput = oneOf(draw, [1, 4, 30, 120]);
+  const long = number % LONG_EVERY === FIRST_LONG;
+  const longestInput = oneOf(draw, long ? LONG_TOKENS : [8, 60, 300]);
+  const longestOutput = oneOf(draw, long ? LONG_TOKENS : [1, 4, 30, 120]);
   let timeS = 0;
-  for (let n = crowd ? CROWD_REQUESTS : whole(draw, 1, 24); n > 0; n--) {
+  for (let n = crowd ? CROWD_REQUESTS : whole(draw, 1, long ? LONG_REQUESTS : 24); n > 0; n--) {
     if (!bursty || draw() < 0.3) timeS += 0.05 * exponential(draw);
     const arrivalS = gridded(timeS);
     const outputTokens = whole(draw, 1, longestOutput);

@@ -123,11 +123,11 @@ function text(what: string, plugin: Named, result: Conformance): string {
     ];
   });
   return (
-    `${plugin.name} (${plugin.kind}), ${scenarios} random scenarios, seed ${seed}: ${result.passed ? "conforms" : "does not conform"}\n` +
+    `${plugin.name} (${plugin.kind}), ${scenarios} random ${scenarios === 1 ? "scenario" : "scenarios"}, seed ${seed}: ${result.passed ? "conforms" : "does not conform"}\n` +
     lines.join("") +
     `  reached: ${reached.steps} steps at ${reached.boundaries} boundaries, ${reached.preemptions} preemptions, ` +
-    `${reached.chunkedPrompts} partial prompts, ${reached.cancelled} cancellations, ${reached.holds} waits by choice; ` +
-    `at most ${longestStall} steps in a row without a token for a decoding sequence\n` +
+    `${reached.chunkedPrompts} partial prompts, ${reached.cancelled} cancellations, ${reached.holds} waits by choice, ` +
+    `prompts of up to ${reached.longestPrompt} and answers of up to ${reached.longestAnswer} tokens; at most ${longestStall} steps in a row without a token for a decoding sequence\n` +
     waitsText(result) +
     warningsOf(plugin, result)
       .map((warning) => `  warning: ${warning}\n`)
