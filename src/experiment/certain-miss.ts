@@ -31,7 +31,8 @@ export interface TrialDay {
   readonly missed: Int32Array;
 }
 
-const WHOLE = 1e9;
+/** A share of one in the units of `TrialDay.missed`. */
+export const WHOLE = 1e9;
 /** A day tells of its misses when so many shares of its requests were added: often enough, and cheap. */
 const TOLD_PER_DAY = 10_000;
 

@@ -6,9 +6,9 @@
 import { gpusPerReplica } from "../engine/parallelism.ts";
 import { InfeasibleError } from "../kernel/errors.ts";
 import { peakDays } from "../traffic/rate.ts";
-import type { ResolvedExperiment, ResolvedStrategy } from "../scenario/resolved.ts";
+import type { RequestClass, ResolvedExperiment, ResolvedStrategy } from "../scenario/resolved.ts";
 import { MOST_REPLICAS } from "./bounds.ts";
-import type { DayRequests, TrialDay } from "./certain-miss.ts";
+import { type DayRequests, type TrialDay, WHOLE } from "./certain-miss.ts";
 import type { DayOutcome, SizingTask } from "./size-trial.ts";
 
 const PEAK_DAYS = 2;
@@ -56,10 +56,13 @@ export async function sizeStrategy(
 ): Promise<number[]> {
   const declared = experiment.strategies[strategy]!;
   if (!needsSizing(declared)) return replicasWith(declared, 0);
-  const at = (scale: number): Promise<Meets> =>
-    trialsOf(thinned(experiment, scale), strategy, threads, (replicas, left) => onTrial({ replicas, scale, left }));
+  let misses = "";
+  const at = (scale: number): Promise<Meets> => {
+    const tell = (replicas: readonly number[], left: number | null): void => onTrial({ replicas, scale, left });
+    return trialsOf(thinned(experiment, scale), strategy, threads, tell, (what) => (misses = what));
+  };
   const guess = await roughly(declared, requestsOfDay(experiment), 1, at);
-  return fewestReplicas(declared, await at(1), guess);
+  return fewestReplicas(declared, await at(1), guess, () => misses);
 }
 
 /** Expected on the busiest day of traffic that can be thinned; else 0. */
@@ -99,12 +102,13 @@ function mostAt(scale: number): number {
   return Math.max(1, Math.floor(MOST_REPLICAS / scale));
 }
 
-/** Tries sizes on the peak days of a strategy. */
+/** Tries sizes on the peak days of a strategy; `onMiss` is told in words what one misses. */
 async function trialsOf(
   experiment: ResolvedExperiment,
   strategy: number,
   threads: SizingThreads,
   onTrial: (replicas: readonly number[], left: number | null) => void,
+  onMiss: (misses: string) => void,
 ): Promise<Meets> {
   const tasks = sizingTasks(experiment, strategy);
   const requests = await Promise.all(tasks.map((task) => threads.countDay(task)));
@@ -122,8 +126,31 @@ async function trialsOf(
     await Promise.all(order.map(runDay));
     const most = (day: number): number => Math.max(...missed.subarray(day * classes, (day + 1) * classes));
     order.sort((a, b) => most(b) - most(a));
-    return attainments.every((byClass) => byClass !== null) && meetsSlo(experiment, attainments);
+    if (attainments.every((byClass) => byClass !== null) && meetsSlo(experiment, attainments)) return true;
+    onMiss(missesInWords(experiment.classes, missed, tasks.length));
+    return false;
   };
+}
+
+/** Which classes miss their targets, by what is off their attainment for certain (`TrialDay.missed`, day by day). */
+function missesInWords(classes: readonly RequestClass[], missed: Int32Array, days: number): string {
+  return classes
+    .flatMap(({ name, slo }, c) => {
+      const off = missed.reduce((sum, share, i) => sum + (i % classes.length === c ? share : 0), 0) / days / WHOLE;
+      if (off <= 1 - slo.targetFraction) return [];
+      const targets = [
+        ["TTFT", slo.ttftS],
+        ["TPOT", slo.tpotS],
+        ["E2E", slo.e2eS],
+      ].flatMap(([figure, limitS]) =>
+        limitS === null ? [] : [`${figure} ${Number((1000 * Number(limitS)).toPrecision(6))} ms`],
+      );
+      const most = (100 * (1 - Math.min(1, off))).toFixed(1);
+      return [
+        `class ${name} gets ${targets.join(", ")} at most ${most} % of the time, and wants ${100 * slo.targetFraction} %`,
+      ];
+    })
+    .join("; ");
 }
 
 export function needsSizing(strategy: ResolvedStrategy): boolean {
@@ -180,11 +207,12 @@ export async function fewestReplicas(
   strategy: ResolvedStrategy,
   meets: Meets,
   guess: Bracket = NOTHING_KNOWN,
+  misses = (): string => "",
 ): Promise<number[]> {
   const found = await fewestAlike(strategy, meets, guess, MOST_REPLICAS);
   if (found === null)
     throw new InfeasibleError(
-      `strategy ${strategy.name}: ${MOST_REPLICAS} replicas ${ofWhich(strategy)} do not meet the SLO on the peak days; the target lies below what one request alone needs, or the network and API overhead eat it, or the traffic needs more replicas than that`,
+      `strategy ${strategy.name}: ${MOST_REPLICAS} replicas ${ofWhich(strategy)} do not meet the SLO on the peak days${misses() === "" ? "" : ` (${misses()})`}; the target lies below what one request alone needs, or the network and API overhead eat it, or the traffic needs more replicas than that`,
     );
   const alike = found.enough;
   const sizes = replicasWith(strategy, alike);
