@@ -103,7 +103,11 @@ function drive<R extends ReplicaEngine & { readonly freeKvBlocks: number }>(
     completed: (slot) => close(slot, "completed"),
     dropped: (slot) => close(slot, "cancelled-running"),
     lost: (slot) => close(slot, "lost"),
-    prefilled: (slot) => close(slot, "handed-on"),
+    // Whoever decodes has room at once.
+    prefilled: (slot) => {
+      if (replica instanceof PolicyReplica) replica.letGo(slot, nowS);
+      close(slot, "handed-on");
+    },
   };
   const meter = new EngineMeter(Array.from({ length: classes }, () => new Sketch()));
   const { replica, enter } = make(table, sink, meter);
