@@ -158,7 +158,11 @@ export class PolicyReplica implements ReplicaEngine {
   letGo(slot: number, nowS: number): boolean {
     const { batch, mode } = this;
     batch.letGo(slot);
-    if (batch.waitingCount === 0 || (mode !== IDLE && mode !== HOLD)) return false;
+    if (mode !== IDLE && mode !== HOLD) return false;
+    if (batch.waitingCount === 0) {
+      this.observer?.rested(this, nowS);
+      return false;
+    }
     this.mode = BOUNDARY;
     this.dueS = nowS;
     return true;
@@ -168,7 +172,8 @@ export class PolicyReplica implements ReplicaEngine {
     const { table, batch } = this;
     if (table.state[slot] === WAITING) {
       batch.leaveQueue(slot);
-      if (this.mode === HOLD) {
+      // Idle with others waiting: the one that left may have been the one that did not fit beside KV that was handed on.
+      if (this.mode === HOLD || (this.mode === IDLE && batch.waitingCount > 0)) {
         this.mode = BOUNDARY;
         this.dueS = nowS;
       } else if (batch.waitingCount > 0) this.cutStretch(nowS);

@@ -242,6 +242,26 @@ describe("KV stays where it was computed until it has room where it is decoded",
   });
 });
 
+test("where the first in line does not fit beside kept KV and gives up, the one behind it is served at once", () => {
+  const of = setting({
+    classes: [
+      requestClass({ name: "hasty", shareFraction: 0.5, timeoutS: 2 }),
+      requestClass({ name: "patient", shareFraction: 0.5, timeoutS: 60 }),
+    ],
+    horizonS: 100,
+  });
+  const requests = [
+    { timeS: 10, inputTokens: 800, outputTokens: 20, classIndex: 1 },
+    { timeS: 10.5, inputTokens: 900, outputTokens: 1, classIndex: 0 },
+    { timeS: 11, inputTokens: 100, outputTokens: 1, classIndex: 1 },
+  ];
+  const plan = strategy([[to("pool")], [to("pool")]], pair({ ...FAST, latencyMs: 8000 }, { engine: { kvBlocks: 63 } }));
+  const { rows } = watch(of, plan, [1, 1], listTraffic(requests));
+  const last = rows.find(({ inputTokens }) => inputTokens === 100)!;
+  expect(last.ttftS).toBeGreaterThan(1.5);
+  expect(last.ttftS).toBeLessThan(1.7);
+});
+
 describe("what can go wrong on the way", () => {
   const STUCK = { ...FAST, latencyMs: 5000 };
   const once = (options: Parameters<typeof requestClass>[0]) => setting({ classes: [requestClass(options)] });

@@ -520,6 +520,13 @@ describe("what can and cannot be predicted", () => {
       ["Qwen/Qwen3-Coder-30B-A3B-Instruct", "Qwen/Qwen3-Coder-30B-A3B-Instruct"],
     ])
       expect(named({ model })[1], model).toBe(id);
+    for (const [model, format] of [
+      ["Qwen/Qwen2.5-72B-Instruct-GPTQ-Int8", "int8"],
+      ["nvidia/DeepSeek-R1-FP4", "nvfp4"],
+      ["amd/DeepSeek-R1-MXFP4", "mxfp4"],
+      ["deepseek-ai/DeepSeek-V3-0324", "fp8-block"],
+    ])
+      expect(named({ model, weightDtype: "auto" })[2], model).toBe(format);
     expect(named({ model: "TheBloke/Llama-2-7B-AWQ", weightDtype: "auto" }).slice(1)).toEqual(["llama-2-7b", "int4"]);
     expect(named({ model: "openai/gpt-oss-120b", weightDtype: "auto" })[2]).toBe("mxfp4");
     expect(named({ model: "RedHatAI/Llama-3.1-8B-Instruct-FP8-dynamic", weightDtype: "auto" })[2]).toBe("fp8");

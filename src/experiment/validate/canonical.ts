@@ -11,14 +11,18 @@ export function canonicalCase(recorded: RecordedCase, catalog: Catalog): Recorde
   const found = findModel(catalog, recorded.model);
   const model = found.ok ? found.value.id : recorded.model;
   const isAuto = recorded.weightDtype.toLowerCase() === "auto";
-  const native = formatNamed(recorded.model) ?? formatIn(catalog.llms.get(model)?.nativeDtype ?? "");
+  const release = findModel(catalog, recorded.model, true);
+  const base = release.ok ? release.value : undefined;
+  const native = formatNamed(recorded.model) ?? formatIn(base?.nativeDtype ?? "");
   return { ...recorded, gpu, model, weightDtype: isAuto ? (native ?? recorded.weightDtype) : recorded.weightDtype };
 }
 
 /** The format that the name of a checkpoint holds. */
 function formatNamed(model: string): WeightDtype | undefined {
+  if (/int8|w8a/i.test(model)) return "int8";
   if (/fp8/i.test(model)) return "fp8";
-  if (/nvfp4/i.test(model)) return "nvfp4";
+  if (/mxfp4/i.test(model)) return "mxfp4";
+  if (/fp4/i.test(model)) return "nvfp4";
   return /awq|gptq|w4a16|int4/i.test(model) ? "int4" : undefined;
 }
 

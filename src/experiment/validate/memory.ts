@@ -81,10 +81,18 @@ export function budgetTokensOf(recorded: RecordedCase, { profile, gpu, llm }: Se
 
 /** The engine with a KV cache that holds at least what the recording proves, where its size is not recorded. */
 export function withProvenCache(engine: EngineSpec, recorded: RecordedCase, arrivals: CaseArrivals): EngineSpec {
-  const tokens = provenTokens(recorded, requestTokens(arrivals).longest);
-  const kvBlocks = Math.ceil(tokens / engine.blockTokens) * Math.max(1, recorded.dp);
-  const isRecorded = recorded.engineOptions.kvBlocks !== undefined;
-  return isRecorded || kvBlocks <= engine.kvBlocks ? engine : { ...engine, kvBlocks };
+  const kvBlocks = provenBlocks(recorded, engine, requestTokens(arrivals).longest);
+  return kvBlocks === engine.kvBlocks ? engine : { ...engine, kvBlocks };
+}
+
+/** Blocks of one replica, all its ranks together: those it is taken to have, or what the recording proves if that is more. */
+export function provenBlocks(
+  recorded: RecordedCase,
+  { kvBlocks, blockTokens }: Pick<EngineSpec, "kvBlocks" | "blockTokens">,
+  longest: number,
+): number {
+  if (recorded.engineOptions.kvBlocks !== undefined) return kvBlocks;
+  return Math.max(kvBlocks, Math.ceil(provenTokens(recorded, longest) / blockTokens) * Math.max(1, recorded.dp));
 }
 
 /** Where the simulated engine has more blocks than the formula gives it. */

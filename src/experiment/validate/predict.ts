@@ -27,7 +27,7 @@ import { OPEN_DRAWS, caseArrivals, loadCaveats } from "./arrivals.ts";
 import { type RecordedCase, meanLengths, meanRequest } from "./case.ts";
 import { closedLoopTpotS } from "./closed-loop.ts";
 import { LoadError } from "./lengths.ts";
-import { type Memory, budgetTokensOf, cacheCaveats, predictMemory, withProvenCache } from "./memory.ts";
+import { type Memory, budgetTokensOf, cacheCaveats, predictMemory, provenBlocks, withProvenCache } from "./memory.ts";
 import { withinModelLen } from "./model-len.ts";
 import { type CaseMetrics, caseMetrics, meanMetrics, stageMetrics } from "./metrics.ts";
 import { sideCase, transferCaveat, transferTimes } from "./disaggregated.ts";
@@ -211,7 +211,8 @@ function closedLoop(
   const { blockTokens = setup.profile.blockTokens } = engineOptions;
   // Who reserves room for whole answers holds fewer than who admits while there is room: on average half of each answer is there.
   const heldTokens = inputTokens + (reservesAnswers(recorded) ? outputTokens : outputTokens / 2);
-  const room = Math.max(1, Math.floor(kvBlocks / Math.ceil(heldTokens / blockTokens)));
+  const held = provenBlocks(recorded, { kvBlocks, blockTokens }, inputTokens + outputTokens);
+  const room = Math.max(1, Math.floor(held / Math.ceil(heldTokens / blockTokens)));
   const concurrency = Math.min(share, room, (engineOptions.maxNumSeqs ?? Infinity) * Math.max(1, recorded.dp));
   const stepTime = createStepTime(
     setup.gpu,
