@@ -33,17 +33,21 @@ export function plainDtype(name: string): string {
 
 /** As drivers, Kubernetes and shops write it: `NVIDIA H100 80GB HBM3`, `NVIDIA-H100-80GB-HBM3`, `H100-SXM5-80GB`, `h100-80gb-sxm`, `h100_sxm`. */
 export function findGpu(catalog: Catalog, name: string): Found<CatalogEntry<"gpus">> {
-  const plain = name
+  const bare = name
     .toLowerCase()
     .replace(/[\s_]+/g, "-")
-    .replace(/^nvidia-/, "")
-    .replace(/sxm\d/, "sxm")
-    .replace(/-(\d+gb)-sxm$/, "-sxm-$1");
-  for (const spelling of [name, plain, plain.replace(/-\d+gb(-hbm\de?)?$/, "")]) {
+    .replace(/^nvidia-/, "");
+  const plain = bare.replace(/sxm\d/, "sxm").replace(/-(\d+gb)-sxm$/, "-sxm-$1");
+  const size = /-(\d+)gb(-hbm\de?)?$/.exec(plain);
+  for (const spelling of [name, bare, plain]) {
     const found = find(catalog, "gpus", spelling);
     if (found.ok) return found;
   }
-  return find(catalog, "gpus", name);
+  const missed = find(catalog, "gpus", name);
+  if (size === null) return missed;
+  // A size that is said and not the entry's is another card.
+  const sized = find(catalog, "gpus", plain.slice(0, size.index));
+  return sized.ok && Math.abs(sized.value.memoryGB - Number(size[1])) <= 2 ? sized : missed;
 }
 
 /**

@@ -503,6 +503,8 @@ describe("what can and cannot be predicted", () => {
       "H100 SXM5",
     ])
       expect(named({ gpu }), gpu).toEqual(["h100-sxm", "llama-3.1-8b", "bf16"]);
+    expect(named({ gpu: "NVIDIA A100-SXM4-80GB" })[0]).toBe("a100-80gb-sxm");
+    expect(named({ gpu: "A100-40GB" })[0]).toBe("A100-40GB");
     for (const model of [
       "meta-llama/Llama-3.1-8B-Instruct",
       "llama-3.1-8b-instruct",
