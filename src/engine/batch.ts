@@ -325,12 +325,12 @@ export class Batch extends TableFacts implements StepView {
     return this.plannedIn[this.table.seat[slot]] === this.step - 1;
   }
 
-  /** Tokens in the KV cache during the step, those that it computes included, what is shared counted once. */
+  /** Tokens in the KV cache of those in the batch during the step, those that it computes included, what is shared counted once. */
   heldTokens(): number {
     const { decoders, prefills, prefillCount, cached } = this;
     const { prefilledTokens } = this.table;
     // Who stalls does not hold its newest token yet.
-    let tokens = this.handedOn.tokens + decoders.contextTokens - (decoders.count - this.decodeCount);
+    let tokens = decoders.contextTokens - (decoders.count - this.decodeCount);
     for (let i = 0; i < prefillCount; i++) tokens += prefilledTokens[prefills[i]];
     return cached === null ? tokens : tokens - cached.cache.sharedBlocks * this.blockTokens;
   }

@@ -1,4 +1,6 @@
 /** Keys and values on their way from the replicas that prefill: each sends one request's after another's, and keeps it until it is taken over. */
+
+/** In place of a replica: none keeps it. */
 export const NOBODY = -1;
 
 export class HandOffs {

@@ -76,6 +76,7 @@ export class PolicyReplica implements ReplicaEngine {
   private leavingCount = 0;
   private bookedUntilS = -Infinity;
   private bookedKvTokenS = 0;
+  private keptBookedS = 0;
   /** By class: decodes without a stall before, and those that stalled since everybody decoded last. */
   private readonly steady: Int32Array;
   private readonly stalled: Int32Array;
@@ -157,6 +158,7 @@ export class PolicyReplica implements ReplicaEngine {
   /** The KV of a request that was handed on is not wanted here any more. True when `dueS` changed: others may get in now. */
   letGo(slot: number, nowS: number): boolean {
     const { batch, mode } = this;
+    this.bookKept(nowS);
     batch.letGo(slot);
     if (mode !== IDLE && mode !== HOLD) return false;
     if (batch.waitingCount === 0) {
@@ -197,6 +199,7 @@ export class PolicyReplica implements ReplicaEngine {
     const { table, sink, batch } = this;
     this.preempted = 0;
     if (this.mode === STEP || this.mode === STRETCH) this.book(nowS);
+    this.bookKept(nowS);
     // Tokens of the steps that ended before the failure are out.
     const ended = this.mode === STRETCH ? this.stretch.stepsUntil(nowS) - 1 : 0;
     if (this.mode === STRETCH) {
@@ -232,6 +235,7 @@ export class PolicyReplica implements ReplicaEngine {
     const nowS = this.dueS;
     const steps = this.plannedSteps;
     this.book(nowS);
+    if (this.handsOn) this.bookKept(nowS);
     meter.boundaries++;
     meter.steps += steps;
     if (steps > 1) batch.grow(steps - 1);
@@ -256,6 +260,7 @@ export class PolicyReplica implements ReplicaEngine {
   form(): void {
     const { batch, stretch, stepTime } = this;
     const nowS = this.dueS;
+    if (this.handsOn) this.bookKept(nowS);
     batch.nowS = nowS;
     batch.open();
     this.policy.schedule(batch);
@@ -294,6 +299,7 @@ export class PolicyReplica implements ReplicaEngine {
     this.decodeGaps?.flush();
     this.mixedGaps?.flush();
     this.book(timeS);
+    this.bookKept(timeS);
   }
 
   // ---------------------------------------------------------------- forming
@@ -352,6 +358,15 @@ export class PolicyReplica implements ReplicaEngine {
   }
 
   // ---------------------------------------------------------------- ending
+
+  /** KV that was handed on and is kept, whatever runs. What is shared is left out of the step that is under way, else here. */
+  private bookKept(timeS: number): void {
+    const { handedOn, cached, blockTokens } = this.batch;
+    const running = this.mode === STEP || this.mode === STRETCH;
+    const shared = running || cached === null ? 0 : cached.cache.sharedBlocks * blockTokens;
+    if (handedOn.count > 0) this.meter.kvTokenS += (handedOn.tokens - shared) * (timeS - this.keptBookedS);
+    this.keptBookedS = timeS;
+  }
 
   /** Moves what the step under way has come to by `timeS` into the meter of the pool. */
   private book(timeS: number): void {

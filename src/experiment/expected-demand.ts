@@ -3,6 +3,7 @@
  * busiest that was recorded), and the mean request of the classes concerned. Requests a minute, tokens.
  */
 import { meanOfCutLognormal } from "./resolve-traffic.ts";
+import { rowsOfClass } from "./rows-of-class.ts";
 import type { ReasoningLaw, RequestClass, ResolvedTraffic } from "../scenario/resolved.ts";
 import { LengthSampler } from "../traffic/lengths.ts";
 import { expectedRequests, peakDays } from "../traffic/rate.ts";
@@ -68,7 +69,8 @@ function meanLengths(
 ): { readonly inputTokens: number; readonly outputTokens: number } {
   if (traffic.kind === "replay") {
     const mean = (tokens: Uint32Array): number => tokens.reduce((sum, count) => sum + count, 0) / tokens.length;
-    return { inputTokens: mean(traffic.inputTokens), outputTokens: mean(traffic.outputTokens) };
+    const { inputTokens, outputTokens } = rowsOfClass(traffic, classIndex);
+    return { inputTokens: mean(inputTokens), outputTokens: mean(outputTokens) };
   }
   const { input, output } = traffic.classLengths?.[classIndex] ?? traffic;
   const sampler = new LengthSampler(input, output, traffic.spearman, traffic.maxOutput);

@@ -37,7 +37,7 @@ export function recordedClasses(
     const recorded = requests[c]! / (found.length - left);
     if (Math.abs(recorded - shareFraction) > SHARE_ALIKE)
       warn(
-        `class ${name} has ${percent(recorded)} of the recorded requests, and a share of ${percent(shareFraction)}: what is sent is as recorded, but the words about shares are the experiment's`,
+        `class ${name} has ${percent(recorded)} of the recorded requests, and a share of ${percent(shareFraction)}: what is sent is as recorded, but what is computed beforehand or said of shares goes by the experiment's`,
       );
   }
   return found;

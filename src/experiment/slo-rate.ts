@@ -6,10 +6,10 @@
 import { simulateRun } from "../dispatch/simulate.ts";
 import { attainment } from "../outcome/recorder.ts";
 import { openTraffic } from "../traffic/open.ts";
+import { type RecordedLengths, rowsOfClass } from "./rows-of-class.ts";
 import type {
   LengthDistribution,
   ReasoningLaw,
-  ReplayTraffic,
   ResolvedExperiment,
   ResolvedPool,
   SyntheticTraffic,
@@ -57,9 +57,10 @@ function meetsAt(task: SloRateTask, ratePerS: number): boolean {
   const { scaleToZero: _, ...pool } = pools[task.pool]!;
   const horizonS = REQUESTS / ratePerS;
   const warmupS = 0.1 * horizonS;
-  const { input, output, spearman } = recorded.kind === "synthetic" ? recorded : recordedLengths(recorded);
+  const { input, output, spearman } =
+    recorded.kind === "synthetic" ? recorded : recordedLengths(rowsOfClass(recorded, task.classIndex));
   const own = recorded.kind === "synthetic" ? recorded.classLengths?.[task.classIndex] : undefined;
-  const thinking = recorded.kind === "replay" ? recordedThinking(recorded) : undefined;
+  const thinking = recorded.kind === "replay" ? recordedThinking(rowsOfClass(recorded, task.classIndex)) : undefined;
   const spec: SyntheticTraffic = {
     kind: "synthetic",
     input: own?.input ?? input,
@@ -101,12 +102,12 @@ function meetsAt(task: SloRateTask, ratePerS: number): boolean {
 }
 
 /** The lengths of a recording as quantile tables: the sweep wants its mix, not its order. */
-function recordedLengths(trace: ReplayTraffic): Pick<SyntheticTraffic, "input" | "output" | "spearman"> {
+function recordedLengths(trace: RecordedLengths): Pick<SyntheticTraffic, "input" | "output" | "spearman"> {
   return { input: quantilesOf(trace.inputTokens), output: quantilesOf(trace.outputTokens), spearman: 0 };
 }
 
 /** The part of an answer that was thinking, likewise. */
-function recordedThinking({ reasoningTokens, outputTokens }: ReplayTraffic): ReasoningLaw | undefined {
+function recordedThinking({ reasoningTokens, outputTokens }: RecordedLengths): ReasoningLaw | undefined {
   if (reasoningTokens === undefined) return undefined;
   const shares = Float64Array.from(reasoningTokens, (tokens, row) => tokens / outputTokens[row]!);
   const { percentiles, values } = ranksOf(shares.sort());

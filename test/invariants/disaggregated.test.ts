@@ -228,6 +228,18 @@ describe("KV stays where it was computed until it has room where it is decoded",
     expect(ttftP90(FAST, roomy, full)).toBeLessThan(1.2 * ttftP90(FAST, tight));
   });
 
+  test("and counts as used for as long as it stays, whatever runs", () => {
+    // Ten prompts of 1,000 tokens, each kept for 9 of 10 seconds in room for 1,008.
+    const requests = Array.from({ length: 10 }, (_, i) => ({ timeS: 10 * i, inputTokens: 1000, outputTokens: 2 }));
+    const kvOf = (latencyMs: number): number => {
+      const plan = strategy([[to("pool")]], pair({ ...FAST, latencyMs }, { engine: { kvBlocks: 63 } }));
+      const run = watch(setting({ horizonS: 100 }), plan, [1, 1], listTraffic(requests));
+      checkRun(run);
+      return run.result.pools[PREFILL]!.kvFraction;
+    };
+    expect(kvOf(9000) - kvOf(1)).toBeCloseTo((0.8999 * 1000) / 1008, 2);
+  });
+
   test("it is let go of when its client gives up on the way", () => {
     // Room for one prompt alone: the second, of a lone token, is computed when the first has gone.
     const requests = [LONE, { timeS: 10.5, inputTokens: 1000, outputTokens: 1 }];

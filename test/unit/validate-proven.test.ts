@@ -51,6 +51,14 @@ describe("the KV cache", () => {
     expect(spied({ ...tight, weightDtype: "bf16" }).refused).toContain("no KV block fits");
   });
 
+  test("of prefill and decode apart is told of each side", () => {
+    const side = { workers: 1, tp: 1, pp: 1, dp: 1, ep: 1 };
+    const apart = { model: "llama-3.1-70b", weightDtype: "fp8", disaggregated: { prefill: side, decode: side } };
+    const { caveats } = spied({ ...apart, load: { ...load, inputTokens: 20_000 } });
+    const told = caveats.filter((caveat) => caveat.includes("the KV cache is taken to hold"));
+    expect(told.map((caveat) => caveat.split(":")[0])).toEqual(["prefill", "decode"]);
+  });
+
   test("holds the longest request, and what is recorded of it overrides all", () => {
     const options = { maxNumSeqs: 1024, maxNumBatchedTokens: 8192 };
     const long = { model: "llama-3.1-70b", tp: 2, load: { ...load, inputTokens: 30_000 } };

@@ -3,8 +3,8 @@
  * groups alone, so that cases with the role validation stay unseen.
  *
  *   startup              memory and KV blocks, by `kv-capacity.ts`
- *   closed               mean TPOT by the closed-loop formula that the coefficients were fitted with; the rest by
- *                        simulating the clients
+ *   closed               mean TPOT by the closed-loop formula that the coefficients were fitted with, for as many sequences as
+ *                        the KV cache holds; the rest by simulating the clients
  *   open, offline, trace everything that times give, by simulating the replicas; open loads as the mean of several draws
  */
 import { schedulerDefaults } from "../../catalog/pool-facts.ts";
@@ -120,7 +120,7 @@ export function predictCase(recorded: RecordedCase, tools: PredictionTools): Pre
     ...formula,
     predicted: { ...simulated.whole, ...predicted },
     byStage: simulated.byStage,
-    caveats: [...known.caveats, ...simulated.caveats, ...cacheCaveats(recorded, setup, memory, simulated.kvBlocks)],
+    caveats: [...known.caveats, ...simulated.caveats, ...cacheCaveats(recorded, setup, memory, simulated.kvBlocks[0]!)],
   };
 }
 
@@ -154,7 +154,7 @@ function predictSides(
     const memory = predictMemory(side, setup);
     if (typeof memory === "string") return memory;
     const chosen = chooseCoefficients(sets, setup.request, "calibration");
-    return { setup, chosen, pool: servingPool(side, setup, chosen, memory.kvBlocks) };
+    return { side, setup, memory, chosen, pool: servingPool(side, setup, chosen, memory.kvBlocks) };
   };
   const prefill = of(sideCase(recorded, sides.prefill));
   if (typeof prefill === "string") return { ...NOTHING, refused: `prefill: ${prefill}` };
@@ -174,7 +174,12 @@ function predictSides(
     caveats: [...loadCaveats(recorded), ...setupCaveats({ ...recorded, replicas }, setup), transferCaveat(setup)],
   };
   if (typeof simulated === "string") return { ...known, refused: simulated };
-  const caveats = [...known.caveats, ...simulated.caveats];
+  const raised = ([prefill, decode] as const).flatMap(({ side, setup: of, memory }, i) =>
+    cacheCaveats(side, of, memory, simulated.kvBlocks[i]!).map(
+      (caveat) => `${i === 0 ? "prefill" : "decode"}: ${caveat}`,
+    ),
+  );
+  const caveats = [...known.caveats, ...simulated.caveats, ...raised];
   return { ...known, predicted: simulated.whole, byStage: simulated.byStage, caveats };
 }
 
@@ -239,8 +244,8 @@ interface Simulated {
   readonly byStage: readonly CaseMetrics[];
   /** What was done about the requests. */
   readonly caveats: readonly string[];
-  /** Of one replica, with prefill and decode apart of one that prefills. */
-  readonly kvBlocks: number;
+  /** Of one replica; with prefill and decode apart of one that prefills and one that decodes. */
+  readonly kvBlocks: readonly number[];
 }
 
 /** The replicas of one kind that a case names. */
@@ -284,7 +289,7 @@ function simulate(
         whole: caseMetrics(arrivals, times, warmupRequests, engine.apiOverheadMs),
         byStage: stageMetrics(arrivals, times, warmupRequests, engine.apiOverheadMs),
         caveats: [arrivals.note, caveat].filter((note) => typeof note === "string"),
-        kvBlocks: engine.kvBlocks,
+        kvBlocks: [engine.kvBlocks, ...(there === null ? [] : [there.engine.kvBlocks])],
       });
     }
     return {

@@ -107,7 +107,7 @@ function barsSection({ bars }: ValidationResult, missed: number): string {
         plain(percent(bar.limit)),
         plain(bar.statistic),
         plain(String(bar.n)),
-        bar.passed === null ? plain("not tested", "muted") : bar.passed ? plain("met", "good") : plain("missed", "bad"),
+        bar.passed === null ? plain("not tested") : bar.passed ? plain("met", "good") : plain("missed", "bad"),
       ],
     })),
     layout: "cards",
