@@ -3,11 +3,11 @@ import type { Recording } from "../scenario/recorded-trace.ts";
 import { NO_CLASS, type RequestClass } from "../scenario/resolved.ts";
 
 /**
- * Index of the class by row, NO_CLASS for rows whose name is that of no class; null where the recording names none that the experiment has. `warn`
- * is told what is drawn by the shares all the same.
+ * Index of the class by row, NO_CLASS for rows whose name is that of no class; null where the recording names none that the experiment has. A turn
+ * without a name is of its session's class. `warn` is told what is drawn by the shares all the same.
  */
 export function recordedClasses(
-  { arrivalS, classNames }: Recording,
+  { arrivalS, classNames, sessions }: Recording,
   classes: readonly Pick<RequestClass, "name" | "shareFraction">[],
   warn: (message: string) => void,
 ): Uint8Array | null {
@@ -23,9 +23,11 @@ export function recordedClasses(
   }
   const found = new Uint8Array(new SharedArrayBuffer(arrivalS.length)).fill(NO_CLASS);
   const requests = classes.map(() => 0);
+  const ofSession = codesOfSessions(codes, sessions);
   let left = 0;
   for (let row = 0; row < found.length; row++) {
-    const index = codes[row]! < 0 ? -1 : indexOf[codes[row]!]!;
+    const code = codes[row]! >= 0 || sessions === undefined ? codes[row]! : (ofSession.get(sessions[row]!) ?? -1);
+    const index = code < 0 ? -1 : indexOf[code]!;
     if (index < 0) left++;
     else requests[(found[row] = index)]!++;
   }
@@ -40,6 +42,14 @@ export function recordedClasses(
         `class ${name} has ${percent(recorded)} of the recorded requests, and a share of ${percent(shareFraction)}: what is sent is as recorded, but what is computed beforehand or said of shares goes by the experiment's`,
       );
   }
+  return found;
+}
+
+/** What the first turn that has one says, by session. */
+function codesOfSessions(codes: Int32Array, sessions: Uint32Array | undefined): ReadonlyMap<number, number> {
+  const found = new Map<number, number>();
+  for (let row = 0; sessions !== undefined && row < codes.length; row++)
+    if (codes[row]! >= 0 && !found.has(sessions[row]!)) found.set(sessions[row]!, codes[row]!);
   return found;
 }
 

@@ -3,8 +3,8 @@
  * second, lengths in tokens, times in seconds.
  */
 import type { CatalogEntry } from "../catalog/schema.ts";
-import { recordedClasses } from "./recorded-classes.ts";
-import type { FilledLengths, Recording } from "../scenario/recorded-trace.ts";
+import { replayOf } from "./replay-of.ts";
+import type { Recording } from "../scenario/recorded-trace.ts";
 import { exp, log, normalCdf } from "../kernel/math.ts";
 import type { Path } from "./read.ts";
 import type { Resolution } from "./resolution.ts";
@@ -93,41 +93,15 @@ function replay(
   }
   resolution.from("traffic", "file");
   resolution.from("traffic.kind", "derived");
-  const { arrivalS, inputTokens, outputTokens, reasoningTokens, prefix, sessions, waits, filled } = recording;
-  const ownLimits = ["factor", "minTokens"].some((field) => resolution.declared(["traffic", "maxOutput", field]));
-  const { maxOutputTokens } = recording;
-  if (ownLimits && maxOutputTokens !== undefined)
-    resolution.warn("the recording has the max_tokens of its requests: traffic.maxOutput goes before them");
-  const named = classes.map(({ name, share }) => ({ name, shareFraction: share }));
-  const classIndex = recordedClasses(recording, named, (message) => resolution.warn(message));
-  if (filled !== undefined) noteFilled(resolution, filled);
+  const rules = {
+    classes: classes.map(({ name, share }) => ({ name, shareFraction: share })),
+    maxOutput: maxOutput(resolution, file, null),
+    ownLimits: ["factor", "minTokens"].some((field) => resolution.declared(["traffic", "maxOutput", field])),
+  };
+  const { waits, ...traffic } = replayOf(name, recording, rules, (message) => resolution.warn(message));
   if (waits === undefined && resolution.declared(["traffic", "replay", "turns"]))
     resolution.warn("the recording says of no request what it waited for: traffic.replay.turns has no effect");
-  return {
-    kind: "replay",
-    file: name,
-    arrivalS,
-    inputTokens,
-    outputTokens,
-    maxOutput: maxOutput(resolution, file, null),
-    ...(reasoningTokens === undefined ? {} : { reasoningTokens }),
-    ...(maxOutputTokens === undefined || ownLimits ? {} : { maxOutputTokens }),
-    ...(classIndex === null ? {} : { classIndex }),
-    ...(prefix === undefined ? {} : { prefix }),
-    ...(sessions === undefined ? {} : { sessions }),
-    ...(waits === undefined || turns === "as-recorded" ? {} : { waits }),
-  };
-}
-
-function noteFilled(resolution: Resolution, { outputs, inputs, inputTokens }: FilledLengths): void {
-  if (outputs > 0)
-    resolution.warn(
-      `${outputs} requests of the recording failed or have an empty answer: they are sent all the same, for an answer of one token`,
-    );
-  if (inputs > 0)
-    resolution.warn(
-      `${inputs} failed requests of the recording have no prompt length: they are sent with the median one, ${inputTokens} tokens`,
-    );
+  return { ...traffic, ...(waits === undefined || turns === "as-recorded" ? {} : { waits }) };
 }
 
 function synthetic(

@@ -329,6 +329,7 @@ describe("requests that fill buckets", () => {
       file: "u",
       startEpochS,
       lengthS: horizonS,
+      ownLimits: false,
     });
     expect(own.horizonS).toBe(10_800 + 600);
     const outcome = runOne({ experiment: own, strategy: 0, replication: 0, replicas: [2] }, null, null);
@@ -361,14 +362,36 @@ describe("requests that fill buckets", () => {
     // Two replicas of one H100 for three hours at 2.95 USD, and the people of three hours.
     const people = (own.people.fte * own.people.loadedUsdPerYear * 3) / (12 * 730);
     expect(of("bill as simulated").difference.predicted).toBeCloseTo(2 * 3 * 2.95 + people, 6);
-    expect(() => replayed(experiment, null, { recording, file: "u", startEpochS, lengthS: horizonS })).toThrow(
-      /has several/,
-    );
+    const period = { file: "u", startEpochS, lengthS: horizonS, ownLimits: false };
+    expect(() => replayed(experiment, null, { ...period, recording })).toThrow(/has several/);
     const long = { ...recording, inputTokens: recording.inputTokens.map((tokens, i) => (i === 9 ? 400_000 : tokens)) };
-    expect(() => replayed(experiment, "own", { recording: long, file: "u", startEpochS, lengthS: horizonS })).toThrow(
-      /row 10/,
-    );
+    expect(() => replayed(experiment, "own", { ...period, recording: long })).toThrow(/row 10/);
   });
+});
+
+test("a replay takes max_tokens and classes of a recording but for what the author set, and says what it leaves", () => {
+  const recording = {
+    arrivalS: Float64Array.of(0, 1, 2),
+    inputTokens: new Uint32Array(3).fill(5),
+    outputTokens: new Uint32Array(3).fill(2),
+    maxOutputTokens: Uint32Array.of(9, 0, 9),
+    classNames: { codes: Int32Array.of(1, 0, -1), names: ["open", "stranger"] },
+    filled: { outputs: 2, inputs: 0, inputTokens: 0 },
+  };
+  const { experiment } = resolveRaw(smallExperiment());
+  const of = (ownLimits: boolean) => {
+    const period = { recording, file: "t", startEpochS: OCTOBER_S, lengthS: 3, ownLimits };
+    const { traffic, warnings } = replayed({ ...experiment, warnings: ["as resolved"] }, "own", period);
+    return { traffic, warnings: warnings.join("\n") };
+  };
+  const taken = of(false);
+  expect(taken.traffic).toMatchObject({ maxOutputTokens: recording.maxOutputTokens });
+  expect(taken.traffic).toHaveProperty("classIndex", Uint8Array.of(255, 0, 255));
+  expect(taken.warnings).toMatch(/^as resolved\n2 of 3 requests of the recording name none of its classes/);
+  expect(taken.warnings).toContain("2 requests of the recording failed or have an empty answer");
+  const ruled = of(true);
+  expect(ruled.traffic).not.toHaveProperty("maxOutputTokens");
+  expect(ruled.warnings).toContain("traffic.maxOutput goes before them");
 });
 
 test.each([

@@ -206,7 +206,7 @@ describe("a class that thinks by a law beside it is refused", () => {
   test("in a backcast", async () => {
     const recording = await readReplay(await saved(table(...ROWS)));
     const { experiment } = resolveRaw(withValue(smallExperiment(), ["classes", 0, "reasoning"], "high"));
-    const period = { recording, file: "t.csv", startEpochS: 0, lengthS: 1000 };
+    const period = { recording, file: "t.csv", startEpochS: 0, lengthS: 1000, ownLimits: false };
     expect(() => replayed(experiment, "own", period)).toThrow(/so does class open of the experiment/);
     const again = replayed(resolveRaw(smallExperiment()).experiment, "own", period);
     expect(again.traffic).toHaveProperty("reasoningTokens", recording.reasoningTokens);

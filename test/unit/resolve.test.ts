@@ -4,6 +4,7 @@ import { parse } from "yaml";
 import { schemasAt, valueAt, type FieldSchema } from "../../src/experiment/read.ts";
 import { peopleFte } from "../../src/experiment/resolve-team.ts";
 import { meanOfCutLognormal } from "../../src/experiment/resolve-traffic.ts";
+import type { Recording } from "../../src/scenario/recorded-trace.ts";
 import type { SyntheticTraffic } from "../../src/scenario/resolved.ts";
 import { experimentJsonSchema } from "../../src/experiment/schema.ts";
 import {
@@ -628,7 +629,7 @@ describe("traffic", () => {
       ["days"],
       undefined,
     );
-    const of = (classes: readonly string[], change: Partial<typeof recording> = {}, traffic: object = {}) => {
+    const of = (classes: readonly string[], change: Partial<Recording> = {}, traffic: object = {}) => {
       const raw = withValue(
         withValue(replay, ["traffic"], { replay: { file: "x.parquet" }, ...traffic }),
         ["classes"],
@@ -657,6 +658,13 @@ describe("traffic", () => {
       expect.stringMatching(/^class a has 100.0 % of the recorded requests, and a share of 50.0 %/),
       expect.stringMatching(/^class other has 0.0 % of the recorded requests/),
     ]);
+
+    // Turns without a name are of the class of their session.
+    const turns = { codes: Int32Array.of(-1, 0, 1, -1), names };
+    const sessions = Uint32Array.of(7, 8, 7, 9);
+    const ofSession = of(["b", "a"], { classNames: turns, sessions });
+    expect([...ofSession.found.classIndex!]).toEqual([0, 1, 0, 255]);
+    expect(ofSession.told[0]).toContain("1 of 4 requests of the recording name none of its classes (c, or nothing)");
 
     const none = of(["x", "y"]);
     expect(none.found.classIndex).toBeUndefined();

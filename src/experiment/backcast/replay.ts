@@ -6,7 +6,7 @@ import { mean } from "simple-statistics";
 import { ConfigError, DataError } from "../../kernel/errors.ts";
 import { Sketch } from "../../kernel/sketch.ts";
 import type { ResolvedExperiment } from "../../scenario/resolved.ts";
-import { recordedClasses } from "../recorded-classes.ts";
+import { replayOf } from "../replay-of.ts";
 import { hintFor } from "../../catalog/nearest.ts";
 import { estimateOrNull, notNegative, withDoubtOf } from "../estimate.ts";
 import type { Estimate } from "../findings.ts";
@@ -24,6 +24,8 @@ export interface Period {
   readonly file: string;
   readonly startEpochS: number;
   readonly lengthS: number;
+  /** The file of the experiment says what max_tokens its clients send. */
+  readonly ownLimits: boolean;
 }
 
 /**
@@ -32,7 +34,7 @@ export interface Period {
  * ConfigError for a strategy that is not there or thinking that is both recorded and drawn, a DataError for a request that no target of it can hold.
  */
 export function replayed(experiment: ResolvedExperiment, wanted: string | null, period: Period): ResolvedExperiment {
-  const { strategies } = experiment;
+  const { strategies, classes, traffic } = experiment;
   const names = strategies.map(({ name }) => name);
   const strategy = wanted === null && strategies.length === 1 ? strategies[0] : strategies[names.indexOf(wanted ?? "")];
   if (strategy === undefined) {
@@ -40,10 +42,9 @@ export function replayed(experiment: ResolvedExperiment, wanted: string | null, 
     const hint = wanted === null ? `known: ${names.join(", ")}` : hintFor(wanted, names);
     throw new ConfigError([{ path: ["strategy"], message, ...(hint === undefined ? {} : { hint }) }]);
   }
-  const { file, startEpochS, lengthS } = period;
-  const { filled: _, classNames: __, ...recording } = period.recording;
-  const classIndex = recordedClasses(period.recording, experiment.classes, () => undefined);
-  const thinking = experiment.classes.find(({ reasoning }) => reasoning !== undefined);
+  const { file, startEpochS, lengthS, ownLimits } = period;
+  const { recording } = period;
+  const thinking = classes.find(({ reasoning }) => reasoning !== undefined);
   if (thinking !== undefined && recording.reasoningTokens !== undefined) {
     const message = `says what of each answer was thinking (reasoningTokens), and so does class ${thinking.name} of the experiment: only one of the two can count`;
     throw new ConfigError([{ path: ["trace"], message, hint: "leave reasoning out of the class" }]);
@@ -59,19 +60,17 @@ export function replayed(experiment: ResolvedExperiment, wanted: string | null, 
       row + 1,
       `a request of ${recording.inputTokens[row]} + ${recording.outputTokens[row]} tokens is longer than the ${longest} of ${strategy.name}`,
     );
+  const warnings = [...experiment.warnings];
   return {
     ...experiment,
     startEpochS,
-    horizonS: lengthS + Math.ceil(Math.max(...experiment.classes.map(({ timeoutS }) => timeoutS))),
+    horizonS: lengthS + Math.ceil(Math.max(...classes.map(({ timeoutS }) => timeoutS))),
     warmupS: 0,
     strategies: [strategy],
-    traffic: {
-      kind: "replay",
-      file,
-      ...recording,
-      ...(classIndex === null ? {} : { classIndex }),
-      maxOutput: experiment.traffic.maxOutput,
-    },
+    warnings,
+    traffic: replayOf(file, recording, { classes, maxOutput: traffic.maxOutput, ownLimits }, (message) =>
+      warnings.push(message),
+    ),
   };
 }
 

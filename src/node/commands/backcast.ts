@@ -12,12 +12,11 @@ import { readBackcast, type BackcastFile } from "../../experiment/backcast/schem
 import { readReplay } from "../../io/replay-trace.ts";
 import { readCosts, readUsage, type UsageExport } from "../../io/usage-csv.ts";
 import { ConfigError } from "../../kernel/errors.ts";
-import type { ResolvedExperiment } from "../../scenario/resolved.ts";
 import type { CostRow } from "../../scenario/usage.ts";
 import { backcastText, type Backcast } from "../backcast-text.ts";
 import { loadCatalog } from "../catalog-files.ts";
 import { EXIT } from "../exit.ts";
-import { loadExperiment, readYamlText } from "../load-experiment.ts";
+import { loadExperiment, readYamlText, type LoadedExperiment } from "../load-experiment.ts";
 import { NO_PLUGINS } from "../load-plugins.ts";
 import { packageVersion } from "../version.ts";
 import { YamlSource } from "../yaml-source.ts";
@@ -49,7 +48,7 @@ export async function backcastCommand(
     let replay: Backcast["replay"] = null;
     let warnings = [...(usage?.warnings ?? []), ...(costs?.warnings ?? [])];
     if (file.experiment !== undefined) {
-      const declared = (await loadExperiment(beside(file.experiment), options)).experiment;
+      const declared = await loadExperiment(beside(file.experiment), options);
       const period = await periodOf(file, usage, declared, beside);
       // Dates of prices, dispatch and retirements count from the recorded start, whatever the experiment's own is.
       const { startEpochS, lengthS } = period;
@@ -67,7 +66,7 @@ export async function backcastCommand(
       const buckets = usage?.buckets ?? null;
       warnings = [
         ...warnings,
-        ...experiment.warnings,
+        ...again.warnings,
         ...replayWarnings(again, outcomes, period.recording.arrivalS.length, buckets),
       ];
     }
@@ -112,14 +111,15 @@ async function billOf(
 async function periodOf(
   file: BackcastFile,
   usage: UsageExport | null,
-  experiment: ResolvedExperiment,
+  { experiment, origins }: LoadedExperiment,
   beside: (name: string) => string,
 ): Promise<Period> {
+  const ownLimits = ["factor", "minTokens"].some((field) => origins[`traffic.maxOutput.${field}`] === "file");
   if (usage !== null) {
     const { traffic, seed } = experiment;
     const shape = traffic.kind === "synthetic" ? traffic : null;
     const { startEpochS, horizonS, ...recording } = arrivalsOf(file.usage!, usage.buckets, shape, seed);
-    return { recording, file: file.usage!, startEpochS, lengthS: horizonS };
+    return { recording, file: file.usage!, startEpochS, lengthS: horizonS, ownLimits };
   }
   const { epochS, ...recording } = await readReplay(beside(file.trace!));
   return {
@@ -127,6 +127,7 @@ async function periodOf(
     file: file.trace!,
     startEpochS: epochS === null ? experiment.startEpochS : Math.floor(epochS),
     lengthS: Math.floor(recording.arrivalS.at(-1)!) + 1,
+    ownLimits,
   };
 }
 

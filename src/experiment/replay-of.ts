@@ -1,0 +1,43 @@
+/** A recording as the traffic of an experiment: what of it counts, and what is told of the rest. */
+import type { FilledLengths, Recording } from "../scenario/recorded-trace.ts";
+import type { MaxOutputRule, ReplayTraffic, RequestClass } from "../scenario/resolved.ts";
+import { recordedClasses } from "./recorded-classes.ts";
+
+export interface ReplayRules {
+  readonly classes: readonly Pick<RequestClass, "name" | "shareFraction">[];
+  readonly maxOutput: MaxOutputRule;
+  /** The author of the experiment set `maxOutput`: it goes before what is recorded. */
+  readonly ownLimits: boolean;
+}
+
+export function replayOf(
+  file: string,
+  recording: Recording,
+  { classes, maxOutput, ownLimits }: ReplayRules,
+  warn: (message: string) => void,
+): ReplayTraffic {
+  const { filled, classNames: _, maxOutputTokens, ...columns } = recording;
+  if (ownLimits && maxOutputTokens !== undefined)
+    warn("the recording has the max_tokens of its requests: traffic.maxOutput goes before them");
+  const classIndex = recordedClasses(recording, classes, warn);
+  if (filled !== undefined) tellFilled(filled, warn);
+  return {
+    kind: "replay",
+    file,
+    ...columns,
+    maxOutput,
+    ...(maxOutputTokens === undefined || ownLimits ? {} : { maxOutputTokens }),
+    ...(classIndex === null ? {} : { classIndex }),
+  };
+}
+
+function tellFilled({ outputs, inputs, inputTokens }: FilledLengths, warn: (message: string) => void): void {
+  if (outputs > 0)
+    warn(
+      `${outputs} requests of the recording failed or have an empty answer: they are sent all the same, for an answer of one token`,
+    );
+  if (inputs > 0)
+    warn(
+      `${inputs} failed requests of the recording have no prompt length: they are sent with the median one, ${inputTokens} tokens`,
+    );
+}
