@@ -69,6 +69,7 @@ export class OfferSide {
       table.inputTokens[slot],
       table.outputTokens[slot],
       table.maxOutputTokens[slot],
+      table.classIndex[slot],
     );
   }
 

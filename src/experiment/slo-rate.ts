@@ -31,6 +31,22 @@ export function servesAlone({ scheduler }: ResolvedPool): boolean {
   return scheduler.role === "both";
 }
 
+/** Equal for tasks of one experiment whose rates are: pools of one kind, and classes of one target and one kind of request. */
+export function sweepKey({ experiment, strategy, pool, classIndex }: SloRateTask): string {
+  const { pools, client } = experiment.strategies[strategy]!;
+  const { engine, gpu, llm, coefficients, stepTimeTable, scheduler, networkS, pathSByClass, maxWaitingPerReplica } =
+    pools[pool]!;
+  const { slo, timeoutS, sharedPrefix, reasoning } = experiment.classes[classIndex]!;
+  const { traffic } = experiment;
+  const lengths = traffic.kind === "synthetic" ? traffic.classLengths?.[classIndex] : undefined;
+  const rows = traffic.kind === "replay" && traffic.classIndex !== undefined ? classIndex : undefined;
+  return JSON.stringify([
+    [engine, gpu, llm, coefficients, stepTimeTable, scheduler, networkS],
+    [pathSByClass?.[classIndex], maxWaitingPerReplica, client],
+    [slo, timeoutS, sharedPrefix, reasoning, lengths, rows],
+  ]);
+}
+
 /** Null when the replica misses the target even for a lone request. */
 export function sloRatePerReplica(task: SloRateTask): number | null {
   if (!meetsAt(task, LOWEST_RATE_PER_S)) return null;

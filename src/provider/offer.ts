@@ -179,7 +179,7 @@ export class Offer {
 
   /**
    * One attempt arriving at `timeS`. `attempt` numbers the attempts of the request over all its targets. The checks
-   * come in the order outage, size, capacity of the form, limits, overload; a refusal takes nothing from the limits, except
+   * come in the order outage, retirement, size, capacity of the form, limits, overload; a refusal takes nothing from the limits, except
    * where refused attempts count, and except that an overloaded attempt keeps its charge of requests. O(limits).
    */
   attempt(
@@ -288,6 +288,7 @@ export class Offer {
     inputTokens: number,
     outputTokens: number,
     maxOutputTokens: number,
+    classIndex = 0,
   ): boolean {
     this.moveTo(timeS);
     this.timeline?.advance(timeS);
@@ -296,8 +297,11 @@ export class Offer {
     const down = unit(words[0]!) < (this.timeline?.errorFraction ?? 0);
     const overloaded = unit(words[1]!) < (this.congestion?.overloadProbability ?? 0);
     if (down || overloaded || timeS >= this.stopS || inputTokens + maxOutputTokens > this.contextTokens) return false;
+    if (this.gate?.shut(timeS, request, attempt) === true) return false;
+    const cached = this.cache === null ? 0 : this.cache.found(timeS, request, classIndex, inputTokens);
+    const written = this.writtenTokens(inputTokens, cached);
     const { admission } = this;
-    admission.charge(inputTokens, 0, 0, maxOutputTokens, outputTokens);
+    admission.charge(inputTokens - cached - written, cached, written, maxOutputTokens, outputTokens);
     return admission.wouldAdmit(timeS * 1000);
   }
 

@@ -1,5 +1,8 @@
 import { describe, expect, test } from "vitest";
-import type { ResolvedOffer } from "../../src/scenario/resolved.ts";
+import type { LimitSpec, ResolvedOffer } from "../../src/scenario/resolved.ts";
+import { stream } from "../../src/kernel/random.ts";
+import type { PromptContent } from "../../src/engine/prompt-content.ts";
+import { NO_CHARGE } from "../../src/scenario/limits.ts";
 import { InvariantError } from "../../src/kernel/errors.ts";
 import { Congestion } from "../../src/provider/congestion.ts";
 import {
@@ -11,7 +14,16 @@ import {
   producedTokens,
   RATE_LIMITED,
 } from "../../src/provider/offer.ts";
-import { CONGESTION, CONTEXT, levelAt, OFFER, OPENAI_OUTAGES, rpm, tpm } from "../fixtures/provider-offer.ts";
+import {
+  CONGESTION,
+  CONTEXT,
+  levelAt,
+  MONDAY_EPOCH_S,
+  OFFER,
+  OPENAI_OUTAGES,
+  rpm,
+  tpm,
+} from "../fixtures/provider-offer.ts";
 
 const offerWith = (changes: Partial<ResolvedOffer>, replication = 0): Offer =>
   new Offer({ ...OFFER, ...changes }, { ...CONTEXT, replication });
@@ -292,5 +304,48 @@ describe("each parameter moves its result in the stated direction", () => {
       return offer.admitted;
     });
     expect(admitted[1]).toBeLessThan(admitted[0]!);
+  });
+});
+
+describe("who would be taken", () => {
+  // Half of all prompts begin alike, so that what is cached makes room under the limit of fresh tokens.
+  const content = (): PromptContent => ({
+    key: (request, _classIndex, block) => (request % 2 === 0 ? block : -1),
+    run: () => 1,
+  });
+  const fresh: LimitSpec = { ...tpm(4000), reserve: { ...NO_CHARGE, uncached: 1 }, settle: null };
+  const flex = { fromHour: 0, toHour: 24, peakProbability: 0.4, otherProbability: 0.4 };
+  const successor = {
+    model: "next",
+    stopEpochS: MONDAY_EPOCH_S + 600,
+    moveEpochS: MONDAY_EPOCH_S + 900,
+    contextTokens: 400_000,
+    latency: OFFER.latency,
+  };
+  const cases: Record<string, Partial<ResolvedOffer>> = {
+    limits: { limits: [rpm(10, 10), tpm(60_000)] },
+    "a limit of fresh tokens, before a prompt cache": {
+      limits: [fresh],
+      promptCache: { ttlS: 300, minTokens: 128, stepTokens: 128 },
+    },
+    size: { contextTokens: 1500 },
+    outages: { outages: permanentOutage(0.5) },
+    overload: { congestion: CONGESTION.map((state) => ({ ...state, overloadProbability: 0.3 })) },
+    "flex capacity": { form: { kind: "flex", unavailable: flex } },
+    retirement: { successor },
+  };
+
+  test.each(Object.entries(cases))("is who is admitted: %s", (_, changes) => {
+    const offer = new Offer({ ...OFFER, ...changes }, { ...CONTEXT, content });
+    const draw = stream("7", 0, "would-take");
+    const seen = { yes: 0, no: 0 };
+    for (let i = 0; i < 400; i++) {
+      const args = [i * 3, i, 0, 200 + Math.floor(draw() * 1000), 50, 512, 0] as const;
+      const would = offer.wouldTake(...args);
+      expect(offer.wouldTake(...args)).toBe(would);
+      expect(offer.attempt(...args) === ADMITTED).toBe(would);
+      seen[would ? "yes" : "no"]++;
+    }
+    expect(Math.min(seen.yes, seen.no)).toBeGreaterThan(20);
   });
 });

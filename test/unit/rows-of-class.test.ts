@@ -1,7 +1,7 @@
 /** Lengths of a recording by class, and what is computed from them before a run. */
 import { expect, test } from "vitest";
 import { rowsOfClass } from "../../src/experiment/rows-of-class.ts";
-import { sloRatePerReplica } from "../../src/experiment/slo-rate.ts";
+import { sloRatePerReplica, sweepKey } from "../../src/experiment/slo-rate.ts";
 import { NO_CLASS, type ReplayTraffic } from "../../src/scenario/resolved.ts";
 import { resolveRaw, smallExperiment } from "../fixtures/experiment.ts";
 
@@ -30,4 +30,10 @@ test("a replica serves more of the short class than of the long one", () => {
   const rate = (classIndex: number): number =>
     sloRatePerReplica({ experiment: { ...experiment, traffic }, strategy, pool: 0, classIndex })!;
   expect(rate(0)).toBeGreaterThan(5 * rate(1));
+  // Classes of one target share a sweep where their requests are alike, and there alone.
+  const classes = experiment.classes.map((one) => ({ ...experiment.classes[0]!, name: one.name }));
+  const key = (of: ReplayTraffic, classIndex: number): string =>
+    sweepKey({ experiment: { ...experiment, classes, traffic: of }, strategy, pool: 0, classIndex });
+  expect(key(traffic, 0)).not.toBe(key(traffic, 1));
+  expect(key(TRACE, 0)).toBe(key(TRACE, 1));
 });

@@ -12,7 +12,7 @@ import { ConfigError } from "../../kernel/errors.ts";
 import type { StepRecord } from "../../outcome/step-table.ts";
 import type { ResolvedExperiment } from "../../scenario/resolved.ts";
 import { sizeStrategy } from "../../experiment/size-pool.ts";
-import { servesAlone, type SloRateTask } from "../../experiment/slo-rate.ts";
+import { servesAlone, sweepKey, type SloRateTask } from "../../experiment/slo-rate.ts";
 import { isPriced, summarise, type StrategySetup } from "../../experiment/summarise.ts";
 import type { Summary } from "../../decision/summary.ts";
 import { verdictRemarks } from "../../report/verdict-remarks.ts";
@@ -209,27 +209,7 @@ async function setUp(
   const underWay = new Map<string, Promise<number | null>>();
   const sizing = new SizingProgress();
   const sloRate = (task: SloRateTask): Promise<number | null> => {
-    const { pools, client } = experiment.strategies[task.strategy]!;
-    const { engine, gpu, llm, coefficients, stepTimeTable, scheduler, networkS, pathSByClass, maxWaitingPerReplica } =
-      pools[task.pool]!;
-    const { slo, timeoutS, sharedPrefix, reasoning } = experiment.classes[task.classIndex]!;
-    const { traffic } = experiment;
-    const lengths = traffic.kind === "synthetic" ? traffic.classLengths?.[task.classIndex] : undefined;
-    const key = JSON.stringify([
-      [
-        engine,
-        gpu,
-        llm,
-        coefficients,
-        stepTimeTable,
-        scheduler,
-        networkS,
-        pathSByClass?.[task.classIndex],
-        maxWaitingPerReplica,
-        client,
-      ],
-      [slo, timeoutS, sharedPrefix, reasoning, lengths],
-    ]);
+    const key = sweepKey(task);
     const sweep = underWay.get(key) ?? executor.sloRate(task);
     underWay.set(key, sweep);
     return sweep;
