@@ -7,6 +7,7 @@
  * micro-batch, all layers) is in `step-time-physics.ts`; `spreadStepTime` makes the round from it. Nothing here beyond tensor
  * parallelism over NVLink was fitted: the latencies and the imbalance are assumed.
  */
+import { pow } from "../kernel/math.ts";
 import type { EngineSpec, GpuSpec, LlmSpec, StepCoefficients, WeightDtype } from "./spec.ts";
 import type { StepTime } from "./step-time.ts";
 
@@ -78,7 +79,7 @@ const ACTIVATION_BYTES = 2;
 
 /**
  * Time of the collectives of one pass, a fixed part and one per token of the rank. Two ring all-reduces a layer among t GPUs; with
- * data-parallel ranks the one after the experts is an exchange instead: of tokens with their experts' GPUs (FP8 weights are
+ * data-parallel ranks the one after the experts is an exchange instead: of tokens with their experts' GPUs (a copy and a sum each; FP8 weights are
  * sent one byte per element, results come back in two), or, without expert parallelism, of all tokens with all ranks: what that takes is in
  * `gatheredMsPerToken` too, because ranks that bring no tokens take nothing.
  */
@@ -103,7 +104,7 @@ export function communicationMs(
   const gpus = t * ranks;
   const sentBytes = weightDtype === "fp8" || weightDtype === "fp8-block" ? 1 : ACTIVATION_BYTES;
   const exchangedBytesPerToken = layout.expertParallel
-    ? (llm.moe.expertsPerToken * llm.hiddenSize * (sentBytes + ACTIVATION_BYTES) * (gpus - 1)) / gpus / t
+    ? (otherGpusOfToken(llm.moe.expertsPerToken, gpus) * llm.hiddenSize * (sentBytes + ACTIVATION_BYTES)) / t
     : (llm.hiddenSize * 2 * ACTIVATION_BYTES * (ranks - 1)) / t;
   const exchangeMsPerToken = (exchanges * exchangedBytesPerToken) / linkBytesPerMs;
   return {
@@ -111,6 +112,11 @@ export function communicationMs(
     msPerToken: reduce.msPerToken + exchangeMsPerToken,
     gatheredMsPerToken: layout.expertParallel ? 0 : exchangeMsPerToken,
   };
+}
+
+/** On how many other GPUs the experts of a token lie on average: each gets one copy of it, and sends one sum back. */
+function otherGpusOfToken(experts: number, gpus: number): number {
+  return (gpus - 1) * (1 - pow(1 - 1 / gpus, experts));
 }
 
 /** Seconds of one hop of `tokens` activations to the next stage: a fixed part and one per token. */

@@ -272,11 +272,13 @@ function reportMisfit(
       `${gib(capacity.usableMemoryGiB * memory.gpuMemoryUtilization)} GiB; its share of the weights takes ${gib(capacity.weightsGiB)}, ` +
       `activations and overhead ${gib(capacity.activationGiB + capacity.nonTorchGiB)}`,
     [
+      ...(seqs === undefined
+        ? []
+        : [`it fits as it is with maxNumSeqs: ${seqs}, which takes less memory for sampling`]),
       fits === null
         ? "no size up to 8 fits: take a smaller model, fp8 weights or a GPU with more memory"
         : `it fits with tensorParallelSize: ${fits}`,
-      ...(seqs === undefined ? [] : [`or as it is with maxNumSeqs: ${seqs}, which takes less memory for sampling`]),
-    ].join(", "),
+    ].join(", or "),
   );
 }
 

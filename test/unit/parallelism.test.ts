@@ -122,9 +122,9 @@ describe("data-parallel attention", () => {
     expect(terms.kvMs).toBeCloseTo((70_272 * 8000) / (4800e6 * k.ekv), 9);
   });
 
-  test("tokens travel to their experts in one byte and back in two: 58 layers, 8 experts, 7 of 8 GPUs are others", () => {
+  test("tokens travel to the GPUs of their experts in one byte and back in two: 58 layers, 7 others, each with one of 8 experts or more", () => {
     const terms = stepTerms(h200, deepseek, engine(layout), k, batch);
-    const bytes = 8 * 8 * 7168 * 3 * (7 / 8);
+    const bytes = 8 * 7 * (1 - (7 / 8) ** 8) * 7168 * 3;
     expect(terms.commMs).toBeCloseTo(58 * (2 * 0.03 + bytes / (450e6 * k.el)), 9);
     const wide = stepTerms(h200, deepseek, { ...engine(layout), weightDtype: "bf16" }, k, batch);
     expect(wide.commMs - 58 * 0.06).toBeCloseTo(((terms.commMs - 58 * 0.06) * 4) / 3, 9);

@@ -323,7 +323,7 @@ test("a model that does not fit: more GPUs, or fewer sequences where that is eno
       .join();
   };
   expect(fitted({ llm: "gpt-oss-120b", weightDtype: "mxfp4" })).toMatch(
-    /does not fit: .* \| it fits with tensorParallelSize: 2, or as it is with maxNumSeqs: 512, /,
+    /does not fit: .* \| it fits as it is with maxNumSeqs: 512, which .*, or it fits with tensorParallelSize: 2/,
   );
   expect(fitted({ llm: "gpt-oss-120b", weightDtype: "mxfp4", maxNumSeqs: 512 })).not.toContain("does not fit");
   expect(fitted({ llm: "llama-3.1-70b" })).toMatch(/does not fit: .* \| it fits with tensorParallelSize: \d$/);

@@ -1,0 +1,39 @@
+/** Where pools of one experiment are measured by yardsticks of their own, so that a part of what they differ by is of these: a line each. */
+import type { ResolvedStrategy } from "../scenario/resolved.ts";
+
+type Pool = ResolvedStrategy["pools"][number];
+
+export function unlikeYardsticks(strategies: readonly Pick<ResolvedStrategy, "name" | "pools">[]): string[] {
+  const pools = strategies.flatMap(({ name, pools: own }) =>
+    own.map((pool) => ({ pool, at: `${name} (${pool.name})` })),
+  );
+  const listed = (of: typeof pools): string => of.map(({ at }) => at).join(", ");
+  const told: string[] = [];
+
+  const physical = pools.filter(({ pool }) => pool.stepTimeTable === null);
+  const finest = physical.filter(({ pool }) => isOfOneModel(pool));
+  const wider = physical.filter(({ pool }) => !isOfOneModel(pool));
+  if (finest.length > 0 && wider.length > 0)
+    told.push(
+      `step times of ${listed(finest)} come from sets fitted on that very model, GPU and format, those of ${listed(wider)} from wider ones: what the two differ by holds the errors of both (crossover validate prints them)`,
+    );
+
+  for (const engine of new Set(physical.map(({ pool }) => pool.engine.engine))) {
+    const own = physical.filter(({ pool }) => pool.engine.engine === engine);
+    const timed = own.filter(({ pool }) => hasHostTimes(pool));
+    if (timed.length === 0 || timed.length === own.length) continue;
+    const versions = [...new Set(timed.map(({ pool }) => pool.engine.engineVersion))].join(", ");
+    told.push(
+      `the profile of ${engine} ${versions} in ${listed(timed)} holds the times of the host that it was fitted on, and those of the other pools with ${engine} leave the host out: their difference is of hosts, not of versions`,
+    );
+  }
+  return told;
+}
+
+function isOfOneModel({ coefficients }: Pool): boolean {
+  return coefficients.scope.includes("gpu+engine+model+dtype");
+}
+
+function hasHostTimes({ engine }: Pool): boolean {
+  return (engine.stepMs ?? 0) > 0 || (engine.prefillMsPerToken ?? 0) > 0;
+}
