@@ -16,7 +16,12 @@ export function replayOf(
   { classes, maxOutput, ownLimits }: ReplayRules,
   warn: (message: string) => void,
 ): ReplayTraffic {
-  const { filled, classNames: _, maxOutputTokens, ...columns } = recording;
+  const { arrivalS, inputTokens, outputTokens, reasoningTokens, prefix, sessions, waits } = recording;
+  const { filled, passedOver, maxOutputTokens } = recording;
+  if (passedOver !== undefined)
+    warn(
+      `${file} has ${passedOver.join(", ")}, which a replay reads of imported traces alone (crossover trace import): it goes on without`,
+    );
   if (ownLimits && maxOutputTokens !== undefined)
     warn("the recording has the max_tokens of its requests: traffic.maxOutput goes before them");
   const classIndex = recordedClasses(recording, classes, warn);
@@ -24,10 +29,16 @@ export function replayOf(
   return {
     kind: "replay",
     file,
-    ...columns,
+    arrivalS,
+    inputTokens,
+    outputTokens,
     maxOutput,
+    ...(reasoningTokens === undefined ? {} : { reasoningTokens }),
     ...(maxOutputTokens === undefined || ownLimits ? {} : { maxOutputTokens }),
     ...(classIndex === null ? {} : { classIndex }),
+    ...(prefix === undefined ? {} : { prefix }),
+    ...(sessions === undefined ? {} : { sessions }),
+    ...(waits === undefined ? {} : { waits }),
   };
 }
 

@@ -23,12 +23,13 @@ export interface ReplayTrace extends Recording {
  * its format does not say lengths at all.
  */
 export async function readReplay(path: string): Promise<ReplayTrace> {
-  const { arrivalS, inputTokens, outputTokens, reasoningTokens, format, epochS } = await readTrace(path);
+  const { arrivalS, inputTokens, outputTokens, reasoningTokens, format, epochS, unread } = await readTrace(path);
   const table = format === "crossover-parquet" ? await readTraceTable(path, COLUMNS) : null;
   const filled = fillLengths(path, inputTokens, outputTokens, table?.texts.status);
   const sessions = table?.texts.sessionId === undefined ? undefined : numbered(table.texts.sessionId);
   const waits = table === null ? undefined : (waitsOf(table) ?? turnsOf(table));
   const prefix = table === null ? undefined : prefixOf(path, table, sessions);
+  const passedOver = COLUMNS.filter((name) => unread?.includes(name));
   return {
     arrivalS,
     inputTokens,
@@ -41,6 +42,7 @@ export async function readReplay(path: string): Promise<ReplayTrace> {
     ...(sessions === undefined ? {} : { sessions }),
     ...(waits === undefined ? {} : { waits }),
     ...(filled.outputs + filled.inputs === 0 ? {} : { filled }),
+    ...(passedOver.length === 0 ? {} : { passedOver }),
   };
 }
 

@@ -15,6 +15,8 @@ export interface Trace {
   readonly reasoningTokens?: Uint32Array;
   readonly rowsRead: number;
   readonly format: TraceFormat;
+  /** Columns of the file's header that were passed over; only where its form is CSV. */
+  readonly unread?: readonly string[];
   /** Unix time of the first arrival, seconds; null where the file has no dates. */
   readonly epochS: number | null;
 }

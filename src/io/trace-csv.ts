@@ -28,7 +28,9 @@ export async function readCsvTrace(file: string, packing: Exclude<Packing, "parq
   if (open === null) throw new DataError(file, null, "the file is empty");
   const { cursor, layout } = open as { readonly cursor: CsvCursor; readonly layout: TraceLayout };
   cursor.end();
-  return builder.finish(layout, "csv", layout.dates ? dates.epochS : null);
+  const { time, input, output, reasoning } = layout;
+  const unread = cursor.names.filter((name) => ![time, input, output, reasoning].includes(name));
+  return { ...builder.finish(layout, "csv", layout.dates ? dates.epochS : null), unread };
 }
 
 function rowReader(cursor: CsvCursor, layout: TraceLayout, dates: DateReader, builder: TraceBuilder): () => void {

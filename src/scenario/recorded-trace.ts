@@ -9,6 +9,8 @@ export interface Recording extends Pick<
   /** Name of each request's class in the recording. */
   readonly classNames?: Labels;
   readonly filled?: FilledLengths;
+  /** Columns that the file has and only an imported trace gives. */
+  readonly passedOver?: readonly string[];
 }
 
 /** Requests whose lengths the file does not say: they failed, or gave nothing. They are offered load all the same. */

@@ -377,6 +377,7 @@ test("a replay takes max_tokens and classes of a recording but for what the auth
     maxOutputTokens: Uint32Array.of(9, 0, 9),
     classNames: { codes: Int32Array.of(1, 0, -1), names: ["open", "stranger"] },
     filled: { outputs: 2, inputs: 0, inputTokens: 0 },
+    passedOver: ["status", "parents"],
   };
   const { experiment } = resolveRaw(smallExperiment());
   const of = (ownLimits: boolean) => {
@@ -387,7 +388,9 @@ test("a replay takes max_tokens and classes of a recording but for what the auth
   const taken = of(false);
   expect(taken.traffic).toMatchObject({ maxOutputTokens: recording.maxOutputTokens });
   expect(taken.traffic).toHaveProperty("classIndex", Uint8Array.of(255, 0, 255));
-  expect(taken.warnings).toMatch(/^as resolved\n2 of 3 requests of the recording name none of its classes/);
+  expect(taken.warnings).toMatch(
+    /^as resolved\nt has status, parents, which a replay reads of imported traces alone .*\n2 of 3 requests of the recording name none of its classes/,
+  );
   expect(taken.warnings).toContain("2 requests of the recording failed or have an empty answer");
   const ruled = of(true);
   expect(ruled.traffic).not.toHaveProperty("maxOutputTokens");

@@ -54,7 +54,11 @@ test("the max_tokens of requests and the names of their classes come along", asy
   const asked = { format: null, columns, timeUnit: "s", sort: false } as const;
   const job = { kind: "trace-import", files: [await saved(rows, "asked.csv")], target, ...asked } as const;
   await importInThread(job, new Float64Array(PROGRESS_SLOTS + 2));
-  const { maxOutputTokens, classNames } = await readReplay(target);
+  const { maxOutputTokens, classNames, passedOver } = await readReplay(target);
+  expect(passedOver).toBeUndefined();
+  const raw = await readReplay(await saved(rows, "raw.csv"));
+  expect(raw.passedOver).toEqual(["maxOutputTokens", "className"]);
+  expect(raw).not.toHaveProperty("classNames");
   expect([...maxOutputTokens!]).toEqual([64, 0, 8]);
   expect([...classNames!.codes].map((code) => classNames!.names[code])).toEqual(["chat", "batch", "chat"]);
 });
