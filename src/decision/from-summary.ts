@@ -4,6 +4,7 @@
  */
 import type { Assumption, RequestClass, ResolvedExperiment, ResolvedStrategy } from "../scenario/resolved.ts";
 import type { ClassSummary, Estimate, PoolSummary, RequestCounts, StrategySummary } from "../experiment/findings.ts";
+import { hasTarget } from "../scenario/slo.ts";
 import type { Summary } from "./summary.ts";
 import type { EvidenceRecord, Option, WorkloadVerdict } from "./evidence.ts";
 import { attainTarget, BASE_OPTIONS, intervalOf } from "./inputs.ts";
@@ -116,7 +117,6 @@ function declaredInputs(experiment: DecidedExperiment): DeclaredInputs {
 
 function segmentDeclared(one: RequestClass, index: number, strategies: readonly ResolvedStrategy[]): SegmentDeclared {
   const { slo } = one;
-  const hasTarget = slo.ttftS !== null || slo.tpotS !== null || slo.e2eS !== null;
   const barred: { [O in BaseOption]?: string } = {};
   for (const option of BASE_OPTIONS) {
     const reasons = strategies
@@ -133,7 +133,7 @@ function segmentDeclared(one: RequestClass, index: number, strategies: readonly 
     boundaryAllows: ALL_PLACES.filter((place) => one.allowedPlaces.includes(place)),
     quality: one.quality,
     premiumPrivatelyOffered: one.premiumPrivatelyOffered,
-    latency: hasTarget ? { strict: slo.strict, target: slo.targetFraction, basis: slo.attainBasis } : null,
+    latency: hasTarget(slo) ? { strict: slo.strict, target: slo.targetFraction, basis: slo.attainBasis } : null,
     customization: one.customization,
     barred,
   };

@@ -1,7 +1,7 @@
 /**
  * Strategies side by side on the same traffic and the same luck: for each figure the differences of the replications that
  * both finished, other minus baseline, with their 95 % Student-t interval; that of a run where errors of the step-time model are
- * drawn (`withDoubtOf`). No money anywhere. Times in ms; percentiles are midpoints of a sketch's buckets (SK-1), so that intervals
+ * drawn (`withDoubtOf`). Money only where every pool has a price. Times in ms; percentiles are midpoints of a sketch's buckets (SK-1), so that intervals
  * of their differences hold that error too. Each interval stands for its figure alone: of many that do not differ, one in twenty seems to.
  */
 import { mean } from "simple-statistics";
@@ -15,9 +15,12 @@ import {
   FAIRNESS_METRICS,
   metricsOfClasses,
   POOL_METRICS,
+  reuseMetrics,
   servingGpus,
 } from "./run-metrics.ts";
 import { mergeClasses } from "./merge-classes.ts";
+import { isPriced, usdPerMonth } from "./summarise.ts";
+import type { RunResult } from "../outcome/run-result.ts";
 
 export interface PairedDifference {
   /** ttftMean, itlP99, goodput … */
@@ -53,7 +56,8 @@ export function compareStrategies(
       const match = outcomes[i + 1]!.find((candidate) => candidate.run.replication === run.replication);
       return match === undefined ? [] : [[run, match.run] as const];
     });
-    const classMetrics = metricsOfClasses(experiment.horizonS);
+    const { classes, horizonS } = experiment;
+    const classMetrics = metricsOfClasses(horizonS, classes);
     // Equal percentiles of unequal runs may lie a bucket apart.
     const identical = pairs.every(([a, b]) => JSON.stringify(a.classes) === JSON.stringify(b.classes));
     const rows = <T>(className: string | null, metrics: readonly Metric<T>[], results: readonly (readonly [T, T])[]) =>
@@ -70,30 +74,35 @@ export function compareStrategies(
           [{ metric: "gpus", unit: "count", of: (gpus: number) => gpus }],
           pairs.map(([a, b]) => [servingGpus(strategies[0]!, a.pools), servingGpus(other, b.pools)] as const),
         ),
+        ...rows(null, isPriced(experiment) ? [costOf(experiment)] : [], pairs),
         ...rows(
           null,
-          POOL_METRICS,
+          [...POOL_METRICS, ...reuseMetrics([strategies[0]!, other])],
           pairs.map(([a, b]) => [a.pools, b.pools] as const),
         ),
-        ...(experiment.classes.length === 1
+        ...(classes.length === 1
           ? []
           : rows(
               null,
               FAIRNESS_METRICS,
               pairs.map(([a, b]) => [a.classes, b.classes] as const),
             )),
-        ...(experiment.classes.length === 1
+        ...(classes.length === 1
           ? []
-          : experiment.classes.flatMap(({ name }, c) =>
+          : classes.flatMap((one, c) =>
               rows(
-                name,
-                classMetrics,
+                one.name,
+                metricsOfClasses(horizonS, [one]),
                 pairs.map(([a, b]) => [a.classes[c]!, b.classes[c]!] as const),
               ),
             )),
       ],
     };
   });
+}
+
+function costOf(experiment: ResolvedExperiment): Metric<RunResult> {
+  return { metric: "usdPerMonth", unit: "USD", of: (run) => usdPerMonth(experiment, run, null) };
 }
 
 /** How far a percentile may lie from its order statistic, SK-1. */

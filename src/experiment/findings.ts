@@ -62,7 +62,7 @@ export interface ClassSummary {
   readonly tpotMs: LatencySummary;
   readonly itlMs: LatencySummary;
   readonly e2eMs: LatencySummary;
-  /** met ÷ (met + missed + rejected + timed out + failed); null where no request ended so. */
+  /** met ÷ (met + missed + rejected + timed out + failed); null where no request ended so, and without a target. */
   readonly sloAttainment: Estimate | null;
   /** Share of one-minute windows (merged until 20 requests) whose percentile meets every target; null without a window. */
   readonly sloAttainmentWindows: Estimate | null;

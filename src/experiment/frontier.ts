@@ -92,7 +92,9 @@ export function frontierAt(
   outcomes: readonly (readonly RunOutcome[])[],
 ): Pick<Frontier, "points" | "best"> {
   const metrics = metricsOf(experiment);
-  const ofClass = metricsOfClasses(experiment.horizonS).filter(({ metric }) => OF_CLASSES.includes(metric));
+  const ofClasses = experiment.classes.map((one) =>
+    metricsOfClasses(experiment.horizonS, [one]).filter(({ metric }) => OF_CLASSES.includes(metric)),
+  );
   const runs = outcomes.map((ofStrategy) => ofStrategy.map(({ run }) => merged(run)));
   const values = new Map(
     metrics.map((metric) => [metric.metric, runs.map((ofStrategy) => valuesOf(metric, ofStrategy))]),
@@ -107,7 +109,7 @@ export function frontierAt(
       figures: figures(metrics, (metric) => values.get(metric.metric)![s]!),
       classes: experiment.classes.map((one, c) => ({
         name: one.name,
-        figures: figures(ofClass, (metric) =>
+        figures: figures(ofClasses[c]!, (metric) =>
           valuesOf({ ...metric, of: ({ classes }: MergedRun) => metric.of(classes[c]!) }, runs[s]!),
         ),
       })),
@@ -149,7 +151,7 @@ function merged({ replication, classes }: RunResult): MergedRun {
 }
 
 function metricsOf({ horizonS, classes }: ResolvedExperiment): Metric<MergedRun>[] {
-  const all = metricsOfClasses(horizonS);
+  const all = metricsOfClasses(horizonS, classes);
   return [
     ...SHOWN.map((name): Metric<MergedRun> => {
       const metric = all.find((one) => one.metric === name)!;

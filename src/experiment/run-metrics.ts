@@ -6,10 +6,11 @@ import { Sketch } from "../kernel/sketch.ts";
 import { gpusPerReplica } from "../engine/parallelism.ts";
 import type { ClassResult, PoolResult } from "../outcome/run-result.ts";
 import { attainment } from "../outcome/recorder.ts";
-import type { ResolvedStrategy } from "../scenario/resolved.ts";
+import type { ResolvedStrategy, Slo } from "../scenario/resolved.ts";
+import { hasTarget } from "../scenario/slo.ts";
 import { P99_SAMPLES } from "./summarise.ts";
 
-export type Unit = "ms" | "1/s" | "tokens/s" | "fraction" | "count" | "ratio";
+export type Unit = "ms" | "1/s" | "tokens/s" | "fraction" | "count" | "ratio" | "USD";
 
 const LATENCIES = [
   ["ttft", "ttftS"],
@@ -30,8 +31,9 @@ export interface Metric<T> {
   readonly of: (result: T) => number;
 }
 
-/** Over the requests of one class, or of all merged. */
-export function metricsOfClasses(horizonS: number): Metric<ClassResult>[] {
+/** Over the requests of these classes, merged. */
+export function metricsOfClasses(horizonS: number, classes: readonly { readonly slo: Slo }[]): Metric<ClassResult>[] {
+  const targeted = classes.some(({ slo }) => hasTarget(slo));
   return [
     ...LATENCIES.flatMap(([name, key]): Metric<ClassResult>[] => [
       { metric: `${name}Mean`, unit: "ms", of: (result) => Sketch.fromPlain(result[key]).mean() * 1000 },
@@ -41,7 +43,7 @@ export function metricsOfClasses(horizonS: number): Metric<ClassResult>[] {
         of: (result) => quantileMs(result[key], q),
       })),
     ]),
-    { metric: "sloAttainment", unit: "fraction", of: ({ totals }) => attainment(totals) },
+    { metric: "sloAttainment", unit: "fraction", of: ({ totals }) => (targeted ? attainment(totals) : NaN) },
     // What came out after the warm-up, whenever it was sent: as many may be waiting at the end as had been at its start.
     { metric: "goodput", unit: "1/s", of: ({ totals }) => (totals.sloMet + totals.earlierMet) / horizonS },
     { metric: "completed", unit: "1/s", of: ({ totals }) => (totals.completed + totals.earlierCompleted) / horizonS },
@@ -81,6 +83,24 @@ export const POOL_METRICS: readonly Metric<readonly PoolResult[]>[] = [
     },
   })),
 ];
+
+/** Of pools where some look for cached prompts, or draft: what came of it, over the pools that do. */
+export function reuseMetrics(strategies: readonly Pick<ResolvedStrategy, "pools">[]): Metric<readonly PoolResult[]>[] {
+  const pools = strategies.flatMap((strategy) => strategy.pools);
+  const of = (metric: "prefixHitFraction" | "draftAcceptedFraction"): Metric<readonly PoolResult[]> => ({
+    metric,
+    unit: "fraction",
+    of: (results) => {
+      const known = results.map((result) => result[metric]).filter((value) => Number.isFinite(value));
+      // Without a cache nothing is found in it.
+      return known.reduce((sum, value) => sum + value, 0) / Math.max(1, known.length);
+    },
+  });
+  return [
+    ...(pools.some(({ scheduler }) => scheduler.prefixCache !== null) ? [of("prefixHitFraction")] : []),
+    ...(pools.some(({ scheduler }) => scheduler.speculative !== null) ? [of("draftAcceptedFraction")] : []),
+  ];
+}
 
 /**
  * How alike the classes are served; for two or more of them.

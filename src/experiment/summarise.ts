@@ -24,6 +24,7 @@ import { backlogWarnings } from "./backlog.ts";
 import { estimate, estimateOrNull, ratioOrNull, withDoubtOf } from "./estimate.ts";
 import { describeScheduler } from "../engine/scheduler-spec.ts";
 import type { ResolvedExperiment } from "../scenario/resolved.ts";
+import { hasTarget } from "../scenario/slo.ts";
 import { mergeClasses } from "./merge-classes.ts";
 import type { RunOutcome } from "./run-one.ts";
 import { summariseTargets } from "./summarise-targets.ts";
@@ -109,7 +110,9 @@ function summariseStrategy(
     requests: counts(all),
     ...tokens(all),
     ...latencies(all),
-    sloAttainment: estimateOrNull(all.map(({ totals }) => attainment(totals))),
+    sloAttainment: experiment.classes.some(({ slo }) => hasTarget(slo))
+      ? estimateOrNull(all.map(({ totals }) => attainment(totals)))
+      : null,
     goodputPerS: estimate(all.map((result) => result.totals.sloMet / experiment.horizonS)),
     usdPerMonth: estimateOrNull(usd),
     billedUsd: estimateOrNull(runs.map((run) => billedUsd(experiment, run, null))),
@@ -123,14 +126,16 @@ function summariseStrategy(
     usdPerSloMetRequest: usdPer(({ totals }) => totals.sloMet),
     classes: experiment.classes.map((requestClass, c): ClassSummary => {
       const results = runs.map((run) => run.classes[c]!);
+      const ofTarget = (values: readonly number[]): Estimate | null =>
+        hasTarget(requestClass.slo) ? estimateOrNull(values) : null;
       return {
         name: requestClass.name,
         barred: strategy.barred[c]!,
         requests: counts(results),
         ...tokens(results),
         ...latencies(results),
-        sloAttainment: estimateOrNull(results.map(({ totals }) => attainment(totals))),
-        sloAttainmentWindows: estimateOrNull(results.map((result) => result.attainmentWindows)),
+        sloAttainment: ofTarget(results.map(({ totals }) => attainment(totals))),
+        sloAttainmentWindows: ofTarget(results.map((result) => result.attainmentWindows)),
         goodputPerS: estimate(results.map((result) => result.totals.sloMet / experiment.horizonS)),
         usdPerMonth: estimateOrNull(
           runs.map((run) => usdPerMonth(experiment, run, (row) => row.className === requestClass.name)),
@@ -273,7 +278,7 @@ export function isPriced(experiment: ResolvedExperiment): boolean {
 }
 
 /** USD per month of the ledger rows of a run that `keep` accepts (null = all); NaN where nothing is priced. */
-function usdPerMonth(
+export function usdPerMonth(
   experiment: ResolvedExperiment,
   run: RunResult,
   keep: ((row: LedgerRow) => boolean) | null,

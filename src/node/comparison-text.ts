@@ -2,6 +2,8 @@
 import type { Comparison, PairedDifference } from "../experiment/compare.ts";
 import type { Estimate } from "../experiment/findings.ts";
 import { lengthText, plainNumber, plural } from "../report/format.ts";
+import { overviewText } from "./comparison-overview.ts";
+import { metricLabel, plainFigure } from "./metric-text.ts";
 import { type Column, fittedTable, textTable } from "./text-table.ts";
 
 interface ComparisonTextInput {
@@ -10,17 +12,31 @@ interface ComparisonTextInput {
   readonly horizonDays: number;
   readonly comparisons: readonly Comparison[];
   readonly warnings: readonly string[];
+  /** Every pair and class, however many there are. */
+  readonly details: boolean;
   /** Characters of a line. */
   readonly width: number;
 }
 
+/** With more pairs than this the overview stands alone, unless the details are asked for. */
+const MOST_PAIRS = 3;
+
 export function comparisonText(input: ComparisonTextInput): string {
-  const { title, seed, horizonDays, comparisons, warnings, width } = input;
+  const { title, seed, horizonDays, comparisons, warnings, details, width } = input;
   const pairs = comparisons[0]?.pairs ?? 0;
   const head = `${title}\n${plural(pairs, "paired replication")} of ${lengthText(horizonDays)}, seed ${seed}: the same requests and the same luck for all\n`;
   const single = pairs < 2 ? "One replication has no interval: two or more are needed to separate anything.\n" : "";
-  const tables = comparisons.map((comparison) => tablesText(comparison, width));
-  return [head, single, ...tables, ...warnings.map((warning) => `warning: ${warning}\n`)].join("");
+  const whole = details || comparisons.length <= MOST_PAIRS;
+  const tables = whole
+    ? comparisons.map((comparison) => tablesText(comparison, width))
+    : [`\nThe paired differences of each, with their intervals and by class: --details, or --json.\n`];
+  return [
+    head,
+    single,
+    overviewText(comparisons, width),
+    ...tables,
+    ...warnings.map((warning) => `warning: ${warning}\n`),
+  ].join("");
 }
 
 /** A table for all requests and one for each class, as they come in the rows. */
@@ -86,37 +102,6 @@ function tableText(
 
 function right(head: string): Column {
   return { head, align: "right" };
-}
-
-const STATISTICS = /(Mean|P50|P95|P99)$/;
-const LABELS: Readonly<Record<string, string>> = {
-  sloAttainment: "SLO attainment, %",
-  goodput: "goodput, requests/s",
-  completed: "completed, requests/s",
-  outputTokens: "output tokens/s",
-  unanswered: "rejected, timed out or failed",
-  gpus: "GPUs that serve",
-  preemptions: "preemptions",
-  busyFraction: "busy, % of serving time",
-  occupancyFraction: "occupancy, % of sequences",
-  kvFraction: "KV held, % of capacity",
-  fairnessIndex: "fairness index of the classes",
-  ttftP99Ratio: "TTFT P99, worst class ÷ best",
-};
-
-/** With its unit, as it stands at the head of a row or block. */
-export function metricLabel(metric: string): string {
-  const statistic = STATISTICS.exec(metric)?.[0] ?? "";
-  return (
-    LABELS[metric] ?? `${metric.slice(0, -statistic.length).toUpperCase()} ${statistic.replace("Mean", "mean")}, ms`
-  );
-}
-
-/** In the unit of its label, to about three digits. */
-export function plainFigure({ unit }: Pick<PairedDifference, "unit">, value: number): string {
-  const shown = unit === "fraction" ? value * 100 : value;
-  const size = Math.abs(shown);
-  return plainNumber(shown, size >= 1000 ? 0 : size >= 100 ? 1 : size >= 1 ? 2 : 4);
 }
 
 function figure(row: PairedDifference, estimate: Estimate | null): string {

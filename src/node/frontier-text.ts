@@ -2,7 +2,7 @@
 import { type Frontier, type FrontierMetric, type FrontierPoint, sizesDiffer } from "../experiment/frontier.ts";
 import type { Estimate } from "../experiment/findings.ts";
 import { lengthText, plainNumber, plural } from "../report/format.ts";
-import { metricLabel, plainFigure } from "./comparison-text.ts";
+import { metricLabel, plainFigure } from "./metric-text.ts";
 import { fittedTable } from "./text-table.ts";
 
 interface FrontierTextInput {

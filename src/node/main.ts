@@ -6,7 +6,15 @@
 import { Command, CommanderError, InvalidArgumentError, Option } from "commander";
 import type { CalibrateOptions } from "./commands/calibrate.ts";
 import { MOST_REPLICATIONS } from "../experiment/bounds.ts";
-import { describeFailure, EXIT, failureJson, tellFailure, usageFailure, wantsJson } from "./exit.ts";
+import {
+  describeFailure,
+  environmentFailure,
+  EXIT,
+  failureJson,
+  tellFailure,
+  usageFailure,
+  wantsJson,
+} from "./exit.ts";
 import type { ConformFlags } from "./commands/conform.ts";
 import type { BackcastOptions } from "./commands/backcast.ts";
 import type { CompareOptions } from "./commands/compare.ts";
@@ -118,6 +126,7 @@ function buildProgram(): Command {
     .option("--strategies <names>", "those to compare, separated by commas (default: all)", names)
     .option("--rates <rates>", "requests per second instead of the file's, separated by commas: the frontier", rates)
     .option("--html <file>", "page of the frontier (default: output/compare.html)", text)
+    .option("--details", "the tables of every pair, also of more than three")
     .option("--json", "print the differences as JSON")
     .option("--seed <seed>", "instead of the files'", text)
     .option("--replications <n>", "instead of the files'", replications)
@@ -486,7 +495,9 @@ function commandLine(): string {
 for (const stream of [process.stdout, process.stderr]) {
   stream.on("error", (error: NodeJS.ErrnoException) => {
     if (error.code === "EPIPE") process.exit(exitCode);
-    throw error;
+    const failure = describeFailure(environmentFailure(error, "cannot write the output"), commandLine());
+    if (stream === process.stdout) process.stderr.write(failure.text);
+    process.exit(failure.exitCode);
   });
 }
 

@@ -119,7 +119,7 @@ describe("own pools", () => {
       const of = setting({ horizonS: 240, warmupS, classes: [requestClass({ timeoutS: 3600 })] });
       const watched = run(own({ engine: { maxNumSeqs: 4 } }), [1], of, 30);
       const rate = (metric: string): number =>
-        metricsOfClasses(240)
+        metricsOfClasses(240, of.classes)
           .find((one) => one.metric === metric)!
           .of(watched.result.classes[0]!);
       return [rate("completed"), rate("outputTokens")];

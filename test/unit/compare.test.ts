@@ -93,8 +93,11 @@ test("twice the replicas bring the first token forward and are less full, beyond
   }
   expect(row(more, "ttftMean", "short").difference!.hi).toBeLessThan(0);
   expect(row(more, "sloAttainment", "short").difference!.lo).toBeGreaterThan(0);
-  // Without a target every answer is a good one, fast or slow.
-  expect(row(more, "sloAttainment", "long").baseline!.mean).toBe(1);
+  // Without a target there is nothing to attain, and every answer is a good one, fast or slow.
+  expect(row(more, "sloAttainment", "long").baseline).toBeNull();
+  expect(row(more, "goodput", "long").baseline).toEqual(row(more, "completed", "long").baseline);
+  // These pools have no price and no cache.
+  expect(more.rows.filter(({ metric }) => /usd|prefix|draft/.test(metric))).toEqual([]);
 });
 
 test("the interval is that of the paired differences, by hand", () => {
@@ -186,4 +189,18 @@ test("a percentile that moves by one bucket of its sketch is not told apart", ()
   }));
   const [told] = compareStrategies(experiment, [outcomes[0]!, slowerStill, outcomes[2]!]) as [Comparison];
   expect(row(told, "e2eP50").separable).toBe(true);
+});
+
+test("what is cached and drafted is compared where a strategy does so, and money where all have prices", () => {
+  const priced = { replicas: 1, gpuPrice: "nebius-on-demand" };
+  const reuse = { prefixCaching: "lru", speculative: { draftTokens: 3, acceptance: 0.7 } };
+  const of = study({ plain: priced, more: { ...priced, replicas: 2 }, reuse: { ...priced, scheduler: reuse } });
+  const [twice, cached] = compareStrategies(of, simulated(of)) as [Comparison, Comparison];
+  const cost = row(twice, "usdPerMonth");
+  expect(cost).toMatchObject({ unit: "USD", separable: true });
+  expect(cost.difference!.mean).toBeCloseTo(730 * 2.95, 6);
+  expect(row(twice, "prefixHitFraction")).toBeUndefined();
+  expect(row(cached, "prefixHitFraction").baseline!.mean).toBe(0);
+  // (0.7 + 0.7² + 0.7³) ÷ 3 of all drafts.
+  expect(row(cached, "draftAcceptedFraction").other!.mean).toBeCloseTo(0.511, 1);
 });

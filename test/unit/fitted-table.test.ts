@@ -1,5 +1,5 @@
 /** Tables of the terminal keep within its width, in blocks where they are wider; no row wraps. */
-import { expect, test } from "vitest";
+import { describe, expect, test } from "vitest";
 import type { Comparison, PairedDifference } from "../../src/experiment/compare.ts";
 import type { Estimate } from "../../src/experiment/findings.ts";
 import { reportInput } from "../fixtures/report/input.ts";
@@ -93,7 +93,15 @@ const comparison: Comparison = {
   rows: [row(null, 0.00001), row("interactive", 2)],
 };
 const text = (width: number): string =>
-  comparisonText({ title: "t", seed: "3", horizonDays: 1, comparisons: [comparison], warnings: [], width });
+  comparisonText({
+    title: "t",
+    seed: "3",
+    horizonDays: 1,
+    comparisons: [comparison],
+    warnings: [],
+    details: false,
+    width,
+  });
 
 test("a comparison has a table for all requests and one for each class", () => {
   const [, head, all, interactive] = text(200).split("\n\n");
@@ -111,7 +119,15 @@ test("what differs by rounding alone is the same, and a comparison of nothing el
   const same = { ...row(null, 0), difference: rounding, separable: false };
   const shown = (...rows: PairedDifference[]): string => {
     const comparisons = [{ ...comparison, rows }];
-    return comparisonText({ title: "t", seed: "3", horizonDays: 1, comparisons, warnings: [], width: 200 });
+    return comparisonText({
+      title: "t",
+      seed: "3",
+      horizonDays: 1,
+      comparisons,
+      warnings: [],
+      details: false,
+      width: 200,
+    });
   };
   expect(shown(same)).toMatch(/ {2}the same\nTo these figures both are the same\. Where nobody waits, .* --rates /);
   expect(shown(same, row("interactive", 2))).not.toContain("To these figures");
@@ -127,4 +143,38 @@ test("a comparison that is too wide tells its differences first, each row whole"
     ["interactive", "difference", "95 % interval", "change"],
     ["interactive", "chunked-fcfs", "shortest-prompt-aged"],
   ]);
+});
+
+describe("strategies in one table", () => {
+  const figures = (metric: string, unit: PairedDifference["unit"], mean: number): PairedDifference => ({
+    ...row(null, mean - 19),
+    metric,
+    unit,
+    other: { mean, lo: mean, hi: mean, n: 3 },
+    separable: mean !== 19,
+  });
+  const named = (other: string, ...rows: PairedDifference[]): Comparison => ({ ...comparison, other, rows });
+  const of = (comparisons: readonly Comparison[], details: boolean): string =>
+    comparisonText({ title: "t", seed: "3", horizonDays: 1, comparisons, warnings: [], details, width: 120 });
+  const two = [named("b", figures("ttftP99", "ms", 18)), named("c", figures("ttftP99", "ms", 19))];
+
+  test("stand first where there are more than two, with arrows where they are separable", () => {
+    const [, table] = of(two, false).split("\n\n");
+    expect(table!.split("\n").map((line) => line.trimEnd())).toEqual([
+      "strategy      TTFT P99, ms",
+      "chunked-fcfs           19",
+      "b                      18↓",
+      "c                      19",
+      "all requests; ↑ and ↓: separable from chunked-fcfs, the baseline",
+    ]);
+    expect(of(two, false)).toContain("b against chunked-fcfs");
+    expect(of(two.slice(1), false)).not.toContain("strategy");
+  });
+
+  test("stand alone where there are many, unless details are asked for", () => {
+    const many = [...two, named("d", figures("ttftP99", "ms", 30)), named("e", figures("ttftP99", "ms", 31))];
+    expect(of(many, false)).toMatch(/e +31↑\n.*\n\nThe paired differences of each, .*: --details, or --json\.\n$/);
+    expect(of(many, false)).not.toContain("against");
+    expect(of(many, true)).toContain("e against chunked-fcfs");
+  });
 });

@@ -19,6 +19,14 @@ test.each([
 });
 
 test("a short comparison is not one of 0 days", () => {
-  const head = comparisonText({ title: "t", seed: "3", horizonDays: 0.003, comparisons: [], warnings: [], width: 100 });
+  const head = comparisonText({
+    title: "t",
+    seed: "3",
+    horizonDays: 0.003,
+    comparisons: [],
+    warnings: [],
+    details: false,
+    width: 100,
+  });
   expect(head).toContain("paired replications of 4.32 minutes, seed 3");
 });

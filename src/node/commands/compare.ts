@@ -5,7 +5,7 @@
  */
 import { notValidated } from "../../experiment/not-validated.ts";
 import { backlogWarnings } from "../../experiment/backlog.ts";
-import { compareStrategies } from "../../experiment/compare.ts";
+import { type Comparison, compareStrategies } from "../../experiment/compare.ts";
 import { type Frontier, frontierAt, frontierOf } from "../../experiment/frontier.ts";
 import { MOST_REQUESTS_PER_S } from "../../experiment/bounds.ts";
 import { tooManyRequests } from "../../experiment/request-bound.ts";
@@ -13,7 +13,7 @@ import { ConfigError } from "../../kernel/errors.ts";
 import type { ResolvedExperiment, SyntheticTraffic } from "../../scenario/resolved.ts";
 import { type ComparedOptions, loadCompared } from "../compared.ts";
 import { comparisonText } from "../comparison-text.ts";
-import { EXIT } from "../exit.ts";
+import { EXIT, InterruptedError } from "../exit.ts";
 import { frontierText } from "../frontier-text.ts";
 import { type LoadedPlugins, loadPlugins } from "../load-plugins.ts";
 import { outputWidth } from "../text-table.ts";
@@ -23,6 +23,8 @@ import { nothingCollected, simulate } from "./run.ts";
 
 export interface CompareOptions extends ComparedOptions {
   readonly json?: boolean;
+  /** The tables of every pair, however many there are. */
+  readonly details?: boolean;
   /** Requests per second, rising, instead of the files'. */
   readonly rates?: readonly number[];
   /** Page of the frontier. */
@@ -40,12 +42,20 @@ export async function compareCommand(
 ): Promise<number> {
   const plugins = await loadPlugins(options.plugin, options.pluginTimeout);
   const experiment = await loadCompared(inputs, options, plugins.sources);
-  if (options.rates !== undefined) return compareRates(inputs, experiment, options.rates, options, plugins, out);
+  if (options.rates !== undefined) {
+    if (options.details === true)
+      throw new ConfigError([
+        { path: ["--details"], message: "is of pairs, of which a frontier (--rates) shows none" },
+      ]);
+    return compareRates(inputs, experiment, options.rates, options, plugins, out);
+  }
   if (options.html !== undefined)
     throw new ConfigError([{ path: ["--html"], message: "draws a frontier, which needs --rates" }]);
   const collected = nothingCollected(experiment);
   const interrupted = await simulate(experiment, options, plugins, null, collected, false);
   const comparisons = compareStrategies(experiment, collected.outcomes);
+  if (interrupted && comparisons.every(({ pairs }) => pairs === 0))
+    throw new InterruptedError("Interrupted before any two runs could be compared.");
   const { id, title, seed, replications, horizonS } = experiment;
   const warnings = [
     ...experiment.warnings,
@@ -66,8 +76,24 @@ export async function compareCommand(
     };
     out(`${JSON.stringify(whole, null, 1)}\n`);
   } else
-    out(comparisonText({ title, seed, horizonDays: horizonS / 86_400, comparisons, warnings, width: outputWidth() }));
+    out(
+      comparisonText({
+        title,
+        seed,
+        horizonDays: horizonS / 86_400,
+        comparisons,
+        warnings: interrupted ? [...warnings, interruptedAt(comparisons, replications)] : warnings,
+        details: options.details ?? false,
+        width: outputWidth(),
+      }),
+    );
   return interrupted ? EXIT.interrupted : EXIT.done;
+}
+
+function interruptedAt(comparisons: readonly Comparison[], replications: number): string {
+  const pairs = comparisons.map((one) => one.pairs);
+  const [least, most] = [Math.min(...pairs), Math.max(...pairs)];
+  return `interrupted: ${least === most ? least : `${least} to ${most}`} of ${replications} replications are compared`;
 }
 
 const FRONTIER_PAGE = "output/compare.html";
@@ -102,6 +128,7 @@ async function compareRates(
     if (interrupted) break;
     columns.push(frontierAt(atRate, ratePerS, collected.outcomes));
   }
+  if (interrupted && columns.length === 0) throw new InterruptedError("Interrupted before the first rate was done.");
   const frontier = frontierOf(experiment, columns);
   const warnings = [...told, ...notValidated(experiment.strategies)];
   const whole = {
