@@ -64,8 +64,11 @@ export interface ChosenCoefficients {
   readonly bandPercent: ResidualBandPercent;
 }
 
-/** Assumed: no all-reduce over PCIe was fitted; link efficiency 0.25–0.4 and 0.03–0.05 ms each are considered plausible. */
-const PCIE_EL = 0.3;
+/**
+ * Assumed: no all-reduce over PCIe was fitted. NCCL reaches 28 of 64 GB/s among eight RTX 5090 over PCIe 5 and 35 among four
+ * (NVIDIA/nccl#1639, 2025-03), and needs 42 us for the smallest message among eight RTX 4090 (NVIDIA/nccl#1530).
+ */
+const PCIE_EL = 0.44;
 const PCIE_AR_MS = 0.04;
 
 /**
@@ -186,7 +189,10 @@ function unfittedLayout(request: CoefficientRequest): string[] {
       `${gpus} GPUs of one replica are more than a node holds, and traffic between nodes counts as fast as within one`,
     );
   if (overPcie(request)) reasons.push("all-reduce over PCIe is assumed, not fitted");
-  if (stages > 1) reasons.push("pipeline parallelism is modelled in theory, not fitted");
+  if (stages > 1)
+    reasons.push(
+      `pipeline parallelism is modelled in theory, not fitted, and where its stages are full a first token comes up to ${stages - 1}/${stages} of its prompt's time too early`,
+    );
   if (ranks > 1) reasons.push("data-parallel attention is modelled with evenly spread ranks, not fitted");
   if (expertParallel) reasons.push("imbalance and exchanges of expert parallelism are assumed, not fitted");
   return reasons;
