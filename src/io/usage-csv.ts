@@ -6,13 +6,14 @@
  * Times in UTC seconds since 1970, money in USD.
  */
 import { readFile } from "node:fs/promises";
-import { DAY_S, epochSOfIso } from "../kernel/calendar-time.ts";
+import { DAY_S } from "../kernel/calendar-time.ts";
 import { columnOf, parseCsv, type CsvTable } from "../kernel/csv.ts";
 import { DataError } from "../kernel/errors.ts";
 import type { CostRow, UsageBucket } from "../scenario/usage.ts";
 import { nearestName } from "./nearest-name.ts";
 import { packingOf } from "./traces/text.ts";
 
+import { readUsageTime } from "./usage-time.ts";
 export interface UsageExport {
   readonly format: UsageFormat;
   readonly buckets: readonly UsageBucket[];
@@ -205,9 +206,10 @@ class Row {
 
   /** A date, a date and time in UTC, or Unix seconds. */
   time(column: string): number {
-    const text = this.text(column);
-    const value = /^\d{9,11}(\.0+)?$/.test(text) ? Number(text) : epochSOfIso(text.replace(/\+00:?00$/, "Z"));
-    return value ?? this.refuse(`cannot read the time "${text}" in ${column}; a date such as 2026-11-02 is needed`);
+    const time = readUsageTime(this.text(column));
+    return typeof time === "number"
+      ? time
+      : this.refuse(`cannot read the time "${this.text(column)}" in ${column}; ${time}`);
   }
 
   /** The bucket, if its figures can be. */

@@ -249,6 +249,29 @@ describe("exports", () => {
   });
 
   test.each([
+    ["2026-10-25T00:00:00+02:00", -7200],
+    ["2026-10-25 02:00-0530", 7.5 * 3600],
+    ["2026-10-25T00:00:00.500Z", 0.5],
+    ["2026-10-25T00:00Z", 0],
+    ["2026-10-25", 0],
+    [String(epochSOfIso("2026-10-25")), 0],
+  ])("the time %s is read", async (start, afterMidnightS) => {
+    const { buckets } = await readUsage(write(`start,bucketS,model,inputTokens,outputTokens\n${start},60,m,1,1\n`));
+    expect(buckets[0]!.startEpochS).toBe(epochSOfIso("2026-10-25")! + afterMidnightS);
+  });
+
+  test.each([
+    ["2026-10-25T02:00:00", /add Z or an offset such as \+02:00/],
+    ["2026-10-25 02:00", /add Z or an offset/],
+    ["1790812800000", /looks like milliseconds since 1970/],
+    ["2026-02-30T00:00:00+02:00", /cannot read the time.* is needed/],
+    ["2026-10-25T25:00:00+02:00", /cannot read the time.* is needed/],
+  ])("the time %s is refused", async (start, message) => {
+    const text = `start,bucketS,model,inputTokens,outputTokens\n${start},60,m,1,1\n`;
+    await expect(readUsage(write(text))).rejects.toThrow(message);
+  });
+
+  test.each([
     ["start,end,model,inputTokens,outputTokns\n", /no column outputTokens; the nearest column is outputTokns/],
     ["time,tokens\n1,2\n", /not a known usage export/],
     [
