@@ -24,6 +24,7 @@ export function replayOf(
     );
   if (ownLimits && maxOutputTokens !== undefined)
     warn("the recording has the max_tokens of its requests: traffic.maxOutput goes before them");
+  else if (maxOutputTokens !== undefined) tellTooLong(recording.outputTokens, maxOutputTokens, warn);
   const classIndex = recordedClasses(recording, classes, warn);
   if (filled !== undefined) tellFilled(filled, warn);
   return {
@@ -40,6 +41,15 @@ export function replayOf(
     ...(sessions === undefined ? {} : { sessions }),
     ...(waits === undefined ? {} : { waits }),
   };
+}
+
+/** Answers beyond their limit, which no server gives: one of the two was recorded wrong. 0: no limit is recorded. */
+function tellTooLong(outputTokens: Uint32Array, limits: Uint32Array, warn: (message: string) => void): void {
+  const tooLong = outputTokens.filter((tokens, row) => limits[row]! > 0 && tokens > limits[row]!).length;
+  if (tooLong > 0)
+    warn(
+      `${tooLong} requests of the recording have more output than the max_tokens that it says: they are answered as recorded, and ask for as many tokens as that`,
+    );
 }
 
 function tellFilled({ outputs, inputs, inputTokens }: FilledLengths, warn: (message: string) => void): void {

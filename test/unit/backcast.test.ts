@@ -392,6 +392,28 @@ describe("requests that fill buckets", () => {
   });
 });
 
+test("an answer beyond its recorded max_tokens is counted once, but where the author's own limits hold", () => {
+  const recording = {
+    arrivalS: Float64Array.of(0, 1, 2, 3),
+    inputTokens: new Uint32Array(4).fill(5),
+    outputTokens: new Uint32Array(4).fill(20),
+    maxOutputTokens: Uint32Array.of(19, 0, 20, 3),
+  };
+  const { experiment } = resolveRaw(smallExperiment());
+  const warnings = (ownLimits: boolean) => {
+    const period = { recording, file: "t", startEpochS: OCTOBER_S, lengthS: 4, ownLimits };
+    return replayed({ ...experiment, warnings: [] }, "own", period).warnings.join("\n");
+  };
+  expect(warnings(false)).toBe(
+    "2 requests of the recording have more output than the max_tokens that it says: they are answered as recorded, and ask for as many tokens as that",
+  );
+  expect(warnings(true)).not.toContain("more output");
+  // An experiment that replays the recording itself has said so already.
+  const said = warnings(false);
+  const period = { recording, file: "t", startEpochS: OCTOBER_S, lengthS: 4, ownLimits: false };
+  expect(replayed({ ...experiment, warnings: [said] }, "own", period).warnings).toEqual([said]);
+});
+
 test("a replay takes max_tokens and classes of a recording but for what the author set, and says what it leaves", () => {
   const recording = {
     arrivalS: Float64Array.of(0, 1, 2),

@@ -61,6 +61,8 @@ export function replayed(experiment: ResolvedExperiment, wanted: string | null, 
       `a request of ${recording.inputTokens[row]} + ${recording.outputTokens[row]} tokens is longer than the ${longest} of ${strategy.name}`,
     );
   const warnings = [...experiment.warnings];
+  // An experiment that replays the same recording has told of it already.
+  const warn = (message: string): void => void (warnings.includes(message) || warnings.push(message));
   return {
     ...experiment,
     startEpochS,
@@ -68,9 +70,7 @@ export function replayed(experiment: ResolvedExperiment, wanted: string | null, 
     warmupS: 0,
     strategies: [strategy],
     warnings,
-    traffic: replayOf(file, recording, { classes, maxOutput: traffic.maxOutput, ownLimits }, (message) =>
-      warnings.push(message),
-    ),
+    traffic: replayOf(file, recording, { classes, maxOutput: traffic.maxOutput, ownLimits }, warn),
   };
 }
 
