@@ -6,6 +6,10 @@ import { rowOriginShape } from "./origin.ts";
 const ofProvider = {
   ...common,
   provider: Id.describe("entry of providers/ that sells it; what it multiplies prices with stands at its offers"),
+  exportedAs: z
+    .array(z.string())
+    .optional()
+    .describe("tiers and speeds of the provider's usage exports that are this form; without it the form's own name"),
 };
 
 const Hour = z.int().min(0).max(24);

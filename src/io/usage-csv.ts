@@ -3,17 +3,18 @@
  *   crossover  start, end or bucketS, model, inputTokens, outputTokens; requests, cachedInputTokens, costUsd as known
  *   openai     dashboard or Usage API as CSV: start_time, end_time, model, num_model_requests, input_tokens, …
  *   anthropic  Console CSV: usage_date_utc, model_version, usage_input_tokens_no_cache, …
- * Times in UTC seconds since 1970, money in USD.
+ * Times in UTC seconds since 1970, money in USD. What decides over the price of a row beside its tokens (tier, speed, context window,
+ * web searches, region) is read where the export has it.
  */
 import { readFile } from "node:fs/promises";
 import { DAY_S } from "../kernel/calendar-time.ts";
 import { columnOf, parseCsv, type CsvTable } from "../kernel/csv.ts";
 import { DataError } from "../kernel/errors.ts";
-import type { CostRow, UsageBucket } from "../scenario/usage.ts";
+import type { CostRow, PromptWindow, UsageBucket } from "../scenario/usage.ts";
 import { nearestName } from "./nearest-name.ts";
 import { packingOf } from "./traces/text.ts";
-
 import { readUsageTime } from "./usage-time.ts";
+
 export interface UsageExport {
   readonly format: UsageFormat;
   readonly buckets: readonly UsageBucket[];
@@ -65,7 +66,7 @@ export async function readUsage(file: string): Promise<UsageExport> {
     return bucket === null ? [] : [bucket];
   });
   if (buckets.length === 0) throw new DataError(file, null, "the export has no row with usage");
-  return { format, buckets, warnings: equalRows(file, table) };
+  return { format, buckets, warnings: [...equalRows(file, table), ...strangeWindows(file, table)] };
 }
 
 /** Rows that two exports of overlapping periods, pasted together, give twice; both count, since a grouping that was left out looks the same. */
@@ -81,6 +82,16 @@ function equalRows(file: string, { rows }: CsvTable): string[] {
   const [[first, second]] = pairs as [[number, number]];
   const more = pairs.length === 1 ? "" : `, and ${pairs.length - 1} more such pairs`;
   return [`${file}: rows ${first} and ${second} are equal in every column${more}; both count`];
+}
+
+/** Context windows whose names say nothing of lengths: their rows are priced without them. */
+function strangeWindows(file: string, { names, rows }: CsvTable): string[] {
+  const at = names.indexOf(CONTEXT_WINDOW);
+  const strange = rows.map((row) => (row[at] ?? "").trim()).filter((text) => promptWindow(text) === undefined);
+  if (strange.length === 0) return [];
+  return [
+    `${file}: ${strange.length} rows have a ${CONTEXT_WINDOW} that is not known ("${strange[0]}"): how long their prompts are counts as not told`,
+  ];
 }
 
 /** Money by bucket: start and costUsd, or OpenAI's start_time and amount_value, or Anthropic's usage_date_utc and cost_usd. */
@@ -134,6 +145,7 @@ const READERS: Readonly<Record<UsageFormat, (row: Row) => UsageBucket | null>> =
       outputTokens: row.number("outputTokens"),
       costUsd: row.numberOrNull("costUsd"),
       batch: false,
+      ...PLAIN,
     });
   },
   openai: (row) => {
@@ -149,7 +161,9 @@ const READERS: Readonly<Record<UsageFormat, (row: Row) => UsageBucket | null>> =
       cacheWrite1hTokens: 0,
       outputTokens: row.numberOrNull("output_tokens") ?? 0,
       costUsd: null,
-      batch: /^(true|1)$/i.test(row.text("batch")),
+      ...PLAIN,
+      ...row.soldAs("service_tier"),
+      ...(/^(true|1)$/i.test(row.text("batch")) ? { batch: true } : {}),
     });
   },
   anthropic: (row) => {
@@ -171,10 +185,36 @@ const READERS: Readonly<Record<UsageFormat, (row: Row) => UsageBucket | null>> =
       cacheWrite1hTokens,
       outputTokens: row.number("usage_output_tokens"),
       costUsd: null,
-      batch: row.text("usage_type").toLowerCase() === "batch",
+      ...row.soldAs("service_tier", "usage_type", "speed"),
+      promptWindow: promptWindow(row.text(CONTEXT_WINDOW)) ?? null,
+      webSearches: row.numberOrNull("web_search_count") ?? 0,
+      region: row.named("inference_geo", ["global", NOT_AVAILABLE]),
     });
   },
 };
+
+/** What exports say that do not know of these. */
+const PLAIN = { tier: null, promptWindow: null, webSearches: 0, region: null } as const;
+
+const CONTEXT_WINDOW = "context_window";
+const NOT_AVAILABLE = "not_available";
+
+/** "≤ 200k" and "0-200k", "> 200k" and "200k-1M"; null where nothing is told, undefined for what is not known. */
+function promptWindow(text: string): PromptWindow | null | undefined {
+  const plain = text.toLowerCase().replace(/[\s,]|tokens$/g, "");
+  if (plain === "" || plain === NOT_AVAILABLE) return null;
+  const match =
+    /^(?:(?<from>\d+[km]?)[-–](?<to>\d+[km]?)|(?:≤|<=?)(?<most>\d+[km]?)|(?:≥|>=?)(?<above>\d+[km]?))$/.exec(plain);
+  if (match === null) return undefined;
+  const { from, to, most, above } = match.groups!;
+  const end = to ?? most;
+  return { above: tokensOf(from ?? above ?? "0"), upTo: end === undefined ? null : tokensOf(end) };
+}
+
+/** 200k and 1m as numbers. */
+function tokensOf(text: string): number {
+  return Number.parseInt(text, 10) * (text.endsWith("k") ? 1e3 : text.endsWith("m") ? 1e6 : 1);
+}
 
 class Row {
   private readonly file: string;
@@ -204,7 +244,19 @@ class Row {
     return this.numberOrNull(column) ?? this.refuse(`${column} is empty`);
   }
 
-  /** A date, a date and time in UTC, or Unix seconds. */
+  /** In lower case; null where it is empty or one of the names that say nothing. */
+  named(column: string, nothing: readonly string[]): string | null {
+    const name = this.text(column).toLowerCase();
+    return name === "" || nothing.includes(name) ? null : name;
+  }
+
+  /** Whether the columns say batch, and what else but the default; two such names at once are a tier of their own. */
+  soldAs(...columns: readonly string[]): Pick<UsageBucket, "batch" | "tier"> {
+    const names = columns.map((column) => this.named(column, ["default", "standard", NOT_AVAILABLE]));
+    const tiers = [...new Set(names)].filter((name) => name !== null && name !== "batch");
+    return { batch: names.includes("batch"), tier: tiers.length === 0 ? null : tiers.join(" and ") };
+  }
+
   time(column: string): number {
     const time = readUsageTime(this.text(column));
     return typeof time === "number"
@@ -217,7 +269,8 @@ class Row {
     const { startEpochS, endEpochS, requests, inputTokens, outputTokens } = bucket;
     const cached = bucket.cachedInputTokens + bucket.cacheWriteTokens + bucket.cacheWrite1hTokens;
     if (!(endEpochS > startEpochS)) this.refuse("the bucket ends before it starts");
-    if (Math.min(inputTokens, outputTokens, cached, requests ?? 0) < 0) this.refuse("a count is negative");
+    if (Math.min(inputTokens, outputTokens, cached, requests ?? 0, bucket.webSearches) < 0)
+      this.refuse("a count is negative");
     if (!Number.isInteger(requests ?? 0)) this.refuse(`${requests} is no whole number of requests`);
     if (cached > inputTokens)
       this.refuse(`${cached} cached input tokens are more than the ${inputTokens} input tokens`);

@@ -19,6 +19,20 @@ export interface UsageBucket {
   readonly costUsd: number | null;
   /** Through the batch interface, which has prices of its own. */
   readonly batch: boolean;
+  /** How else it was sold, as the export names it (flex, priority, fast); null: in the default way. */
+  readonly tier: string | null;
+  /** Null where the export does not say how long the prompts are. */
+  readonly promptWindow: PromptWindow | null;
+  readonly webSearches: number;
+  /** Where the provider had to compute, as the export names it; null: anywhere. */
+  readonly region: string | null;
+}
+
+/** Lengths that prompts may have, tokens. */
+export interface PromptWindow {
+  readonly above: number;
+  /** Null: no end is told. */
+  readonly upTo: number | null;
 }
 
 export interface CostRow {

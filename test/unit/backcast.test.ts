@@ -30,6 +30,10 @@ function bucket(more: Partial<UsageBucket> = {}): UsageBucket {
     outputTokens: 100_000,
     costUsd: null,
     batch: false,
+    tier: null,
+    promptWindow: null,
+    webSearches: 0,
+    region: null,
     ...more,
   };
 }
@@ -61,6 +65,10 @@ function bill(buckets: readonly UsageBucket[], more: Partial<BillInput> = {}) {
   return priceUsage({ buckets, costs: null, totalUsd: null, offers: {}, provider: null, catalog: book, ...more });
 }
 
+/** Prompts that the long context is for, and those that it is not for. */
+const LONG = { above: 200_000, upTo: 1_000_000 };
+const SHORT = { above: 0, upTo: 200_000 };
+
 /** Note on the price of `mini`. */
 const RISES = "mini: its price rises with the length of the prompt, which is known as the mean of a bucket only";
 
@@ -76,6 +84,8 @@ describe("the bill", () => {
     ],
     ["the tier of the mean prompt", { requests: 4 }, 2 + 1],
     ["no count of requests: the base tier", { requests: null }, 1.5],
+    ["the tier of the context window", { requests: null, promptWindow: LONG }, 2 + 1],
+    ["a context window against the mean", { requests: 4, promptWindow: SHORT }, 1.5],
   ])("%s", (_, more, usd) => {
     const one = bucket(more);
     expect(bill([{ ...one, endEpochS: one.startEpochS + DAY_S }]).total.usd.predicted).toBeCloseTo(usd, 12);
@@ -91,6 +101,77 @@ describe("the bill", () => {
     const listed = bill(both, { catalog: { ...book, offers: unknown } });
     expect(listed.total.usd.predicted).toBeCloseTo(3, 12);
     expect(listed.notes.join()).toContain("1.1 M tokens went through the batch interface");
+  });
+
+  test.each([
+    ["gpt-5.5", "flex", 4, null],
+    ["gpt-5.5", "priority", 20, null],
+    ["gpt-5.5", null, 8, null],
+    [
+      "gpt-5.5",
+      "scale",
+      8,
+      "gpt-5.5: 1.1 M tokens of tier scale are priced as default: openai/gpt-5.5 has no price for it",
+    ],
+    // Anthropic's form at a higher price is its fast mode, and not the priority that others sell; what it costs is not verified.
+    [
+      "claude-opus-4-6",
+      "fast",
+      15,
+      /1\.1 M tokens of tier fast are at 2 times the default price, which could not be checked/,
+    ],
+    ["claude-opus-4-6", "priority", 7.5, /1\.1 M tokens of tier priority are priced as default/],
+    ["claude-sonnet-4-6", "fast", 4.5, /1\.1 M tokens of tier fast are priced as default/],
+  ])("%s in tier %s has the price of its form, or a note", (model, tier, usd, note) => {
+    const { total, notes } = bill([bucket({ model, tier })], {
+      provider: model.startsWith("gpt") ? "openai" : "anthropic",
+    });
+    expect(total.usd.predicted).toBeCloseTo(usd, 12);
+    const ofTier = notes.filter((text) => text.includes("tier"));
+    if (note === null) expect(ofTier).toEqual([]);
+    else expect(ofTier).toEqual([typeof note === "string" ? note : expect.stringMatching(note)]);
+  });
+
+  test("a contract's batch price goes before a tier's, and its discount holds in every tier", () => {
+    const offers = { "gpt-5.5": { offer: "openai/gpt-5.5", priceMultiplier: 0.5, batchMultiplier: 0.25 } };
+    const flex = bucket({ model: "gpt-5.5", tier: "flex" });
+    expect(bill([flex], { offers }).total.usd.predicted).toBeCloseTo(2, 12);
+    const batched = bill([{ ...flex, batch: true }], { offers });
+    expect(batched.total.usd.predicted).toBeCloseTo(1, 12);
+    expect(batched.notes).toContain("gpt-5.5: 1.1 M tokens of tier flex are priced as batches");
+  });
+
+  test("web searches and regions have the catalogue's price, or a note with their number", () => {
+    const opus = { model: "claude-opus-4-6", requests: null };
+    const provider = "anthropic";
+    const { total, notes } = bill([bucket({ ...opus, region: "us", webSearches: 500 })], { provider });
+    expect(total.usd.predicted).toBeCloseTo(7.5 * 1.1 + 5, 12);
+    expect(notes).toEqual(["claude-opus-4-6: 500 web searches are 5 USD of the bill"]);
+    // Models before Opus 4.6 cost the same in every region.
+    const older = bill([bucket({ model: "claude-haiku-4-5", region: "us" })], { provider });
+    expect(older.total.usd.predicted).toBeCloseTo(1.5, 12);
+    const unknown = bill([bucket({ region: "us", webSearches: 7 }), bucket({ model: "none", webSearches: 9 })]);
+    expect(unknown.total.usd.predicted).toBeCloseTo(1.5, 12);
+    expect(unknown.notes.slice(0, 2)).toEqual([
+      "mini: 1.1 M tokens of region us are priced as of any: the catalogue has no factor for it",
+      "mini: 7 web searches are not priced: the catalogue has no price for them",
+    ]);
+    expect(unknown.notes.at(-1)).toContain("are not priced, nor are 9 web searches");
+  });
+
+  test("how long prompts were is doubted only where the price in force depends on it", () => {
+    const notes = (more: Partial<UsageBucket>) => bill([bucket(more)]).notes;
+    expect(notes({})).toEqual([RISES]);
+    expect(notes({ requests: null })).toEqual([
+      "mini: its price rises with the length of the prompt, which is not known without a count of requests: 1.1 M tokens are at the price of short prompts",
+    ]);
+    for (const promptWindow of [LONG, SHORT]) expect(notes({ requests: null, promptWindow })).toEqual([]);
+    const next = { startEpochS: OCTOBER_S + DAY_S, endEpochS: OCTOBER_S + 2 * DAY_S };
+    expect(notes({ ...next, requests: null })).toEqual([]);
+    // Longer than the model's context, which has no price of its own here.
+    expect(notes({ ...next, promptWindow: LONG })).toEqual([
+      expect.stringMatching(/^mini: 1\.1 M tokens are of prompts beyond its context of 200000 tokens/),
+    ]);
   });
 
   test("days, models and the total hold predicted against actual", () => {
@@ -245,6 +326,51 @@ describe("exports", () => {
         cacheWrite1hTokens: 3,
         outputTokens: 50,
       }),
+    ]);
+  });
+
+  test.each([
+    ["≤ 200k", SHORT],
+    ["<=200K", SHORT],
+    ["0-200k", SHORT],
+    ["> 200k", { above: 200_000, upTo: null }],
+    ["200k-1M", LONG],
+    ["", null],
+    ["not_available", null],
+    ["large", null],
+  ])("Anthropic's context window %j", async (name, promptWindow) => {
+    const header = "usage_date_utc,model_version,context_window,usage_input_tokens_no_cache,usage_output_tokens";
+    const { buckets, warnings } = await readUsage(write(`${header}\n2026-10-01,mini,${name},1,2\n`));
+    expect(buckets).toMatchObject([{ promptWindow }]);
+    if (name === "large") expect(warnings.join()).toMatch(/1 rows have a context_window that is not known \("large"\)/);
+    else expect(warnings).toEqual([]);
+  });
+
+  test("tiers, speeds, searches and regions of either provider", async () => {
+    const { buckets } = await readUsage(
+      write(
+        "usage_date_utc,model_version,usage_type,service_tier,speed,inference_geo,web_search_count,usage_input_tokens_no_cache,usage_output_tokens\n" +
+          "2026-10-01,mini,standard,,,global,0,1,2\n" +
+          "2026-10-01,mini,batch,,standard,not_available,0,1,2\n" +
+          "2026-10-01,mini,,Priority,fast,us,3,1,2\n",
+      ),
+    );
+    expect(buckets).toMatchObject([
+      { batch: false, tier: null, region: null, webSearches: 0 },
+      { batch: true, tier: null, region: null },
+      { batch: false, tier: "priority and fast", region: "us", webSearches: 3 },
+    ]);
+    const row = (tier: string) => `${OCTOBER_S},${OCTOBER_S + 60},mini,false,${tier},1,2\n`;
+    const openai = await readUsage(
+      write(
+        `start_time,end_time,model,batch,service_tier,input_tokens,output_tokens\n${["default", "", "flex", "batch"].map(row).join("")}`,
+      ),
+    );
+    expect(openai.buckets.map(({ tier, batch }) => [tier, batch])).toEqual([
+      [null, false],
+      [null, false],
+      ["flex", false],
+      [null, true],
     ]);
   });
 

@@ -35,6 +35,8 @@ const NOT_SIMULATED: Readonly<Partial<Record<CatalogKind, readonly string[]>>> =
   ],
   gpuPrices: ["seller", "sellerClass", "pricing", "termMonths", "commitment", "rows.*.region", "rows.*.confidence"],
   providers: ["boundaries.*.option", "boundaries.*.preset"],
+  // Prices what usage exports tell of.
+  forms: ["exportedAs.*"],
   offers: ["pricedAs", "prices.*.otherUnits.*", "tiers.*.qualification"],
   limits: ["rows.*.qualification"],
   provisioned: ["unit"],

@@ -29,6 +29,10 @@ function bucket(startEpochS: number, lengthS: number, requests: number | null, s
     outputTokens: size * 320,
     costUsd: null,
     batch: false,
+    tier: null,
+    promptWindow: null,
+    webSearches: 0,
+    region: null,
   };
 }
 

@@ -4,24 +4,15 @@
  */
 import { find } from "../../catalog/catalog.ts";
 import { hintFor } from "../../catalog/nearest.ts";
-import { rowOriginOf } from "../../catalog/origin.ts";
 import type { Catalog, CatalogEntry } from "../../catalog/schema.ts";
-import { DAY_S, epochSOfIso, isoDate } from "../../kernel/calendar-time.ts";
+import { isoDate } from "../../kernel/calendar-time.ts";
 import { ConfigError } from "../../kernel/errors.ts";
-import { PriceBook } from "../../provider/price.ts";
 import type { CostRow, UsageBucket } from "../../scenario/usage.ts";
 import { offersOfModel } from "../offer-of-model.ts";
-import { priceRows } from "../resolve-prices.ts";
+import { hasCost, money, paidFor, predictedUsd, tokensOf, type Priced, type Tokens } from "./amounts.ts";
 import { difference, type Difference } from "./difference.ts";
-
-/** Where the prices of a model of the export are found. */
-export interface OfferChoice {
-  /** `provider/model` of the catalogue. */
-  readonly offer: string;
-  readonly priceMultiplier: number;
-  /** On top of that for what went through the batch interface; null: the catalogue's, or none where it knows of none. */
-  readonly batchMultiplier: number | null;
-}
+import { notesOf } from "./price-notes.ts";
+import { Tariff, type OfferChoice } from "./tariff.ts";
 
 export interface BillInput {
   readonly buckets: readonly UsageBucket[];
@@ -34,13 +25,6 @@ export interface BillInput {
   /** Provider whose offers a bare model name means; null: whichever sells it. */
   readonly provider: string | null;
   readonly catalog: Catalog;
-}
-
-interface Tokens {
-  readonly requests: number | null;
-  readonly inputTokens: number;
-  readonly cachedInputTokens: number;
-  readonly outputTokens: number;
 }
 
 export interface BillDay extends Tokens {
@@ -66,9 +50,6 @@ export interface UsageBill {
   readonly notes: readonly string[];
 }
 
-/** A price this far in time from the period may not have held in it. */
-const PRICE_DISTANCE_DAYS = 90;
-
 /** Throws a ConfigError for an offer that the catalogue does not have. */
 export function priceUsage(input: BillInput): UsageBill {
   const { buckets, costs, catalog } = input;
@@ -78,7 +59,7 @@ export function priceUsage(input: BillInput): UsageBill {
     if (tariffs.has(model)) continue;
     const entry = offerOf(model, input);
     const choice = input.offers[model] ?? { priceMultiplier: 1, batchMultiplier: null };
-    tariffs.set(model, entry === null ? null : new Tariff(entry, choice, firstS));
+    tariffs.set(model, entry === null ? null : new Tariff(entry, choice, firstS, catalog));
   }
   const priced = buckets.map((bucket) => ({
     bucket,
@@ -124,13 +105,6 @@ function unusedOffers(offers: BillInput["offers"], models: readonly string[]): s
     });
 }
 
-interface Priced {
-  readonly bucket: UsageBucket;
-  /** Null: no price is known. */
-  readonly usd: number | null;
-  readonly day: string;
-}
-
 function offerOf(model: string, { offers, provider, catalog }: BillInput): CatalogEntry<"offers"> | null {
   const choice = Object.hasOwn(offers, model) ? offers[model] : undefined;
   if (choice !== undefined) {
@@ -141,75 +115,6 @@ function offerOf(model: string, { offers, provider, catalog }: BillInput): Catal
   }
   const meant = offersOfModel(catalog, model, provider);
   return meant.length === 1 ? meant[0]! : null;
-}
-
-/** The prices of one offer for every kind of token. */
-class Tariff {
-  readonly entry: CatalogEntry<"offers">;
-  readonly batchMultiplier: number;
-  private readonly book: PriceBook;
-  private readonly startEpochS: number;
-
-  constructor(
-    entry: CatalogEntry<"offers">,
-    { priceMultiplier, batchMultiplier }: Omit<OfferChoice, "offer">,
-    startEpochS: number,
-  ) {
-    this.entry = entry;
-    this.batchMultiplier = batchMultiplier ?? entry.forms.batch?.priceMultiplier ?? 1;
-    this.startEpochS = startEpochS;
-    this.book = new PriceBook({ name: entry.id, prices: priceRows(entry), priceMultiplier }, startEpochS);
-  }
-
-  usd(bucket: UsageBucket, cachedInFull = false): number {
-    const { requests, inputTokens, outputTokens, cachedInputTokens, cacheWriteTokens, cacheWrite1hTokens } = bucket;
-    // Which tier of prompt length a request fell into is not recorded; the mean prompt of the bucket stands for all.
-    const promptTokens = requests ? inputTokens / requests : 1;
-    const own = cachedInFull ? 0 : 1;
-    const { book } = this;
-    const listUsd = book.chargeAll(
-      bucket.startEpochS - this.startEpochS,
-      promptTokens,
-      inputTokens,
-      cachedInputTokens * own,
-      cacheWriteTokens * own,
-      cacheWrite1hTokens * own,
-      outputTokens,
-      0,
-    );
-    const feesUsd = book.requestUsd * ((requests ?? 0) - 1);
-    return (listUsd + feesUsd) * (bucket.batch ? this.batchMultiplier : 1);
-  }
-
-  /** Its price rows name an own price for cached input. */
-  get knowsCache(): boolean {
-    return this.entry.prices.every((row) => row.cacheReadUsdPerMTok !== undefined);
-  }
-}
-
-function tokensOf(rows: readonly Priced[]): Tokens {
-  const sum = (of: (bucket: UsageBucket) => number): number => rows.reduce((total, row) => total + of(row.bucket), 0);
-  return {
-    requests: rows.some(({ bucket }) => bucket.requests === null) ? null : sum((bucket) => bucket.requests ?? 0),
-    inputTokens: sum((bucket) => bucket.inputTokens),
-    cachedInputTokens: sum((bucket) => bucket.cachedInputTokens),
-    outputTokens: sum((bucket) => bucket.outputTokens),
-  };
-}
-
-function predictedUsd(rows: readonly Priced[]): number | null {
-  const known = rows.filter(({ usd }) => usd !== null);
-  return known.length === 0 ? null : known.reduce((sum, { usd }) => sum + (usd ?? 0), 0);
-}
-
-function hasCost({ bucket }: Priced): boolean {
-  return bucket.costUsd !== null;
-}
-
-/** Paid for the rows that have a cost; null when none has. */
-function paidFor(rows: readonly Priced[]): number | null {
-  const told = rows.filter(hasCost);
-  return told.length === 0 ? null : told.reduce((sum, { bucket }) => sum + (bucket.costUsd ?? 0), 0);
 }
 
 /** The bill of all rows, what was paid for those that are priced and have a cost, and the error of these: both of its sides speak of the same tokens. */
@@ -241,58 +146,6 @@ function sumOrNull(rows: readonly CostRow[]): number | null {
   return rows.length === 0 ? null : rows.reduce((sum, { usd }) => sum + usd, 0);
 }
 
-function notesOf(rows: readonly Priced[], tariffs: ReadonlyMap<string, Tariff | null>, catalog: Catalog): string[] {
-  const lastS = Math.max(...rows.map(({ bucket }) => bucket.endEpochS));
-  const firstS = Math.min(...rows.map(({ bucket }) => bucket.startEpochS));
-  return [...tariffs].flatMap(([model, tariff]): string[] => {
-    const own = rows.filter(({ bucket }) => bucket.model === model);
-    const { inputTokens, cachedInputTokens, outputTokens } = tokensOf(own);
-    if (tariff === null) {
-      const paid = paidFor(own);
-      const cost = paid === null ? "" : `, for which ${money(paid)} USD were paid`;
-      const hint = hintFor(
-        model,
-        [...catalog.offers.values()].map((entry) => entry.model),
-      );
-      const name = model === "" ? "the export names no model (group it by model)" : `${model} is not in the catalogue`;
-      return [
-        `${name}: ${tokenCount(inputTokens)} input and ${tokenCount(outputTokens)} output tokens are not priced${cost}; name its offer under offers${hint === undefined ? "" : ` (${hint})`}`,
-      ];
-    }
-    const notes: string[] = [];
-    const { entry } = tariff;
-    if (cachedInputTokens > 0 && tariff.knowsCache) {
-      const full = own.reduce((sum, { bucket }) => sum + tariff.usd(bucket, true), 0);
-      notes.push(
-        `${model}: ${tokenCount(cachedInputTokens)} cached input tokens are at their own price; charged in full the bill would be ${money(full)} USD`,
-      );
-    } else if (cachedInputTokens > 0) {
-      notes.push(
-        `${model}: ${tokenCount(cachedInputTokens)} cached input tokens are charged in full, since the catalogue has no price for them`,
-      );
-    }
-    const batchTokens = tokensOf(own.filter(({ bucket }) => bucket.batch));
-    if (tariff.batchMultiplier === 1 && batchTokens.inputTokens + batchTokens.outputTokens > 0) {
-      notes.push(
-        `${model}: ${tokenCount(batchTokens.inputTokens + batchTokens.outputTokens)} tokens went through the batch interface and are at list price; offers can give their batchMultiplier`,
-      );
-    }
-    if (entry.prices.some((row) => row.longContext.length > 0)) {
-      notes.push(
-        `${model}: its price rises with the length of the prompt, which is known as the mean of a bucket only`,
-      );
-    }
-    const { asOf } = rowOriginOf(entry, "prices.0", entry.prices[0]!);
-    const pricedS = epochSOfIso(asOf.length === 10 ? asOf : `${asOf}-01`.slice(0, 10));
-    const awayDays =
-      pricedS === null || entry.prices.length > 1 ? 0 : Math.floor(Math.max(pricedS - lastS, firstS - pricedS) / DAY_S);
-    if (awayDays > PRICE_DISTANCE_DAYS) {
-      notes.push(`${entry.id}: the only price is as of ${asOf}, ${awayDays} days away from this period`);
-    }
-    return notes;
-  });
-}
-
 /** Days that only one side knows of. */
 function daysBeyond(days: readonly BillDay[], costs: readonly CostRow[] | null): string[] {
   if (costs === null) return [];
@@ -304,13 +157,4 @@ function daysBeyond(days: readonly BillDay[], costs: readonly CostRow[] | null):
     ...(onlyUsed.length === 0 ? [] : [`no bill for ${onlyUsed.join(", ")}`]),
     ...(onlyBilled.length === 0 ? [] : [`billed but without usage: ${onlyBilled.join(", ")}`]),
   ];
-}
-
-/** For people: 28.6 M from 100,000 on; small counts as they are. */
-export function tokenCount(tokens: number): string {
-  return tokens < 100_000 ? String(tokens) : `${Math.round(tokens / 1e4) / 100} M`;
-}
-
-function money(usd: number): string {
-  return String(Math.round(usd * 100) / 100);
 }

@@ -15,7 +15,7 @@ import type { UsageBucket } from "../../scenario/usage.ts";
 import type { RunOutcome } from "../run-one.ts";
 import { mergeClasses } from "../merge-classes.ts";
 import { isPriced, P99_SAMPLES } from "../summarise.ts";
-import { tokenCount } from "./bill.ts";
+import { tokenCount } from "./amounts.ts";
 import { difference, type Difference } from "./difference.ts";
 import type { BackcastFile } from "./schema.ts";
 

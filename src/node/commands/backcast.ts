@@ -90,7 +90,7 @@ async function billOf(
   costs: readonly CostRow[] | null,
   { models }: BackcastOptions,
 ): Promise<UsageBill> {
-  const { catalog } = await loadCatalog(["offers"], models);
+  const { catalog } = await loadCatalog(["offers", "forms"], models);
   const offers = Object.fromEntries(
     Object.entries(file.offers).map(([model, choice]) => [
       model,
