@@ -6,7 +6,7 @@ import { afterAll, describe, expect, test } from "vitest";
 import type { Catalog } from "../../src/catalog/schema.ts";
 import { arrivalsOf } from "../../src/experiment/backcast/arrivals.ts";
 import { priceUsage, type BillInput } from "../../src/experiment/backcast/bill.ts";
-import { replayed, replayRows } from "../../src/experiment/backcast/replay.ts";
+import { replayed, replayRows, replayWarnings } from "../../src/experiment/backcast/replay.ts";
 import { readBackcast } from "../../src/experiment/backcast/schema.ts";
 import { runOne } from "../../src/experiment/run-one.ts";
 import { readCosts, readUsage } from "../../src/io/usage-csv.ts";
@@ -516,6 +516,38 @@ describe("requests that fill buckets", () => {
     const long = { ...recording, inputTokens: recording.inputTokens.map((tokens, i) => (i === 9 ? 400_000 : tokens)) };
     expect(() => replayed(experiment, "own", { ...period, recording: long })).toThrow(/row 10/);
   });
+});
+
+test("a replay says what of a period it has otherwise, and that without prices nothing stands beside what was paid", () => {
+  const { experiment } = resolveRaw(smallExperiment());
+  const period = {
+    recording: { arrivalS: Float64Array.of(0), inputTokens: Uint32Array.of(5), outputTokens: Uint32Array.of(2) },
+    file: "t",
+    startEpochS: OCTOBER_S,
+    lengthS: 3,
+    ownLimits: false,
+  };
+  const own = replayed(experiment, "own", period);
+  const outcomes = [runOne({ experiment: own, strategy: 0, replication: 0, replicas: [2] }, null, null)];
+  const unpriced = {
+    ...own,
+    strategies: own.strategies.map((one) => ({ ...one, pools: one.pools.map((p) => ({ ...p, usdPerGpuHour: null })) })),
+  };
+  const NOT_COMPARED = /^what was paid is not compared with the replay/;
+  expect(replayWarnings(unpriced, outcomes, { requests: 1, usd: 5 }, null)).toEqual([
+    expect.stringMatching(NOT_COMPARED),
+  ]);
+  expect(replayWarnings(unpriced, outcomes, { requests: 1, usd: null }, null)).toEqual([]);
+  expect(replayWarnings(own, outcomes, { requests: 1, usd: 5 }, null)).toEqual([]);
+
+  const offers = experiment.strategies.find((one) => one.offers.length > 0)!;
+  const sold = [bucket({ tier: "flex", webSearches: 3 }), bucket({ tier: "flex", batch: true })];
+  const atOffers = { ...own, strategies: [offers] };
+  expect(replayWarnings(atOffers, outcomes, { requests: 1, usd: null }, sold)).toEqual([
+    expect.stringContaining("1.1 M tokens of batches"),
+    expect.stringMatching(/^1\.1 M tokens were sold in tiers/),
+    "3 web searches are not replayed, nor in the bill as simulated",
+  ]);
 });
 
 test("an answer beyond its recorded max_tokens is counted once, but where the author's own limits hold", () => {

@@ -95,16 +95,23 @@ export interface Recorded {
 /** Share of the requests that may go without an answer before it is said. */
 const UNANSWERED = 0.005;
 
-/** In which respects the replay is not the recorded period. `buckets`: those that it was filled from, null for a trace. */
+/**
+ * In which respects the replay is not the recorded period, and what of it has nothing beside it. `buckets`: those that it was
+ * filled from, null for a trace.
+ */
 export function replayWarnings(
   experiment: ResolvedExperiment,
   outcomes: readonly RunOutcome[],
-  requests: number,
+  { requests, usd }: Pick<Recorded, "requests" | "usd">,
   buckets: readonly UsageBucket[] | null,
 ): readonly string[] {
   const sum = (of: (bucket: UsageBucket) => number): number => (buckets ?? []).reduce((all, one) => all + of(one), 0);
   const cached = sum(({ cachedInputTokens }) => cachedInputTokens);
   const inBatches = sum(({ batch, inputTokens, outputTokens }) => (batch ? inputTokens + outputTokens : 0));
+  const inTiers = sum(({ tier, batch, inputTokens, outputTokens }) =>
+    tier === null || batch ? 0 : inputTokens + outputTokens,
+  );
+  const searches = sum(({ webSearches }) => webSearches);
   const silent = sum(({ outputTokens, requests: count }) => Math.max(0, (count ?? 0) - outputTokens));
   const answered = mean(outcomes.map(({ run }) => mergeClasses(run.classes).totals.completed));
   const missing = 1 - answered / requests;
@@ -118,6 +125,15 @@ export function replayWarnings(
       ? [
           `the replay sends all prompts fresh and one by one, so its bill has ${cheaper.join(" and ")} at the price of new ones; the bill from recorded tokens has them as they were`,
         ]
+      : []),
+    ...(atOffers && inTiers > 0
+      ? [
+          `${tokenCount(inTiers)} tokens were sold in tiers such as flex or priority: the replay has them in the form of the experiment's own offers`,
+        ]
+      : []),
+    ...(atOffers && searches > 0 ? [`${searches} web searches are not replayed, nor in the bill as simulated`] : []),
+    ...(usd !== null && !isPriced(experiment)
+      ? ["what was paid is not compared with the replay, since the experiment has no prices: give its pools a gpuPrice"]
       : []),
     ...(silent > 0
       ? [

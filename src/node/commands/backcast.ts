@@ -58,17 +58,14 @@ export async function backcastCommand(
       const collected = nothingCollected(again);
       interrupted = await simulate(again, options, NO_PLUGINS, null, collected, false);
       const outcomes = collected.outcomes[0]!;
+      const measured = recordedIn(period, bill, file);
       replay = {
         strategy: again.strategies[0]!.name,
         replications: outcomes.length,
-        rows: replayRows(again, outcomes, recordedIn(period, bill, file), file.actual),
+        rows: replayRows(again, outcomes, measured, file.actual),
       };
       const buckets = usage?.buckets ?? null;
-      warnings = [
-        ...warnings,
-        ...again.warnings,
-        ...replayWarnings(again, outcomes, period.recording.arrivalS.length, buckets),
-      ];
+      warnings = [...warnings, ...again.warnings, ...replayWarnings(again, outcomes, measured, buckets)];
     }
     const whole: Backcast = { title: file.title, bill, replay, warnings };
     out(
