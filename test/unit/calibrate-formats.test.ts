@@ -95,6 +95,14 @@ describe("summaries", () => {
     expect(read(`${line}\n${line}\n`).map(({ id }) => id)).toEqual(["b#1", "b#2"]);
   });
 
+  test("a list of JSON objects gives a run each, as lines do", () => {
+    const one = { completed: 1, total_input_tokens: 5, total_output_tokens: 5, mean_ttft_ms: 4 };
+    expect(read(JSON.stringify([one, one])).map(({ id }) => id)).toEqual(["b#1", "b#2"]);
+    expect(read(JSON.stringify([one])).map(({ id }) => id)).toEqual(["b"]);
+    const records = WRITERS["aiperf-requests"](REQUESTS).split("\n").join(",");
+    expect(only(`[${records}]`).requestCount).toBe(3);
+  });
+
   test("AIPerf and GenAI-Perf, units read", () => {
     const run = only(
       JSON.stringify({
@@ -178,6 +186,9 @@ describe("what is wrong says where", () => {
   test.each([
     ["an empty file", " \n", "b: the file is empty"],
     ["no format", '{"a": 1, "b": 2}', "b: no benchmark output that is known. It has a, b. Known formats: vLLM"],
+    ["a list of nothing", "[]", "b: an empty list"],
+    ["a list of no format", '[{"a": 1}, [2]]', "b: row 1: no benchmark output that is known. It has a. Known"],
+    ["a list in a list", "[[1, 2]]", "b: no benchmark output that is known. Known formats: vLLM"],
     ["broken JSON", '{"a": ', "b: not JSON:"],
     ["a broken line", '{"metadata": {"request_start_ns": 1}}\n{"meta', "b: row 2: not JSON:"],
     ["no number", csv("0,10,5,20,100", "1,ten,5,20,100"), 'b: row 2: inputTokens is "ten", not a number'],
@@ -206,6 +217,11 @@ describe("what is wrong says where", () => {
       "first tokens that are no list",
       JSON.stringify({ completed: 1, mean_ttft_ms: 1, input_lens: [1], output_lens: [2], ttfts: 1, itls: [[1]] }),
       "ttfts is no list",
+    ],
+    [
+      "requests without gaps",
+      JSON.stringify({ completed: 1, mean_ttft_ms: 1, input_lens: [1], output_lens: [2], ttfts: [1] }),
+      "b: no itls, which --save-detailed writes beside input_lens",
     ],
     [
       "a request without gaps",

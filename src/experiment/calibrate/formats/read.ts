@@ -36,6 +36,7 @@ export function readBenchmark(
 
 function readJson(file: string, text: string): readonly BenchmarkRun[] {
   const { documents, lines } = jsonDocuments(file, text);
+  if (documents.length === 0) throw new DataError(file, null, "an empty list: no run of a benchmark is in it");
   const [first] = documents;
   if (isAiperfRecord(first)) return [readAiperfRequests(file, file, documents, lines)];
   return documents.flatMap((document, i) => {
@@ -43,7 +44,8 @@ function readJson(file: string, text: string): readonly BenchmarkRun[] {
     if (isVllmBench(document)) return [readVllmBench(file, id, document)];
     if (isGuideLlm(document)) return readGuideLlm(file, id, document);
     if (isAiperfSummary(document)) return [readAiperfSummary(file, id, document)];
-    const keys = typeof document === "object" && document !== null ? Object.keys(document).slice(0, 8) : [];
+    const isObject = typeof document === "object" && document !== null && !Array.isArray(document);
+    const keys = isObject ? Object.keys(document).slice(0, 8) : [];
     const found = keys.length === 0 ? "" : ` It has ${keys.join(", ")}.`;
     throw new DataError(
       file,
@@ -53,10 +55,15 @@ function readJson(file: string, text: string): readonly BenchmarkRun[] {
   });
 }
 
-/** The whole text as one document, or one document a line. */
+/**
+ * The whole text as one document, a list of documents, as people make of the files of a sweep, or one document a line.
+ * `lines`: their places, in a list counted by entry.
+ */
 function jsonDocuments(file: string, text: string): { documents: readonly unknown[]; lines: readonly number[] } {
   try {
-    return { documents: [parseJson(text)], lines: [1] };
+    const whole = parseJson(text);
+    const documents: readonly unknown[] = Array.isArray(whole) ? whole : [whole];
+    return { documents, lines: documents.map((_, i) => i + 1) };
   } catch (whole) {
     const lines = text.split(/\r?\n/).flatMap((line, i) => (line.trim() === "" ? [] : [{ line, row: i + 1 }]));
     if (lines.length < 2 || !isJson(lines[0]!.line)) throw new DataError(file, null, `not JSON: ${messageOf(whole)}`);

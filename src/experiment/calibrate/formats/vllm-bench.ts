@@ -61,16 +61,16 @@ function readDetails(
   count: number,
 ): BenchmarkRun {
   const { file } = run;
-  const need = (name: string): readonly number[] => {
-    const list = numbersAt(file, document, name, count);
+  const there = <T>(name: string, list: readonly T[] | null): readonly T[] => {
     if (list === null) throw new DataError(file, null, `no ${name}, which --save-detailed writes beside input_lens`);
     return list;
   };
+  const need = (name: string): readonly number[] => there(name, numbersAt(file, document, name, count));
   const inputs = need("input_lens");
   const outputs = need("output_lens");
   const ttfts = need("ttfts");
   const starts = numbersAt(file, document, "start_times", count);
-  const itls = listOf(file, document, "itls", count) ?? [];
+  const itls = there("itls", listOf(file, document, "itls", count));
   const errors = listOf(file, document, "errors", count) ?? [];
   const dropped = new Dropped();
   const rows: RequestRow[] = [];
