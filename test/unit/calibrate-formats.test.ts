@@ -136,6 +136,33 @@ describe("summaries", () => {
   });
 });
 
+describe("requests that failed are counted in summaries", () => {
+  const vllm = { completed: 30, total_input_tokens: 300, total_output_tokens: 300, mean_ttft_ms: 40 };
+  const of = (mean: number) => ({ successful: { count: 20, mean, median: mean } });
+  const guidellm = { time_to_first_token_ms: of(40), prompt_token_count: of(256), output_token_count: of(128) };
+  const totals = { successful: 20, errored: 4, incomplete: 2, total: 26 };
+  const aiperf = {
+    time_to_first_token: { unit: "ms", avg: 40 },
+    input_sequence_length: { unit: "tokens", avg: 550 },
+    output_sequence_length: { unit: "tokens", avg: 100 },
+    request_count: { unit: "requests", avg: 64 },
+  };
+  test.each([
+    ["vLLM", { ...vllm, num_prompts: 45, failed: 15 }, { failed: 15 }],
+    ["vLLM that writes no count of them", { ...vllm, num_prompts: 40 }, { failed: 10 }],
+    ["vLLM without any", { ...vllm, num_prompts: 30, failed: 0 }, {}],
+    ["GuideLLM", { benchmarks: [{ metrics: { ...guidellm, request_totals: totals } }] }, { failed: 4, incomplete: 2 }],
+    [
+      "GuideLLM before 0.4",
+      { benchmarks: [{ request_totals: totals, metrics: guidellm }] },
+      { failed: 4, incomplete: 2 },
+    ],
+    ["AIPerf", { ...aiperf, error_request_count: { unit: "requests", avg: 6 } }, { failed: 6 }],
+  ])("%s", (_, document, dropped) => {
+    expect(only(JSON.stringify(document)).dropped).toEqual(dropped);
+  });
+});
+
 describe("numbers that JSON has not, as Python writes them", () => {
   const text = readFileSync(new URL("../fixtures/sglang-bench.jsonl", import.meta.url), "utf8");
 

@@ -108,6 +108,9 @@ export function readAiperfSummary(file: string, id: string, document: unknown): 
   const output = numberAt(document, "output_sequence_length", "avg");
   if (requestCount === null || output === null)
     throw new DataError(file, null, "no request_count or output_sequence_length");
+  // `request_count` has those alone that succeeded.
+  const dropped = new Dropped();
+  dropped.add("failed", numberAt(document, "error_request_count", "avg") ?? 0);
   return {
     id,
     file,
@@ -118,7 +121,7 @@ export function readAiperfSummary(file: string, id: string, document: unknown): 
     requestCount: Math.round(requestCount),
     meanInputTokens: numberAt(document, "input_sequence_length", "avg")!,
     meanOutputTokens: output,
-    dropped: {},
+    dropped: dropped.counts,
   };
 }
 

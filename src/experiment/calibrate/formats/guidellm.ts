@@ -2,7 +2,8 @@
  * A GuideLLM report (vllm-project/guidellm, Apache-2.0; schemas/request_stats.py read at 06cef29, the form before 0.4 at
  * neuralmagic/guidellm 00a210d): one object with a list `benchmarks`, each a run. Requests stand in `requests.successful`
  * with `prompt_tokens`, `output_tokens`, `time_to_first_token_ms`, `inter_token_latency_ms` (both ms) and a start in Unix
- * seconds, `request_start_time` or, before, `start_time`; without them `metrics` has distributions.
+ * seconds, `request_start_time` or, before, `start_time`; without them `metrics` has distributions. How many failed is in
+ * `metrics.request_totals` or, before, `request_totals`.
  */
 import { DataError } from "../../../kernel/errors.ts";
 import {
@@ -107,6 +108,10 @@ function readSummary(run: Pick<BenchmarkRun, "id" | "file" | "format" | "facts">
       null,
       "a benchmark has neither requests.successful nor metrics with prompt_token_count and output_token_count",
     );
+  const totals = valueAt(benchmark, "metrics", "request_totals") ?? valueAt(benchmark, "request_totals");
+  const dropped = new Dropped();
+  dropped.add("failed", numberAt(totals, "errored") ?? 0);
+  dropped.add("incomplete", numberAt(totals, "incomplete") ?? 0);
   return {
     ...run,
     requests: null,
@@ -114,6 +119,6 @@ function readSummary(run: Pick<BenchmarkRun, "id" | "file" | "format" | "facts">
     requestCount: count,
     meanInputTokens: input,
     meanOutputTokens: output,
-    dropped: {},
+    dropped: dropped.counts,
   };
 }

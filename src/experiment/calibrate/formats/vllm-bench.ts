@@ -38,8 +38,16 @@ export function readVllmBench(file: string, id: string, document: unknown): Benc
     requestCount: completed,
     meanInputTokens: inputTokens / completed,
     meanOutputTokens: outputTokens / completed,
-    dropped: {},
+    dropped: failedOf(document, completed),
   };
+}
+
+/** Older versions write no `failed`: what was to be sent and did not complete. */
+function failedOf(document: unknown, completed: number): BenchmarkRun["dropped"] {
+  const dropped = new Dropped();
+  const sent = numberAt(document, "num_prompts") ?? completed;
+  dropped.add("failed", numberAt(document, "failed") ?? sent - completed);
+  return dropped.counts;
 }
 
 function factsOf(document: unknown): RunFacts {
