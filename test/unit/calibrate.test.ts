@@ -64,6 +64,7 @@ describe("a benchmark under mfu −25 %, API overhead +8 ms and 1.5 times the co
     }
     expect(calibration.heldOut!.medianAfter).toBeLessThan(calibration.heldOut!.medianBefore / 3);
     expect(calibration.heldOut!.better).toBe(true);
+    expect(calibration.warnings).toEqual([]);
   });
 
   test("gives the same figures again", () => {

@@ -11,8 +11,9 @@ import { type Fit, fitParameters } from "./fit.ts";
 import { type LoadOptions, type RunLoad, loadsOf } from "./load.ts";
 import { eigenvalues } from "./matrix.ts";
 import { FAMILIES, type Family, type Observations, observationsOf } from "./observations.ts";
-import { type Constants, type FittedParameter, constantsAt, movable, valueAt } from "./parameters.ts";
+import { type Constants, type FittedParameter, IDENTIFIED, constantsAt, movable, valueAt } from "./parameters.ts";
 import { type Catalogs, type Target, type TargetOptions, resolveTarget } from "./target.ts";
+import { warningsOf } from "./warnings.ts";
 
 /** How much of what is known of a parameter comes from these runs. */
 export type Identified = "identified" | "weakly identified" | "not identified by these runs";
@@ -98,11 +99,8 @@ export interface Calibration {
 const REQUEST_FLOOR = 0.02;
 const SUMMARY_FLOOR = 0.05;
 /** Posterior ÷ prior standard deviation. */
-const IDENTIFIED = 0.5;
 const WEAKLY = 0.85;
 const Z95 = 1.96;
-/** Mean error of fitted latencies above which something else is wrong. */
-const UNEXPLAINED = 0.15;
 
 /** Throws ConfigError for what is not said or unknown, DataError for runs that cannot be replayed. */
 export function calibrate(
@@ -130,19 +128,26 @@ export function calibrate(
       high: bounds.map(({ high }) => high),
       floor: FAMILIES.map(() => floor),
     });
-  const predictAt = ({ z }: Fit): Float64Array => observations.predict(constantsAt(parameters, target.prior, z));
+  const predictAt = (z: readonly number[]): Float64Array =>
+    observations.predict(constantsAt(parameters, target.prior, z));
+  // From the prior, as the fit that is kept. A start at that fit would show what was held out to the search: where the rest has
+  // several solutions, it would find the one that suits both, and hide that which part is fitted decides.
   const judged = observations.heldOutWhat === null ? null : fitTo(observations.use);
   const fit = fitTo(observations.all);
   const constants = constantsAt(parameters, target.prior, fit.z);
   const before = observations.predict(target.prior);
   const eigen = eigenvalues(fit.information).map((value) => Math.max(0, value));
   const smallest = eigen.at(-1) ?? 0;
-  const fitted = { before: errorsOf(observations, before), after: errorsOf(observations, predictAt(fit)) };
+  const fitted = { before: errorsOf(observations, before), after: errorsOf(observations, predictAt(fit.z)) };
+  const heldOut = judged === null ? null : heldOutOf(observations, before, predictAt(judged.z));
+  const estimates = parameters.map((one, i) =>
+    estimateOf(one, target.prior, fit.z[i]!, Math.sqrt(fit.covariance[i]![i]!)),
+  );
   const calibration: Calibration = {
     target: describeTarget(target),
-    warnings: warningsOf(fitted.after),
+    warnings: warningsOf({ runs, loads, observations, parameters: estimates, fit, fitted, heldOut, predictAt }),
     runs: runs.map((run, i) => describeRun(run, loads[i]!)),
-    parameters: parameters.map((one, i) => estimateOf(one, target.prior, fit.z[i]!, Math.sqrt(fit.covariance[i]![i]!))),
+    parameters: estimates,
     correlation: fit.covariance.map((row, i) =>
       row.map((value, j) => value / Math.sqrt(fit.covariance[i]![i]! * fit.covariance[j]![j]!)),
     ),
@@ -155,7 +160,7 @@ export function calibrate(
       }),
     ),
     fitted,
-    heldOut: judged === null ? null : heldOutOf(observations, before, predictAt(judged)),
+    heldOut,
     constants,
   };
   return { calibration, target };
@@ -204,17 +209,6 @@ function errorsOf(observations: Observations, predicted: Float64Array, heldOutOn
       });
       return errors.length === 0 ? [] : [[family, errorStatistics(errors)] as const];
     }),
-  );
-}
-
-/** A bias that the fit could not remove is not in its constants. */
-function warningsOf(after: ErrorsByFamily): readonly string[] {
-  return Object.entries(after).flatMap(([family, { bias }]) =>
-    Math.abs(bias) > UNEXPLAINED
-      ? [
-          `${family.toUpperCase()} is still ${bias < 0 ? "predicted too low" : "predicted too high"} by ${Math.round(Math.abs(bias) * 100)} % on average: the constants can't explain it. Check --max-num-seqs, --max-num-batched-tokens, --kv-blocks, --gpu and --weight-dtype against the server's start-up log`,
-        ]
-      : [],
   );
 }
 

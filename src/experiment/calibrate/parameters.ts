@@ -21,6 +21,9 @@ export interface FittedParameter {
   readonly identifiedBy: string;
 }
 
+/** Posterior ÷ prior standard deviation below which runs tell a value. */
+export const IDENTIFIED = 0.5;
+
 /** Values of the parameters by name. */
 export type Constants = Readonly<Record<string, number>>;
 

@@ -98,7 +98,7 @@ function errorLines(
   ];
 }
 
-function percent(fraction: number): string {
+export function percent(fraction: number): string {
   return `${(fraction * 100).toFixed(1)} %`;
 }
 
@@ -106,6 +106,7 @@ function signed(fraction: number): string {
   return `${fraction < 0 ? "−" : "+"}${percent(Math.abs(fraction))}`;
 }
 
-function figure(value: number): string {
+/** Three digits, as few as say them. */
+export function figure(value: number): string {
   return String(Number(value.toPrecision(3)));
 }
