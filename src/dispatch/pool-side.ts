@@ -4,13 +4,11 @@
  */
 import { HandOffs, NOBODY } from "../engine/hand-offs.ts";
 import type { ReplicaSink } from "../engine/meter.ts";
-import { PolicyReplica } from "../engine/policy-replica.ts";
-import type { ReplicaEngine } from "../engine/replica-engine.ts";
+import { handOffEngine, type ReplicaEngine } from "../engine/replica-engine.ts";
 import { IN_POOL, IN_TRANSIT, LEAVING } from "../engine/request-table.ts";
 import { PoolIncidents } from "../fleet/incidents.ts";
 import { Pool, type PoolRun } from "../fleet/pool.ts";
 import { NO_REPLICA } from "../fleet/routers/router.ts";
-import { InvariantError } from "../kernel/errors.ts";
 import { ReplicaCalendar } from "../kernel/replica-calendar.ts";
 import { FAILED, type Recorder, TIMED_OUT } from "../outcome/recorder.ts";
 import type { RequestClass, ResolvedPool, RouteTarget } from "../scenario/resolved.ts";
@@ -172,7 +170,7 @@ export class PoolSide implements ReplicaSink {
     const replica = this.handOffs.settle(slot);
     if (replica === NOBODY) return;
     // The replica whose step is being formed comes first.
-    if ((this.engines[replica] as PolicyReplica).letGo(slot, this.state.nowS)) this.formLater(replica);
+    if (handOffEngine(this.engines[replica]).letGo(slot, this.state.nowS)) this.formLater(replica);
   }
 
   /** A request arrives with its KV at the pool that decodes it, or its client gives up on the way. */
@@ -198,9 +196,7 @@ export class PoolSide implements ReplicaSink {
       this.desk.attemptFailed(slot, routeOfPool(p), LOST, FAILED);
       return;
     }
-    const engine = pool.replicas[local];
-    if (!(engine instanceof PolicyReplica))
-      throw new InvariantError("INV-6", { pool: pool.spec.name, takesOver: false });
+    const engine = handOffEngine(pool.replicas[local]);
     table.prefilledTokens[slot] = table.inputTokens[slot];
     this.enterPool(slot, p, local);
     if (engine.takeOver(slot)) this.reschedule(table.replica[slot], engine);

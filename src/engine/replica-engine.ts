@@ -1,4 +1,10 @@
-/** What a pool needs of a replica, whichever engine runs in it. Times in simulated seconds. */
+/**
+ * What a pool needs of a replica, whichever engine runs in it. Times in simulated seconds.
+ *
+ *   HO-1  both sides of a hand-off run an engine that takes part in one.
+ */
+import { InvariantError } from "../kernel/errors.ts";
+
 export interface ReplicaEngine {
   /** End of the step or stretch under way; Infinity when idle. */
   readonly dueS: number;
@@ -23,4 +29,19 @@ export interface ReplicaEngine {
   cutStretch(timeS: number): boolean;
   /** Books busy time and integrals up to `timeS`, which lies within the step under way. */
   bookUntil(timeS: number): void;
+}
+
+/** One that takes part in hand-offs, on either side. */
+export interface HandOffEngine extends ReplicaEngine {
+  /** Puts a request into the waiting queue whose prompt another replica has computed. True when `dueS` changed. */
+  takeOver(slot: number): boolean;
+  /** The keys and values of a request that was handed on are read: they are given up. True when that makes work. */
+  letGo(slot: number, nowS: number): boolean;
+}
+
+/** Throws an InvariantError for another engine. */
+export function handOffEngine(engine: ReplicaEngine): HandOffEngine {
+  if (!("takeOver" in engine && "letGo" in engine))
+    throw new InvariantError("HO-1", { engine: engine.constructor.name });
+  return engine as HandOffEngine;
 }

@@ -9,7 +9,7 @@ import { siblingModule, threadArguments } from "../io/thread-module.ts";
 import type { RunTask } from "../experiment/run-one.ts";
 import type { DayRequests, TrialDay } from "../experiment/certain-miss.ts";
 import type { DayOutcome, SizingTask } from "../experiment/size-trial.ts";
-import type { SizingThreads } from "../experiment/size-pool.ts";
+import type { SetUpThreads } from "../experiment/set-up.ts";
 import type { SloRateTask } from "../experiment/slo-rate.ts";
 import { PolicyError } from "../kernel/errors.ts";
 import type { Conformance, ConformProgress } from "../engine/conform/conform.ts";
@@ -34,7 +34,7 @@ const SIGNALS = ["SIGINT", "SIGTERM"] as const;
 /** Who passes signals on (`timeout`, a supervisor) may send one twice; a second one after this is meant. */
 const SAME_SIGNAL_MS = 1000;
 
-export class Executor implements SizingThreads {
+export class Executor implements SetUpThreads {
   readonly threads: number;
   /** A signal has come. */
   interrupted = false;

@@ -315,7 +315,7 @@ export interface ResolvedPool {
   readonly scheduler: SchedulerSpec;
   /**
    * Requests go on to another pool of the strategy after their first token, with their KV; null = they stay. TTFT ends before the
-   * transfer; TPOT, ITL and E2E hold it. Transfers do not wait for each other.
+   * transfer; TPOT, ITL and E2E hold it. Transfers of one replica follow one another, and its KV stays until the other pool takes it (DR-36).
    */
   readonly handOff: {
     /** Index in the strategy's `pools`. */

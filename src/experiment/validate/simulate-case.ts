@@ -4,7 +4,7 @@ import { EngineMeter, type ReplicaSink } from "../../engine/meter.ts";
 import { PolicyReplica } from "../../engine/policy-replica.ts";
 import { type PromptContent, sharedContent } from "../../engine/prompt-content.ts";
 import { Replica } from "../../engine/replica.ts";
-import type { ReplicaEngine } from "../../engine/replica-engine.ts";
+import { handOffEngine, type ReplicaEngine } from "../../engine/replica-engine.ts";
 import { RequestTable } from "../../engine/request-table.ts";
 import { isPlain, type SchedulerSpec } from "../../engine/scheduler-spec.ts";
 import { withStepAhead } from "../../engine/step-ahead.ts";
@@ -56,7 +56,7 @@ export const simulateCase: CaseSimulator = (input) => {
     },
     tookOver(slot) {
       const replica = handOffs.settle(slot);
-      if (replica !== NOBODY) (entry.all[replica] as PolicyReplica).letGo(slot, nowS);
+      if (replica !== NOBODY) handOffEngine(entry.all[replica]!).letGo(slot, nowS);
     },
   };
   // Requests of one group are one class to the engine: all classes are alike but for whose gaps are counted where.
@@ -119,7 +119,7 @@ export const simulateCase: CaseSimulator = (input) => {
   };
   const arrive = (slot: number): void => {
     table.prefilledTokens[slot] = table.inputTokens[slot];
-    (all[enter(slot, next!)] as PolicyReplica).takeOver(slot);
+    handOffEngine(all[enter(slot, next!)]!).takeOver(slot);
   };
   for (;;) {
     nowS = Math.min(line.nextS(), onWay.firstTimeS);

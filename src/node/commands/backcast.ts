@@ -18,9 +18,9 @@ import { loadCatalog } from "../catalog-files.ts";
 import { EXIT } from "../exit.ts";
 import { loadExperiment, readYamlText, type LoadedExperiment } from "../load-experiment.ts";
 import { NO_PLUGINS } from "../load-plugins.ts";
+import { nothingCollected, simulate } from "../simulate.ts";
 import { packageVersion } from "../version.ts";
 import { YamlSource } from "../yaml-source.ts";
-import { nothingCollected, simulate } from "./run.ts";
 
 export interface BackcastOptions {
   readonly json?: boolean;

@@ -17,9 +17,9 @@ import { EXIT, InterruptedError } from "../exit.ts";
 import { frontierText } from "../frontier-text.ts";
 import { type LoadedPlugins, loadPlugins } from "../load-plugins.ts";
 import { outputWidth } from "../text-table.ts";
+import { nothingCollected, simulate } from "../simulate.ts";
 import { packageVersion } from "../version.ts";
 import { checkPage, writePage } from "../write-page.ts";
-import { nothingCollected, simulate } from "./run.ts";
 
 export interface CompareOptions extends ComparedOptions {
   readonly json?: boolean;
