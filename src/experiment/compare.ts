@@ -6,7 +6,7 @@
  */
 import { mean } from "simple-statistics";
 import type { ResolvedExperiment, ResolvedStrategy } from "../scenario/resolved.ts";
-import { estimateOrNull, withDoubtOf } from "./estimate.ts";
+import { estimateOrNull, within, withDoubtOf } from "./estimate.ts";
 import type { Estimate } from "./findings.ts";
 import type { RunOutcome } from "./run-one.ts";
 import {
@@ -113,8 +113,8 @@ function isPercentile(metric: string): boolean {
   return /P\d+$/.test(metric);
 }
 
-function widened(estimate: Estimate | null, by: number): Estimate | null {
-  if (estimate === null || estimate.lo === null || estimate.hi === null) return estimate;
+function widened(estimate: Estimate, by: number): Estimate {
+  if (estimate.lo === null || estimate.hi === null) return estimate;
   return { ...estimate, lo: estimate.lo - by, hi: estimate.hi + by };
 }
 
@@ -130,10 +130,13 @@ function pairedDifference<T>(
     .filter((pair) => pair.every((value) => Number.isFinite(value)));
   // A P99 that some replications can't give is given by none: those that can are the busy ones.
   const known = metric.includes("P99") && values.length < results.length ? [] : values;
-  const difference = differenceOf(metric, [first, second], known, identical);
+  const most = unit === "fraction" ? 1 : Infinity;
+  const differed = differenceOf(metric, [first, second], known, identical);
+  const difference = differed === null ? null : within(differed, -most, most);
   const estimateOf = (strategy: ResolvedStrategy, figures: readonly number[]): Estimate | null => {
     const exact = withDoubtOf([strategy], estimateOrNull(figures));
-    return exact === null || !isPercentile(metric) ? exact : widened(exact, SKETCH_ERROR * exact.mean);
+    if (exact === null) return null;
+    return within(isPercentile(metric) ? widened(exact, SKETCH_ERROR * exact.mean) : exact, 0, most);
   };
   return {
     metric,

@@ -79,11 +79,12 @@ function isEstimate(value: object): value is Estimate {
 }
 
 /**
- * The interval of a quantity that cannot be negative, cut at zero: with two replications Student's t reaches far below it, and what is cut off
+ * The interval of a quantity that has bounds, cut at them: with two replications Student's t reaches far beyond, and what is cut off
  * cannot be, so that the confidence stays. (An interval of the logarithm would be another statement, and has no place for a zero.)
  */
-export function notNegative(estimate: Estimate): Estimate {
-  return estimate.lo === null ? estimate : { ...estimate, lo: Math.max(0, estimate.lo) };
+export function within(estimate: Estimate, least: number, most: number): Estimate {
+  const { lo, hi } = estimate;
+  return lo === null || hi === null ? estimate : { ...estimate, lo: Math.max(least, lo), hi: Math.min(most, hi) };
 }
 
 /** As `estimateOrNull` for what every run knows: counts, hours, tokens. Throws an InvariantError without any. */

@@ -204,3 +204,16 @@ test("what is cached and drafted is compared where a strategy does so, and money
   // (0.7 + 0.7² + 0.7³) ÷ 3 of all drafts.
   expect(row(cached, "draftAcceptedFraction").other!.mean).toBeCloseTo(0.511, 1);
 });
+
+test("intervals stay within what a figure can be", () => {
+  // With two replications Student's t reaches thirteen standard errors far.
+  const few = outcomes.map((runs) => runs.slice(0, 2));
+  for (const { rows } of compareStrategies(experiment, few)) {
+    for (const { unit, baseline, other, difference } of rows) {
+      const most = unit === "fraction" ? 1 : Infinity;
+      for (const one of [baseline, other]) if (one?.lo != null) expect(one.lo).toBeGreaterThanOrEqual(0);
+      for (const one of [baseline, other]) if (one?.hi != null) expect(one.hi).toBeLessThanOrEqual(most);
+      if (difference?.lo != null) expect(difference.lo).toBeGreaterThanOrEqual(-most);
+    }
+  }
+});

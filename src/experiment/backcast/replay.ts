@@ -8,7 +8,7 @@ import { Sketch } from "../../kernel/sketch.ts";
 import type { ResolvedExperiment } from "../../scenario/resolved.ts";
 import { replayOf } from "../replay-of.ts";
 import { hintFor } from "../../catalog/nearest.ts";
-import { estimateOrNull, notNegative, withDoubtOf } from "../estimate.ts";
+import { estimateOrNull, within, withDoubtOf } from "../estimate.ts";
 import type { Estimate } from "../findings.ts";
 import type { Recording } from "../../scenario/recorded-trace.ts";
 import type { UsageBucket } from "../../scenario/usage.ts";
@@ -169,7 +169,7 @@ export function replayRows(
     given = false,
   ): ReplayRow => {
     const estimated = withDoubtOf(experiment.strategies, estimateOrNull(values));
-    const predicted = estimated === null ? null : notNegative(estimated);
+    const predicted = estimated === null ? null : within(estimated, 0, Infinity);
     return { figure, unit, predicted, given, difference: difference(predicted?.mean ?? null, known) };
   };
   const answered = (["completed", "inputTokens", "outputTokens"] as const).map((key) =>
