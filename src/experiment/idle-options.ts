@@ -20,6 +20,8 @@ interface PoolSetting {
   readonly routed: boolean;
   /** Whether prompts may begin alike by what the traffic says, sessions or a recording. */
   readonly textKnown: boolean;
+  /** Whether requests may be turns of sessions. */
+  readonly inSessions: boolean;
 }
 
 /** Options that have no effect, and why; the last part of the path is what the message names. */
@@ -38,6 +40,7 @@ export function noteIdleOptions(
   const routedTo = (pool: string, { name }: RequestClass): boolean =>
     (file.routes[name] ?? []).some((target) => (typeof target === "string" ? target : target.to) === pool);
   const textKnown = traffic === null || hasText(traffic);
+  const inSessions = traffic === null || traffic.sessions !== undefined;
   pools.forEach((pool, p) => {
     const name = names[p]!;
     const senders = names.filter((_, from) => pools[from]!.handOff?.pool === p);
@@ -47,6 +50,7 @@ export function noteIdleOptions(
       classes: classes.filter((one) => [name, ...senders].some((to) => routedTo(to, one))),
       routed: classes.some((one) => routedTo(name, one)),
       textKnown,
+      inSessions,
     };
     const at = [...path, "pools", name];
     const told = [...ofEngine(setting), ...ofFleet(setting), ...ofScheduler(setting), ...ofOrder(setting)];
@@ -109,11 +113,16 @@ function ofEngine({ file, pool }: PoolSetting): Idle[] {
   return idle;
 }
 
-function ofFleet({ file, pool, routed }: PoolSetting): Idle[] {
+function ofFleet({ file, pool, routed, inSessions }: PoolSetting): Idle[] {
   const { nodeFailuresPerNodeDay, engineCrashesPerReplicaDay } = pool.incidents;
   const neverFails = nodeFailuresPerNodeDay === 0 && engineCrashesPerReplicaDay === 0;
   const idle: Idle[] = [];
   if (file.replicas === 1) idle.push([["router"], "the pool has one replica, so that there is nothing to choose"]);
+  else if (pool.router.name === "sticky" && !inSessions)
+    idle.push([
+      ["router"],
+      "sticky keeps the turns of a session together and the traffic has none: who gets a request is chance",
+    ]);
   if (neverFails && file.scaleToZero === undefined)
     idle.push([["coldStart"], `incidents are ${file.incidents}, so that no replica ever starts anew`]);
   else if (file.coldStart.restartS !== undefined && file.coldStart.provisionS !== undefined)
@@ -155,6 +164,9 @@ function ofScheduler({ file, pool, classes, routed, textKnown }: PoolSetting): I
         "prompts here have no whole block in common (classes without a sharedPrefix, traffic without sessions), so that only what was preempted is found again",
       ]);
   }
+  const captured = file.scheduler.capturedBatchSizes ?? [];
+  if (captured.length > 0 && new Set(captured).size === Math.max(...captured))
+    idle.push([at("capturedBatchSizes"), "every size up to the largest is captured, and above it nothing is padded"]);
   for (const [size, wait] of [
     ["batchSize", "timeoutMs"],
     ["maxBatchSize", "maxQueueDelayMs"],

@@ -3,6 +3,7 @@ import { basename } from "node:path";
 import type { PolicyPlugin } from "../engine/policies/policy.ts";
 import { registerPolicy } from "../engine/policies/registry.ts";
 import { ConfigError } from "../kernel/errors.ts";
+import type { ResolvedStrategy } from "../scenario/resolved.ts";
 import { Executor } from "./executor.ts";
 import { CALL_LIMIT_S } from "./plugin-calls.ts";
 import { type PluginSource, readPlugins } from "./plugins.ts";
@@ -36,6 +37,19 @@ export async function loadPlugins(files: readonly string[] = [], callLimitS = CA
   } finally {
     await executor.close();
   }
+}
+
+/** Warnings of policies that were loaded and that no pool of the strategies names. */
+export function unusedPolicies(
+  { policies }: LoadedPlugins,
+  strategies: readonly Pick<ResolvedStrategy, "pools">[],
+): string[] {
+  const named = strategies.flatMap(({ pools }) =>
+    pools.flatMap(({ scheduler: { batching, order } }) => [batching.name, order.name]),
+  );
+  return policies
+    .filter(({ name }) => !named.includes(name))
+    .map(({ kind, name }) => `no pool has scheduler.${kind}: ${name}, which --plugin loads`);
 }
 
 /** What plug-ins add to the identity of a run, wherever they lie; undefined without any. */

@@ -1,5 +1,6 @@
 /** Options that move nothing where they stand are told by their path; those that contradict each other are refused. */
 import { describe, expect, test } from "vitest";
+import { type LoadedPlugins, NO_PLUGINS, unusedPolicies } from "../../src/node/load-plugins.ts";
 import { problemsOf, resolveRaw, smallExperiment, valueAtPool, withValue, type Path } from "../fixtures/experiment.ts";
 
 const POOL: Path = ["strategies", "own", "pools", "gpus"];
@@ -38,6 +39,8 @@ describe("an idle option is told", () => {
       /^no prompt is longer than maxModelLen, 7000$/,
     ],
     [inPool({ kvBlocks: 20_000, gpuMemoryUtilization: 0.8 }), "gpuMemoryUtilization", /^kvBlocks says/],
+    [inPool({ router: "sticky" }), "router", /^sticky keeps the turns of a session together and the traffic has none/],
+    [scheduler({ capturedBatchSizes: [2, 1] }), "scheduler.capturedBatchSizes", /^every size up to the largest/],
     [scheduler({ swapSpaceGiB: 8 }), "scheduler.swapSpaceGiB", /^preemption is recompute$/],
     [scheduler({ hostLinkGBps: 50 }), "scheduler.hostLinkGBps", /^preemption is recompute$/],
     [
@@ -183,4 +186,15 @@ describe("what contradicts itself is refused at its place", () => {
     expect(found(moe)[0]).toMatch(/enableExpertParallel: all experts of a layer lie on one GPU/);
     expect(found(inPool({ llm: "qwen3-30b-a3b", tensorParallelSize: 2, enableExpertParallel: true }))).toEqual([]);
   });
+});
+
+test("a loaded policy that no pool names is told", () => {
+  const declared = { doc: "", options: {} };
+  const policies = [
+    { ...declared, kind: "batching" as const, name: "chunked" },
+    { ...declared, kind: "order" as const, name: "mine" },
+  ];
+  const { strategies } = resolveRaw(smallExperiment()).experiment;
+  const plugins = { ...NO_PLUGINS, policies } as unknown as LoadedPlugins;
+  expect(unusedPolicies(plugins, strategies)).toEqual(["no pool has scheduler.order: mine, which --plugin loads"]);
 });

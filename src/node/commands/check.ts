@@ -7,7 +7,7 @@ import { DAY_S } from "../../kernel/calendar-time.ts";
 import { lengthText, plainNumber, plural } from "../../report/format.ts";
 import { expectedRequests } from "../../traffic/rate.ts";
 import { loadExperiment, type LoadOptions } from "../load-experiment.ts";
-import { loadPlugins } from "../load-plugins.ts";
+import { loadPlugins, unusedPolicies } from "../load-plugins.ts";
 import { workNote } from "../work-note.ts";
 
 interface CheckOptions extends LoadOptions {
@@ -19,9 +19,9 @@ interface CheckOptions extends LoadOptions {
 
 /** Prints the summary. Throws as `loadPlugins` and `loadExperiment` do. */
 export async function checkCommand(file: string, options: CheckOptions, out: (text: string) => void): Promise<void> {
-  await loadPlugins(options.plugin, options.pluginTimeout);
+  const plugins = await loadPlugins(options.plugin, options.pluginTimeout);
   const { experiment } = await loadExperiment(file, options);
-  const facts = summarize(experiment);
+  const facts = summarize(experiment, unusedPolicies(plugins, experiment.strategies));
   const note = workNote(experiment, availableParallelism());
   if (options.json === true) out(`${JSON.stringify({ ok: true, ...facts })}\n`);
   else out(`${text(file, facts)}${note === null ? "" : `  ${note}\n`}`);
@@ -43,7 +43,7 @@ interface CheckFacts {
   readonly warnings: readonly string[];
 }
 
-function summarize(experiment: ResolvedExperiment): CheckFacts {
+function summarize(experiment: ResolvedExperiment, unused: readonly string[]): CheckFacts {
   return {
     id: experiment.id,
     days: experiment.horizonS / DAY_S,
@@ -56,7 +56,7 @@ function summarize(experiment: ResolvedExperiment): CheckFacts {
       barred: strategy.barred.filter((reason) => reason !== null),
     })),
     assumed: experiment.assumptions.filter(({ kind, unverified }) => kind === "assumed" || unverified === true).length,
-    warnings: [...experiment.warnings, ...notValidated(experiment.strategies)],
+    warnings: [...unused, ...experiment.warnings, ...notValidated(experiment.strategies)],
   };
 }
 

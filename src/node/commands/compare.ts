@@ -15,7 +15,7 @@ import { type ComparedOptions, loadCompared } from "../compared.ts";
 import { comparisonText } from "../comparison-text.ts";
 import { EXIT, InterruptedError } from "../exit.ts";
 import { frontierText } from "../frontier-text.ts";
-import { type LoadedPlugins, loadPlugins } from "../load-plugins.ts";
+import { type LoadedPlugins, loadPlugins, unusedPolicies } from "../load-plugins.ts";
 import { outputWidth } from "../text-table.ts";
 import { nothingCollected, simulate } from "../simulate.ts";
 import { packageVersion } from "../version.ts";
@@ -58,6 +58,7 @@ export async function compareCommand(
     throw new InterruptedError("Interrupted before any two runs could be compared.");
   const { id, title, seed, replications, horizonS } = experiment;
   const warnings = [
+    ...unusedPolicies(plugins, experiment.strategies),
     ...experiment.warnings,
     ...notValidated(experiment.strategies),
     ...backlogWarnings(experiment, collected.outcomes),
@@ -130,7 +131,7 @@ async function compareRates(
   }
   if (interrupted && columns.length === 0) throw new InterruptedError("Interrupted before the first rate was done.");
   const frontier = frontierOf(experiment, columns);
-  const warnings = [...told, ...notValidated(experiment.strategies)];
+  const warnings = [...unusedPolicies(plugins, experiment.strategies), ...told, ...notValidated(experiment.strategies)];
   const whole = {
     schemaVersion: 1,
     version: packageVersion(),

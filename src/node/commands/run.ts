@@ -12,7 +12,7 @@ import type { Summary } from "../../decision/summary.ts";
 import { verdictRemarks } from "../../report/verdict-remarks.ts";
 import { EnvironmentFailure, environmentFailure, EXIT, InterruptedError } from "../exit.ts";
 import { loadExperiment, type LoadedExperiment } from "../load-experiment.ts";
-import { hashesOf, type LoadedPlugins, loadPlugins } from "../load-plugins.ts";
+import { hashesOf, type LoadedPlugins, loadPlugins, unusedPolicies } from "../load-plugins.ts";
 import { CALL_LIMIT_S } from "../plugin-calls.ts";
 import type { RequestSelection } from "../request-rows.ts";
 import { canonicalJson, openRunFolder, runId, type NewRunFolder } from "../run-folder.ts";
@@ -43,6 +43,7 @@ export async function runCommand(file: string, options: RunOptions, out: (text: 
   const plugins = await loadPlugins(options.plugin, options.pluginTimeout);
   const loaded = await loadExperiment(file, options);
   const { experiment } = loaded;
+  for (const line of unusedPolicies(plugins, experiment.strategies)) process.stderr.write(`warning: ${line}\n`);
   const id = runId({
     experiment,
     version,
