@@ -20,14 +20,23 @@ export function unlikeYardsticks(strategies: readonly Pick<ResolvedStrategy, "na
 
   for (const engine of new Set(physical.map(({ pool }) => pool.engine.engine))) {
     const own = physical.filter(({ pool }) => pool.engine.engine === engine);
+    const versions = versionsOf(own);
+    if (versions.length < 2) continue;
     const timed = own.filter(({ pool }) => hasHostTimes(pool));
-    if (timed.length === 0 || timed.length === own.length) continue;
-    const versions = [...new Set(timed.map(({ pool }) => pool.engine.engineVersion))].join(", ");
-    told.push(
-      `the profile of ${engine} ${versions} in ${listed(timed)} holds the times of the host that it was fitted on, and those of the other pools with ${engine} leave the host out: their difference is of hosts, not of versions`,
-    );
+    if (timed.length === 0)
+      told.push(
+        `${engine} ${versions.join(" and ")} have the same step times: what they differ by is their schedulers and their memory`,
+      );
+    else if (timed.length < own.length)
+      told.push(
+        `the profile of ${engine} ${versionsOf(timed).join(", ")} in ${listed(timed)} holds the times of the host that it was fitted on, and those of the other pools with ${engine} leave the host out: their difference is of hosts, not of versions`,
+      );
   }
   return told;
+}
+
+function versionsOf(pools: readonly { readonly pool: Pool }[]): string[] {
+  return [...new Set(pools.map(({ pool }) => pool.engine.engineVersion))];
 }
 
 function isOfOneModel({ coefficients }: Pool): boolean {

@@ -13,7 +13,7 @@ function told(a: Record<string, unknown>, b: Record<string, unknown>): string[] 
     b: { pools: { gpus: { ...pool, ...b } }, routes },
   };
   const { warnings } = resolveRaw(withValue(raw, ["strategies"], strategies)).experiment;
-  return warnings.filter((one) => /sets fitted on|the host that/.test(one));
+  return warnings.filter((one) => /sets fitted on|the host that|same step times/.test(one));
 }
 
 test("a set of one model beside a wider one, and a host's times beside none", () => {
@@ -26,5 +26,10 @@ test("a set of one model beside a wider one, and a host's times beside none", ()
     expect.stringMatching(/^the profile of vllm 0\.19 in a \(gpus\) holds the times of the host/),
   ]);
   expect(told({ engine: "vllm-0.19" }, { engine: "vllm-0.19", maxNumSeqs: 64 })).toEqual([]);
+  expect(told({ engine: "vllm-0.7" }, { engine: "vllm" })).toEqual([
+    expect.stringMatching(
+      /^vllm 0\.1 to 0\.7 and .* have the same step times: what they differ by is their schedulers/,
+    ),
+  ]);
   expect(told({ engine: "vllm-0.19" }, { engine: "sglang" }).join()).not.toContain("of hosts");
 });
