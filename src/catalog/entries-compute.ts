@@ -42,7 +42,7 @@ export const GpuEntry = z
   })
   .refine(({ bf16DenseTflops, fp8DenseTflops }) => (fp8DenseTflops ?? Infinity) >= bf16DenseTflops, {
     path: ["fp8DenseTflops"],
-    message: "must be at least bf16DenseTflops, or null where there are no FP8 units",
+    message: "expected at least bf16DenseTflops, or null where there are no FP8 units",
   })
   .transform((gpu) => ({ ...gpu, name: gpu.name ?? gpu.id }));
 

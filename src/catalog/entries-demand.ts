@@ -40,9 +40,9 @@ const Lengths = z.discriminatedUnion("kind", [
       if (lengths.tokens.length !== lengths.percentiles.length)
         context.addIssue({ code: "custom", path: ["tokens"], message: "one value per percentile is needed" });
       if (!rising(lengths.percentiles, true))
-        context.addIssue({ code: "custom", path: ["percentiles"], message: "must rise" });
+        context.addIssue({ code: "custom", path: ["percentiles"], message: "expected rising percentiles" });
       if (!rising(lengths.tokens, false))
-        context.addIssue({ code: "custom", path: ["tokens"], message: "must not fall" });
+        context.addIssue({ code: "custom", path: ["tokens"], message: "expected values that do not fall" });
     }),
 ]);
 
@@ -56,7 +56,7 @@ export const SeasonEntry = z.strictObject({
     .refine((hours) => hours.some((hour) => hour > 0), "the season sums to zero: it leaves no traffic")
     .refine(
       (hours) => Math.abs(hours.reduce((sum, hour) => sum + hour, 0) / 168 - 1) < 1e-3,
-      "the mean of the 168 factors must be 1",
+      "expected 168 factors with a mean of 1",
     )
     .describe("rate over mean rate, hours of the week from Monday 00:00 of the zone's clock"),
   timeZone: z

@@ -39,7 +39,7 @@ const rule = {
   reserve: Charge.default(NO_CHARGE),
   settle: Charge.nullable().default(null).describe("replaces the reserve when the request ends; null = never"),
   failedCounts: z.boolean().default(false).describe("a refused attempt is charged too"),
-  scope: Id.optional().describe("offers of the provider with this scope share the limit; its own unless given"),
+  scope: Id.optional().describe("offers of the provider with this scope share the limit; default: a scope of its own"),
   note: z.string().optional(),
   ...rowOriginShape,
 };

@@ -61,14 +61,14 @@ const TieredPrices = {
     .default([])
     .refine(
       (tiers) => tiers.every((tier, i) => i === 0 || tier.aboveInputTokens > tiers[i - 1]!.aboveInputTokens),
-      "tiers must be sorted by `aboveInputTokens`",
+      "expected tiers sorted by `aboveInputTokens`",
     )
     .describe("above so many input tokens, cached ones included, the whole request has these prices"),
 };
 
 export const WEEK_DAYS = ["mon", "tue", "wed", "thu", "fri", "sat", "sun"] as const;
 const ClockTime = z
-  .string('must be text in quotes, such as "16:30"')
+  .string('expected text in quotes, such as "16:30"')
   .regex(/^([01]\d|2[0-3]):[0-5]\d$/, "expected HH:MM, 00:00 to 23:59");
 
 const PriceRowEntry = z.strictObject({
@@ -79,7 +79,7 @@ const PriceRowEntry = z.strictObject({
       z.strictObject({
         fromUtc: ClockTime,
         toUtc: ClockTime.describe("first minute outside; not later than `fromUtc`: on the next day"),
-        days: z.array(z.enum(WEEK_DAYS)).min(1).optional().describe("UTC days on which it starts; all unless given"),
+        days: z.array(z.enum(WEEK_DAYS)).min(1).optional().describe("UTC days on which it starts; default: all"),
         ...TieredPrices,
       }),
     )
@@ -108,7 +108,7 @@ export const OfferEntry = z.strictObject({
     .min(1)
     .refine(
       (rows) => rows.every((row, i) => i === 0 || (row.from ?? "") > (rows[i - 1]?.from ?? "")),
-      "rows must be sorted by `from`",
+      "expected rows sorted by `from`",
     ),
   forms: z
     .partialRecord(z.enum(PRICED_FORMS), z.strictObject({ priceMultiplier: positive, ...rowOriginShape }))
@@ -171,7 +171,11 @@ export const CongestionEntry = z
     entry.states.forEach((state, i) => {
       const total = Object.values(state.next).reduce((sum, p) => sum + p, 0);
       if (Math.abs(total - 1) > 1e-9)
-        context.addIssue({ code: "custom", path: ["states", i, "next"], message: "probabilities must sum to 1" });
+        context.addIssue({
+          code: "custom",
+          path: ["states", i, "next"],
+          message: "expected probabilities that sum to 1",
+        });
       for (const next of Object.keys(state.next)) {
         if (!names.includes(next))
           context.addIssue({ code: "custom", path: ["states", i, "next", next], message: "no such state" });

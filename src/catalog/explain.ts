@@ -85,7 +85,7 @@ function explain(issue: Issue, base: Path, root: FieldSchema, raw: unknown): Exp
       );
       if (first !== undefined) return first.flatMap((inner) => explain(inner, path, root, raw));
       const kinds = [...new Set(options.flat().map((inner) => expectation(inner, name)))];
-      return [problem(path, `must be ${kinds.join(" or ")}, is ${show(valueAt(raw, path))}`, docHint(root, path))];
+      return [problem(path, `expected ${kinds.join(" or ")}, got ${show(valueAt(raw, path))}`, docHint(root, path))];
     }
     case "invalid_value":
       return [oneOf(path, issue["values"] as (string | number)[], valueAt(raw, path), docHint(root, path))];
@@ -98,27 +98,30 @@ function explain(issue: Issue, base: Path, root: FieldSchema, raw: unknown): Exp
       return [
         problem(
           path,
-          `must be ${expectation(issue, name)}, is ${show(value)}`,
+          `expected ${expectation(issue, name)}, got ${show(value)}`,
           quantityHint(value, name) ?? docHint(root, path),
         ),
       ];
     }
     case "too_small":
     case "too_big":
-      return [problem(path, `${bound(issue)}, is ${show(valueAt(raw, path))}`, docHint(root, path))];
+      return [problem(path, `${bound(issue)}, got ${show(valueAt(raw, path))}`, docHint(root, path))];
     case "invalid_key":
       return [
         {
           ...problem(
             path,
-            `${show(name)} is no valid name: ${(issue["issues"] as Issue[])[0]?.message ?? issue.message}`,
+            `${show(name)} is not a valid name: ${(issue["issues"] as Issue[])[0]?.message ?? issue.message}`,
             undefined,
           ),
           onKey: true,
         },
       ];
-    default:
-      return [problem(path, `${issue.message}, is ${show(valueAt(raw, path))}`, undefined)];
+    default: {
+      const got = `got ${show(valueAt(raw, path))}`;
+      const { message } = issue;
+      return [problem(path, message.startsWith("expected ") ? `${message}, ${got}` : `${message} (${got})`, undefined)];
+    }
   }
 }
 
@@ -256,11 +259,11 @@ function expectation(issue: Issue, name: string): string {
 function bound(issue: Issue): string {
   const least = issue.code === "too_small";
   const limit = issue[least ? "minimum" : "maximum"];
-  if (issue["origin"] === "string") return "must not be empty";
+  if (issue["origin"] === "string") return "expected text that is not empty";
   if (issue["origin"] === "array")
-    return `must have ${least ? "at least" : "at most"} ${String(limit)} ${limit === 1 ? "entry" : "entries"}`;
-  if (issue["inclusive"] === true) return `must be ${least ? "at least" : "at most"} ${String(limit)}`;
-  return `must be ${least ? "above" : "below"} ${String(limit)}`;
+    return `expected ${least ? "at least" : "at most"} ${String(limit)} ${limit === 1 ? "entry" : "entries"}`;
+  if (issue["inclusive"] === true) return `expected ${least ? "at least" : "at most"} ${String(limit)}`;
+  return `expected ${least ? "a number above" : "a number below"} ${String(limit)}`;
 }
 
 function oneOf(path: Path, allowed: readonly (string | number)[], value: unknown, doc?: string): Problem {
@@ -268,7 +271,7 @@ function oneOf(path: Path, allowed: readonly (string | number)[], value: unknown
   if (value === undefined) return problem(path, `is missing: one of ${allowed.join(", ")} is needed here`, doc);
   return problem(
     path,
-    `must be one of ${allowed.join(", ")}, is ${show(value)}`,
+    `expected one of ${allowed.join(", ")}, got ${show(value)}`,
     close === null ? doc : `did you mean ${close}?`,
   );
 }
@@ -278,7 +281,7 @@ function docHint(root: FieldSchema, path: Path): string | undefined {
 }
 
 function show(value: unknown): string {
-  if (value === undefined) return "missing";
+  if (value === undefined) return "nothing";
   // JSON has no infinity.
   const text = typeof value === "number" ? String(value) : (JSON.stringify(value) ?? String(value));
   return text.length > 60 ? `${text.slice(0, 57)}...` : text;

@@ -38,7 +38,7 @@ const MOST_PARAMS = 1e14;
  * @throws ConfigError that names an unknown architecture, or every field that is missing or has the wrong form.
  */
 export function llmOfHfConfig(config: unknown, as?: string, quantFile?: unknown): ImportedLlm {
-  if (!isObject(config)) throw new ConfigError([{ path: [], message: "must be the JSON object of a config.json" }]);
+  if (!isObject(config)) throw new ConfigError([{ path: [], message: "expected the JSON object of a config.json" }]);
   const part = TEXT_PARTS.find((name) => isObject(config[name]));
   const { family, takenFor } = familyIn(config, part, as);
   const fields = new Fields(config, part, family);
@@ -135,7 +135,7 @@ function attentionOf(fields: Fields, family: Family): Attention {
   if (fields.sound("num_attention_heads", "num_key_value_heads") && attentionHeads % kvHeads !== 0)
     fields.problem({
       path: fields.path("num_key_value_heads"),
-      message: `must divide num_attention_heads (${attentionHeads}), is ${kvHeads}`,
+      message: `expected a divisor of num_attention_heads (${attentionHeads}), got ${kvHeads}`,
     });
   return {
     attentionHeads,
@@ -211,7 +211,7 @@ function listedKinds(fields: Fields, family: Family, layers: number): readonly u
       fields.problem({ path, message: "is missing", hint: "without it some layers are state-space: not modelled" });
     return undefined;
   }
-  if (listed.length !== layers) fields.problem({ path, message: `must have ${layers} entries, has ${listed.length}` });
+  if (listed.length !== layers) fields.problem({ path, message: `expected ${layers} entries, got ${listed.length}` });
   const other = listed.find((kind) => !ATTENTION_KINDS.includes(kind as LayerKind));
   if (other === undefined) return listed;
   const notHeld = Object.hasOwn(LAYERS_NOT_HELD, String(other)) ? LAYERS_NOT_HELD[String(other)] : undefined;
@@ -281,7 +281,7 @@ function expertsPerTokenOf(fields: Fields, experts: number): number {
   if (expertsPerToken > experts)
     fields.problem({
       path: fields.path(name),
-      message: `must be at most the ${experts} experts, is ${expertsPerToken}`,
+      message: `expected at most the number of experts (${experts}), got ${expertsPerToken}`,
     });
   return expertsPerToken;
 }

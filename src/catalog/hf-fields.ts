@@ -60,7 +60,7 @@ export class Fields {
     if (typeof value === "number" && Number.isInteger(value) && value >= least) return value;
     const form = Array.isArray(value)
       ? "differs between layers, which is not modelled"
-      : `must be a whole number from ${least}, is ${JSON.stringify(value)}`;
+      : `expected a whole number from ${least}, got ${JSON.stringify(value)}`;
     this.problem({ path: this.path(name), message: form });
     return undefined;
   }
@@ -75,9 +75,9 @@ export class Fields {
       return 1;
     }
     const value = this.optional(there);
-    if (value === 0) this.problem({ path: this.path(there), message: "must be at least 1, is 0" });
+    if (value === 0) this.problem({ path: this.path(there), message: "expected at least 1, got 0" });
     if (value !== undefined && value > most)
-      this.problem({ path: this.path(there), message: `must be at most ${most}, is ${value}` });
+      this.problem({ path: this.path(there), message: `expected at most ${most}, got ${value}` });
     return value === undefined || value === 0 || value > most ? 1 : value;
   }
 
@@ -89,14 +89,14 @@ export class Fields {
   flag(name: string): boolean | undefined {
     const value = this.value(name);
     if (!present(value) || typeof value === "boolean") return value ?? undefined;
-    this.problem({ path: this.path(name), message: `must be true or false, is ${JSON.stringify(value)}` });
+    this.problem({ path: this.path(name), message: `expected true or false, got ${JSON.stringify(value)}` });
     return undefined;
   }
 
   list(name: string): readonly unknown[] | undefined {
     const value = this.value(name);
     if (!present(value) || Array.isArray(value)) return (value as readonly unknown[] | null | undefined) ?? undefined;
-    this.problem({ path: this.path(name), message: `must be a list, is ${JSON.stringify(value)}` });
+    this.problem({ path: this.path(name), message: `expected a list, got ${JSON.stringify(value)}` });
     return undefined;
   }
 
@@ -104,7 +104,7 @@ export class Fields {
   object(name: string): Json | undefined {
     const value = this.value(name);
     if (!present(value) || isObject(value)) return value ?? undefined;
-    this.problem({ path: this.path(name), message: `must be an object, is ${JSON.stringify(value)}` });
+    this.problem({ path: this.path(name), message: `expected an object, got ${JSON.stringify(value)}` });
     return undefined;
   }
 

@@ -72,7 +72,7 @@ export function kvCacheInFp8(fields: Fields, quantFile: unknown): boolean {
 
 function ofQuantFile(json: unknown, hasExperts: boolean): Found {
   if (!isObject(json) || !isObject(json["quantization"]))
-    return { missing: "must be an object with what was quantized", nearest: null };
+    return { missing: "expected an object that says what was quantized", nearest: null };
   const { quantization } = json;
   // Keys and values alone may be quantized.
   if (quantization["quant_algo"] === null) return { dtype: "bf16" };

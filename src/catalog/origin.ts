@@ -4,7 +4,7 @@ import { z } from "zod";
 export const ORIGIN_KINDS = ["measured", "published", "fitted", "assumed"] as const;
 
 const IsoDate = z
-  .string('must be text in quotes, such as "2026-11"')
+  .string('expected text in quotes, such as "2026-11"')
   .regex(/^\d{4}(-(0[1-9]|1[0-2])(-(0[1-9]|[12]\d|3[01]))?)?$/, "expected YYYY, YYYY-MM or YYYY-MM-DD");
 
 export const originShape = {

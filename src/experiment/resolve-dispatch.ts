@@ -160,11 +160,11 @@ function numberOf(
 ): number | null {
   if (given === undefined) return null;
   if (typeof given !== "number") {
-    report(path, "must be a number", doc);
+    report(path, "expected a number", doc);
     return null;
   }
   if (given < min || given > max) {
-    report(path, `must be from ${min} to ${max}, is ${given}`, doc);
+    report(path, `expected a number from ${min} to ${max}, got ${given}`, doc);
     return null;
   }
   return given;
@@ -181,7 +181,7 @@ function byTargetOf(
   const names = route.map(({ kind, index }) => (kind === "pool" ? pools : offers)[index]!);
   if (given === undefined) return names.map(() => option.default);
   if (typeof given === "number" || Array.isArray(given)) {
-    report(path, "must be a number for each target by its name", option.doc);
+    report(path, "expected a number for each target by its name", option.doc);
     return [];
   }
   const all = [...pools, ...offers];
@@ -202,7 +202,7 @@ function stepsOf(
   if (given === undefined || !Array.isArray(given) || given.length === 0) {
     report(
       path,
-      "must be a list of dates and values",
+      "expected a list of dates and values",
       `${option.doc}; for example [{ from: 2026-12-01T00:00:00Z, value: 0.5 }]`,
     );
     return [];
@@ -213,7 +213,8 @@ function stepsOf(
     return { fromS: epochSOfIso(from)! - startEpochS, value };
   });
   steps.forEach(({ fromS }, i) => {
-    if (i > 0 && fromS <= steps[i - 1]!.fromS) report([...path, i, "from"], "must be later than the one before");
+    if (i > 0 && fromS <= steps[i - 1]!.fromS)
+      report([...path, i, "from"], "expected a later date than the one before");
   });
   return steps;
 }

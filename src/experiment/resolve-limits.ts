@@ -180,7 +180,7 @@ function withValues(resolution: Resolution, limit: LimitSpec, file: LimitFile, p
     resolution.problem(path, "minPerMin, startPerMin and maxPerMin must not fall");
   }
   if (merged.kind === "ramp" && !(Number.isInteger(merged.lookBackS) && merged.lookBackS <= 86_400)) {
-    resolution.problem([...path, "lookBackS"], "must be a whole number of seconds, at most a day");
+    resolution.problem([...path, "lookBackS"], "expected a whole number of seconds, at most a day");
   }
   return merged;
 }

@@ -206,9 +206,13 @@ export function pluginOptions(
         `its options: ${Object.keys(plugin.options).join(", ") || "none"}`,
       );
     else if (value < spec.min || value > spec.max)
-      resolution.problem([...path, option], `must be from ${spec.min} to ${spec.max}, is ${value}`, spec.doc);
+      resolution.problem(
+        [...path, option],
+        `expected a number from ${spec.min} to ${spec.max}, got ${value}`,
+        spec.doc,
+      );
     else if (spec.whole === true && !Number.isInteger(value))
-      resolution.problem([...path, option], `must be a whole number, is ${value}`, spec.doc);
+      resolution.problem([...path, option], `expected a whole number, got ${value}`, spec.doc);
   }
   return Object.fromEntries(
     Object.entries(plugin.options).map(([option, spec]) => [option, given[option] ?? spec.default]),

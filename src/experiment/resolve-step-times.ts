@@ -21,7 +21,7 @@ export function resolveStepTimeTable(
   if (fallen >= 0) {
     resolution.problem(
       [...tablePath, fallen, "batchTokens"],
-      `must be more than ${rows[fallen - 1]!.batchTokens}, that of the row before, is ${rows[fallen]!.batchTokens}`,
+      `expected more than ${rows[fallen - 1]!.batchTokens} (the row before), got ${rows[fallen]!.batchTokens}`,
       "sort the rows by batchTokens",
     );
     return null;

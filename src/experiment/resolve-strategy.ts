@@ -186,7 +186,7 @@ function checkRoutes(
   for (const name of offers.filter((offer) => pools.includes(offer))) {
     resolution.problem(
       [...path, "offers", name],
-      `${name} names a pool and an offer of this strategy`,
+      `${name} is used for both a pool and an offer of this strategy`,
       "give one of them another name",
     );
   }
@@ -215,7 +215,7 @@ function checkRoutes(
       const targetPath = typeof target === "string" ? [...at, i] : [...at, i, "to"];
       used.add(name);
       if (names.indexOf(name) < i) {
-        resolution.problem(targetPath, `${name} stands twice in this route`);
+        resolution.problem(targetPath, `${name} is listed twice in this route`);
         return [];
       }
       const overflow = typeof target === "string" ? null : target.overflowInFlightPerReplica;

@@ -108,7 +108,7 @@ function assemble(
   const pools = (strategies as ResolvedStrategy[]).flatMap((strategy) => strategy.pools);
   if (pools.some(({ stepTimeError }) => stepTimeError !== null))
     resolution.warn(
-      "stepTimeError is drawn: intervals are those of a run, not of the mean, for no number of replications tells what the step-time model does not know",
+      "stepTimeError is drawn: intervals are those of a run, not of the mean, because more replications cannot reduce the step-time model's own error",
     );
   const offers = (strategies as ResolvedStrategy[]).flatMap((strategy) => strategy.offers);
   const offersReadText = offers.some(({ promptCache }) => promptCache !== undefined);

@@ -7,7 +7,7 @@ const Weight = NotNegative.optional();
 
 /** `input` stands for those of its three kinds that are not given. */
 const ChargeSchema = z.strictObject({
-  op: z.enum(["sum", "max"]).optional().describe("sum of the parts (unless given), or the largest"),
+  op: z.enum(["sum", "max"]).optional().describe("sum of the parts (default), or the largest"),
   requests: Weight.describe("for the request itself"),
   input: Weight.describe("for each input token, of the kinds below that are not given"),
   uncached: Weight.describe("for each that is neither read from the prompt cache nor written to it"),

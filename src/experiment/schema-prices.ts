@@ -1,7 +1,7 @@
 /** Schemas of how the prices of an offer go on after today: a path of price cuts, and the end of its model. */
 import { z } from "zod";
 
-const IsoDay = z.string("must be a date in quotes").regex(/^\d{4}-\d{2}-\d{2}$/, "expected YYYY-MM-DD");
+const IsoDay = z.string("expected a date in quotes").regex(/^\d{4}-\d{2}-\d{2}$/, "expected YYYY-MM-DD");
 
 export const PricePathSchema = z
   .union([
@@ -13,17 +13,19 @@ export const PricePathSchema = z
     }),
   ])
   .optional()
-  .describe("successors of equal quality come at a lower price, and requests move to them; prices stay unless given");
+  .describe(
+    "successors of equal quality come at a lower price, and requests move to them; default: prices stay as they are",
+  );
 
 export const RetireSchema = z
   .union([
     z.literal("announced"),
     z.strictObject({
-      on: IsoDay.optional().describe("first day on which the model is not served; the announced one unless given"),
+      on: IsoDay.optional().describe("first day on which the model is not served; default: the announced one"),
       replacement: z
         .string()
         .optional()
-        .describe("offer of the same provider that takes its requests; the announced one unless given"),
+        .describe("offer of the same provider that takes its requests; default: the announced one"),
       lagDays: z
         .number()
         .min(0)

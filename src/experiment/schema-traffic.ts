@@ -10,11 +10,11 @@ export const Instant = z
   .string()
   .refine(
     (text) => epochSOfIso(text) !== null,
-    "must be a date, or a date and time in UTC such as 2026-11-02T00:00:00Z",
+    "expected a date, or a date and time in UTC such as 2026-11-02T00:00:00Z",
   );
 export const Day = z
   .string()
-  .refine((text) => text.length === 10 && epochSOfIso(text) !== null, "must be a date such as 2026-11-24");
+  .refine((text) => text.length === 10 && epochSOfIso(text) !== null, "expected a date such as 2026-11-24");
 
 const PulseSchema = z
   .strictObject({

@@ -37,7 +37,7 @@ const Name = z
   .string()
   .regex(
     /^[a-z0-9][a-z0-9._-]*$/,
-    "must be lower-case letters, digits, '-', '.' or '_', starting with a letter or digit",
+    "expected lower-case letters, digits, '-', '.' or '_', starting with a letter or digit",
   );
 const Fraction = z.number().min(0).max(1);
 const PositiveFraction = z.number().gt(0).max(1);

@@ -109,11 +109,17 @@ export function workloadProblems(said: Said, catalog: Catalog): Problem[] {
     const found = name === undefined ? null : find(catalog, kind, name);
     if (found?.ok === false) problems.push(missed(found, option));
   };
-  between(said.requestsPerDay, "--requests-per-day", 0.001, MOST_A_DAY, `must be from 0.001 to ${MOST_A_DAY}`);
-  between(said.inputTokens, "--input", 1, Infinity, "must be at least 1");
-  between(said.outputTokens, "--output", 1, Infinity, "must be at least 1");
-  between(said.peakToMean, "--peak-to-mean", 1, PEAK_TO_MEAN_MAX, `must be from 1 to ${PEAK_TO_MEAN_MAX}`);
-  between(said.restrictedShare, "--restricted", 0, 1, "must be from 0 to 1");
+  between(
+    said.requestsPerDay,
+    "--requests-per-day",
+    0.001,
+    MOST_A_DAY,
+    `expected a number from 0.001 to ${MOST_A_DAY}`,
+  );
+  between(said.inputTokens, "--input", 1, Infinity, "expected at least 1");
+  between(said.outputTokens, "--output", 1, Infinity, "expected at least 1");
+  between(said.peakToMean, "--peak-to-mean", 1, PEAK_TO_MEAN_MAX, `expected a number from 1 to ${PEAK_TO_MEAN_MAX}`);
+  between(said.restrictedShare, "--restricted", 0, 1, "expected a number from 0 to 1");
   known("llms", said.model, "--model");
   known("gpus", said.gpu, "--gpu");
   return problems;

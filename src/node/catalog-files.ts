@@ -177,7 +177,7 @@ function isYaml(name: string): boolean {
 function dateOfCatalog(value: unknown, file: string, problems: Problem[]): string | null {
   const asOf = typeof value === "object" && value !== null && "asOf" in value ? value.asOf : undefined;
   if (typeof asOf === "string" && epochSOfIso(asOf) !== null) return asOf;
-  problems.push({ file, path: ["asOf"], message: 'must be a date in quotes, such as "2026-11-24"' });
+  problems.push({ file, path: ["asOf"], message: 'expected a date in quotes, such as "2026-11-24"' });
   return null;
 }
 

@@ -400,21 +400,21 @@ function buildProgram(): Command {
 }
 
 function noOutOfInit(value: string): never {
-  throw new InvalidArgumentError(`The file stands by itself: crossover init ${value}`);
+  throw new InvalidArgumentError(`Pass the file as an argument: crossover init ${value}`);
 }
 
 function text(value: string): string {
-  if (value === "") throw new InvalidArgumentError("must not be empty");
+  if (value === "") throw new InvalidArgumentError("Must not be empty");
   return value;
 }
 
 function numberFromZero(value: string): number {
-  if (!/^\d{1,6}$/.test(value)) throw new InvalidArgumentError("must be a whole number from 0");
+  if (!/^\d{1,6}$/.test(value)) throw new InvalidArgumentError("Expected a whole number from 0");
   return Number(value);
 }
 
 function timeUnit(value: string): string {
-  if (!["s", "ms", "us", "ns"].includes(value)) throw new InvalidArgumentError("must be s, ms, us or ns");
+  if (!["s", "ms", "us", "ns"].includes(value)) throw new InvalidArgumentError("Expected s, ms, us or ns");
   return value;
 }
 
@@ -431,7 +431,7 @@ function names(value: string): string[] {
 function rates(value: string): number[] {
   const numbers = names(value).map(positiveNumber);
   numbers.sort((a, b) => a - b);
-  if (new Set(numbers).size < numbers.length) throw new InvalidArgumentError("must differ from each other");
+  if (new Set(numbers).size < numbers.length) throw new InvalidArgumentError("The rates must differ from each other");
   return numbers;
 }
 
@@ -439,7 +439,7 @@ function rates(value: string): number[] {
 function upTo(most: number): (value: string) => number {
   return (value) => {
     if (!/^[1-9]\d*$/.test(value) || Number(value) > most)
-      throw new InvalidArgumentError(`must be a whole number from 1 to ${most}`);
+      throw new InvalidArgumentError(`Expected a whole number from 1 to ${most}`);
     return Number(value);
   };
 }
@@ -447,7 +447,7 @@ function upTo(most: number): (value: string) => number {
 function positiveNumber(value: string): number {
   const number = Number(value);
   if (value.trim() === "" || !(number > 0 && number < Infinity))
-    throw new InvalidArgumentError("must be a number above 0");
+    throw new InvalidArgumentError("Expected a number above 0");
   return number;
 }
 
@@ -457,7 +457,7 @@ function quantity(value: string): number {
   const match = /^(\d+(?:\.\d+)?)([kKmM]?)$/.exec(value);
   if (match === null)
     throw new InvalidArgumentError(
-      /^-\d/.test(value) ? "must not be negative" : "must be a number, with k or M for thousands and millions",
+      /^-\d/.test(value) ? "Must not be negative" : "Expected a number, with k or M for thousands and millions",
     );
   return Number(match[1]) * MULTIPLES[match[2]!]!;
 }
@@ -465,7 +465,7 @@ function quantity(value: string): number {
 /** Reads 0.2 or 20%; that it is at most 1 is for what uses it to say, beside what else is wrong. */
 function share(value: string): number {
   const match = /^(\d*\.?\d+)(%?)$/.exec(value);
-  if (match === null) throw new InvalidArgumentError("must be a share, such as 0.2 or 20%");
+  if (match === null) throw new InvalidArgumentError("Expected a share, such as 0.2 or 20%");
   return match[2] === "%" ? Number(match[1]) / 100 : Number(match[1]);
 }
 
@@ -475,7 +475,7 @@ function requestFlag(value: string): RequestFlag {
   const number = Number(amount);
   if (word === "sample" && amount !== "" && number > 0 && number <= 1) return { kind: "sample", fraction: number };
   if (word === "worst" && /^[1-9]\d*$/.test(amount)) return { kind: "worst", count: number };
-  throw new InvalidArgumentError("must be all, sample:FRACTION (0 to 1) or worst:COUNT");
+  throw new InvalidArgumentError("Expected all, sample:FRACTION (0 to 1) or worst:COUNT");
 }
 
 function stepFlag(value: string): StepFlag {
@@ -483,7 +483,7 @@ function stepFlag(value: string): StepFlag {
   if (first !== null) return { kind: "first", count: Number(first[1]) };
   const replica = /^replica:(\d{1,5})$/.exec(value);
   if (replica !== null) return { kind: "replica", replica: Number(replica[1]) };
-  throw new InvalidArgumentError("must be first:COUNT (1 to 999999) or replica:NUMBER, the first replica being 0");
+  throw new InvalidArgumentError("Expected first:COUNT (1 to 999999) or replica:NUMBER, the first replica being 0");
 }
 
 /** As a shell would need it. */

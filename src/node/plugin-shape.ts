@@ -32,27 +32,31 @@ export function problemsOf(file: string, exportName: string, plugin: Fields): Pr
   };
   const { kind } = plugin;
   if (kind !== "batching" && kind !== "order") {
-    complain(["kind"], `must be "batching" or "order", not ${shown(kind)}`, nearestHint(kind, Object.keys(FIELDS)));
+    complain(["kind"], `expected "batching" or "order", got ${shown(kind)}`, nearestHint(kind, Object.keys(FIELDS)));
     return problems;
   }
   for (const field of Object.keys(plugin))
     if (!(FIELDS[kind] as readonly string[]).includes(field))
       complain([field], `a plug-in of kind ${kind} has no such field`, hintFor(field, FIELDS[kind]));
   if (typeof plugin.name !== "string" || !/^[a-z][a-z0-9-]*$/.test(plugin.name))
-    complain(["name"], `must be small letters, digits and hyphens, such as "my-scheduler", not ${shown(plugin.name)}`);
+    complain(
+      ["name"],
+      `expected lower-case letters, digits and hyphens, such as "my-scheduler", got ${shown(plugin.name)}`,
+    );
   if (typeof plugin.doc !== "string" || plugin.doc.trim() === "")
     complain(["doc"], "must say in a sentence what the policy does");
-  if (!isObject(plugin.options)) complain(["options"], "must be an object: {} for a policy without options");
+  if (!isObject(plugin.options)) complain(["options"], "expected an object: {} for a policy without options");
   else for (const [name, option] of Object.entries(plugin.options)) checkOption(name, option, complain);
   if (kind === "order" && !VICTIMS.includes(plugin.victim as string))
     complain(
       ["victim"],
-      `must be "last-admitted" or "least-urgent", not ${shown(plugin.victim)}`,
+      `expected "last-admitted" or "least-urgent", got ${shown(plugin.victim)}`,
       nearestHint(plugin.victim, VICTIMS),
     );
-  if (plugin.charges !== undefined && typeof plugin.charges !== "function") complain(["charges"], "must be a function");
+  if (plugin.charges !== undefined && typeof plugin.charges !== "function")
+    complain(["charges"], "expected a function");
   if (typeof plugin.create !== "function")
-    complain(["create"], "must be a function of the options that makes the policy");
+    complain(["create"], "expected a function that makes the policy from its options");
   if (problems.length > 0) return problems;
   checkMade(plugin as unknown as PolicyPlugin, complain);
   return problems;
@@ -63,7 +67,7 @@ type Complain = (path: readonly string[], message: string, hint?: string) => voi
 function checkOption(name: string, option: unknown, complain: Complain): void {
   const at = (field: string): string[] => ["options", name, field];
   if (!isObject(option)) {
-    complain(["options", name], "must be { default, min, max, doc }");
+    complain(["options", name], "expected { default, min, max, doc }");
     return;
   }
   for (const field of Object.keys(option))
@@ -72,15 +76,15 @@ function checkOption(name: string, option: unknown, complain: Complain): void {
   const numbers = [option.min, option.default, option.max];
   ["min", "default", "max"].forEach((field, i) => {
     if (typeof numbers[i] !== "number" || !Number.isFinite(numbers[i]))
-      complain(at(field), `must be a number, not ${shown(numbers[i])}: options are numbers so that they can be swept`);
+      complain(at(field), `expected a number, got ${shown(numbers[i])}: options are numbers so that they can be swept`);
   });
   const [min, preset, max] = numbers as [number, number, number];
   if (min > preset || preset > max)
     complain(["options", name], `min ${min} ≤ default ${preset} ≤ max ${max} must hold`);
   if (option.whole !== undefined && typeof option.whole !== "boolean")
-    complain(at("whole"), `must be true or false, not ${shown(option.whole)}`);
+    complain(at("whole"), `expected true or false, got ${shown(option.whole)}`);
   else if (option.whole === true && !Number.isInteger(preset))
-    complain(at("default"), `must be a whole number, as the option says, not ${preset}`);
+    complain(at("default"), `expected a whole number, as the option declares, got ${preset}`);
   if (typeof option.doc !== "string" || option.doc.trim() === "") complain(at("doc"), "must say what the option does");
 }
 
@@ -109,7 +113,7 @@ function checkMade(plugin: PolicyPlugin, complain: Complain): void {
   }
   for (const method of [must, ...may])
     if (made[method] !== undefined && typeof made[method] !== "function")
-      complain(["create"], `returns a ${method} that is no function but ${shown(made[method])}`);
+      complain(["create"], `returns a ${method} that is not a function but ${shown(made[method])}`);
     else if (/^Async|Generator/.test(made[method]?.constructor.name ?? ""))
       complain(["create"], `returns a ${method} that is async or a generator: it must have decided when it returns`);
 }
@@ -129,7 +133,7 @@ function watchedDefaults(plugin: PolicyPlugin, asked: Set<string>): Record<strin
 }
 
 function shown(value: unknown): string {
-  return value === undefined ? "missing" : typeof value === "function" ? "a function" : JSON.stringify(value);
+  return value === undefined ? "nothing" : typeof value === "function" ? "a function" : JSON.stringify(value);
 }
 
 function nearestHint(value: unknown, names: readonly string[]): string | undefined {

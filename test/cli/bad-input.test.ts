@@ -58,12 +58,12 @@ saved("backcast.yaml", "title: 5\ntrace: t.csv\nexperimnt: e.yaml\nactual: { usd
 describe("refused", () => {
   test.each([
     ["check crowded.yaml", 2, "traffic.requestsPerS: about 2.6e+13 requests in a replication", "at most 1655 requests"],
-    ["compare small.yaml --rates 2,1e300", 2, "--rates: must be at most 10000000 requests per second, is 1e+300"],
+    ["compare small.yaml --rates 2,1e300", 2, "--rates: expected at most 10000000 requests per second, got 1e+300"],
     [
       "trace synthesize rag --days 1e9 --requests-per-s 1e12",
       2,
-      "--days: must be at most 3660",
-      "--requests-per-s: must",
+      "--days: expected at most 3660",
+      "--requests-per-s: expected",
     ],
     ["trace synthesize rag --days 3000 --requests-per-s 1e5", 2, "--requests-per-s: about", "(32 bits) at most"],
     ["trace synthesize zzzzzz", 2, 'unknown traffic preset "zzzzzz"', "known: api-midsize, batch-enrichment"],
@@ -90,9 +90,9 @@ describe("refused", () => {
     ["run dir", 3, "dir: this is a folder, a file is needed"],
     ["check binary.yaml", 3, "binary.yaml: this is no text: an experiment (YAML) is needed"],
     ["backcast dir", 3, "dir: this is a folder, a file is needed"],
-    ["run small.yaml --replications 1001", 2, "must be a whole number from 1 to 1000"],
-    ["run small.yaml --threads 1e9", 2, "must be a whole number from 1 to 512"],
-    ["run small.yaml --out=", 2, "'--out <dir>' argument '' is invalid. must not be empty"],
+    ["run small.yaml --replications 1001", 2, "Expected a whole number from 1 to 1000"],
+    ["run small.yaml --threads 1e9", 2, "Expected a whole number from 1 to 512"],
+    ["run small.yaml --out=", 2, "'--out <dir>' argument '' is invalid. Must not be empty"],
     ["run small.yaml --plugin dir", 2, "dir: this is a folder, a plug-in file is needed"],
     ["compare cut", 3, "cut/manifest.json: not JSON"],
     ["compare nothing", 3, "nothing/manifest.json: this is no manifest of a run"],
@@ -108,9 +108,9 @@ describe("refused", () => {
     [
       "check hasty.yaml",
       2,
-      "classes[0].timeoutS: must be at least 0.001, is 1e-9",
-      "traffic.burst.components[0].tauS: must be at least 0.1, is 1e-9",
-      "traffic.burst.gapCv: must be at least 0.01, is 1e-9",
+      "classes[0].timeoutS: expected at least 0.001, got 1e-9",
+      "traffic.burst.components[0].tauS: expected at least 0.1, got 1e-9",
+      "traffic.burst.gapCv: expected at least 0.01, got 1e-9",
     ],
     ["trace inspect far.csv", 3, "far.csv: row 2: 1000000000000 s after the first arrival, more than twenty years"],
     ["trace import far.csv --out t.parquet", 3, "far.csv: row 2: 1000000000000 s after the first arrival"],
@@ -125,11 +125,11 @@ describe("refused", () => {
     [
       "backcast backcast.yaml",
       2,
-      "backcast.yaml:1:8: title: must be text, is 5",
+      "backcast.yaml:1:8: title: expected text, got 5",
       "experimnt: unknown field",
       "did you mean experiment?",
-      "actual.usd: must be above 0, is -1",
-      'actual.ttftMs.p50: must be a number, is "fast"',
+      "actual.usd: expected a number above 0, got -1",
+      'actual.ttftMs.p50: expected a number, got "fast"',
     ],
   ] as [string, number, ...string[]][])("%s: exit %d", (line, code, ...messages) => {
     const outcome = crossover(line.split(" "), folder.path);

@@ -129,7 +129,7 @@ describe("what is wrong: message, position, exit code", () => {
       "a wrong unit",
       ["share: 1", 'share: 1, slo: { ttftMs: "3s" }'],
       '"3s"',
-      'classes[0].slo.ttftMs: must be a number (milliseconds), is "3s"',
+      'classes[0].slo.ttftMs: expected a number (milliseconds), got "3s"',
       "write 3000",
     ],
     [
@@ -203,8 +203,8 @@ describe("what is wrong: message, position, exit code", () => {
 
   test("a rate beyond all reason, and one that is none", async () => {
     for (const [rate, said] of [
-      ["1e300", "must be at most 10000000, is 1e+300"],
-      [".inf", "must be a number (per second), is Infinity"],
+      ["1e300", "expected at most 10000000, got 1e+300"],
+      [".inf", "expected a number (per second), got Infinity"],
     ] as const)
       expect((await check(SOUND.replace("requestsPerS: 2", `requestsPerS: ${rate}`))).stderr).toContain(said);
   });

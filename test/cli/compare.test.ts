@@ -178,7 +178,7 @@ test("a frontier in the terminal has a block for each figure and writes its page
 
 test.each([
   [["--rates", "2,2"], "must differ"],
-  [["--rates", "2,-1"], "must be a number above 0"],
+  [["--rates", "2,-1"], "Expected a number above 0"],
   [["--html", "x.html"], "needs --rates"],
 ])("%j is refused", (flags, expected) => {
   const { code, stderr } = crossover(["compare", both, ...flags]);

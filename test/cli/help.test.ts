@@ -38,11 +38,11 @@ describe("a wrong call exits with 2, says so on stderr and suggests", () => {
   test.each([
     [["rnu", "x.yaml"], "(Did you mean run?)"],
     [["check", "x.yaml", "--jsn"], "(Did you mean --json?)"],
-    [["run", "x.yaml", "--replications", "0"], "must be a whole number from 1"],
-    [["run", "x.yaml", "--steps", "last:5"], "must be first:COUNT (1 to 999999) or replica:NUMBER"],
-    [["run", "x.yaml", "--requests", "some"], "must be all, sample:FRACTION (0 to 1) or worst:COUNT"],
-    [["init", "x.yaml", "--input", "many"], "must be a number, with k or M"],
-    [["init", "--out", "x.yaml"], "The file stands by itself: crossover init x.yaml"],
+    [["run", "x.yaml", "--replications", "0"], "Expected a whole number from 1"],
+    [["run", "x.yaml", "--steps", "last:5"], "Expected first:COUNT (1 to 999999) or replica:NUMBER"],
+    [["run", "x.yaml", "--requests", "some"], "Expected all, sample:FRACTION (0 to 1) or worst:COUNT"],
+    [["init", "x.yaml", "--input", "many"], "Expected a number, with k or M"],
+    [["init", "--out", "x.yaml"], "Pass the file as an argument: crossover init x.yaml"],
     [[], "Usage: crossover"],
   ])("%j", (args, message) => {
     const { code, stdout, stderr } = crossover(args);

@@ -53,7 +53,7 @@ test("a share may be a percentage", () => {
   expect(init.code).toBe(0);
   expect(readFileSync(join(folder.path, "fifth.yaml"), "utf8")).toContain("name: restricted, share: 0.2,");
   const { code, stderr } = crossover(["init", "x.yaml", ...WORKLOAD.slice(0, -1), "a fifth"], folder.path);
-  expect([code, stderr]).toEqual([2, expect.stringContaining("must be a share, such as 0.2 or 20%")]);
+  expect([code, stderr]).toEqual([2, expect.stringContaining("Expected a share, such as 0.2 or 20%")]);
 });
 
 test("never overwrites", () => {
@@ -85,7 +85,7 @@ describe("refused", () => {
   test("an amount below zero, by its sign", () => {
     const { code, stderr } = crossover(["init", "below.yaml", "--input", "-5"], folder.path);
     expect(code).toBe(2);
-    expect(stderr).toContain("must not be negative");
+    expect(stderr).toContain("Must not be negative");
     expect(existsSync(join(folder.path, "below.yaml"))).toBe(false);
   });
 

@@ -161,5 +161,5 @@ test("an exception in charges is the plug-in's fault", () => {
 test.each([["0"], ["-1"], ["soon"]])("--plugin-timeout %s is no length of time", (value) => {
   const { code, stderr } = run("conform", "./hangs.ts", "--plugin-timeout", value);
   expect(code).toBe(2);
-  expect(stderr).toContain("must be a number above 0");
+  expect(stderr).toContain("Expected a number above 0");
 });

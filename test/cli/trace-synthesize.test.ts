@@ -87,8 +87,8 @@ test("an experiment's traffic is drawn as a run would draw it", { timeout: 60_00
 
 test.each([
   [["chat-consumr"], 2, 'did you mean "chat-consumer"?'],
-  [["rag", "--start", "2026-13-01"], 2, "--start: must be a date"],
-  [["rag", "--days", "0"], 2, "must be a number above 0"],
+  [["rag", "--start", "2026-13-01"], 2, "--start: expected a date"],
+  [["rag", "--days", "0"], 2, "Expected a number above 0"],
   [["nothing.yaml"], 2, "no such file"],
   [["rag", "--out", "/nonexistent/x.parquet"], 4, "cannot write /nonexistent/x.parquet"],
 ])("%j exits with %d", (args, code, message) => {

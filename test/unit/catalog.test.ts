@@ -106,7 +106,7 @@ describe("building", () => {
       "clients/e.yaml asOf",
       "clients/f.yaml ",
     ]);
-    expect(problems[0]!.message).toBe("must be at least 0, is -1");
+    expect(problems[0]!.message).toBe("expected at least 0, got -1");
     expect(problems[2]).toMatchObject({ message: "unknown field", hint: "did you mean maxRetries?", onKey: true });
     expect(problems[4]).toMatchObject({ hint: 'did you mean "backoffMaxS"?' });
   });
@@ -296,7 +296,7 @@ describe("files", () => {
     write("client/three.yaml", MINE);
     write("loose.yaml", MINE);
     const text = await textOf(["clients"]);
-    expect(text).toContain(`${join(directory, "clients/one.yaml")}:6:13: maxRetries: must be a number, is "many"`);
+    expect(text).toContain(`${join(directory, "clients/one.yaml")}:6:13: maxRetries: expected a number, got "many"`);
     expect(text).toContain("maxRetries: many");
     expect(text).toContain(join(directory, "clients/two.yaml"));
     expect(text).toContain(`${join(directory, "client")}: no kind of the catalogue has this folder`);

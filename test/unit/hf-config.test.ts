@@ -427,7 +427,9 @@ describe("ModelOpt's hf_quant_config.json", () => {
     expect(() => llmOfHfConfig(llama, undefined, quantFile({ quant_algo: "W8A8_SQ_PER_CHANNEL" }))).toThrow(
       "hf_quant_config.json: quantization.quant_algo: weights of ModelOpt's W8A8_SQ_PER_CHANNEL are not modelled",
     );
-    expect(() => llmOfHfConfig(llama, undefined, [])).toThrow("hf_quant_config.json: quantization: must be an object");
+    expect(() => llmOfHfConfig(llama, undefined, [])).toThrow(
+      "hf_quant_config.json: quantization: expected an object that says what was quantized",
+    );
   });
 });
 
@@ -439,7 +441,7 @@ describe("what is refused", () => {
     expect(problem).toMatchObject({ path: ["model_type"], message: 'unknown architecture "lama"' });
     expect(problem!.hint).toMatch(/^did you mean "llama"\?.* --as llama.* write the entry by hand/);
     expect(problemsOf({ hidden_size: 5 })).toMatchObject([{ path: ["model_type"], message: "is missing" }]);
-    expect(problemsOf("text")).toMatchObject([{ message: "must be the JSON object of a config.json" }]);
+    expect(problemsOf("text")).toMatchObject([{ message: "expected the JSON object of a config.json" }]);
   });
 
   test("every missing field is named at once", () => {
@@ -462,44 +464,44 @@ describe("what is refused", () => {
 
   test("values of the wrong form, layers of an unknown kind, formats nobody modelled", () => {
     expect(problemsOf({ ...llama, hidden_size: "4096" })).toMatchObject([
-      { message: 'must be a whole number from 0, is "4096"' },
+      { message: 'expected a whole number from 0, got "4096"' },
     ]);
-    expect(problemsOf({ ...llama, vocab_size: 0 })).toMatchObject([{ message: "must be at least 1, is 0" }]);
+    expect(problemsOf({ ...llama, vocab_size: 0 })).toMatchObject([{ message: "expected at least 1, got 0" }]);
     const layer_types = Array.from({ length: 32 }, () => "mamba");
     expect(problemsOf({ ...llama, layer_types })).toMatchObject([{ message: /^has state-space layers/ }]);
     expect(problemsOf({ ...llama, layer_types: Array.from(layer_types, () => "odd") })).toMatchObject([
       { message: 'unknown kind of layer "odd"' },
     ]);
-    expect(problemsOf({ ...llama, layer_types: "all" })).toMatchObject([{ message: 'must be a list, is "all"' }]);
+    expect(problemsOf({ ...llama, layer_types: "all" })).toMatchObject([{ message: 'expected a list, got "all"' }]);
     expect(problemsOf({ ...llama, tie_word_embeddings: "no" })).toMatchObject([
-      { message: 'must be true or false, is "no"' },
+      { message: 'expected true or false, got "no"' },
     ]);
     expect(problemsOf({ ...llama, layer_types: ["full_attention"] })).toMatchObject([
-      { message: "must have 32 entries, has 1" },
+      { message: "expected 32 entries, got 1" },
     ]);
     expect(problemsOf({ ...llama, quantization_config: "awq" })).toMatchObject([
-      { path: ["quantization_config"], message: 'must be an object, is "awq"' },
+      { path: ["quantization_config"], message: 'expected an object, got "awq"' },
     ]);
   });
 
   test("sizes that do not go together, or that no model has", () => {
     const messages = (change: Config, of = llama): readonly string[] =>
       problemsOf({ ...of, ...change }).map(({ path, message }) => `${path.join(".")} ${message}`);
-    expect(messages({ num_hidden_layers: 0 })).toEqual(["num_hidden_layers must be at least 1, is 0"]);
-    expect(messages({ num_hidden_layers: 1e9 })).toEqual(["num_hidden_layers must be at most 10000, is 1000000000"]);
+    expect(messages({ num_hidden_layers: 0 })).toEqual(["num_hidden_layers expected at least 1, got 0"]);
+    expect(messages({ num_hidden_layers: 1e9 })).toEqual(["num_hidden_layers expected at most 10000, got 1000000000"]);
     expect(messages({ hidden_size: 4096e5 })).toEqual([
       "hidden_size these sizes come to 1.3e+19 weights, more than any model has",
     ]);
     expect(messages({ num_key_value_heads: 7 })).toEqual([
-      "num_key_value_heads must divide num_attention_heads (32), is 7",
+      "num_key_value_heads expected a divisor of num_attention_heads (32), got 7",
     ]);
-    expect(messages({ num_key_value_heads: 0 })).toEqual(["num_key_value_heads must be at least 1, is 0"]);
-    expect(messages({ head_dim: 0 })).toEqual(["head_dim must be at least 1, is 0"]);
+    expect(messages({ num_key_value_heads: 0 })).toEqual(["num_key_value_heads expected at least 1, got 0"]);
+    expect(messages({ head_dim: 0 })).toEqual(["head_dim expected at least 1, got 0"]);
     expect(messages({ num_attention_heads: 30, num_key_value_heads: 10 })).toEqual([
       "hidden_size 4096 is no multiple of num_attention_heads (30), and head_dim is not given",
     ]);
     expect(messages({ num_experts_per_tok: 9 }, CONFIGS["mixtral-8x7b"])).toEqual([
-      "num_experts_per_tok must be at most the 8 experts, is 9",
+      "num_experts_per_tok expected at most the number of experts (8), got 9",
     ]);
   });
 
@@ -690,7 +692,7 @@ describe("crossover catalog import-llm", () => {
     );
     expect(text).toMatch(/^--id: expected lower-case/);
     expect(text).toMatch(/^--as: "lama" is no family that is known\n {2}hint: did you mean "llama"\?$/m);
-    expect(text).toContain(`${file}:3:18: hidden_size: must be a whole number from 0, is "4096"\n`);
+    expect(text).toContain(`${file}:3:18: hidden_size: expected a whole number from 0, got "4096"\n`);
     expect(text).toContain(`${file}:1:1: num_hidden_layers: is missing\n`);
     // With a sound file the options are told all the same, and nothing is written.
     writeFileSync(file, JSON.stringify({ ...CONFIGS["llama-3.1-8b"], model_type: "mine" }));

@@ -155,11 +155,11 @@ describe("what contradicts itself is refused at its place", () => {
 
   test("counts in fractions", () => {
     expect(found(static16(2.5))).toEqual([
-      `${AT}scheduler.batching.options.batchSize: must be a whole number, is 2.5 | requests in a full batch`,
+      `${AT}scheduler.batching.options.batchSize: expected a whole number, got 2.5 | requests in a full batch`,
     ]);
     expect(found(scheduler({ batching: { name: "dynamic", options: { maxBatchSize: 1.5 } } }))).toHaveLength(1);
     expect(found(inPool({ router: { name: "two-choices", options: { d: 2.5 } } }))).toEqual([
-      `${AT}router.options.d: must be a whole number, is 2.5 | replicas sampled per request`,
+      `${AT}router.options.d: expected a whole number, got 2.5 | replicas sampled per request`,
     ]);
     expect(found(scheduler({ batching: { name: "static", options: { timeoutMs: 2.5 } } }))).toEqual([]);
   });

@@ -99,7 +99,7 @@ test.each([
     "a kind misspelt",
     "kind.ts",
     policy("k").replace('"batching", name', '"batchin", name'),
-    /kind: must be .*did you mean "batching"/,
+    /kind: expected .*did you mean "batching"/,
   ],
   [
     "an unknown field",
@@ -111,16 +111,16 @@ test.each([
     "an option without default",
     "option.ts",
     policy("o").replace("default: 0.5, ", ""),
-    /options\.share\.default: must be a number, not missing/,
+    /options\.share\.default: expected a number, got nothing/,
   ],
   [
     "a count with half a default",
     "count.ts",
     policy("c").replace("max: 1,", "max: 1, whole: true,"),
-    /options\.share\.default: must be a whole number, as the option says, not 0\.5/,
+    /options\.share\.default: expected a whole number, as the option declares, got 0\.5/,
   ],
   ["an option outside its range", "range.ts", policy("r").replace("0.5", "2"), /min 0 ≤ default 2 ≤ max 1/],
-  ["a name in capitals", "name.ts", policy("MyPolicy"), /name: must be small letters/],
+  ["a name in capitals", "name.ts", policy("MyPolicy"), /name: expected lower-case letters/],
   ["a name that ships", "taken.ts", policy("chunked"), /a policy named chunked \(batching\) is there already/],
   [
     "no schedule",
@@ -162,7 +162,7 @@ test.each([
     "an order without victim",
     "order.ts",
     'export const o = { kind: "order", name: "o", doc: "d", options: {}, create: () => ({ key: () => 0 }) };',
-    /victim: must be "last-admitted"/,
+    /victim: expected "last-admitted"/,
   ],
 ])("%s is refused with what was expected", async (_, name, text, message) => {
   expect(await refusal(file(name, text))).toMatch(message);

@@ -197,20 +197,20 @@ describe("mistakes", () => {
     [
       [...both, "dispatch"],
       { policy: "weighted", options: { weights: { gpt: -1 } } },
-      /options\.weights\.gpt: must be from 0 to 1000000, is -1/,
+      /options\.weights\.gpt: expected a number from 0 to 1000000, got -1/,
     ],
     [
       [...both, "dispatch"],
       { policy: "weighted", options: { weights: 3 } },
-      /weights: must be a number for each target/,
+      /weights: expected a number for each target/,
     ],
     [
       [...both, "dispatch"],
       { policy: "quality-floor", options: { premiumShare: 2 } },
-      /premiumShare: must be from 0 to 1, is 2/,
+      /premiumShare: expected a number from 0 to 1, got 2/,
     ],
-    [[...both, "dispatch"], { policy: "overflow", options: { inFlight: { gpt: 1 } } }, /inFlight: must be a number/],
-    [[...both, "dispatch"], "migration", /share: must be a list of dates and values \| .* for example/],
+    [[...both, "dispatch"], { policy: "overflow", options: { inFlight: { gpt: 1 } } }, /inFlight: expected a number/],
+    [[...both, "dispatch"], "migration", /share: expected a list of dates and values \| .* for example/],
     [
       [...both, "dispatch"],
       {
@@ -222,7 +222,7 @@ describe("mistakes", () => {
           ],
         },
       },
-      /share\.1\.from: must be later than the one before/,
+      /share\.1\.from: expected a later date than the one before/,
     ],
     [
       [...both, "dispatch"],

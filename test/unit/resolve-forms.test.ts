@@ -258,10 +258,10 @@ describe("provisioned units", () => {
 describe("mistakes", () => {
   test.each<readonly [unknown, RegExp]>([
     ["bacth", /offers\.gpt\.form: unknown commercial form "bacth" \| did you mean "batch"\?/],
-    [{ kind: "flexx" }, /form\.kind: must be one of .* \| did you mean flex\?/],
+    [{ kind: "flexx" }, /form\.kind: expected one of .* \| did you mean flex\?/],
     [{ kind: "batch", windowM: 3 }, /form\.windowM: unknown field/],
-    [{ kind: "batch", priceMultiplier: -1 }, /form\.priceMultiplier: must be at least 0, is -1/],
-    [{ kind: "provisioned", usdPerUnit: -1 }, /form\.usdPerUnit: must be at least 0, is -1/],
+    [{ kind: "batch", priceMultiplier: -1 }, /form\.priceMultiplier: expected at least 0, got -1/],
+    [{ kind: "provisioned", usdPerUnit: -1 }, /form\.usdPerUnit: expected at least 0, got -1/],
     [
       { kind: "provisioned", plan: "azure-pto" },
       /form\.plan: unknown provisioned plan "azure-pto" \| did you mean "azure-ptu"\?/,

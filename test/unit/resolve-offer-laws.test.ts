@@ -56,11 +56,11 @@ describe("outages", () => {
   });
 
   test.each([
-    ["gapWeibullShape", 1e-300, "must be at least 0.2, is 1e-300"],
-    ["gapWeibullScaleH", 1e-9, "must be at least 0.01, is 1e-9"],
-    ["durationLnHMean", 1e308, "must be at most 10, is 1e+308"],
-    ["durationLnHSigma", 1e9, "must be at most 4, is 1000000000"],
-    ["durationMaxH", 1e-300, "must be at least 0.001, is 1e-300"],
+    ["gapWeibullShape", 1e-300, "expected at least 0.2, got 1e-300"],
+    ["gapWeibullScaleH", 1e-9, "expected at least 0.01, got 1e-9"],
+    ["durationLnHMean", 1e308, "expected at most 10, got 1e+308"],
+    ["durationLnHSigma", 1e9, "expected at most 4, got 1000000000"],
+    ["durationMaxH", 1e-300, "expected at least 0.001, got 1e-300"],
   ])("%s of %d, with which a run would not end, is refused", (field, value, message) => {
     const [problem] = problemsWith("outages", { [field]: value });
     expect(problem).toMatchObject({ path: [...OFFER, "outages", field], message });

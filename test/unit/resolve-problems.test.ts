@@ -36,7 +36,7 @@ describe("names", () => {
     [
       [...pool, "router"],
       { name: "two-choices", options: { d: 99 } },
-      /router\.options\.d: must be from 1 to 16, is 99/,
+      /router\.options\.d: expected a number from 1 to 16, got 99/,
     ],
     [[...pool, "incidents"], "typcal", /unknown incident preset "typcal" \| did you mean "typical"\?/],
     [[...pool, "coldStart"], { profile: "vllm-cashed" }, /coldStart\.profile: unknown cold start "vllm-cashed"/],
@@ -94,7 +94,7 @@ describe("memory and batch", () => {
       3,
       /3 does not divide the 32 attention and 8 KV heads of llama-3.1-8b \| sizes that do: 1, 2, 4, 8/,
     ],
-    [[...pool, "tensorParallelSize"], 9, /must be at most 8, is 9/],
+    [[...pool, "tensorParallelSize"], 9, /expected at most 8, got 9/],
     [
       [...pool, "maxNumBatchedTokens"],
       512,
@@ -187,7 +187,7 @@ describe("classes, routes, options", () => {
       ["gpu"],
       /routes\.open\.0: unknown pool or offer "gpu" \| did you mean "gpus"\?/,
     ],
-    [["strategies", "own", "routes", "open"], ["gpus", "gpus"], /routes\.open\.1: gpus stands twice/],
+    [["strategies", "own", "routes", "open"], ["gpus", "gpus"], /routes\.open\.1: gpus is listed twice/],
     [
       ["strategies", "api", "routes", "open"],
       [{ to: "gpt", overflowInFlightPerReplica: 3 }],
@@ -196,7 +196,7 @@ describe("classes, routes, options", () => {
     [
       ["strategies", "both", "offers", "gpus"],
       "openai/gpt-5-mini@tier-5",
-      /offers\.gpus: gpus names a pool and an offer/,
+      /offers\.gpus: gpus is used for both a pool and an offer/,
     ],
     [["strategies", "own", "option"], "split", /option: is split, but a strategy with pools only is evidence for self/],
     [["strategies", "own", "pools"], {}, /strategies\.own: a strategy needs at least one pool or offer/],
@@ -296,17 +296,20 @@ test("two classes of one name have the problems of their route once", () => {
   expect(new Set(all).size).toBe(all.length);
 });
 
-test("a class whose name is no name: nothing is said of a name that nobody wrote, and no other mistake is hidden", () => {
+test("a class whose name is not valid: nothing is said of a name that nobody wrote, and no other mistake is hidden", () => {
   const named = (first: unknown, second: unknown, raw = smallExperiment()): string[] =>
     problemsOf(withValue(withValue(raw, ["classes", 0, "name"], first), ["classes", 1, "name"], second)).map(
       ({ path, message, hint }) => `${path.join(".")}: ${message}${hint === undefined ? "" : ` | ${hint}`}`,
     );
   const one = named("Open", "secret");
-  expect(one[0]).toMatch(/^classes\.0\.name: must be lower-case letters, .* is "Open"$/);
+  expect(one[0]).toMatch(/^classes\.0\.name: expected lower-case letters, .* got "Open"$/);
   expect(one.slice(1)).toEqual(
     ["api", "own", "both"].map((name) => `strategies.${name}.routes.open: unknown class "open" | known: secret`),
   );
-  expect(named("Open", "Secret")).toEqual([expect.stringMatching(/is "Open"$/), expect.stringMatching(/is "Secret"$/)]);
+  expect(named("Open", "Secret")).toEqual([
+    expect.stringMatching(/got "Open"$/),
+    expect.stringMatching(/got "Secret"$/),
+  ]);
   const more = withValue(smallExperiment(), ["strategies", "own", "routes", "batchjobs"], ["gpus"]);
   expect(named("Open", "secret", more)).toContain(
     'strategies.own.routes.batchjobs: unknown class "batchjobs" | known: secret',

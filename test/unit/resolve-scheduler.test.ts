@@ -29,7 +29,7 @@ test("names and options of policies are checked", () => {
   ]);
   const wrong = { name: "static", options: { batchSize: 0, tiemoutMs: 3 } };
   expect(problemsOf([[[...POOL, "scheduler"], { batching: wrong }]])).toEqual([
-    "must be from 1 to 4096, is 0 | requests in a full batch",
+    "expected a number from 1 to 4096, got 0 | requests in a full batch",
     'static has no option "tiemoutMs" | its options: batchSize, timeoutMs',
   ]);
 });
@@ -37,8 +37,8 @@ test("names and options of policies are checked", () => {
 test("fair shares charge something for every token", () => {
   const order = { name: "fair-share", options: { inputWeight: 0, outputWeight: 0 } };
   expect(problemsOf([[[...POOL, "scheduler"], { order }]])).toEqual([
-    "must be from 0.001 to 1000, is 0 | service that a prompt token counts, above 0",
-    "must be from 0.001 to 1000, is 0 | service that an answer token counts, above 0",
+    "expected a number from 0.001 to 1000, got 0 | service that a prompt token counts, above 0",
+    "expected a number from 0.001 to 1000, got 0 | service that an answer token counts, above 0",
   ]);
 });
 
@@ -75,7 +75,7 @@ test("a table of step times rises, and no step takes less than nothing", () => {
   const at: Path = [...POOL, "stepTimeTable"];
   expect(problemsOf([[at, [row(1, 10, 8), row(8192, 900, 30)]]])).toEqual([]);
   expect(problemsOf([[at, [row(8, 10, 8), row(8, 900, 30)]]])).toEqual([
-    "must be more than 8, that of the row before, is 8 | sort the rows by batchTokens",
+    "expected more than 8 (the row before), got 8 | sort the rows by batchTokens",
   ]);
   expect(problemsOf([[at, [row(100, 10, 8), row(200, 30, 9)]]])[0]).toMatch(
     /^a step of 1 tokens would take -9.80 ms: .* first two rows .* \| add a row for 1 tokens$/,

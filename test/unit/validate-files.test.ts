@@ -67,7 +67,7 @@ describe("files of cases", () => {
     expect(cases.map((one) => (one.ok ? one.case.id : `${one.id}: ${one.reason.slice(0, 36)}`))).toEqual([
       "line",
       "a.jsonl line 3: not a case: the line is no JSON: Exp",
-      "a.jsonl line 4: not a case: must be a group of field",
+      "a.jsonl line 4: not a case: expected a group of fiel",
       "bom",
       "one",
       "out",

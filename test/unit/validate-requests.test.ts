@@ -20,9 +20,12 @@ describe("refused, with what is wrong", () => {
   test.each([
     [
       { dist: "uniform-int", min: 0, max: 9 },
-      'the distribution uniform-int: min: must be above 0, is 0; it is written as {"dist": "uniform-int", "min": 1, "max": 1024}',
+      'the distribution uniform-int: min: expected a number above 0, got 0; it is written as {"dist": "uniform-int", "min": 1, "max": 1024}',
     ],
-    [{ dist: "uniform-int", min: 9, max: 3 }, /^the distribution uniform-int: max: must be at least min, is 3; it is/],
+    [
+      { dist: "uniform-int", min: 9, max: 3 },
+      /^the distribution uniform-int: max: expected at least min, got 3; it is/,
+    ],
     [
       { dist: "constant", mean: 300 },
       'the distribution constant: value: is missing: a number is needed here, and mean is not read; it is written as {"dist": "constant", "value": 512}',
@@ -30,7 +33,7 @@ describe("refused, with what is wrong", () => {
     [{ dist: "mean-only", value: 300 }, /^the distribution mean-only: mean: is missing: .*, and value is not read; it/],
     [
       { dist: "constant", value: "300" },
-      /^the distribution constant: value: must be a number, is "300"; it is written/,
+      /^the distribution constant: value: expected a number, got "300"; it is written/,
     ],
     [{ dist: "uniform", min: 1, max: 3 }, 'the distribution uniform is not known (did you mean "uniform-int"?)'],
     [{ dist: "zipf", a: 2 }, "the distribution zipf is not known (known: constant, uniform-int, mean-only, trace)"],

@@ -709,9 +709,9 @@ describe("scores", () => {
   });
 
   test.each([
-    [{ kind: "closed", concurrency: 1e308 }, "not a case: load: concurrency: must be at most 100000, is 1e+308"],
-    [{ arrivalCv: 1e-300 }, "not a case: load: arrivalCv: must be 0 or at least 0.01, is 1e-300"],
-    [{ requests: "many" }, 'not a case: load: requests: must be a number, is "many"'],
+    [{ kind: "closed", concurrency: 1e308 }, "not a case: load: concurrency: expected at most 100000, got 1e+308"],
+    [{ arrivalCv: 1e-300 }, "not a case: load: arrivalCv: expected 0 or at least 0.01, got 1e-300"],
+    [{ requests: "many" }, 'not a case: load: requests: expected a number, got "many"'],
   ])("%j is no load that anybody measured", (change, reason) => {
     const [parsed] = parseCaseFile("f.json", [{ ...BASE, load: { ...BASE.load, ...change } }])!;
     expect(parsed).toMatchObject({ ok: false, reason });

@@ -271,7 +271,7 @@ function engineSpec(
     throw new ConfigError([
       {
         path: ["--max-num-batched-tokens"],
-        message: `must be at least the sequences of a step (--max-num-seqs, here ${maxNumSeqs}), is ${options.maxNumBatchedTokens}`,
+        message: `expected at least the sequences of a step (--max-num-seqs, here ${maxNumSeqs}), got ${options.maxNumBatchedTokens}`,
       },
     ]);
   const memory = {

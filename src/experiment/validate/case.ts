@@ -17,7 +17,7 @@ const KnownLengths = z.discriminatedUnion("dist", [
   z.looseObject({ dist: z.literal("constant"), value: tokens }),
   z
     .looseObject({ dist: z.literal("uniform-int"), min: tokens.min(1), max: tokens.min(1) })
-    .refine(({ min, max }) => min <= max, { path: ["max"], message: "must be at least min" }),
+    .refine(({ min, max }) => min <= max, { path: ["max"], message: "expected at least min" }),
   z.looseObject({ dist: z.literal("mean-only"), mean: tokens }),
   z.looseObject({ dist: z.literal("trace"), mean: tokens.optional() }),
 ]);
@@ -72,7 +72,7 @@ const Load = z.looseObject({
   arrivalCv: z
     .number()
     .max(100)
-    .refine((cv) => cv === 0 || cv >= 0.01, "must be 0 or at least 0.01")
+    .refine((cv) => cv === 0 || cv >= 0.01, "expected 0 or at least 0.01")
     .optional(),
   /** The same in vLLM's words: the shape of the Gamma law, 1 ÷ cv². */
   burstiness: z.number().min(0.0001).max(10_000).optional(),

@@ -160,7 +160,7 @@ function checkRates(
   const problems = rates.flatMap((ratePerS) => {
     if (ratePerS > MOST_REQUESTS_PER_S)
       return [
-        { path: ["--rates"], message: `must be at most ${MOST_REQUESTS_PER_S} requests per second, is ${ratePerS}` },
+        { path: ["--rates"], message: `expected at most ${MOST_REQUESTS_PER_S} requests per second, got ${ratePerS}` },
       ];
     const found = tooManyRequests({ ...traffic, meanRatePerS: ratePerS }, startEpochS, -warmupS, horizonS);
     return found === null ? [] : [{ path: ["--rates"], ...found, message: `${ratePerS}: ${found.message}` }];

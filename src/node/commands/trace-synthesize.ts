@@ -94,11 +94,11 @@ export async function synthesizeCommand(
 function checkFlags({ days, requestsPerS }: SynthesizeFlags): void {
   const problems: Problem[] = [];
   if (days !== undefined && days > MOST_DAYS)
-    problems.push({ path: ["--days"], message: `must be at most ${MOST_DAYS}, is ${days}` });
+    problems.push({ path: ["--days"], message: `expected at most ${MOST_DAYS}, got ${days}` });
   if (requestsPerS !== undefined && requestsPerS > MOST_REQUESTS_PER_S)
     problems.push({
       path: ["--requests-per-s"],
-      message: `must be at most ${MOST_REQUESTS_PER_S}, is ${requestsPerS}`,
+      message: `expected at most ${MOST_REQUESTS_PER_S}, got ${requestsPerS}`,
     });
   if (problems.length > 0) throw new ConfigError(problems);
 }
@@ -143,7 +143,7 @@ async function ofExperiment(file: string, flags: SynthesizeFlags): Promise<Sourc
 function period(start: string, days: number): { startEpochS: number; horizonS: number } {
   const startEpochS = epochSOfIso(start);
   if (startEpochS === null)
-    throw new ConfigError([{ path: ["--start"], message: "must be a date such as 2026-11-02" }]);
+    throw new ConfigError([{ path: ["--start"], message: "expected a date such as 2026-11-02" }]);
   return { startEpochS, horizonS: days * DAY_S };
 }
 
