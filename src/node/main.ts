@@ -64,8 +64,8 @@ type RequestFlag =
   | { readonly kind: "sample"; readonly fraction: number }
   | { readonly kind: "worst"; readonly count: number };
 
-const PLUGIN_HELP = "a TypeScript or JavaScript file with scheduling policies of your own; may be given again";
-const PLUGIN_TIMEOUT_HELP = "how long one call into a plug-in may take before it counts as an endless loop";
+const PLUGIN_HELP = "TypeScript or JavaScript file with your own scheduling policies; can be repeated";
+const PLUGIN_TIMEOUT_HELP = "time limit of a single call into a plug-in; beyond it the call counts as an endless loop";
 
 /** More than any machine has cores; each takes memory of its own. */
 const MOST_THREADS = 512;
@@ -97,23 +97,23 @@ function buildProgram(): Command {
 
   program
     .command("run")
-    .description("simulate an experiment and write its report")
+    .description("simulate an experiment and write the report")
     .argument("<file>", "experiment (YAML)")
     .option("--json", "print the summary as JSON")
-    .option("--seed <seed>", "instead of the file's", text)
-    .option("--replications <n>", "instead of the file's", replications)
+    .option("--seed <seed>", "override the seed in the file", text)
+    .option("--replications <n>", "override the number of replications in the file", replications)
     .option("--threads <n>", "worker threads (default: one per core)", threads)
-    .option("--out <dir>", "folder of results", text, "output")
-    .option("--models <dir>", "catalogue entries that replace shipped ones", text)
+    .option("--out <dir>", "results folder", text, "output")
+    .option("--models <dir>", "folder of your own catalogue entries, which override the shipped ones", text)
     .option("--plugin <file>", PLUGIN_HELP, collected)
     .option("--plugin-timeout <seconds>", PLUGIN_TIMEOUT_HELP, positiveNumber, CALL_LIMIT_S)
-    .option("--requests <which>", "also write single requests: all, sample:FRACTION or worst:COUNT", requestFlag)
+    .option("--requests <which>", "also write individual requests: all, sample:FRACTION or worst:COUNT", requestFlag)
     .option(
       "--steps <which>",
-      "also write single steps, and a trace for ui.perfetto.dev: first:COUNT or replica:NUMBER",
+      "also write individual steps and a trace for ui.perfetto.dev: first:COUNT or replica:NUMBER",
       stepFlag,
     )
-    .option("--what-if-unrestricted", "lift the data boundary rules: a labelled counterfactual")
+    .option("--what-if-unrestricted", "lift the data boundary rules; the result is labelled as a counterfactual")
     .action(async (file: string, flags: RunFlags) => {
       const { runCommand } = await import("./commands/run.ts");
       exitCode = await runCommand(file, flags, out);
@@ -123,15 +123,19 @@ function buildProgram(): Command {
     .command("compare")
     .description("print paired differences between strategies on the same requests")
     .argument("<inputs...>", "experiments (YAML) or folders of finished runs; the first strategy is the baseline")
-    .option("--strategies <names>", "those to compare, separated by commas (default: all)", names)
-    .option("--rates <rates>", "requests per second instead of the file's, separated by commas: the frontier", rates)
-    .option("--html <file>", "page of the frontier (default: output/compare.html)", text)
-    .option("--details", "the tables of every pair, also of more than three")
+    .option("--strategies <names>", "comma-separated strategies to compare (default: all)", names)
+    .option(
+      "--rates <rates>",
+      "draw the frontier: comma-separated requests per second, in place of the rate in the file",
+      rates,
+    )
+    .option("--html <file>", "where to write the frontier page (default: output/compare.html)", text)
+    .option("--details", "print the tables of every pair, even if there are more than three")
     .option("--json", "print the differences as JSON")
-    .option("--seed <seed>", "instead of the files'", text)
-    .option("--replications <n>", "instead of the files'", replications)
+    .option("--seed <seed>", "override the seed in the files", text)
+    .option("--replications <n>", "override the number of replications in the files", replications)
     .option("--threads <n>", "worker threads (default: one per core)", threads)
-    .option("--models <dir>", "catalogue entries that replace shipped ones", text)
+    .option("--models <dir>", "folder of your own catalogue entries, which override the shipped ones", text)
     .option("--plugin <file>", PLUGIN_HELP, collected)
     .option("--plugin-timeout <seconds>", PLUGIN_TIMEOUT_HELP, positiveNumber, CALL_LIMIT_S)
     .action(async (inputs: string[], flags: CompareOptions) => {
@@ -141,13 +145,15 @@ function buildProgram(): Command {
 
   program
     .command("backcast")
-    .description("replay a past period (usage export or trace): predicted against actual tokens, latency and bill")
-    .argument("<file>", "what was recorded and measured (YAML), as in experiments/backcast")
+    .description(
+      "replay a past period (usage export or trace) and compare predicted with actual tokens, latency and cost",
+    )
+    .argument("<file>", "description of what was recorded and measured (YAML); see experiments/backcast")
     .option("--json", "print the result as JSON")
-    .option("--seed <seed>", "instead of the experiment's", text)
-    .option("--replications <n>", "instead of the experiment's", replications)
+    .option("--seed <seed>", "override the seed of the experiment", text)
+    .option("--replications <n>", "override the number of replications of the experiment", replications)
     .option("--threads <n>", "worker threads (default: one per core)", threads)
-    .option("--models <dir>", "catalogue entries that replace shipped ones", text)
+    .option("--models <dir>", "folder of your own catalogue entries, which override the shipped ones", text)
     .action(async (file: string, flags: BackcastOptions) => {
       const { backcastCommand } = await import("./commands/backcast.ts");
       exitCode = await backcastCommand(file, flags, out);
@@ -158,7 +164,7 @@ function buildProgram(): Command {
     .description("check an experiment without running it")
     .argument("<file>", "experiment (YAML)")
     .option("--json", "print the result as JSON")
-    .option("--models <dir>", "catalogue entries that replace shipped ones", text)
+    .option("--models <dir>", "folder of your own catalogue entries, which override the shipped ones", text)
     .option("--plugin <file>", PLUGIN_HELP, collected)
     .option("--plugin-timeout <seconds>", PLUGIN_TIMEOUT_HELP, positiveNumber, CALL_LIMIT_S)
     .option("--what-if-unrestricted", "lift the data boundary rules")
@@ -169,12 +175,12 @@ function buildProgram(): Command {
 
   program
     .command("conform")
-    .description("try whether a scheduling policy keeps the rules and whether its leap condition is true")
-    .argument("<policy>", "plug-in file, or the name of a built-in policy")
+    .description("test whether a scheduling policy keeps the rules and whether its leap condition is true")
+    .argument("<policy>", "plug-in file, or name of a built-in policy")
     .option("--json", "print the findings as JSON")
-    .option("--scenarios <n>", "random scenarios to try", wholeNumber, 600)
-    .option("--seed <seed>", "of the scenarios", text, "7")
-    .option("--scenario <number>", "only the scenario of this number, from 0", numberFromZero)
+    .option("--scenarios <n>", "number of random scenarios", wholeNumber, 600)
+    .option("--seed <seed>", "seed of the scenarios", text, "7")
+    .option("--scenario <number>", "run only the scenario with this number, counted from 0", numberFromZero)
     .option("--plugin-timeout <seconds>", PLUGIN_TIMEOUT_HELP, positiveNumber, CALL_LIMIT_S)
     .action(async (policy: string, flags: ConformFlags) => {
       const { conformCommand } = await import("./commands/conform.ts");
@@ -183,21 +189,21 @@ function buildProgram(): Command {
 
   program
     .command("init")
-    .description("write an experiment to start from; with a workload given, one that fits it")
+    .description("write a starter experiment, fitted to your workload if you describe one")
     .argument("[file]", "file to write", "experiment.yaml")
-    .option("--from-usage <file>", "derive the workload from a usage export: daily or hourly totals (CSV)", text)
-    .option("--requests-per-day <n>", "mean, for example 400k", quantity)
-    .option("--input <tokens>", "mean prompt length", quantity)
-    .option("--output <tokens>", "mean answer length", quantity)
-    .option("--peak-to-mean <ratio>", "of the rate over 5-minute bins (2 unless given)", quantity)
-    .option("--model <id>", "open-weight model for own GPUs (llama-3.3-70b unless given)", text)
-    .option("--gpu <id>", "GPU for it (h100-sxm unless given)", text)
+    .option("--from-usage <file>", "derive the workload from a usage export with daily or hourly totals (CSV)", text)
+    .option("--requests-per-day <n>", "mean number of requests per day, for example 400k", quantity)
+    .option("--input <tokens>", "mean prompt length in tokens", quantity)
+    .option("--output <tokens>", "mean answer length in tokens", quantity)
+    .option("--peak-to-mean <ratio>", "peak-to-mean ratio of the rate over 5-minute bins (default: 2)", quantity)
+    .option("--model <id>", "open-weight model to serve on your own GPUs (default: llama-3.3-70b)", text)
+    .option("--gpu <id>", "GPU to serve it on (default: h100-sxm)", text)
     .option(
       "--restricted <share>",
-      "share of requests that may not leave your boundary, 0.2 or 20% (0 unless given)",
+      "share of requests that may not leave your boundary, such as 0.2 or 20% (default: 0)",
       share,
     )
-    .option("--models <dir>", "with --from-usage: where the weekly profile of the export is written", text)
+    .option("--models <dir>", "with --from-usage: folder for the weekly profile of the export", text)
     .option("--json", "print what was written as JSON")
     // Unknown, it would be taken for a slip of --output, which counts tokens.
     .addOption(new Option("--out <file>").hideHelp().argParser(noOutOfInit))
@@ -208,15 +214,15 @@ function buildProgram(): Command {
 
   const trace = program
     .command("trace")
-    .description("read recorded requests, look at them, and make traffic of them")
+    .description("import and inspect recorded requests, and generate traffic from them")
     .enablePositionalOptions();
 
   trace
     .command("inspect")
-    .description("what a trace shows: rates, bursts, lengths, season, sessions, prefix reuse, and what is missing")
+    .description("show rates, bursts, lengths, season, sessions and prefix reuse of a trace, and what is missing")
     .argument("<file>", "trace (Parquet or CSV, also gzipped)")
     .option("--json", "print the figures as JSON")
-    .option("--html <file>", "also draw them on a page", text)
+    .option("--html <file>", "also draw the figures on an HTML page", text)
     .action(async (file: string, flags: TraceInspectOptions) => {
       const { traceInspectCommand } = await import("./commands/trace-inspect.ts");
       await traceInspectCommand(file, flags, out);
@@ -224,7 +230,7 @@ function buildProgram(): Command {
 
   trace
     .command("fit")
-    .description("write a traffic preset that is as bursty and as long as the trace, and say how sure it is")
+    .description("write a traffic preset with the burstiness and lengths of a trace, and report how certain the fit is")
     .argument("<file>", "trace (Parquet or CSV, also gzipped)")
     .requiredOption("--id <id>", "id of the preset", text)
     .requiredOption("--models <dir>", "folder of your own catalogue entries", text)
@@ -244,15 +250,15 @@ function buildProgram(): Command {
 
   const catalog = program
     .command("catalog")
-    .description("list what the catalogue knows, with source and date")
+    .description("list the entries of the catalogue, with source and date")
     .enablePositionalOptions()
     .argument("[kind]", "for example gpus, llms, offers; or policies, routers, dispatch")
     .option("--json", "print the entries as JSON")
-    .option("--models <dir>", "catalogue entries that replace shipped ones", text)
-    .option("--as-of <date>", "date that ages count from")
-    .option("--date <date>", "of offers: prices of this day (the date that ages count from unless given)")
-    .option("--provider <id>", "of offers: those of one provider")
-    .option("--model <text>", "of offers: those with this in their name", text)
+    .option("--models <dir>", "folder of your own catalogue entries, which override the shipped ones", text)
+    .option("--as-of <date>", "date from which ages are counted (default: the date of the catalogue)")
+    .option("--date <date>", "for offers: prices on this day (default: the date of --as-of)")
+    .option("--provider <id>", "for offers: only those of one provider")
+    .option("--model <text>", "for offers: only those with this text in their name", text)
     .action(async (kind: string | undefined, flags: CatalogOptions) => {
       const { catalogCommand } = await import("./commands/catalog.ts");
       await catalogCommand(kind, flags, out);
@@ -260,14 +266,14 @@ function buildProgram(): Command {
 
   catalog
     .command("import")
-    .description("take prices from LiteLLM's price file into your own entries, and say what is wrong with it")
+    .description("import prices from LiteLLM's price file into your own entries, and report what is wrong in it")
     .requiredOption("--litellm <file>", "model_prices_and_context_window.json", text)
-    .requiredOption("--as-of <date>", "day of that file", text)
+    .requiredOption("--as-of <date>", "date of that file", text)
     .requiredOption("--models <dir>", "folder of your own catalogue entries", text)
-    .option("--previous <file>", "an older one: prices that jumped since are held back", text)
-    .option("--confirm", "take prices that jumped")
-    .option("--allow-free", "take models that cost nothing")
-    .option("--json", "print what became of each entry as JSON")
+    .option("--previous <file>", "an older version of the file: prices that have jumped since then are held back", text)
+    .option("--confirm", "import prices that have jumped")
+    .option("--allow-free", "import models that cost nothing")
+    .option("--json", "print the outcome for each entry as JSON")
     .action(async (flags: ImportPricesOptions) => {
       const { importPricesCommand } = await import("./commands/import-prices.ts");
       await importPricesCommand(flags, out);
@@ -275,16 +281,16 @@ function buildProgram(): Command {
 
   catalog
     .command("import-llm")
-    .description("write the entry of a model from the config.json of its Hugging Face repository")
-    .argument("<config>", "config.json, or its folder; an hf_quant_config.json beside it is read too")
+    .description("write the catalogue entry of a model from the config.json of its Hugging Face repository")
+    .argument("<config>", "config.json, or the folder that holds it; an hf_quant_config.json beside it is read too")
     .requiredOption("--id <id>", "id of the entry", text)
     .requiredOption("--models <dir>", "folder of your own catalogue entries", text)
-    .option("--name <name>", "as people write it (the id unless given)", text)
-    .option("--source <text>", "where the file is from", text)
-    .option("--as-of <date>", "date of the file (the catalogue's unless given)")
+    .option("--name <name>", "display name (default: the id)", text)
+    .option("--source <text>", "where the file comes from", text)
+    .option("--as-of <date>", "date of the file (default: the date of the catalogue)")
     .option(
       "--as <family>",
-      "of an architecture nobody knows: the known one whose layers are built alike (llama …)",
+      "for an unknown architecture: a known one whose layers are built the same way (llama …)",
       text,
     )
     .option("--json", "print the entry and its sizes as JSON")
@@ -297,9 +303,9 @@ function buildProgram(): Command {
     .command("limits")
     .description("rate limits of API offers")
     .command("replay")
-    .description("replay examples of admission, sizing and billing through the simulator; exit 5 when one fails")
+    .description("run worked examples of admission, sizing and billing through the simulator; exit 5 if one fails")
     .argument("<file>", "examples (JSON)")
-    .option("--json", "print every event with what was expected and what came out")
+    .option("--json", "print every event with the expected and the actual result as JSON")
     .action(async (file: string, flags: { json?: boolean }) => {
       const { limitsReplayCommand } = await import("./commands/limits-replay.ts");
       exitCode = limitsReplayCommand(file, flags, out);
@@ -307,18 +313,18 @@ function buildProgram(): Command {
 
   trace
     .command("import")
-    .description("turn trace files of one format into the canonical Parquet form; the format is told by the content")
-    .argument("<files...>", "one trace, in order of time; plain, .gz or .zst")
-    .option("--format <name>", "instead of auto", text, "auto")
+    .description("convert trace files of one format to canonical Parquet; the format is detected from the content")
+    .argument("<files...>", "the files of one trace, in chronological order; plain, .gz or .zst")
+    .option("--format <name>", "format of the files, in place of detection", text, "auto")
     .option("--out <file>", "file to write", text, "trace.parquet")
     .option(
       "--columns <mapping>",
-      "of any other table: arrivalS=start,inputTokens=prompt,outputTokens=answer,...",
+      "for any other table: arrivalS=start,inputTokens=prompt,outputTokens=answer,...",
       text,
     )
-    .option("--time-unit <unit>", "of numbers in the mapped column of times: s, ms, us or ns (default: s)", timeUnit)
-    .option("--sort", "sort what is not in order of time, in memory, instead of refusing it")
-    .option("--json", "print the account as JSON")
+    .option("--time-unit <unit>", "unit of numbers in the mapped time column: s, ms, us or ns (default: s)", timeUnit)
+    .option("--sort", "sort rows that are out of order, in memory, instead of refusing them")
+    .option("--json", "print the counts of rows and requests as JSON")
     .action(async (files: string[], flags: TraceImportFlags) => {
       const { traceImportCommand } = await import("./commands/trace-import.ts");
       await traceImportCommand(files, flags, out);
@@ -326,9 +332,9 @@ function buildProgram(): Command {
 
   trace
     .command("export")
-    .description("write an imported trace in the format that it came from")
-    .argument("<file>", "Parquet file of trace import")
-    .option("--out <file>", "instead of stdout", text)
+    .description("write an imported trace back in its original format")
+    .argument("<file>", "Parquet file written by trace import")
+    .option("--out <file>", "file to write (default: stdout)", text)
     .option("--json", "with --out: print what was written as JSON")
     .action(async (file: string, flags: TraceExportFlags) => {
       const { traceExportCommand } = await import("./commands/trace-export.ts");
@@ -337,15 +343,18 @@ function buildProgram(): Command {
 
   trace
     .command("synthesize")
-    .description("draw months of traffic into a trace, streamed")
-    .argument("<what>", "traffic preset of the catalogue, or an experiment (YAML) for its traffic")
-    .option("--days <n>", "length (1 unless given; an experiment's own)", positiveNumber)
+    .description("generate months of traffic and stream it into a trace")
+    .argument("<what>", "traffic preset of the catalogue, or an experiment (YAML) whose traffic to use")
+    .option("--days <n>", "length in days (default: 1, or the experiment's)", positiveNumber)
     .option("--out <file>", "file to write", text, "trace.parquet")
-    .option("--seed <seed>", "of everything drawn (1 unless given; an experiment's own)", text)
-    .option("--requests-per-s <n>", "mean rate, instead of the preset's", positiveNumber)
-    .option("--start <date>", "first day, which says where the season begins (2026-11-02, a Monday, unless given)")
-    .option("--models <dir>", "catalogue entries that replace shipped ones", text)
-    .option("--json", "print the account as JSON")
+    .option("--seed <seed>", "seed of all random draws (default: 1, or the experiment's)", text)
+    .option("--requests-per-s <n>", "for a preset: mean rate, in place of its own", positiveNumber)
+    .option(
+      "--start <date>",
+      "for a preset: first day, which sets where the season begins (default: 2026-11-02, a Monday)",
+    )
+    .option("--models <dir>", "folder of your own catalogue entries, which override the shipped ones", text)
+    .option("--json", "print the counts of rows and requests as JSON")
     .action(async (what: string, flags: SynthesizeFlags) => {
       const { synthesizeCommand } = await import("./commands/trace-synthesize.ts");
       await synthesizeCommand(what, flags, out);
@@ -353,13 +362,13 @@ function buildProgram(): Command {
 
   program
     .command("validate")
-    .description("compare the simulator with recorded measurements")
-    .option("--cases <dir>", "folder of cases instead of the shipped ones", text)
+    .description("compare predictions of the simulator with recorded measurements")
+    .option("--cases <dir>", "folder of cases, in place of the shipped ones", text)
     .option("--json", "print the comparison as JSON")
     .option("--markdown", "print the table of models/README.md")
-    .option("--html <file>", "page that draws predicted against measured", text, "output/validate.html")
+    .option("--html <file>", "page that plots predicted against measured values", text, "output/validate.html")
     .option("--threads <n>", "worker threads (default: one per core)", threads)
-    .option("--models <dir>", "catalogue entries that replace shipped ones", text)
+    .option("--models <dir>", "folder of your own catalogue entries, which override the shipped ones", text)
     .action(async (flags: ValidateOptions) => {
       const { validateCommand } = await import("./commands/validate.ts");
       exitCode = await validateCommand(flags, out);
@@ -367,28 +376,32 @@ function buildProgram(): Command {
 
   program
     .command("calibrate")
-    .description("fit the engine's constants to your own benchmark and write them into --models")
-    .argument("<files...>", "vLLM bench, GuideLLM, AIPerf or GenAI-Perf, BLIS TraceV2, or CSV with a row a request")
+    .description("fit the engine constants to your own benchmark and write them to --models")
+    .argument("<files...>", "vLLM bench, GuideLLM, AIPerf or GenAI-Perf, BLIS TraceV2, or CSV with one row per request")
     .option("--gpu <id>", "GPU that was benchmarked", text)
-    .option("--model <id>", "model, where the files do not name it", text)
-    .option("--tensor-parallel-size <n>", "GPUs of a replica, where the files do not name it", wholeNumber)
-    .option("--weight-dtype <dtype>", "bf16, fp8, fp8-block, int8, int4, nvfp4 or mxfp4", text)
-    .option("--engine <name>", "vllm, sglang or trtllm, where the files do not name it", text)
+    .option("--model <id>", "model, if the files do not name it", text)
+    .option("--tensor-parallel-size <n>", "GPUs per replica, if the files do not say", wholeNumber)
+    .option("--weight-dtype <dtype>", "format of the weights: bf16, fp8, fp8-block, int8, int4, nvfp4 or mxfp4", text)
+    .option("--engine <name>", "vllm, sglang or trtllm, if the files do not name it", text)
     .option(
       "--engine-version <version>",
-      "whose profile is the prior, where there is one, and which it then names",
+      "engine version: its profile, if the catalogue has one, is the prior, and the result is written for this version",
       text,
     )
-    .option("--clock <who>", "who timed: client or engine (client unless a CSV)", text)
-    .option("--request-rate <n>", "requests per second, where a file has no times of sending", positiveNumber)
-    .option("--max-concurrency <n>", "requests in flight, where a file does not say", wholeNumber)
-    .option("--max-num-seqs <n>", "of the engine, where it is not the profile's", wholeNumber)
-    .option("--max-num-batched-tokens <n>", "of the engine, where it is not the profile's", wholeNumber)
-    .option("--kv-blocks <n>", "that the engine printed at its start, instead of computed ones", wholeNumber)
-    .option("--columns <mapping>", "of a CSV: arrivalS=start,inputTokens=prompt,ttftMs=ttft,...", text)
-    .option("--models <dir>", "catalogue entries of yours; the calibration is written there", text)
-    .option("--force", "write although it got worse, and over entries that no calibration wrote")
-    .option("--json", "print everything as JSON")
+    .option("--clock <who>", "who measured the times: client or engine (default: client; a CSV needs it)", text)
+    .option("--request-rate <n>", "requests per second, if a file has no send times", positiveNumber)
+    .option("--max-concurrency <n>", "requests in flight, if a file does not say", wholeNumber)
+    .option("--max-num-seqs <n>", "setting of the engine, if it differs from the profile", wholeNumber)
+    .option("--max-num-batched-tokens <n>", "setting of the engine, if it differs from the profile", wholeNumber)
+    .option(
+      "--kv-blocks <n>",
+      "KV cache blocks that the engine printed at startup, in place of the computed number",
+      wholeNumber,
+    )
+    .option("--columns <mapping>", "for a CSV: arrivalS=start,inputTokens=prompt,ttftMs=ttft,...", text)
+    .option("--models <dir>", "folder of your own catalogue entries; the calibration is written there", text)
+    .option("--force", "write even if the fit got worse, and overwrite entries that no calibration wrote")
+    .option("--json", "print the whole result as JSON")
     .action(async (files: string[], flags: CalibrateFlags) => {
       const { calibrateCommand } = await import("./commands/calibrate.ts");
       const { requestRate, ...options } = flags;
