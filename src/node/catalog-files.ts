@@ -12,6 +12,7 @@ import { CATALOG_KINDS, KINDS, type Catalog, type CatalogKind } from "../catalog
 import { epochSOfIso } from "../kernel/calendar-time.ts";
 import { ConfigError, type Problem } from "../kernel/errors.ts";
 import { problemsText } from "./exit.ts";
+import { parsedByBuild } from "./parsed-models.ts";
 
 /** `models/` of this package: two levels up from `src/node/` and from `dist/node/` alike. */
 export const MODELS_DIRECTORY = fileURLToPath(new URL("../../models/", import.meta.url));
@@ -39,6 +40,7 @@ interface FoundFile {
   /** As problems print it. */
   readonly shown: string;
   readonly text: string;
+  readonly hash: string;
   readonly override: boolean;
 }
 
@@ -51,7 +53,6 @@ export async function loadCatalog(
   kinds: readonly CatalogKind[] = CATALOG_KINDS,
   overrideDirectory?: string,
 ): Promise<CatalogFiles> {
-  const { parse } = await import("yaml");
   const wanted = closureOf(kinds);
   const problems: Problem[] = [];
   const files = readModels(MODELS_DIRECTORY, "models", wanted, false, problems);
@@ -61,11 +62,11 @@ export async function loadCatalog(
 
   const documents: CatalogDocument[] = [];
   let asOf = "";
-  for (const { name, shown, text, override } of files) {
+  for (const { name, shown, text, hash, override } of files) {
     let value: unknown;
     try {
       // Lists that programs write are JSON, which is read a hundred times faster.
-      value = name.endsWith(".json") ? JSON.parse(text) : parse(text);
+      value = name.endsWith(".json") ? JSON.parse(text) : (parsedByBuild(hash) ?? (await import("yaml")).parse(text));
     } catch (error) {
       problems.push({
         file: shown,
@@ -79,7 +80,7 @@ export async function loadCatalog(
   }
 
   const hashes = Object.fromEntries(
-    files.map(({ name, text, override }) => [override ? `override:${name}` : name, sha256(text)]),
+    files.map(({ name, hash, override }) => [override ? `override:${name}` : name, hash]),
   );
   try {
     const catalog = buildCatalog(documents, asOf);
@@ -121,7 +122,8 @@ function readModels(
   }
   const files: FoundFile[] = [];
   const read = (name: string): void => {
-    files.push({ name, shown: posix.join(shownAs, name), text: readFileSync(join(directory, name), "utf8"), override });
+    const text = readFileSync(join(directory, name), "utf8");
+    files.push({ name, shown: posix.join(shownAs, name), text, hash: sha256(text), override });
   };
   if (existsSync(join(directory, "catalog.yaml"))) read("catalog.yaml");
 
@@ -170,7 +172,7 @@ function byName(a: { readonly name: string }, b: { readonly name: string }): num
   return a.name < b.name ? -1 : a.name > b.name ? 1 : 0;
 }
 
-function isYaml(name: string): boolean {
+export function isYaml(name: string): boolean {
   return !name.startsWith(".") && (name.endsWith(".yaml") || name.endsWith(".yml"));
 }
 
@@ -181,7 +183,7 @@ function dateOfCatalog(value: unknown, file: string, problems: Problem[]): strin
   return null;
 }
 
-function sha256(text: string): string {
+export function sha256(text: string): string {
   return createHash("sha256").update(text).digest("hex");
 }
 
