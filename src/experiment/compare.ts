@@ -77,7 +77,7 @@ export function compareStrategies(
         ...rows(null, isPriced(experiment) ? [costOf(experiment)] : [], pairs),
         ...rows(
           null,
-          [...POOL_METRICS, ...reuseMetrics([strategies[0]!, other])],
+          [...POOL_METRICS, ...reuseMetrics(strategies)],
           pairs.map(([a, b]) => [a.pools, b.pools] as const),
         ),
         ...(classes.length === 1
@@ -138,18 +138,16 @@ function pairedDifference<T>(
     if (exact === null) return null;
     return within(isPercentile(metric) ? widened(exact, SKETCH_ERROR * exact.mean) : exact, 0, most);
   };
+  // What one of the two has not at all, such as a prefix cache, the other shows alone.
+  const alone = values.length === 0 && !metric.includes("P99");
+  const valuesOf = (side: 0 | 1): number[] =>
+    alone ? results.map((pair) => of(pair[side])) : known.map((pair) => pair[side]);
   return {
     metric,
     unit,
     className,
-    baseline: estimateOf(
-      first,
-      known.map(([a]) => a),
-    ),
-    other: estimateOf(
-      second,
-      known.map(([, b]) => b),
-    ),
+    baseline: estimateOf(first, valuesOf(0)),
+    other: estimateOf(second, valuesOf(1)),
     difference,
     separable: isSeparable(difference),
   };

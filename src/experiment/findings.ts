@@ -62,7 +62,7 @@ export interface ClassSummary {
   readonly tpotMs: LatencySummary;
   readonly itlMs: LatencySummary;
   readonly e2eMs: LatencySummary;
-  /** met ÷ (met + missed + rejected + timed out + failed); null where no request ended so, and without a target. */
+  /** met ÷ (met + missed + rejected + timed out + failed), every answer being met without a target; null where no request ended so. */
   readonly sloAttainment: Estimate | null;
   /** Share of one-minute windows (merged until 20 requests) whose percentile meets every target; null without a window. */
   readonly sloAttainmentWindows: Estimate | null;
@@ -191,7 +191,7 @@ export interface StrategySummary {
   readonly tpotMs: LatencySummary;
   readonly itlMs: LatencySummary;
   readonly e2eMs: LatencySummary;
-  /** As those of a class. */
+  /** As those of a class; null also where no class has a target. */
   readonly sloAttainment: Estimate | null;
   readonly goodputPerS: Estimate;
   /**

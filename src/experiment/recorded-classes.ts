@@ -23,7 +23,7 @@ export function recordedClasses(
   }
   const found = new Uint8Array(new SharedArrayBuffer(arrivalS.length)).fill(NO_CLASS);
   const requests = classes.map(() => 0);
-  const ofSession = codesOfSessions(codes, sessions);
+  const ofSession = codesOfSessions(codes, sessions, (code) => indexOf[code]! >= 0);
   let left = 0;
   for (let row = 0; row < found.length; row++) {
     const code = codes[row]! >= 0 || sessions === undefined ? codes[row]! : (ofSession.get(sessions[row]!) ?? -1);
@@ -45,11 +45,15 @@ export function recordedClasses(
   return found;
 }
 
-/** What the first turn that has one says, by session. */
-function codesOfSessions(codes: Int32Array, sessions: Uint32Array | undefined): ReadonlyMap<number, number> {
+/** What the first turn that names a class of the experiment says, by session. */
+function codesOfSessions(
+  codes: Int32Array,
+  sessions: Uint32Array | undefined,
+  isClass: (code: number) => boolean,
+): ReadonlyMap<number, number> {
   const found = new Map<number, number>();
   for (let row = 0; sessions !== undefined && row < codes.length; row++)
-    if (codes[row]! >= 0 && !found.has(sessions[row]!)) found.set(sessions[row]!, codes[row]!);
+    if (codes[row]! >= 0 && isClass(codes[row]!) && !found.has(sessions[row]!)) found.set(sessions[row]!, codes[row]!);
   return found;
 }
 

@@ -20,7 +20,7 @@ export function replayOf(
   const { filled, passedOver, maxOutputTokens } = recording;
   if (passedOver !== undefined)
     warn(
-      `${file} has ${passedOver.join(", ")}, which a replay reads of imported traces alone (crossover trace import): it goes on without`,
+      `the recording has ${passedOver.join(", ")}, which a replay reads of imported traces alone (crossover trace import): it goes on without`,
     );
   if (ownLimits && maxOutputTokens !== undefined)
     warn("the recording has the max_tokens of its requests: traffic.maxOutput goes before them");

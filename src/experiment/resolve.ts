@@ -21,7 +21,6 @@ import { Resolution, type Origins } from "./resolution.ts";
 import type { Recording } from "../scenario/recorded-trace.ts";
 import type { ResolvedExperiment, ResolvedStrategy, ResolvedTraffic } from "../scenario/resolved.ts";
 import { experimentJsonSchema, type ExperimentFile } from "./schema.ts";
-import { unlikeYardsticks } from "./unlike-yardsticks.ts";
 
 export interface ResolveOptions {
   /** Lifts the boundary rules: a labelled counterfactual. */
@@ -113,7 +112,6 @@ function assemble(
   const offers = (strategies as ResolvedStrategy[]).flatMap((strategy) => strategy.offers);
   const offersReadText = offers.some(({ promptCache }) => promptCache !== undefined);
   noteIdleEverywhere(resolution, file, pools, offersReadText);
-  for (const line of unlikeYardsticks(strategies as ResolvedStrategy[])) resolution.warn(line);
   return {
     id: file.id,
     title: file.title,

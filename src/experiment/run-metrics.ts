@@ -84,16 +84,17 @@ export const POOL_METRICS: readonly Metric<readonly PoolResult[]>[] = [
   })),
 ];
 
-/** Of pools where some look for cached prompts, or draft: what came of it, over the pools that do. */
+/** Where some pool looks for cached prompts, or drafts: what came of it, over the pools that do, weighted by their answers. */
 export function reuseMetrics(strategies: readonly Pick<ResolvedStrategy, "pools">[]): Metric<readonly PoolResult[]>[] {
   const pools = strategies.flatMap((strategy) => strategy.pools);
   const of = (metric: "prefixHitFraction" | "draftAcceptedFraction"): Metric<readonly PoolResult[]> => ({
     metric,
     unit: "fraction",
     of: (results) => {
-      const known = results.map((result) => result[metric]).filter((value) => Number.isFinite(value));
-      // Without a cache nothing is found in it.
-      return known.reduce((sum, value) => sum + value, 0) / Math.max(1, known.length);
+      const known = results.filter((result) => Number.isFinite(result[metric]));
+      const answers = known.map(({ completedByClass }) => completedByClass.reduce((sum, count) => sum + count, 0));
+      const weighted = known.reduce((sum, result, p) => sum + result[metric] * answers[p]!, 0);
+      return weighted / answers.reduce((sum, count) => sum + count, 0);
     },
   });
   return [

@@ -126,16 +126,14 @@ function summariseStrategy(
     usdPerSloMetRequest: usdPer(({ totals }) => totals.sloMet),
     classes: experiment.classes.map((requestClass, c): ClassSummary => {
       const results = runs.map((run) => run.classes[c]!);
-      const ofTarget = (values: readonly number[]): Estimate | null =>
-        hasTarget(requestClass.slo) ? estimateOrNull(values) : null;
       return {
         name: requestClass.name,
         barred: strategy.barred[c]!,
         requests: counts(results),
         ...tokens(results),
         ...latencies(results),
-        sloAttainment: ofTarget(results.map(({ totals }) => attainment(totals))),
-        sloAttainmentWindows: ofTarget(results.map((result) => result.attainmentWindows)),
+        sloAttainment: estimateOrNull(results.map(({ totals }) => attainment(totals))),
+        sloAttainmentWindows: estimateOrNull(results.map((result) => result.attainmentWindows)),
         goodputPerS: estimate(results.map((result) => result.totals.sloMet / experiment.horizonS)),
         usdPerMonth: estimateOrNull(
           runs.map((run) => usdPerMonth(experiment, run, (row) => row.className === requestClass.name)),

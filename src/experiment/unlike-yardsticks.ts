@@ -18,8 +18,9 @@ export function unlikeYardsticks(strategies: readonly Pick<ResolvedStrategy, "na
       `step times of ${listed(finest)} come from sets fitted on that very model, GPU and format, those of ${listed(wider)} from wider ones: what the two differ by holds the errors of both (crossover validate prints them)`,
     );
 
-  for (const engine of new Set(physical.map(({ pool }) => pool.engine.engine))) {
-    const own = physical.filter(({ pool }) => pool.engine.engine === engine);
+  for (const deployment of new Set(physical.map(({ pool }) => deploymentOf(pool)))) {
+    const own = physical.filter(({ pool }) => deploymentOf(pool) === deployment);
+    const { engine } = own[0]!.pool.engine;
     const versions = versionsOf(own);
     if (versions.length < 2) continue;
     const timed = own.filter(({ pool }) => hasHostTimes(pool));
@@ -29,10 +30,15 @@ export function unlikeYardsticks(strategies: readonly Pick<ResolvedStrategy, "na
       );
     else if (timed.length < own.length)
       told.push(
-        `the profile of ${engine} ${versionsOf(timed).join(", ")} in ${listed(timed)} holds the times of the host that it was fitted on, and those of the other pools with ${engine} leave the host out: their difference is of hosts, not of versions`,
+        `the profile of ${engine} ${versionsOf(timed).join(", ")} in ${listed(timed)} holds the times of the host that it was fitted on, and those of ${listed(own.filter(({ pool }) => !hasHostTimes(pool)))} leave the host out: their difference is of hosts, not of versions`,
       );
   }
   return told;
+}
+
+/** Pools of one have one set of coefficients. */
+function deploymentOf({ engine, coefficients }: Pool): string {
+  return JSON.stringify([engine.engine, coefficients]);
 }
 
 function versionsOf(pools: readonly { readonly pool: Pool }[]): string[] {

@@ -10,6 +10,7 @@ import { batchingNamed, orderNamed } from "../engine/policies/registry.ts";
 import { valueAt } from "../experiment/read.ts";
 import { ConfigError, DataError } from "../kernel/errors.ts";
 import type { ReplayTraffic, ResolvedExperiment, ResolvedStrategy, SyntheticTraffic } from "../scenario/resolved.ts";
+import { plainNumber } from "../report/format.ts";
 import { EnvironmentFailure } from "./exit.ts";
 import { loadExperiment } from "./load-experiment.ts";
 import type { PluginSource } from "./plugins.ts";
@@ -50,10 +51,19 @@ export async function loadCompared(
   const strategies = chosen(inputs, options.strategies ?? null);
   const warnings = [
     ...inputs.flatMap(({ experiment, warnings: ofInput }) => [...experiment.warnings, ...ofInput]),
-    ...inputs.slice(1).flatMap((input) => otherFacts(first, input)),
+    ...inputs.slice(1).flatMap((input) => [...otherFacts(first, input), ...otherPeople(first, input)]),
     ...strategies.flatMap((strategy) => notAllowed(strategy, first.experiment)),
   ];
   return { ...first.experiment, strategies, warnings: [...new Set(warnings)] };
+}
+
+/** People are of an experiment: those of the first are paid for by the strategies of all. */
+function otherPeople(first: Input, input: Input): string[] {
+  const [paid, own] = [first.experiment.people, input.experiment.people];
+  if (canonicalJson(paid) === canonicalJson(own)) return [];
+  return [
+    `${input.name} needs other people than ${first.name} (${plainNumber(own.fte, 2)} instead of ${plainNumber(paid.fte, 2)} full-time): costs are with those of ${first.name} for all strategies`,
+  ];
 }
 
 async function load(

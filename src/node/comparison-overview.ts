@@ -24,12 +24,17 @@ export function overviewText(comparisons: readonly Comparison[], width: number):
     comparisons.some((comparison) => cellsOf(comparison, metric).some((cell) => cell !== "–")),
   );
   const rows = [
-    [first.baseline, ...shown.map((metric) => cellsOf(first, metric)[0]!)],
+    [first.baseline, ...shown.map((metric) => baselineCell(comparisons, metric))],
     ...comparisons.map((comparison) => [comparison.other, ...shown.map((metric) => cellsOf(comparison, metric)[1]!)]),
   ];
   const heads = shown.map((metric) => ({ head: metricLabel(metric), align: "right" as const }));
   const note = `all requests; ↑ and ↓: separable from ${first.baseline}, the baseline\n`;
   return `\n${fittedTable([{ head: "strategy" }, ...heads], rows, width)}${note}`;
+}
+
+/** From the first pair that knows it: a figure that the other one can't give is missing from their pair. */
+function baselineCell(comparisons: readonly Comparison[], metric: string): string {
+  return comparisons.map((comparison) => cellsOf(comparison, metric)[0]).find((cell) => cell !== "–") ?? "–";
 }
 
 /** Of the baseline and of the other; the other's with an arrow where the two are separable. */

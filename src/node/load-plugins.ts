@@ -45,11 +45,12 @@ export function unusedPolicies(
   strategies: readonly Pick<ResolvedStrategy, "pools">[],
 ): string[] {
   const named = strategies.flatMap(({ pools }) =>
-    pools.flatMap(({ scheduler: { batching, order } }) => [batching.name, order.name]),
+    pools.flatMap(({ scheduler: { batching, order } }) => [`batching: ${batching.name}`, `order: ${order.name}`]),
   );
   return policies
-    .filter(({ name }) => !named.includes(name))
-    .map(({ kind, name }) => `no pool has scheduler.${kind}: ${name}, which --plugin loads`);
+    .map(({ kind, name }) => `${kind}: ${name}`)
+    .filter((policy) => !named.includes(policy))
+    .map((policy) => `no pool has scheduler.${policy}, which --plugin loads`);
 }
 
 /** What plug-ins add to the identity of a run, wherever they lie; undefined without any. */

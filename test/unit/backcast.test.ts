@@ -592,7 +592,7 @@ test("a replay takes max_tokens and classes of a recording but for what the auth
   expect(taken.traffic).toMatchObject({ maxOutputTokens: recording.maxOutputTokens });
   expect(taken.traffic).toHaveProperty("classIndex", Uint8Array.of(255, 0, 255));
   expect(taken.warnings).toMatch(
-    /^as resolved\nt has status, parents, which a replay reads of imported traces alone .*\n2 of 3 requests of the recording name none of its classes/,
+    /^as resolved\nthe recording has status, parents, which a replay reads of imported traces alone .*\n2 of 3 requests of the recording name none of its classes/,
   );
   expect(taken.warnings).toContain("2 requests of the recording failed or have an empty answer");
   const ruled = of(true);

@@ -1,5 +1,6 @@
 /** Pools whose step times rest on unlike sets or hosts are not compared without a word. */
 import { expect, test } from "vitest";
+import { unlikeYardsticks } from "../../src/experiment/unlike-yardsticks.ts";
 import { withValue } from "../fixtures/experiment.ts";
 import { resolveRaw, smallExperiment } from "../fixtures/experiment.ts";
 
@@ -12,8 +13,7 @@ function told(a: Record<string, unknown>, b: Record<string, unknown>): string[] 
     a: { pools: { gpus: { ...pool, ...a } }, routes },
     b: { pools: { gpus: { ...pool, ...b } }, routes },
   };
-  const { warnings } = resolveRaw(withValue(raw, ["strategies"], strategies)).experiment;
-  return warnings.filter((one) => /sets fitted on|the host that|same step times/.test(one));
+  return unlikeYardsticks(resolveRaw(withValue(raw, ["strategies"], strategies)).experiment.strategies);
 }
 
 test("a set of one model beside a wider one, and a host's times beside none", () => {
@@ -32,4 +32,7 @@ test("a set of one model beside a wider one, and a host's times beside none", ()
     ),
   ]);
   expect(told({ engine: "vllm-0.19" }, { engine: "sglang" }).join()).not.toContain("of hosts");
+  // Of another model nobody expects the same.
+  const large = { llm: "llama-3.1-70b", weightDtype: "fp8", tensorParallelSize: 4 };
+  expect(told({ engine: "vllm-0.7" }, { engine: "vllm", ...large }).join()).not.toContain("same step times");
 });

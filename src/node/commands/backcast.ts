@@ -15,7 +15,7 @@ import { ConfigError } from "../../kernel/errors.ts";
 import type { CostRow } from "../../scenario/usage.ts";
 import { backcastText, type Backcast } from "../backcast-text.ts";
 import { loadCatalog } from "../catalog-files.ts";
-import { EXIT } from "../exit.ts";
+import { EXIT, InterruptedError } from "../exit.ts";
 import { loadExperiment, readYamlText, type LoadedExperiment } from "../load-experiment.ts";
 import { NO_PLUGINS } from "../load-plugins.ts";
 import { nothingCollected, simulate } from "../simulate.ts";
@@ -58,6 +58,7 @@ export async function backcastCommand(
       const collected = nothingCollected(again);
       interrupted = await simulate(again, options, NO_PLUGINS, null, collected, false);
       const outcomes = collected.outcomes[0]!;
+      if (outcomes.length === 0) throw new InterruptedError("Interrupted before the period was replayed once.");
       const measured = recordedIn(period, bill, file);
       replay = {
         strategy: again.strategies[0]!.name,

@@ -1,5 +1,6 @@
 /** `crossover check FILE`: is this experiment sound, and what would it simulate? Nothing is run. */
 import { notValidated } from "../../experiment/not-validated.ts";
+import { unlikeYardsticks } from "../../experiment/unlike-yardsticks.ts";
 import { availableParallelism } from "node:os";
 import { gpusPerReplica } from "../../engine/parallelism.ts";
 import type { ResolvedExperiment, ResolvedOffer, ResolvedStrategy } from "../../scenario/resolved.ts";
@@ -21,7 +22,10 @@ interface CheckOptions extends LoadOptions {
 export async function checkCommand(file: string, options: CheckOptions, out: (text: string) => void): Promise<void> {
   const plugins = await loadPlugins(options.plugin, options.pluginTimeout);
   const { experiment } = await loadExperiment(file, options);
-  const facts = summarize(experiment, unusedPolicies(plugins, experiment.strategies));
+  const facts = summarize(experiment, [
+    ...unusedPolicies(plugins, experiment.strategies),
+    ...unlikeYardsticks(experiment.strategies),
+  ]);
   const note = workNote(experiment, availableParallelism());
   if (options.json === true) out(`${JSON.stringify({ ok: true, ...facts })}\n`);
   else out(`${text(file, facts)}${note === null ? "" : `  ${note}\n`}`);
@@ -43,7 +47,7 @@ interface CheckFacts {
   readonly warnings: readonly string[];
 }
 
-function summarize(experiment: ResolvedExperiment, unused: readonly string[]): CheckFacts {
+function summarize(experiment: ResolvedExperiment, told: readonly string[]): CheckFacts {
   return {
     id: experiment.id,
     days: experiment.horizonS / DAY_S,
@@ -56,7 +60,7 @@ function summarize(experiment: ResolvedExperiment, unused: readonly string[]): C
       barred: strategy.barred.filter((reason) => reason !== null),
     })),
     assumed: experiment.assumptions.filter(({ kind, unverified }) => kind === "assumed" || unverified === true).length,
-    warnings: [...unused, ...experiment.warnings, ...notValidated(experiment.strategies)],
+    warnings: [...told, ...experiment.warnings, ...notValidated(experiment.strategies)],
   };
 }
 

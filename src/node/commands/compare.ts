@@ -9,6 +9,7 @@ import { type Comparison, compareStrategies } from "../../experiment/compare.ts"
 import { type Frontier, frontierAt, frontierOf } from "../../experiment/frontier.ts";
 import { MOST_REQUESTS_PER_S } from "../../experiment/bounds.ts";
 import { tooManyRequests } from "../../experiment/request-bound.ts";
+import { unlikeYardsticks } from "../../experiment/unlike-yardsticks.ts";
 import { ConfigError } from "../../kernel/errors.ts";
 import type { ResolvedExperiment, SyntheticTraffic } from "../../scenario/resolved.ts";
 import { type ComparedOptions, loadCompared } from "../compared.ts";
@@ -59,9 +60,11 @@ export async function compareCommand(
   const { id, title, seed, replications, horizonS } = experiment;
   const warnings = [
     ...unusedPolicies(plugins, experiment.strategies),
+    ...unlikeYardsticks(experiment.strategies),
     ...experiment.warnings,
     ...notValidated(experiment.strategies),
     ...backlogWarnings(experiment, collected.outcomes),
+    ...(interrupted ? [interruptedAt(comparisons, replications)] : []),
   ];
   if (options.json === true) {
     const whole = {
@@ -83,7 +86,7 @@ export async function compareCommand(
         seed,
         horizonDays: horizonS / 86_400,
         comparisons,
-        warnings: interrupted ? [...warnings, interruptedAt(comparisons, replications)] : warnings,
+        warnings,
         details: options.details ?? false,
         width: outputWidth(),
       }),
@@ -131,7 +134,12 @@ async function compareRates(
   }
   if (interrupted && columns.length === 0) throw new InterruptedError("Interrupted before the first rate was done.");
   const frontier = frontierOf(experiment, columns);
-  const warnings = [...unusedPolicies(plugins, experiment.strategies), ...told, ...notValidated(experiment.strategies)];
+  const warnings = [
+    ...unusedPolicies(plugins, experiment.strategies),
+    ...unlikeYardsticks(experiment.strategies),
+    ...told,
+    ...notValidated(experiment.strategies),
+  ];
   const whole = {
     schemaVersion: 1,
     version: packageVersion(),

@@ -8,6 +8,7 @@ import { decideExperiment, decisionAssumptions } from "../../decision/from-summa
 import type { StepSelection } from "../../dispatch/step-recorder.ts";
 import type { ResolvedExperiment } from "../../scenario/resolved.ts";
 import { isPriced, summarise } from "../../experiment/summarise.ts";
+import { unlikeYardsticks } from "../../experiment/unlike-yardsticks.ts";
 import type { Summary } from "../../decision/summary.ts";
 import { verdictRemarks } from "../../report/verdict-remarks.ts";
 import { EnvironmentFailure, environmentFailure, EXIT, InterruptedError } from "../exit.ts";
@@ -43,7 +44,9 @@ export async function runCommand(file: string, options: RunOptions, out: (text: 
   const plugins = await loadPlugins(options.plugin, options.pluginTimeout);
   const loaded = await loadExperiment(file, options);
   const { experiment } = loaded;
-  for (const line of unusedPolicies(plugins, experiment.strategies)) process.stderr.write(`warning: ${line}\n`);
+  const { strategies } = experiment;
+  for (const line of [...unusedPolicies(plugins, strategies), ...unlikeYardsticks(strategies)])
+    process.stderr.write(`warning: ${line}\n`);
   const id = runId({
     experiment,
     version,
