@@ -8,6 +8,7 @@ import { join } from "node:path";
 import { hintFor } from "../catalog/nearest.ts";
 import { batchingNamed, orderNamed } from "../engine/policies/registry.ts";
 import { valueAt } from "../experiment/read.ts";
+import { isPriced } from "../experiment/summarise.ts";
 import { ConfigError, DataError } from "../kernel/errors.ts";
 import type { ReplayTraffic, ResolvedExperiment, ResolvedStrategy, SyntheticTraffic } from "../scenario/resolved.ts";
 import { plainNumber } from "../report/format.ts";
@@ -57,8 +58,9 @@ export async function loadCompared(
   return { ...first.experiment, strategies, warnings: [...new Set(warnings)] };
 }
 
-/** People are of an experiment: those of the first are paid for by the strategies of all. */
+/** People are of an experiment: those of the first are paid for by the strategies of all, where money is compared. */
 function otherPeople(first: Input, input: Input): string[] {
+  if (![first, input].every(({ experiment }) => isPriced(experiment))) return [];
   const [paid, own] = [first.experiment.people, input.experiment.people];
   if (canonicalJson(paid) === canonicalJson(own)) return [];
   return [
